@@ -1,0 +1,97 @@
+# Every target works from a fresh clone: it makes the environment and brings up what it needs.
+# Needed beforehand: Python 3.11+ with a C compiler, and either Docker or JDK 17+ with Maven.
+
+FOR ?=
+DEGRADE ?=
+SEEDS ?= 20
+SEED ?=
+
+VENV := .venv
+PY := $(VENV)/bin/python
+SOURCES := $(wildcard schemas streams agents client dashboard stack examples benchmarks tests)
+TYPED := $(wildcard schemas streams agents client/opwatch_client stack)
+CLIENT := $(if $(wildcard client/pyproject.toml),-e client)
+FIND_PYTHON = for p in $(PYTHON) python3.11 python3.12 python3.13 python3; do \
+	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& { command -v "$$p"; break; }; done
+
+export FOR DEGRADE
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench torture up down status lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) \
+	| while IFS='|' read -r name what; do printf '  make %-9s %s\n' "$$name" "$$what"; done
+
+demo: $(VENV)/.installed ## a real service measured live, for a minute (FOR=120, DEGRADE=1)
+	@$(PY) -m stack run --allow-mock -- $(PY) -m examples.job_parser.demo
+
+test: $(VENV)/.installed check ## everything: check, then all tests on a real Kafka and PostgreSQL
+	@$(PY) -m stack run -- $(PY) -m pytest --cov --cov-report= $(TESTS)
+	@$(PY) -m coverage report
+	@$(PY) -m coverage report --include='streams/*,schemas/*' --fail-under=95
+
+check: $(VENV)/.installed ## lint, format, types and import contracts
+	$(PY) -m ruff check $(SOURCES)
+	$(PY) -m ruff format --check $(SOURCES)
+	$(PY) -m mypy $(TYPED)
+	$(VENV)/bin/lint-imports
+
+format: $(VENV)/.installed ## put the code in its form
+	$(PY) -m ruff check --fix-only --quiet $(SOURCES)
+	$(PY) -m ruff format $(SOURCES)
+
+bench: $(VENV)/.installed ## compare this worker with others on one broker
+	@$(PY) -m stack run -- $(PY) -m benchmarks
+
+torture: $(VENV)/.installed ## kill workers at random and compare with an oracle (SEEDS=20)
+	@$(PY) -m stack run -- $(PY) -m tests.acceptance.torture --seeds $(SEEDS)
+
+up: $(VENV)/.installed ## start Kafka and PostgreSQL on loopback and say where
+	@$(PY) -m stack up
+
+down: ## end exactly what `make up` started
+	@if [ -x $(PY) ]; then $(PY) -m stack down; fi
+
+status: $(VENV)/.installed ## say what runs
+	@$(PY) -m stack status
+
+lock: ## pin the newest versions again (requirements*.lock)
+	@python="$$($(FIND_PYTHON))"; test -n "$$python" && "$$python" -m venv --clear .lock-venv
+	@.lock-venv/bin/python -m pip install --quiet pip-tools
+	@set -e; compile='.lock-venv/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras \
+	--allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links'; \
+	export CUSTOM_COMPILE_COMMAND='make lock'; \
+	$$compile --extra dev --output-file requirements.lock pyproject.toml; \
+	$$compile --constraint requirements.lock --output-file requirements-build.lock \
+	requirements-build.in
+	@rm -rf .lock-venv
+
+clean: down ## remove the environment, caches and the stack's data
+	@rm -rf $(VENV) .lock-venv .stack .coverage .coverage.* htmlcov dist build
+	@rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The lock changes: the environment is made anew. The projects change: they are installed again.
+
+.venv: $(VENV)/.installed
+.PHONY: .venv
+
+$(VENV)/.locked: requirements.lock requirements-build.lock
+	@python="$$($(FIND_PYTHON))"; test -n "$$python" || { \
+	echo 'opwatch needs Python 3.11 or newer with its venv module: install it (Debian: apt install' \
+	'python3 python3-venv), or say where it is with PYTHON=/path/to/python' >&2; exit 1; }; \
+	echo "making .venv with $$python …"; "$$python" -m venv --clear $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+	-r requirements-build.lock
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+	--no-build-isolation -r requirements.lock || { \
+	echo 'installing failed; if it says gcc or Python.h: accumulation-tree is compiled and needs a C' \
+	'compiler and the headers of Python (Debian: apt install gcc python3-dev)' >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.locked pyproject.toml $(wildcard client/pyproject.toml)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+	-e . $(CLIENT)
+	@touch $@

@@ -1,0 +1,69 @@
+"""Run Kafka and PostgreSQL with docker compose, where a Docker engine answers."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from stack.errors import StackError
+from stack.net import LOOPBACK, free_port
+from stack.say import step
+
+FILE = Path(__file__).parent.parent / "docker-compose.yml"
+_ENGINE_DEADLINE_S = 10
+_UP_DEADLINE_S = 600
+_PASSWORD = "opwatch"
+
+
+def missing() -> str | None:
+    """Return why docker compose cannot be used here, or None when it can."""
+    if shutil.which("docker") is None:
+        return "no Docker (docker is not on PATH)"
+    try:
+        for command in (["docker", "info"], ["docker", "compose", "version"]):
+            done = subprocess.run(
+                command, capture_output=True, check=False, timeout=_ENGINE_DEADLINE_S
+            )
+            if done.returncode != 0:
+                what = "engine that answers" if command[1] == "info" else "compose plugin"
+                return f"no Docker {what}"
+    except subprocess.TimeoutExpired:
+        return f"no Docker engine that answers within {_ENGINE_DEADLINE_S} s"
+    return None
+
+
+def up(service: str, *, scratch: bool) -> str:
+    """Start `kafka` or `postgres` under a project of our own; return its address."""
+    preferred = {"kafka": 9092, "postgres": 5432}[service]
+    port = free_port(preferred)
+    with step(f"starting {service} with docker compose"):
+        ports = {f"OPWATCH_{service.upper()}_PORT": str(port)}
+        _compose(scratch, ports, "up", "--detach", "--wait", service)
+    if service == "kafka":
+        return f"{LOOPBACK}:{port}"
+    return f"postgresql://opwatch:{_PASSWORD}@{LOOPBACK}:{port}/opwatch"
+
+
+def down(*, scratch: bool) -> None:
+    """End our project; its volumes go only when it was scratch."""
+    _compose(scratch, {}, "down", *(["--volumes"] if scratch else []))
+
+
+def _project(*, scratch: bool) -> str:
+    """Not compose's own default: what the user started by hand is never ours to end."""
+    return "opwatch-scratch" if scratch else "opwatch-stack"
+
+
+def _compose(scratch: bool, ports: dict[str, str], *arguments: str) -> None:
+    command = ["docker", "compose", "--file", str(FILE), "--project-name", _project(scratch=scratch)]
+    done = subprocess.run(
+        [*command, *arguments],
+        env=os.environ | ports | {"OPWATCH_POSTGRES_PASSWORD": _PASSWORD},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_UP_DEADLINE_S,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode != 0:
+        raise StackError(f"docker compose could not do it: {done.stderr.strip()[-400:]}")

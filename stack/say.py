@@ -1,0 +1,20 @@
+"""Tell the person at the terminal what takes its time, on stderr."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def say(sentence: str) -> None:
+    """Print one progress line."""
+    print(f"stack: {sentence}", file=sys.stderr, flush=True)  # noqa: T201 -- what this module is for
+
+
+@contextmanager
+def step(doing: str) -> Iterator[None]:
+    """Say that a long step begins, and how long it took."""
+    say(f"{doing} …")
+    begun = time.monotonic()
+    yield
+    say(f"{doing}: done in {time.monotonic() - begun:.1f} s")
