@@ -1,0 +1,1 @@
+"""Run the decisions of `streams` on Kafka: Faust agents, the command line, what they share."""

@@ -1,0 +1,1 @@
+"""Run the measure role: ingest, windows."""

@@ -1,0 +1,120 @@
+"""Read the settings from the environment (`OPWATCH_…`), check them, and mask the secrets."""
+
+import socket
+import ssl
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from schemas.topics import DEFAULT_PARTITIONS, Topic
+
+Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+
+
+class Settings(BaseSettings):
+    """What an operator may choose. The environment, then `.env`, then the defaults here.
+
+    Raises:
+        pydantic.ValidationError: a value does not fit; the message names the variable.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="OPWATCH_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    kafka_bootstrap: str = Field(
+        "127.0.0.1:9092", description="Brokers to begin with: host:port, host:port."
+    )
+    kafka_tls: bool = Field(False, description="Talk TLS to Kafka.")
+    kafka_ca_file: str | None = Field(None, description="CA certificates (PEM), if not the system's.")
+    kafka_cert_file: str | None = Field(None, description="Client certificate (PEM) for mutual TLS.")
+    kafka_key_file: str | None = Field(None, description="The client certificate's key (PEM).")
+    kafka_sasl_mechanism: Mechanism | None = Field(
+        None, description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; none for no SASL."
+    )
+    kafka_username: str | None = Field(None, description="SASL user.")
+    kafka_password: SecretStr | None = Field(None, description="SASL password.")
+    topic_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$", max_length=100)] = Field(
+        "opwatch.", description="Stands in front of every topic and consumer group."
+    )
+    partitions: Annotated[int, Field(ge=1, le=256)] = Field(
+        DEFAULT_PARTITIONS, description="Partitions of the measuring plane; for new topics."
+    )
+    replication: Annotated[int, Field(ge=1, le=10)] = Field(
+        1, description="Replicas of each topic that opwatch creates."
+    )
+    instance: str = Field(
+        default_factory=socket.gethostname,
+        description="This worker's name: unique, and the same after a restart (then Kafka gives"
+        " it its partitions back at once).",
+    )
+    session_timeout_s: Annotated[float, Field(ge=1, le=300)] = Field(
+        10.0, description="After this long without a sign a worker's partitions go to another."
+    )
+    lateness_s: Annotated[float, Field(ge=0, le=86400)] = Field(
+        3600.0, description="An event may be this much older than its record's timestamp."
+    )
+    future_s: Annotated[float, Field(ge=0, le=86400)] = Field(
+        60.0, description="And this much younger."
+    )
+    grace_s: Annotated[float, Field(ge=0, le=3600)] = Field(
+        10.0, description="A window is final when every source has passed its end by this much."
+    )
+    series_limit: Annotated[int, Field(ge=10)] = Field(
+        10_000, description="Series kept; further platforms and operations count in overflow."
+    )
+    digest_engine: Literal["fastdigest", "tdigest"] = Field(
+        "fastdigest", description="tdigest is the pure-Python reference, 100 times slower."
+    )
+    http_host: str = Field("127.0.0.1", description="Where /metrics, /healthz and /readyz listen.")
+    http_port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        9464, description="0 takes a free port; the log says which."
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="auto: console on a terminal, else json."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("kafka_bootstrap")
+    @classmethod
+    def _brokers(cls, value: str) -> str:
+        for broker in value.split(","):
+            host, _, port = broker.strip().rpartition(":")
+            if not host or not port.isdigit():
+                message = f"{broker.strip()!r} is not host:port"
+                raise ValueError(message)
+        return ",".join(broker.strip() for broker in value.split(","))
+
+    @model_validator(mode="after")
+    def _credentials(self) -> "Settings":
+        if self.kafka_sasl_mechanism and not (self.kafka_username and self.kafka_password):
+            message = "kafka_sasl_mechanism needs kafka_username and kafka_password"
+            raise ValueError(message)
+        return self
+
+    def topic(self, topic: Topic) -> str:
+        """Return the topic's full name."""
+        return self.topic_prefix + topic.name
+
+    def kafka(self) -> dict[str, Any]:
+        """Return what every aiokafka client is made with: where, and how to be let in."""
+        secured = "SSL" if self.kafka_tls else "PLAINTEXT"
+        options: dict[str, Any] = {"bootstrap_servers": self.kafka_bootstrap}
+        if self.kafka_sasl_mechanism and self.kafka_password:
+            secured = "SASL_" + secured
+            options |= {
+                "sasl_mechanism": self.kafka_sasl_mechanism,
+                "sasl_plain_username": self.kafka_username,
+                "sasl_plain_password": self.kafka_password.get_secret_value(),
+            }
+        if self.kafka_tls:
+            options["ssl_context"] = self.tls_context()
+        return options | {"security_protocol": secured}
+
+    def tls_context(self) -> ssl.SSLContext:
+        """Return the TLS context for Kafka: verified, with the client's certificate if any."""
+        context = ssl.create_default_context(cafile=self.kafka_ca_file)
+        if self.kafka_cert_file:
+            context.load_cert_chain(self.kafka_cert_file, self.kafka_key_file)
+        return context

@@ -1,0 +1,95 @@
+"""Describe a window's published revision, as consumers read it on `aggregates`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from schemas.base import Wire
+from schemas.partials import Exemplar
+from schemas.series import Series, Window
+
+Ratio = Annotated[float, Field(ge=0, le=1)]
+
+
+class Durations(Wire):
+    """Durations in milliseconds. Percentiles interpolate linearly between ranks."""
+
+    sum: float
+    mean: float
+    min: float
+    max: float
+    std_dev: float
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+
+
+class Cache(Wire):
+    """Cache outcomes of the operations that looked something up; rates are null without any."""
+
+    lookups: int
+    hits: int
+    misses: int
+    hit_rate: Ratio | None
+    miss_rate: Ratio | None
+    evictions: int
+    eviction_rate: float | None = Field(description="Evictions a lookup.")
+    average_ttl_s: float | None
+
+
+class TrendEvidence(Wire):
+    """What a trend verdict rests on."""
+
+    baseline_rate: Ratio | None = Field(description="Success rate of the window before.")
+    baseline_count: int
+    rate: Ratio | None
+    count: int
+    z: float | None = Field(description="Dispersion-corrected two-proportion z.")
+    p_value: float | None
+    dispersion: float | None = Field(description="Pearson dispersion over the sub-windows.")
+    agreeing: int = Field(description="How many of the last three evaluations said so.")
+
+
+class Trend(Wire):
+    """How the success rate moved against the window before."""
+
+    verdict: Literal["improving", "stable", "degrading", "insufficient_data"]
+    evidence: TrendEvidence
+
+
+class Centroid(Wire):
+    """A cluster of durations: their mean in milliseconds, and how many."""
+
+    m: float
+    c: float
+
+
+class Digest(Wire):
+    """Durations as a t-digest, in the form of the `tdigest` package's to_dict/update_from_dict."""
+
+    n: int
+    centroids: list[Centroid]
+
+
+class Aggregate(Wire):
+    """A window's revision: of two with the same key the one with the larger revision stands."""
+
+    version: Literal[1] = 1
+    kind: Literal["operations"] = "operations"
+    series: Series
+    window: Window
+    revision: int = Field(description="How many operations are folded in; it only grows.")
+    final: bool = Field(description="No more is expected. Late data makes a new final revision.")
+    count: int
+    successes: int
+    failures: int
+    success_rate: Ratio
+    error_rate: Ratio
+    duration_ms: Durations
+    cache: Cache
+    mean_confidence: Ratio | None
+    confidence_count: int
+    trend: Trend | None = Field(description="Windows of one hour and more.")
+    exemplars: list[Exemplar]
+    digest: Digest

@@ -1,0 +1,13 @@
+"""Give every wire schema the same rules: frozen, strict, unknown fields ignored."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Wire(BaseModel):
+    """A message or a part of one.
+
+    Unknown fields are ignored, so that producers may upgrade first; types are strict, so that
+    a wrong one is refused where it arrives instead of being guessed at.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False, val_json_bytes="base64", ser_json_bytes="base64")

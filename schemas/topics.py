@@ -1,0 +1,60 @@
+"""List the topics, what each is for and how Kafka keeps it."""
+
+from typing import Literal, NamedTuple
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+
+#: Partitions of the measuring plane, unless the operator says otherwise.
+DEFAULT_PARTITIONS = 8
+
+
+class Topic(NamedTuple):
+    """A topic's promise to those who read or write it. The full name has the prefix in front."""
+
+    name: str
+    key: str
+    partitions: Literal["plane", "one"]
+    """`plane`: the measuring plane's number, which the operator chooses; `one`: always one."""
+    config: dict[str, str]
+    about: str
+
+    def count(self, plane_partitions: int) -> int:
+        """Return how many partitions it has where the measuring plane has so many."""
+        return plane_partitions if self.partitions == "plane" else 1
+
+
+def _kept(days: int, **more: str) -> dict[str, str]:
+    return {"cleanup.policy": "delete", "retention.ms": str(days * DAY_MS)} | more
+
+
+OPERATIONS = Topic(
+    "operations",
+    "the producer's choice",
+    "plane",
+    _kept(7),
+    "One operation's outcome a record, or a JSON array of them.",
+)
+PARTIALS = Topic(
+    "partials",
+    "the source partition",
+    "plane",
+    _kept(7),
+    "Internal: what ingest has folded of each source partition's open block.",
+)
+AGGREGATES = Topic(
+    "aggregates",
+    "series, window size, window start",
+    "plane",
+    {"cleanup.policy": "compact,delete", "retention.ms": str(7 * DAY_MS)},
+    "A window's revision: of two with one key the larger revision stands.",
+)
+DEAD_LETTERS = Topic(
+    "dead-letters",
+    "topic/partition/offset/index",
+    "one",
+    _kept(30),
+    "The original bytes of what was refused; why and where from stand in the headers.",
+)
+
+TOPICS = (OPERATIONS, PARTIALS, AGGREGATES, DEAD_LETTERS)

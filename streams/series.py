@@ -1,0 +1,43 @@
+"""Write and read a series' name, and say which target partition keeps it.
+
+A name looks as in Prometheus: `*`, `parse_job_data{platform="lever"}`, `*{confidence="low"}`.
+"""
+
+import re
+import zlib
+
+from schemas.series import Series
+
+ALL = "*"
+#: Bounds of the confidence levels: low < 0.5 <= medium < 0.8 <= high.
+MEDIUM_FROM = 0.5
+HIGH_FROM = 0.8
+LEVELS = ("low", "medium", "high")
+
+_NAME = re.compile(r'(?s)(.*?)(?:\{(platform|confidence)="((?:[^"\\]|\\.)*)"\})?')
+
+
+def series_name(operation: str, label: str | None = None, value: str | None = None) -> str:
+    """Return the name of an operation's series, by a label (platform, confidence) or none."""
+    if label is None or value is None:
+        return operation
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{operation}{{{label}="{escaped}"}}'
+
+
+def parse_series(name: str) -> Series:
+    """Return the series a name stands for: the inverse of series_name."""
+    match = _NAME.fullmatch(name)
+    assert match is not None
+    operation, label, value = match.groups()
+    if label is None:
+        return Series(operation=operation)
+    plain = re.sub(r"\\(.)", r"\1", value)
+    if label == "platform":
+        return Series(operation=operation, platform=plain)
+    return Series.model_validate({"operation": operation, "confidence": plain})
+
+
+def partition_of(series: str, partitions: int) -> int:
+    """Return the partition of `partials` and `aggregates` that carries a series."""
+    return zlib.crc32(series.encode()) % partitions
