@@ -64,6 +64,8 @@ lock: ## pin the newest versions again (requirements*.lock)
 	--allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links'; \
 	export CUSTOM_COMPILE_COMMAND='make lock'; \
 	$$compile --extra dev --output-file requirements.lock pyproject.toml; \
+	$$compile --constraint requirements.lock --output-file requirements-runtime.lock \
+	pyproject.toml; \
 	$$compile --constraint requirements.lock --output-file requirements-build.lock \
 	requirements-build.in
 	@rm -rf .lock-venv

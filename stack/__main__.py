@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _up() -> int:
     stack = bringup.up(keep=True)
     for name, address in stack.environment.items():
-        print(f"{name}={address}")  # noqa: T201 -- the command's output
+        print(f"{name}={address}")
     say(f"for a shell: . {os.path.relpath(FOLDER / 'env')}")
     return 0
 
@@ -60,11 +60,11 @@ def _status() -> int:
     for variable, ours in both:
         if ours is not None:
             who = f"by {ours.by}" + (f", pid {ours.process.pid}" if ours.process else "")
-            print(f"{variable}={ours.address}  (started here {who})")  # noqa: T201 -- output
+            print(f"{variable}={ours.address}  (started here {who})")
         elif address := os.environ.get(variable):
-            print(f"{variable}={address}  (named by the environment)")  # noqa: T201 -- output
+            print(f"{variable}={address}  (named by the environment)")
         else:
-            print(f"{variable} is down")  # noqa: T201 -- output
+            print(f"{variable} is down")
     return 0 if recorded.kafka or os.environ.get(KAFKA_VARIABLE) else 1
 
 
@@ -79,39 +79,36 @@ def _run(command: list[str], *, allow_mock: bool) -> int:
     holder = processes.identify(os.getpid())
     assert holder is not None
     child: subprocess.Popen[bytes] | None = None
+    launching = False
+    early: list[int] = []
 
-    def forward(number: int, frame: FrameType | None) -> None:
-        if child is None:
-            raise _Stopped(number)
-        if child.poll() is None:
+    def forward(number: int, _frame: FrameType | None) -> None:
+        if child is not None:
             child.send_signal(number)
+        elif launching:
+            early.append(number)
+        else:
+            raise _Stopped(number)
 
     for number in _FORWARDED:
         signal.signal(number, forward)
     try:
         stack = bringup.up(keep=False, holder=holder, allow_mock=allow_mock)
-        signal.pthread_sigmask(signal.SIG_BLOCK, _FORWARDED)
+        launching = True
         try:
             child = subprocess.Popen(
-                command,
-                env=os.environ | stack.environment,
-                start_new_session=True,
-                preexec_fn=_unblock,
+                command, env=os.environ | stack.environment, start_new_session=True
             )
         except OSError as error:
             raise StackError(f"cannot run {command[0]}: {error.strerror}") from None
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _FORWARDED)
+        for missed in early:
+            child.send_signal(missed)
         code = child.wait()
     finally:
         for number in _FORWARDED:
             signal.signal(number, signal.SIG_IGN)
         bringup.release(holder)
     return code if code >= 0 else 128 - code
-
-
-def _unblock() -> None:
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _FORWARDED)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -44,6 +44,8 @@ def up(*, keep: bool, holder: Process | None = None, allow_mock: bool = False) -
     """
     with state.locked():
         current = _without_the_dead(state.load())
+        if current.kafka is not None and current.kafka.by == "mock" and not allow_mock:
+            raise StackError("a mock cluster runs here and proves nothing: make down ends it")
         fresh = current.kafka is None and current.postgres is None
         if fresh:
             current = State(scratch=not keep)
@@ -51,13 +53,13 @@ def up(*, keep: bool, holder: Process | None = None, allow_mock: bool = False) -
         try:
             kafka = _named(KAFKA_VARIABLE, current.kafka) or current.kafka
             if kafka is None:
-                kafka = current.kafka = _start_kafka(current.scratch, allow_mock=allow_mock)
+                kafka = current.kafka = _start_kafka(scratch=current.scratch, allow_mock=allow_mock)
                 state.save(current)
             postgres = _named(POSTGRES_VARIABLE, current.postgres) or current.postgres
             if postgres is None:
-                postgres = current.postgres = _start_postgres(
-                    current.scratch, optional=kafka.by == "mock"
-                )
+                mocked = kafka.by == "mock"
+                postgres = _start_postgres(scratch=current.scratch, optional=mocked)
+                current.postgres = postgres
         except BaseException:
             if fresh:
                 _end(current)
@@ -128,11 +130,12 @@ def _named(variable: str, ours: Service | None) -> Service | None:
     return Service(by="environment", address=address)
 
 
-def _start_kafka(scratch: bool, *, allow_mock: bool) -> Service:
+def _start_kafka(*, scratch: bool, allow_mock: bool) -> Service:
     begun = time.monotonic()
     no_docker = compose.missing()
     if no_docker is None:
-        return _told("Kafka", begun, Service(by="compose", address=compose.up("kafka", scratch=scratch)))
+        address = compose.up("kafka", scratch=scratch)
+        return _told("Kafka", begun, Service(by="compose", address=address))
     kafka = LocalKafka(_data(scratch=scratch) / "kafka")
     say("starting Kafka from its jars …")
     try:
@@ -161,7 +164,7 @@ def _mock(why: str) -> Service:
     return Service(by="mock", address=bootstrap, process=process, log=str(log))
 
 
-def _start_postgres(scratch: bool, *, optional: bool) -> Service | None:
+def _start_postgres(*, scratch: bool, optional: bool) -> Service | None:
     begun = time.monotonic()
     no_docker = compose.missing()
     if no_docker is None:

@@ -1,5 +1,6 @@
 """Run Kafka and PostgreSQL with docker compose, where a Docker engine answers."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ from stack.say import step
 FILE = Path(__file__).parent.parent / "docker-compose.yml"
 _ENGINE_DEADLINE_S = 10
 _UP_DEADLINE_S = 600
-_PASSWORD = "opwatch"
+_PASSWORD = "opwatch"  # noqa: S105 -- a throwaway server on loopback
 
 
 def missing() -> str | None:
@@ -37,8 +38,8 @@ def up(service: str, *, scratch: bool) -> str:
     preferred = {"kafka": 9092, "postgres": 5432}[service]
     port = free_port(preferred)
     with step(f"starting {service} with docker compose"):
-        ports = {f"OPWATCH_{service.upper()}_PORT": str(port)}
-        _compose(scratch, ports, "up", "--detach", "--wait", service)
+        ports = {f"{service.upper()}_PORT": str(port)}
+        _compose(_project(scratch=scratch), ports, "up", "--detach", "--wait", service)
     if service == "kafka":
         return f"{LOOPBACK}:{port}"
     return f"postgresql://opwatch:{_PASSWORD}@{LOOPBACK}:{port}/opwatch"
@@ -46,19 +47,20 @@ def up(service: str, *, scratch: bool) -> str:
 
 def down(*, scratch: bool) -> None:
     """End our project; its volumes go only when it was scratch."""
-    _compose(scratch, {}, "down", *(["--volumes"] if scratch else []))
+    _compose(_project(scratch=scratch), {}, "down", *(["--volumes"] if scratch else []))
 
 
 def _project(*, scratch: bool) -> str:
-    """Not compose's own default: what the user started by hand is never ours to end."""
-    return "opwatch-scratch" if scratch else "opwatch-stack"
+    """Return this clone's own name: what was started by hand or elsewhere is not ours to end."""
+    mark = hashlib.sha256(str(FILE).encode()).hexdigest()[:8]
+    return f"opwatch-{'scratch' if scratch else 'stack'}-{mark}"
 
 
-def _compose(scratch: bool, ports: dict[str, str], *arguments: str) -> None:
-    command = ["docker", "compose", "--file", str(FILE), "--project-name", _project(scratch=scratch)]
+def _compose(project: str, ports: dict[str, str], *arguments: str) -> None:
+    command = ["docker", "compose", "--file", str(FILE), "--project-name", project]
     done = subprocess.run(
         [*command, *arguments],
-        env=os.environ | ports | {"OPWATCH_POSTGRES_PASSWORD": _PASSWORD},
+        env=os.environ | ports | {"POSTGRES_PASSWORD": _PASSWORD},
         capture_output=True,
         text=True,
         check=False,

@@ -39,7 +39,7 @@ def main() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     producer = Producer({"bootstrap.servers": "unused", "test.mock.num.brokers": 1, "log_level": 0})
     broker = next(iter(producer.list_topics(timeout=10).brokers.values()))
-    print(f"{broker.host}:{broker.port}", flush=True)  # noqa: T201 -- read by start()
+    print(f"{broker.host}:{broker.port}", flush=True)
     signal.sigwait({signal.SIGTERM})
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 def say(sentence: str) -> None:
     """Print one progress line."""
-    print(f"stack: {sentence}", file=sys.stderr, flush=True)  # noqa: T201 -- what this module is for
+    print(f"stack: {sentence}", file=sys.stderr, flush=True)
 
 
 @contextmanager

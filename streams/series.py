@@ -14,13 +14,13 @@ MEDIUM_FROM = 0.5
 HIGH_FROM = 0.8
 LEVELS = ("low", "medium", "high")
 
-_NAME = re.compile(r'(?s)(.*?)(?:\{(platform|confidence)="((?:[^"\\]|\\.)*)"\})?')
+_NAME = re.compile(r'(?s)(.*?)(?:\{(?:(platform|confidence)="((?:[^"\\]|\\.)*)")?\})?')
 
 
 def series_name(operation: str, label: str | None = None, value: str | None = None) -> str:
     """Return the name of an operation's series, by a label (platform, confidence) or none."""
     if label is None or value is None:
-        return operation
+        return operation + "{}" if "{" in operation else operation  # GET /users/{id}
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'{operation}{{{label}="{escaped}"}}'
 
