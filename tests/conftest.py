@@ -1,0 +1,37 @@
+"""Give tests a real Kafka and a real PostgreSQL; none is ever skipped for the lack of one."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from stack import bringup, processes
+from stack.bringup import Stack
+from stack.errors import StackError
+from stack.processes import Process
+
+
+@pytest.fixture(scope="session")
+def _stack() -> Iterator[Stack]:
+    """Use the servers the environment names, else bring them up and take them down again."""
+    holder = processes.identify(os.getpid())
+    assert isinstance(holder, Process)
+    try:
+        stack = bringup.up(keep=False, holder=holder)
+    except StackError as error:
+        pytest.fail(f"these tests need a real Kafka and PostgreSQL: {error}", pytrace=False)
+    yield stack
+    bringup.release(holder)
+
+
+@pytest.fixture(scope="session")
+def kafka(_stack: Stack) -> str:
+    """Return the bootstrap address of a real broker, shared by the whole run."""
+    return _stack.kafka.address
+
+
+@pytest.fixture(scope="session")
+def postgres(_stack: Stack) -> str:
+    """Return the `postgresql://` address of a real server, shared by the whole run."""
+    assert _stack.postgres is not None
+    return _stack.postgres.address
