@@ -70,7 +70,8 @@ lock: ## pin the newest versions again (requirements*.lock)
 	requirements-build.in
 	@rm -rf .lock-venv
 
-clean: down ## remove the environment, caches and the stack's data
+clean: ## remove the environment, caches and the stack's data
+	@if [ -x $(PY) ]; then $(PY) -m stack down --data; fi
 	@rm -rf $(VENV) .lock-venv .stack .coverage .coverage.* htmlcov dist build
 	@rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

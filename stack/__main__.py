@@ -31,7 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.what == "run":
             command = options.command[1:] if options.command[:1] == ["--"] else options.command
             return _run(command, allow_mock=options.allow_mock)
-        return {"up": _up, "down": _down, "status": _status}[options.what]()
+        if options.what == "down":
+            return _down(data=options.data)
+        return {"up": _up, "status": _status}[options.what]()
     except StackError as error:
         say(f"error: {error}")
         return 3
@@ -48,8 +50,8 @@ def _up() -> int:
     return 0
 
 
-def _down() -> int:
-    if not bringup.down():
+def _down(*, data: bool) -> int:
+    if not bringup.down(data=data):
         say("nothing of ours is running")
     return 0
 
@@ -115,7 +117,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m stack", description=__doc__)
     what = parser.add_subparsers(dest="what", required=True, metavar="up|down|status|run")
     what.add_parser("up", help="bring Kafka and PostgreSQL up and say where; keeps its data")
-    what.add_parser("down", help="end exactly what was started")
+    down = what.add_parser("down", help="end exactly what was started")
+    down.add_argument("--data", action="store_true", help="remove the data it kept as well")
     what.add_parser("status", help="say what runs; exit code 1 when there is no Kafka")
     run = what.add_parser("run", help="run a command on the stack, started and ended as needed")
     run.add_argument("--allow-mock", action="store_true", help="fall back on a mock cluster")

@@ -49,7 +49,7 @@ def up(*, keep: bool, holder: Process | None = None, allow_mock: bool = False) -
         fresh = current.kafka is None and current.postgres is None
         if fresh:
             current = State(scratch=not keep)
-            _discard_scratch()
+            _discard(scratch=True)
         try:
             kafka = _named(KAFKA_VARIABLE, current.kafka) or current.kafka
             if kafka is None:
@@ -73,10 +73,18 @@ def up(*, keep: bool, holder: Process | None = None, allow_mock: bool = False) -
         return stack
 
 
-def down() -> bool:
-    """End what was started, whoever uses it; False when there was nothing."""
+def down(*, data: bool = False) -> bool:
+    """End what was started, whoever uses it, and with `data` remove what it kept.
+
+    False when nothing ran.
+    """
     with state.locked():
-        return _end(state.load())
+        ended = _end(state.load())
+        if data:
+            if compose.missing() is None:
+                compose.down(scratch=False, volumes=True)
+            _discard(scratch=False)
+        return ended
 
 
 def release(holder: Process) -> None:
@@ -98,7 +106,7 @@ def recorded() -> State:
 def _end(current: State) -> bool:
     services = [service for service in (current.postgres, current.kafka) if service is not None]
     if any(service.by == "compose" for service in services):
-        compose.down(scratch=current.scratch)
+        compose.down(scratch=current.scratch, volumes=current.scratch)
     for service in services:
         if service.process is not None:
             # PostgreSQL's SIGTERM waits for its clients to leave; its SIGINT does not.
@@ -107,7 +115,7 @@ def _end(current: State) -> bool:
         say(f"{_public(service.address)} is down")
     state.forget()
     if current.scratch:
-        _discard_scratch()
+        _discard(scratch=True)
     return bool(services)
 
 
@@ -213,9 +221,9 @@ def _public(address: str) -> str:
     return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
-def _discard_scratch() -> None:
-    shutil.rmtree(home(_data(scratch=True) / "postgres"), ignore_errors=True)
-    shutil.rmtree(_data(scratch=True), ignore_errors=True)
+def _discard(*, scratch: bool) -> None:
+    shutil.rmtree(home(_data(scratch=scratch) / "postgres"), ignore_errors=True)
+    shutil.rmtree(_data(scratch=scratch), ignore_errors=True)
 
 
 def _data(*, scratch: bool) -> Path:

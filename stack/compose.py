@@ -9,6 +9,7 @@ from pathlib import Path
 from stack.errors import StackError
 from stack.net import LOOPBACK, free_port
 from stack.say import step
+from stack.state import FOLDER
 
 FILE = Path(__file__).parent.parent / "docker-compose.yml"
 _ENGINE_DEADLINE_S = 10
@@ -45,14 +46,14 @@ def up(service: str, *, scratch: bool) -> str:
     return f"postgresql://opwatch:{_PASSWORD}@{LOOPBACK}:{port}/opwatch"
 
 
-def down(*, scratch: bool) -> None:
-    """End our project; its volumes go only when it was scratch."""
-    _compose(_project(scratch=scratch), {}, "down", *(["--volumes"] if scratch else []))
+def down(*, scratch: bool, volumes: bool) -> None:
+    """End our project, with its volumes or without."""
+    _compose(_project(scratch=scratch), {}, "down", *(["--volumes"] if volumes else []))
 
 
 def _project(*, scratch: bool) -> str:
     """Return this clone's own name: what was started by hand or elsewhere is not ours to end."""
-    mark = hashlib.sha256(str(FILE).encode()).hexdigest()[:8]
+    mark = hashlib.sha256(str(FOLDER.resolve()).encode()).hexdigest()[:8]
     return f"opwatch-{'scratch' if scratch else 'stack'}-{mark}"
 
 

@@ -80,6 +80,9 @@ def _started_by_proc(pid: int) -> str | None:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # The name stands in brackets and may hold anything; state is field 3, starttime field 22.
+    # The name stands in brackets and may hold anything; the fields are state, …, starttime.
     fields = stat.rpartition(")")[2].split()
-    return None if fields[0] in "ZX" else fields[19]
+    state, threads, started = fields[0], int(fields[17]), fields[19]
+    # While other threads of a killed JVM are still ending, its sockets are still open.
+    gone = state == "X" or (state == "Z" and threads <= 1)
+    return None if gone else started

@@ -12,7 +12,8 @@ from pathlib import Path
 from stack import processes
 from stack.processes import Process
 
-FOLDER = Path(__file__).parent.parent / ".stack"
+# Another folder is another stack beside this one, as the tests of the stack itself need.
+FOLDER = Path(os.environ.get("OPWATCH_STACK_FOLDER") or Path(__file__).parent.parent / ".stack")
 KAFKA_VARIABLE = "OPWATCH_KAFKA_BOOTSTRAP"
 POSTGRES_VARIABLE = "METRICS_DATABASE_URL"
 
