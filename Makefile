@@ -4,7 +4,7 @@
 FOR ?=
 DEGRADE ?=
 SEEDS ?= 20
-SEED ?=
+TESTS ?=
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -27,7 +27,7 @@ help: ## list the targets
 demo: $(VENV)/.installed ## a real service measured live, for a minute (FOR=120, DEGRADE=1)
 	@$(PY) -m stack run --allow-mock -- $(PY) -m examples.job_parser.demo
 
-test: $(VENV)/.installed check ## everything: check, then all tests on a real Kafka and PostgreSQL
+test: $(VENV)/.installed check ## check, then all tests on a real Kafka and PostgreSQL (TESTS=tests/unit)
 	@$(PY) -m stack run -- $(PY) -m pytest --cov --cov-report= $(TESTS)
 	@$(PY) -m coverage report
 	@$(PY) -m coverage report --include='streams/*,schemas/*' --fail-under=95
