@@ -5,6 +5,7 @@ tests/contract/test_fast_schemas.py holds the two together.
 """
 
 import types
+from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -13,6 +14,8 @@ import msgspec
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+
+from schemas.operations import to_epoch_ms
 
 _META_OF = {
     annotated_types.Ge: "ge",
@@ -26,7 +29,9 @@ _META_OF = {
 def struct_of(model: type[BaseModel]) -> type[msgspec.Struct]:
     """Return a struct with the model's fields, defaults and bounds.
 
-    A `kind` field becomes the struct's tag, so that structs can stand in a union.
+    A `kind` field becomes the struct's tag, so that structs can stand in a union. A time may
+    come as a datetime. Patterns are left out, they would double the cost: the caller checks the
+    few distinct names there are.
 
     Args:
         model: of plain fields, literals, unions with None, lists, tuples and models of the same.
@@ -38,6 +43,8 @@ def struct_of(model: type[BaseModel]) -> type[msgspec.Struct]:
             tag = {"tag_field": "kind", "tag": info.default}
             continue
         kind = _bounded(_translate(info.annotation), info.metadata)
+        if any(getattr(item, "func", None) is to_epoch_ms for item in info.metadata):
+            kind = kind | datetime
         if info.default is PydanticUndefined:
             fields.append((name, kind))
         else:
@@ -62,8 +69,6 @@ def _bounds(metadata: Any) -> dict[str, Any]:
         if type(item) in _META_OF:
             name = _META_OF[type(item)]
             bounds[name] = getattr(item, name)
-        elif pattern := getattr(item, "pattern", None):
-            bounds["pattern"] = pattern
     return bounds
 
 

@@ -1,6 +1,6 @@
 """Describe one operation's outcome, as services publish it on `operations`."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, RootModel, WithJsonSchema
@@ -19,20 +19,22 @@ MAX_DURATION_MS = 1e10
 
 GENERIC_PLATFORM = "generic"
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def epoch_ms(when: datetime) -> int:
+    """Return a time as epoch milliseconds UTC, cut; one without an offset is UTC."""
+    when = when.replace(tzinfo=UTC) if when.tzinfo is None else when
+    return (when - _EPOCH) // timedelta(milliseconds=1)
+
 
 def to_epoch_ms(value: object) -> object:
     """Return an ISO 8601 time as epoch milliseconds UTC; leave anything else as it is.
 
-    A time without an offset is UTC.
-
     Raises:
         ValueError: the text is not an ISO 8601 time.
     """
-    if not isinstance(value, str):
-        return value
-    when = datetime.fromisoformat(value)
-    when = when.replace(tzinfo=UTC) if when.tzinfo is None else when
-    return int(when.timestamp() * 1000)
+    return epoch_ms(datetime.fromisoformat(value)) if isinstance(value, str) else value
 
 
 EpochMs = Annotated[

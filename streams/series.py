@@ -5,6 +5,7 @@ A name looks as in Prometheus: `*`, `parse_job_data{platform="lever"}`, `*{confi
 
 import re
 import zlib
+from functools import lru_cache
 
 from schemas.series import Series
 
@@ -17,6 +18,7 @@ LEVELS = ("low", "medium", "high")
 _NAME = re.compile(r'(?s)(.*?)(?:\{(?:(platform|confidence)="((?:[^"\\]|\\.)*)")?\})?')
 
 
+@lru_cache(maxsize=65_536)
 def series_name(operation: str, label: str | None = None, value: str | None = None) -> str:
     """Return the name of an operation's series, by a label (platform, confidence) or none."""
     if label is None or value is None:
@@ -38,6 +40,7 @@ def parse_series(name: str) -> Series:
     return Series.model_validate({"operation": operation, "confidence": plain})
 
 
+@lru_cache(maxsize=65_536)
 def partition_of(series: str, partitions: int) -> int:
     """Return the partition of `partials` and `aggregates` that carries a series."""
     return zlib.crc32(series.encode()) % partitions

@@ -1,0 +1,169 @@
+"""Keep a distribution in few bytes, so that any percentile of any merge can still be asked.
+
+A packed digest is bytes: up to its limit every sample (unit weights), beyond it t-digest
+centroids. Two engines merge the latter: `fastdigest` (Rust, the default) and `tdigest` (the
+reference, pure Python). Both pass tests/unit/test_digests.py.
+
+Layout: one byte for the weights' type, then float32 means, then the weights (absent when all
+are one). Little-endian.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import fastdigest
+import numpy as np
+import numpy.typing as npt
+import tdigest
+
+Floats = npt.NDArray[np.floating[Any]]
+
+#: Centroids kept of one block's share of a minute, of a stored window, of a published one.
+PARTIAL_LIMIT = 300
+STORED_LIMIT = 500
+PROVISIONAL_LIMIT = 200
+FINAL_LIMIT = 500
+
+_UNIT = 0
+_WEIGHTS: dict[int, np.dtype[Any]] = {1: np.dtype("<u2"), 2: np.dtype("<u4"), 3: np.dtype("<f8")}
+_MEAN = np.dtype("<f4")
+EMPTY = bytes([_UNIT])
+
+
+def pack(means: Floats, weights: Floats | None = None) -> bytes:
+    """Return centroids as bytes; without weights each mean is one sample."""
+    body = means.astype(_MEAN).tobytes()
+    if weights is None or not len(weights) or weights.max() <= 1:
+        return b"\0" + body
+    heaviest = weights.max()
+    code = 1 if heaviest < 1 << 16 else 2 if heaviest < 1 << 32 else 3
+    return bytes([code]) + body + weights.astype(_WEIGHTS[code]).tobytes()
+
+
+def unpack(packed: bytes) -> tuple[Floats, Floats | None]:
+    """Return the means (ms) and the weights, None where all are one."""
+    if packed[0] == _UNIT:
+        return np.frombuffer(packed, _MEAN, offset=1), None
+    kind = _WEIGHTS[packed[0]]
+    size = (len(packed) - 1) // (_MEAN.itemsize + kind.itemsize)
+    means = np.frombuffer(packed, _MEAN, size, offset=1)
+    return means, np.frombuffer(packed, kind, size, offset=1 + size * _MEAN.itemsize)
+
+
+def centroid_count(packed: bytes) -> int:
+    """Return how many centroids a packed digest has."""
+    width = _MEAN.itemsize + (_WEIGHTS[packed[0]].itemsize if packed[0] else 0)
+    return (len(packed) - 1) // width
+
+
+def pack_samples(samples: Floats, limit: int) -> bytes:
+    """Return samples (ms) as a digest of at most about `limit` centroids.
+
+    Up to the limit every sample is kept; beyond it they are cut in one pass by t-digest's k1
+    scale, which needs no engine.
+    """
+    if len(samples) <= limit:
+        return b"\0" + samples.astype(_MEAN).tobytes()
+    ordered = np.sort(samples)
+    starts = _k1_starts(len(ordered), limit)
+    weights = np.diff(starts, append=len(ordered))
+    return pack(np.add.reduceat(ordered, starts) / weights, weights)
+
+
+def _k1_starts(count: int, limit: int) -> npt.NDArray[np.intp]:
+    """Return where each of `limit` buckets begins: small at the tails, large in the middle."""
+    ranks = (np.sin(math.pi * (np.arange(limit) / limit - 0.5)) + 1) / 2
+    return np.unique(np.ceil(ranks * count - 0.5).clip(0, count - 1).astype(np.intp))
+
+
+class Engine(Protocol):
+    """Merges weighted centroids and asks them for quantiles."""
+
+    def compress(self, means: Floats, weights: Floats, limit: int) -> tuple[Floats, Floats]:
+        """Return at most `limit` centroids that stand for the ones given."""
+
+    def quantiles(self, means: Floats, weights: Floats, ranks: Sequence[float]) -> list[float]:
+        """Return the values at the ranks (0 to 1)."""
+
+
+class FastEngine:
+    """The `fastdigest` package: Rust, on the hot path."""
+
+    def compress(self, means: Floats, weights: Floats, limit: int) -> tuple[Floats, Floats]:
+        """See Engine."""
+        merged = fastdigest.TDigest.from_values(means, weights, max_centroids=limit)
+        centroids = np.array(merged.centroids)
+        return centroids[:, 0], centroids[:, 1]
+
+    def quantiles(self, means: Floats, weights: Floats, ranks: Sequence[float]) -> list[float]:
+        """See Engine."""
+        digest = fastdigest.TDigest.from_values(means, weights, max_centroids=2 * len(means))
+        return list(digest.quantile_vec(list(ranks)))
+
+
+class ReferenceEngine:
+    """The `tdigest` package: pure Python, what consumers are likely to use."""
+
+    def compress(self, means: Floats, weights: Floats, limit: int) -> tuple[Floats, Floats]:
+        """See Engine."""
+        delta = 1 / limit
+        digest = self._digest(means, weights, delta)
+        while len(digest.C) > limit:
+            delta *= 1.5
+            digest = self._digest(means, weights, delta)
+        centroids = np.array([(c.mean, c.count) for c in digest.C.values()])
+        return centroids[:, 0], centroids[:, 1]
+
+    def quantiles(self, means: Floats, weights: Floats, ranks: Sequence[float]) -> list[float]:
+        """See Engine."""
+        digest = self._digest(means, weights, 1 / len(means))
+        return [float(digest.percentile(100 * rank)) for rank in ranks]
+
+    def _digest(self, means: Floats, weights: Floats, delta: float) -> Any:
+        digest = tdigest.TDigest(delta=delta)
+        for mean, weight in zip(means.tolist(), weights.tolist(), strict=True):
+            digest.update(mean, weight)
+        return digest
+
+
+ENGINES: dict[str, Engine] = {"fastdigest": FastEngine(), "tdigest": ReferenceEngine()}
+
+
+def merge(packed: Sequence[bytes], engine: Engine, limit: int) -> bytes:
+    """Return one digest of at most `limit` centroids for all that is in the ones given."""
+    if sum(map(centroid_count, packed)) <= limit:
+        if len(packed) == 1:
+            return packed[0]
+        if not any(one[0] for one in packed):
+            return EMPTY + b"".join(one[1:] for one in packed)
+        return pack(*_concatenated(packed))
+    return pack(*engine.compress(*_concatenated(packed), limit))
+
+
+def _concatenated(packed: Sequence[bytes]) -> tuple[Floats, Floats]:
+    parts = [unpack(one) for one in packed]
+    means = np.concatenate([means for means, _ in parts]).astype(np.float64)
+    weights = [np.ones(len(m)) if w is None else w.astype(np.float64) for m, w in parts]
+    return means, np.concatenate(weights)
+
+
+def quantiles(packed: bytes, engine: Engine, ranks: Sequence[float]) -> list[float]:
+    """Return the values (ms) at the ranks (0 to 1) of a digest that is not empty.
+
+    While it still holds every sample, linear interpolation between them: numpy's default, and
+    the same for both engines.
+    """
+    means, weights = unpack(packed)
+    if weights is not None:
+        return engine.quantiles(means.astype(np.float64), weights.astype(np.float64), ranks)
+    ordered = np.sort(means).tolist()
+    return [_interpolated(ordered, rank) for rank in ranks]
+
+
+def _interpolated(ordered: list[float], rank: float) -> float:
+    place = rank * (len(ordered) - 1)
+    below = int(place)
+    if below + 1 >= len(ordered):
+        return ordered[-1]
+    return ordered[below] + (ordered[below + 1] - ordered[below]) * (place - below)

@@ -1,0 +1,249 @@
+"""Fold a block's events into rows: each event once, into its leaf; breakdowns merge from leaves.
+
+A leaf is (operation, platform, confidence level, minute). Each leaf counts in six series:
+an operation, or all, by nothing, a platform or a confidence level.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.partials import ExemplarRow, PartialRow, Stats
+from streams.digests import PARTIAL_LIMIT, pack_samples
+from streams.series import ALL, HIGH_FROM, LEVELS, MEDIUM_FROM, series_name
+from streams.stats import EXEMPLARS
+
+MINUTE_MS = 60_000
+_NO_LEVEL = len(LEVELS)
+_LEVEL_SLOTS = _NO_LEVEL + 1
+_CACHE = {None: 0, "hit": 1, "miss": 2}
+_PPM = 1_000_000
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+class Columns(NamedTuple):
+    """Events as columns, one entry an event, in the log's order."""
+
+    pair: Ints
+    """The number of (operation, platform) in the block."""
+    level: Ints
+    minute: Ints
+    offset: Ints
+    failed: npt.NDArray[np.bool_]
+    duration_ms: Floats
+    sums: Ints
+    """Of each event the ten whole numbers of Stats that are added up."""
+    ids: list[str]
+    error_types: list[str | None]
+
+    @staticmethod
+    def joined(parts: "list[Columns]") -> "Columns":
+        """Return the parts, one after the other."""
+        joined = [np.concatenate(column) for column in list(zip(*parts, strict=True))[:7]]
+        ids = [one for part in parts for one in part.ids]
+        return Columns(*joined, ids, [one for part in parts for one in part.error_types])
+
+
+def columns_of(events: Any, begin: int, until: int, pairs: list[int]) -> Columns:
+    """Return the columns of blocks.Events from one place to another."""
+    operations = events.operations[begin:until]
+    success = np.array([op.success for op in operations], np.bool_)
+    duration = np.array([op.duration_ms for op in operations], np.float64)
+    confidence = np.array([op.confidence for op in operations], np.float64)
+    cache = np.array([_CACHE[op.cache] for op in operations], np.int8)
+    ttl = np.array([op.cache_ttl_s for op in operations], np.float64)
+    evictions = np.array([op.cache_evictions or 0 for op in operations], np.int64)
+    sure, timed = ~np.isnan(confidence), ~np.isnan(ttl)
+    sums = np.empty((len(operations), 10), np.int64)
+    sums[:, 0] = 1
+    sums[:, 1] = success
+    sums[:, 2] = np.rint(duration * 1000)
+    sums[:, 3] = cache == _CACHE["hit"]
+    sums[:, 4] = cache == _CACHE["miss"]
+    sums[:, 5] = evictions
+    sums[:, 6] = timed
+    sums[:, 7] = np.rint(np.where(timed, ttl, 0) * 1000)
+    sums[:, 8] = sure
+    sums[:, 9] = np.rint(np.where(sure, confidence, 0) * _PPM)
+    level = (confidence >= MEDIUM_FROM).astype(np.int64) + (confidence >= HIGH_FROM)
+    return Columns(
+        np.array(pairs, np.int64),
+        np.where(sure, level, _NO_LEVEL),
+        events.when_ms[begin:until] // MINUTE_MS,
+        events.offset[begin:until],
+        ~success,
+        duration,
+        sums,
+        [op.id for op in operations],
+        [op.error_type for op in operations],
+    )
+
+
+class _Leaves(NamedTuple):
+    """Leaves, and the events sorted by leaf; within one, successes then failures, by duration."""
+
+    start: Ints
+    """Where each leaf's events begin."""
+    size: Ints
+    event: Ints
+    """The place of each sorted event in the columns."""
+    duration_ms: npt.NDArray[np.float32]
+    sums: Ints
+    squares: Floats
+    low_ms: Floats
+    high_ms: Floats
+    last_offset: Ints
+
+
+def _leaves_of(columns: Columns, leaf: Ints) -> _Leaves:
+    by_worth = np.lexsort((columns.duration_ms, columns.failed))
+    order = by_worth[np.argsort(_narrow(leaf[by_worth]), kind="stable")]
+    start = _starts(leaf[order])
+    duration = columns.duration_ms[order]
+    return _Leaves(
+        start,
+        np.diff(start, append=len(order)),
+        order,
+        duration.astype(np.float32),
+        np.add.reduceat(columns.sums[order], start, axis=0),
+        np.add.reduceat(duration * duration, start),
+        np.minimum.reduceat(duration, start),
+        np.maximum.reduceat(duration, start),
+        np.maximum.reduceat(columns.offset[order], start),
+    )
+
+
+def _narrow(keys: Ints) -> npt.NDArray[Any]:
+    """Return the keys in 16 bits where they fit: numpy then sorts them in linear time."""
+    return keys.astype(np.uint16) if len(keys) and keys.max() < 1 << 16 else keys
+
+
+def _starts(*keys: Ints) -> Ints:
+    """Return where a run of equal keys begins."""
+    changed = np.zeros(len(keys[0]), np.bool_)
+    changed[0] = True
+    for key in keys:
+        changed[1:] |= key[1:] != key[:-1]
+    return np.flatnonzero(changed)
+
+
+def _ranges(starts: Ints, sizes: Ints) -> Ints:
+    """Return the places of several ranges, one range after the other."""
+    before = np.cumsum(sizes) - sizes
+    return np.arange(int(sizes.sum())) + np.repeat(starts - before, sizes)
+
+
+def fold(columns: Columns, pairs: list[tuple[str, str]], after: int) -> list[PartialRow]:
+    """Return the rows touched past the offset `after`, each over all the events.
+
+    Args:
+        columns: the events; at least one.
+        pairs: the (operation, platform) of each pair number.
+        after: rows whose last event is at or before it are left out.
+    """
+    first_minute = int(columns.minute.min())
+    minutes = int(columns.minute.max()) - first_minute + 1
+    leaf = (columns.pair * _LEVEL_SLOTS + columns.level) * minutes + columns.minute - first_minute
+    leaves = _leaves_of(columns, leaf)
+    event = leaves.event[leaves.start]
+    pair, level, minute = columns.pair[event], columns.level[event], columns.minute[event]
+    operations, operation = _numbered([pairs[i][0] for i in range(len(pairs))], pair)
+    platforms, platform = _numbered([pairs[i][1] for i in range(len(pairs))], pair)
+    every = np.arange(len(pair))
+    leveled = np.flatnonzero(level != _NO_LEVEL)
+
+    def of_all(label: str, names: Sequence[str]) -> Callable[[int], str]:
+        return lambda key: series_name(ALL, label, names[key])
+
+    def of_level(key: int) -> str:
+        return series_name(operations[key // _LEVEL_SLOTS], "confidence", LEVELS[key % _LEVEL_SLOTS])
+
+    breakdowns: list[tuple[Ints, Ints, Callable[[int], str]]] = [
+        (every, np.zeros_like(pair), lambda _: ALL),
+        (every, platform, of_all("platform", platforms)),
+        (leveled, level, of_all("confidence", LEVELS)),
+        (every, operation, lambda key: series_name(operations[key])),
+        (every, pair, lambda key: series_name(pairs[key][0], "platform", pairs[key][1])),
+        (leveled, operation * _LEVEL_SLOTS + level, of_level),
+    ]
+    rows: list[PartialRow] = []
+    for chosen, keys, name in breakdowns:
+        if len(chosen):
+            order = chosen[np.lexsort((minute[chosen], keys[chosen]))]
+            rows += _rows(columns, leaves, order, _starts(keys[order], minute[order]), after, lambda leaf, name=name, keys=keys: (name(int(keys[leaf])), int(minute[leaf])))
+    return rows
+
+
+def _numbered(names: list[str], places: Ints) -> tuple[list[str], Ints]:
+    """Return the distinct names, and for each place the number of its name among them."""
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    return list(numbers), np.array([numbers[name] for name in names], np.int64)[places]
+
+
+def _rows(
+    columns: Columns,
+    leaves: _Leaves,
+    order: Ints,
+    start: Ints,
+    after: int,
+    label: Callable[[int], tuple[str, int]],
+) -> Iterator[PartialRow]:
+    """Yield the touched rows of one breakdown.
+
+    Args:
+        columns: the events.
+        leaves: their leaves.
+        order: leaves, those of one row side by side.
+        start: where in `order` each row begins.
+        after: see fold.
+        label: says a row's series and minute by one of its leaves.
+    """
+    last = np.maximum.reduceat(leaves.last_offset[order], start)
+    sums = np.add.reduceat(leaves.sums[order], start, axis=0).tolist()
+    squares = np.add.reduceat(leaves.squares[order], start).tolist()
+    low = np.minimum.reduceat(leaves.low_ms[order], start).tolist()
+    high = np.maximum.reduceat(leaves.high_ms[order], start).tolist()
+    sizes = leaves.size[order]
+    durations = leaves.duration_ms[_ranges(leaves.start[order], sizes)]
+    ends = np.cumsum(np.add.reduceat(sizes, start)).tolist()
+    exemplars = _exemplars(columns, leaves, order, start)
+    for row in np.flatnonzero(last > after).tolist():
+        added = sums[row]
+        yield PartialRow(
+            *label(int(order[start[row]])),
+            int(last[row]),
+            Stats(
+                *added[:3],
+                squares[row],
+                low[row],
+                high[row],
+                *added[3:],
+                pack_samples(durations[ends[row] - added[0] : ends[row]], PARTIAL_LIMIT),
+                tuple(exemplars[row]),
+            ),
+        )
+
+
+def _exemplars(
+    columns: Columns, leaves: _Leaves, order: Ints, start: Ints
+) -> list[list[ExemplarRow]]:
+    """Return for each row its three events most worth a look: each leaf's last three compete."""
+    row_of = np.repeat(np.arange(len(start)), np.diff(start, append=len(order)))
+    back = np.minimum(leaves.size[order], EXEMPLARS)
+    event = leaves.event[_ranges((leaves.start + leaves.size)[order] - back, back)]
+    row = np.repeat(row_of, back)
+    ranked = np.lexsort((columns.duration_ms[event], columns.failed[event], row))[::-1]
+    row, event = row[ranked], event[ranked]
+    begun = _starts(row)
+    best = np.arange(len(row)) - np.repeat(begun, np.diff(begun, append=len(row))) < EXEMPLARS
+    row, event = row[best], event[best]
+    failed, duration = columns.failed[event].tolist(), columns.duration_ms[event].tolist()
+    exemplars: list[list[ExemplarRow]] = [[] for _ in range(len(start))]
+    for i, place in enumerate(event.tolist()):
+        one = ExemplarRow(failed[i], duration[i], columns.ids[place], columns.error_types[place])
+        exemplars[row[i]].append(one)
+    return exemplars

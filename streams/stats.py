@@ -1,0 +1,33 @@
+"""Merge sums, digests and exemplars of disjoint sets of operations."""
+
+from collections.abc import Iterable, Sequence
+
+from schemas.partials import ExemplarRow, Stats
+from streams.digests import Engine, merge
+
+#: How many operations worth looking at a window names.
+EXEMPLARS = 3
+
+
+def best_exemplars(exemplars: Iterable[ExemplarRow]) -> tuple[ExemplarRow, ...]:
+    """Return the three most worth looking at: failed ones first, then the slowest."""
+    return tuple(sorted(exemplars, key=_worth, reverse=True)[:EXEMPLARS])
+
+
+def _worth(row: ExemplarRow) -> tuple[bool, float, str]:
+    return row.failed, row.duration_ms, row.id
+
+
+def merge_stats(parts: Sequence[Stats], engine: Engine, digest_limit: int) -> Stats:
+    """Return what the parts, at least one, say together; the order does not matter."""
+    if len(parts) == 1:
+        return parts[0]
+    columns = list(zip(*parts, strict=True))
+    return Stats(
+        *map(sum, columns[:4]),
+        min(columns[4]),
+        max(columns[5]),
+        *map(sum, columns[6:13]),
+        merge(columns[13], engine, digest_limit),
+        best_exemplars([row for rows in columns[14] for row in rows]),
+    )
