@@ -30,7 +30,7 @@ demo: $(VENV)/.installed ## a real service measured live, for a minute (FOR=120,
 test: $(VENV)/.installed check ## check, then all tests on a real Kafka and PostgreSQL (TESTS=tests/unit)
 	@$(PY) -m stack run -- $(PY) -m pytest --cov --cov-report= $(TESTS)
 	@$(PY) -m coverage report
-	@$(PY) -m coverage report --include='streams/*,schemas/*' --fail-under=95
+	@$(if $(TESTS),,$(PY) -m coverage report --include='streams/*,schemas/*' --fail-under=95)
 
 check: $(VENV)/.installed ## lint, format, types and import contracts
 	$(PY) -m ruff check $(SOURCES)

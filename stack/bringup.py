@@ -1,20 +1,17 @@
-"""Decide which Kafka and which PostgreSQL to use, start what is missing, end what was started."""
+"""Hold the stack: start what is missing, share it, and end exactly what was started."""
 
-import os
 import shutil
 import signal
-import time
 from dataclasses import dataclass
-from pathlib import Path
 
-from stack import compose, mock, processes, state
-from stack.errors import NoKafka, NoPostgres, StackError
-from stack.kafka import LocalKafka
+from stack import compose, processes, state
+from stack.errors import StackError
 from stack.net import kafka_addresses, postgres_address, refusal
-from stack.postgres import LocalPostgres, home
+from stack.postgres import home
 from stack.processes import Process
 from stack.say import say
-from stack.state import FOLDER, KAFKA_VARIABLE, POSTGRES_VARIABLE, Service, State
+from stack.state import KAFKA_VARIABLE, POSTGRES_VARIABLE, Service, State
+from stack.ways import data_folder, named, public, start_kafka, start_postgres
 
 # Kafka keeps its last segments for a moment; the end of a server is never cut shorter.
 _END_GRACE_S = 30.0
@@ -51,21 +48,22 @@ def up(*, keep: bool, holder: Process | None = None, allow_mock: bool = False) -
             current = State(scratch=not keep)
             _discard(scratch=True)
         try:
-            kafka = _named(KAFKA_VARIABLE, current.kafka) or current.kafka
+            kafka = named(KAFKA_VARIABLE, current.kafka) or current.kafka
             if kafka is None:
-                kafka = current.kafka = _start_kafka(scratch=current.scratch, allow_mock=allow_mock)
+                kafka = current.kafka = start_kafka(scratch=current.scratch, allow_mock=allow_mock)
                 state.save(current)
-            postgres = _named(POSTGRES_VARIABLE, current.postgres) or current.postgres
+            postgres = named(POSTGRES_VARIABLE, current.postgres) or current.postgres
             if postgres is None:
                 mocked = kafka.by == "mock"
-                postgres = _start_postgres(scratch=current.scratch, optional=mocked)
+                postgres = start_postgres(scratch=current.scratch, optional=mocked)
                 current.postgres = postgres
         except BaseException:
             if fresh:
                 _end(current)
             raise
         current.kept = current.kept or keep
-        current.scratch = current.scratch and not keep
+        if keep and current.scratch:
+            say("a run had started it, so its data goes when it goes down")
         current.holders = [*current.living_holders(), *([holder] if holder else [])]
         stack = Stack(kafka=kafka, postgres=postgres)
         state.save(current)
@@ -112,91 +110,11 @@ def _end(current: State) -> bool:
             # PostgreSQL's SIGTERM waits for its clients to leave; its SIGINT does not.
             how = signal.SIGINT if service is current.postgres else signal.SIGTERM
             processes.end(service.process, grace_s=_END_GRACE_S, how=how)
-        say(f"{_public(service.address)} is down")
+        say(f"{public(service.address)} is down")
     state.forget()
     if current.scratch:
         _discard(scratch=True)
     return bool(services)
-
-
-def _named(variable: str, ours: Service | None) -> Service | None:
-    """Return the server the environment names, unless it is the one we run anyway."""
-    address = os.environ.get(variable)
-    if not address or (ours is not None and ours.address == address):
-        return None
-    if variable == KAFKA_VARIABLE:
-        targets = kafka_addresses(address)
-    else:
-        targets = [postgres_address(address)]
-    refusals = [refusal(host, port) for host, port in targets]
-    if None not in refusals:
-        host, port = targets[0]
-        raise StackError(
-            f"{variable} names {host}:{port}, which does not answer ({refusals[0]}): "
-            "start it, or unset the variable to have one started"
-        )
-    return Service(by="environment", address=address)
-
-
-def _start_kafka(*, scratch: bool, allow_mock: bool) -> Service:
-    begun = time.monotonic()
-    no_docker = compose.missing()
-    if no_docker is None:
-        address = compose.up("kafka", scratch=scratch)
-        return _told("Kafka", begun, Service(by="compose", address=address))
-    kafka = LocalKafka(_data(scratch=scratch) / "kafka")
-    say("starting Kafka from its jars …")
-    try:
-        kafka.start()
-    except NoKafka as error:
-        if allow_mock:
-            return _mock(f"{no_docker}; {error}")
-        raise NoKafka(
-            f"there is no Kafka to be had here: {no_docker}; {error}. Start Docker, or install "
-            f"JDK 17+ and Maven, or set {KAFKA_VARIABLE}"
-        ) from None
-    log = str(kafka.log)
-    service = Service(by="local", address=kafka.bootstrap, process=kafka.process, log=log)
-    return _told("Kafka", begun, service)
-
-
-def _mock(why: str) -> Service:
-    log = _data(scratch=True) / "mock.log"
-    bootstrap, process = mock.start(log)
-    say("!" * 78)
-    say(f"NO REAL KAFKA: {why}.")
-    say("This is librdkafka's mock cluster instead. It lives in memory and KEEPS NOTHING:")
-    say("good for a look, no proof of anything. For the real thing start Docker, or install")
-    say(f"JDK 17+ and Maven, or set {KAFKA_VARIABLE}.")
-    say("!" * 78)
-    return Service(by="mock", address=bootstrap, process=process, log=str(log))
-
-
-def _start_postgres(*, scratch: bool, optional: bool) -> Service | None:
-    begun = time.monotonic()
-    no_docker = compose.missing()
-    if no_docker is None:
-        address = compose.up("postgres", scratch=scratch)
-        return _told("PostgreSQL", begun, Service(by="compose", address=address))
-    postgres = LocalPostgres(_data(scratch=scratch) / "postgres")
-    try:
-        postgres.start()
-    except NoPostgres as error:
-        if optional:
-            say(f"no PostgreSQL either: {no_docker}; {error}")
-            return None
-        raise NoPostgres(
-            f"there is no PostgreSQL to be had here: {no_docker}; {error}. Start Docker, or run "
-            f"make .venv, or set {POSTGRES_VARIABLE}"
-        ) from None
-    log = str(postgres.log)
-    service = Service(by="local", address=postgres.url, process=postgres.process, log=log)
-    return _told("PostgreSQL", begun, service)
-
-
-def _told(name: str, begun: float, service: Service) -> Service:
-    say(f"{name} is up at {_public(service.address)} in {time.monotonic() - begun:.1f} s")
-    return service
 
 
 def _without_the_dead(current: State) -> State:
@@ -215,16 +133,6 @@ def _runs(service: Service) -> bool:
     return refusal(*find(service.address)) is None
 
 
-def _public(address: str) -> str:
-    """Return the address without a password."""
-    scheme, separator, rest = address.rpartition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
-
-
 def _discard(*, scratch: bool) -> None:
-    shutil.rmtree(home(_data(scratch=scratch) / "postgres"), ignore_errors=True)
-    shutil.rmtree(_data(scratch=scratch), ignore_errors=True)
-
-
-def _data(*, scratch: bool) -> Path:
-    return FOLDER / ("scratch" if scratch else "data")
+    shutil.rmtree(home(data_folder(scratch=scratch) / "postgres"), ignore_errors=True)
+    shutil.rmtree(data_folder(scratch=scratch), ignore_errors=True)
