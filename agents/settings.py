@@ -27,8 +27,12 @@ class Settings(BaseSettings):
         "127.0.0.1:9092", description="Brokers to begin with: host:port, host:port."
     )
     kafka_tls: bool = Field(False, description="Talk TLS to Kafka.")
-    kafka_ca_file: str | None = Field(None, description="CA certificates (PEM), if not the system's.")
-    kafka_cert_file: str | None = Field(None, description="Client certificate (PEM) for mutual TLS.")
+    kafka_ca_file: str | None = Field(
+        None, description="CA certificates (PEM), if not the system's."
+    )
+    kafka_cert_file: str | None = Field(
+        None, description="Client certificate (PEM) for mutual TLS."
+    )
     kafka_key_file: str | None = Field(None, description="The client certificate's key (PEM).")
     kafka_sasl_mechanism: Mechanism | None = Field(
         None, description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; none for no SASL."

@@ -1,0 +1,101 @@
+"""Say whether an existing topic fits what is wanted of it, and what to do where it does not."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+#: A topic cleaned otherwise loses rows, or grows for ever: the worker must not start on it.
+_EXACT = ("cleanup.policy",)
+#: Less than wanted breaks a promise: older rows may win a recovery.
+_AT_LEAST_STOPPING = ("min.compaction.lag.ms",)
+#: Less than wanted is the operator's choice; `opwatch topics check` notes it.
+_AT_LEAST_NOTED = ("retention.ms", "max.message.bytes")
+
+
+class TopicSpec(NamedTuple):
+    """What a topic should be. The name is the full one."""
+
+    name: str
+    partitions: int
+    config: Mapping[str, str]
+    plane: bool = True
+    """Whether its number of partitions is OPWATCH_PARTITIONS."""
+
+
+class Existing(NamedTuple):
+    """What a topic is."""
+
+    partitions: int
+    config: Mapping[str, str]
+
+
+class Misfit(NamedTuple):
+    """A difference: what it is and what to do about it, and whether a worker must stop for it."""
+
+    topic: str
+    sentence: str
+    stops: bool
+
+
+def judge(specs: Sequence[TopicSpec], existing: Mapping[str, Existing]) -> list[Misfit]:
+    """Return every difference between what is wanted and what exists."""
+    misfits = []
+    for spec in specs:
+        topic = existing.get(spec.name)
+        if topic is None:
+            sentence = f"{spec.name} does not exist: `opwatch topics create` makes it."
+            misfits.append(Misfit(spec.name, sentence, stops=True))
+            continue
+        if topic.partitions != spec.partitions:
+            misfits.append(_partitions(spec, topic.partitions))
+        misfits.extend(_config(spec, topic.config))
+    return misfits
+
+
+def _partitions(spec: TopicSpec, found: int) -> Misfit:
+    has = f"{spec.name} has {found} partition{'s' * (found != 1)}"
+    if spec.plane:
+        sentence = (
+            f"{has}, OPWATCH_PARTITIONS is {spec.partitions}: set it to {found}, or choose another"
+            " OPWATCH_TOPIC_PREFIX; the number cannot change under existing counts."
+        )
+    else:
+        sentence = (
+            f"{has} and needs exactly {spec.partitions}: delete it (what it holds is lost) and run"
+            " `opwatch topics create`, or choose another OPWATCH_TOPIC_PREFIX."
+        )
+    return Misfit(spec.name, sentence, stops=True)
+
+
+def _config(spec: TopicSpec, found: Mapping[str, str]) -> list[Misfit]:
+    misfits = []
+    for key, value in spec.config.items():
+        actual = found.get(key, "")
+        if key in _EXACT:
+            fits = set(actual.split(",")) == set(value.split(","))
+            stops = True
+        elif key in (*_AT_LEAST_STOPPING, *_AT_LEAST_NOTED):
+            fits = _at_least(actual, value)
+            stops = key in _AT_LEAST_STOPPING
+        else:
+            continue
+        if not fits:
+            misfits.append(
+                Misfit(
+                    spec.name,
+                    f"{spec.name} has {key}={actual}, opwatch makes it with {value}: kafka-configs"
+                    f" --alter --topic {spec.name} --add-config {_quoted(key, value)} sets it.",
+                    stops=stops,
+                )
+            )
+    return misfits
+
+
+def _at_least(actual: str, value: str) -> bool:
+    try:
+        return int(actual) == -1 or int(actual) >= int(value)  # -1 is without limit
+    except ValueError:
+        return False
+
+
+def _quoted(key: str, value: str) -> str:
+    return f"{key}=[{value}]" if "," in value else f"{key}={value}"
