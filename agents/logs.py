@@ -1,0 +1,174 @@
+"""Write logs as JSON or for a person, without secrets and without saying all things twice."""
+
+import json
+import logging
+import re
+import sys
+import time
+import urllib.parse
+from collections.abc import Callable, Iterable, MutableMapping
+from typing import Any, TextIO
+
+import structlog
+from pydantic import SecretStr
+
+from agents.log_folding import Folder
+from agents.settings import Settings
+
+MASK = "**********"
+#: What these say at info is how they work, not what an operator must know.
+QUIET = {
+    "aiokafka": logging.WARNING,
+    "faust": logging.WARNING,
+    "mode": logging.WARNING,
+    "asyncio": logging.WARNING,
+    "aiohttp.access": logging.WARNING,
+}
+
+#: A shorter secret is not masked wherever it occurs: it would mask half of every word.
+_MIN_SECRET = 4
+_ASSIGNED = re.compile(
+    r"""(?ix) ( [\w.-]*(?:password|passwd|secret|api_?key|token)[\w.-]* ['"]? \s* [=:] \s* )
+    ( "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | [^\s,;&"')}\]]+ )"""
+)
+_IN_URL = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s:/@]*):([^\s/@]+)@")
+
+_Event = MutableMapping[str, Any]
+
+
+def configure(settings: Settings, stream: TextIO | None = None) -> None:
+    """Send every log, ours and the libraries', to one place, in the form the settings name."""
+    stream = stream or sys.stderr
+    console = settings.log_format == "console" or (
+        settings.log_format == "auto" and stream.isatty()
+    )
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    handler = _Handler(stream, redactor(secrets(settings)))
+    handler.setFormatter(_formatter(shared, console=console, colors=console and stream.isatty()))
+    level = getattr(logging, settings.log_level.upper())
+    _take_over(handler, level)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.processors.StackInfoRenderer(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+
+
+def secrets(settings: Settings) -> list[str]:
+    """Return the values that no log may show."""
+    return [
+        value.get_secret_value()
+        for name in type(settings).model_fields
+        if isinstance(value := getattr(settings, name), SecretStr)
+    ]
+
+
+def redactor(values: Iterable[str]) -> Callable[[str], str]:
+    """Return a function that masks the values, and whatever looks like a secret, in a text."""
+    forms = {
+        form
+        for value in values
+        if len(value) >= _MIN_SECRET
+        for form in (
+            value,
+            json.dumps(value)[1:-1],
+            repr(value)[1:-1],
+            urllib.parse.quote(value, safe=""),
+        )
+    }
+    known = re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True))) or r"(?!)")
+
+    def redact(text: str) -> str:
+        text = known.sub(MASK, text)
+        text = _IN_URL.sub(rf"\1:{MASK}@", text)
+        return _ASSIGNED.sub(_masked, text)
+
+    return redact
+
+
+def _masked(match: re.Match[str]) -> str:
+    value = match[2]
+    quote = value[0] if value[0] in "\"'" else ""
+    if value.strip("\"'") in ("None", "null", ""):
+        return match[0]
+    return f"{match[1]}{quote}{MASK}{quote}"
+
+
+def _formatter(
+    shared: list[structlog.typing.Processor], *, console: bool, colors: bool
+) -> logging.Formatter:
+    last: structlog.typing.Processor
+    if console:
+        traceback = structlog.dev.plain_traceback
+        last = structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=traceback)
+        ready: list[structlog.typing.Processor] = []
+    else:
+        last = structlog.processors.JSONRenderer(default=str)
+        ready = [structlog.processors.format_exc_info]
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+        processors=[
+            _repeats,
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            *ready,
+            last,
+        ],
+    )
+
+
+def _repeats(_logger: Any, _method: str, event: _Event) -> _Event:
+    event.pop("repeats", None)  # where ExtraAdder put it
+    if repeats := getattr(event.get("_record"), "repeats", 0):
+        event["repeated"] = f"{repeats} times"
+    return event
+
+
+def _take_over(handler: logging.Handler, level: int) -> None:
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        root.removeHandler(old)
+        old.close()
+    root.addHandler(handler)
+    root.setLevel(level)
+    for name, quiet in QUIET.items():
+        library = logging.getLogger(name)
+        library.setLevel(level if level == logging.DEBUG else max(level, quiet))
+        library.propagate = True
+        for old in library.handlers[:]:
+            library.removeHandler(old)
+    logging.captureWarnings(capture=True)
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    def __init__(self, stream: TextIO, redact: Callable[[str], str]) -> None:
+        super().__init__(stream)
+        self._redact = redact
+        self._folder = Folder()
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._redact(super().format(record))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for ready in self._folder.fold(record, time.monotonic()):
+            super().emit(ready)
+
+    def close(self) -> None:
+        """Say what was held back, so that nothing is lost at the end."""
+        try:
+            for held in self._folder.drain():
+                super().emit(held)
+            self.flush()
+        except ValueError:
+            pass  # the stream is closed already
+        super().close()
