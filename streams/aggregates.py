@@ -1,0 +1,109 @@
+"""Put a window's sums into the form that is published."""
+
+import math
+from typing import Any
+
+import msgspec
+
+from schemas.aggregates import Trend
+from schemas.partials import Stats
+from schemas.series import WindowSize
+from streams.digests import (
+    FINAL_LIMIT,
+    PROVISIONAL_LIMIT,
+    Engine,
+    merge,
+    quantiles,
+    unpack,
+)
+from streams.series import parse_series
+from streams.sizes import SIZE_MS
+
+_RANKS = (0.5, 0.9, 0.95, 0.99)
+_PPM = 1_000_000
+_encode = msgspec.json.Encoder().encode
+
+
+def aggregate_key(series: str, size: WindowSize, start_ms: int) -> bytes:
+    """Return the key of a window on `aggregates`."""
+    return f"{series}/{size}/{start_ms}".encode()
+
+
+def aggregate(  # noqa: PLR0913 - an aggregate is all of these
+    series: str,
+    size: WindowSize,
+    start_ms: int,
+    stats: Stats,
+    trend: Trend | None,
+    engine: Engine,
+    *,
+    final: bool,
+) -> bytes:
+    """Return a schemas.aggregates.Aggregate as JSON; `stats` holds at least one operation."""
+    failures = stats.count - stats.successes
+    sure = stats.confidence_count
+    return _encode(
+        {
+            "version": 1,
+            "kind": "operations",
+            "series": parse_series(series).model_dump(),
+            "window": {"size": size, "start_ms": start_ms, "end_ms": start_ms + SIZE_MS[size]},
+            "revision": stats.count,
+            "final": final,
+            "count": stats.count,
+            "successes": stats.successes,
+            "failures": failures,
+            "success_rate": stats.successes / stats.count,
+            "error_rate": failures / stats.count,
+            "duration_ms": _durations(stats, engine),
+            "cache": _cache(stats),
+            "mean_confidence": stats.confidence_ppm / sure / _PPM if sure else None,
+            "confidence_count": sure,
+            "trend": None if trend is None else trend.model_dump(),
+            "exemplars": [
+                {"id": row.id, "success": not row.failed, "duration_ms": row.duration_ms, "error_type": row.error_type}
+                for row in stats.exemplars
+            ],
+            "digest": _digest(stats, engine, FINAL_LIMIT if final else PROVISIONAL_LIMIT),
+        }
+    )
+
+
+def _durations(stats: Stats, engine: Engine) -> dict[str, float]:
+    total = stats.duration_us / 1000
+    mean = total / stats.count
+    variance = max(0.0, stats.duration_sq / stats.count - mean * mean)
+    low, high = stats.min_ms, stats.max_ms
+    p50, p90, p95, p99 = (min(max(q, low), high) for q in quantiles(stats.digest, engine, _RANKS))
+    return {
+        "sum": total,
+        "mean": mean,
+        "min": low,
+        "max": high,
+        "std_dev": math.sqrt(variance),
+        "p50": p50,
+        "p90": p90,
+        "p95": p95,
+        "p99": p99,
+    }
+
+
+def _cache(stats: Stats) -> dict[str, Any]:
+    lookups = stats.hits + stats.misses
+    return {
+        "lookups": lookups,
+        "hits": stats.hits,
+        "misses": stats.misses,
+        "hit_rate": stats.hits / lookups if lookups else None,
+        "miss_rate": stats.misses / lookups if lookups else None,
+        "evictions": stats.evictions,
+        "eviction_rate": stats.evictions / lookups if lookups else None,
+        "average_ttl_s": stats.ttl_ms / stats.ttl_count / 1000 if stats.ttl_count else None,
+    }
+
+
+def _digest(stats: Stats, engine: Engine, limit: int) -> dict[str, Any]:
+    means, weights = unpack(merge([stats.digest], engine, limit))
+    counts = [1] * len(means) if weights is None else weights.tolist()
+    pairs = zip(means.tolist(), counts, strict=True)
+    return {"n": stats.count, "centroids": [{"m": mean, "c": count} for mean, count in pairs]}

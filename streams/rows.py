@@ -1,0 +1,110 @@
+"""Keep what is known of one (series, 5 minutes or more) in a table row.
+
+A row of five minutes holds its minutes one by one while late data may still come; it then is
+sealed into one sum, like the rows of larger windows, which are recomputed from their children.
+
+Idempotent: a partial applied twice, late or out of order changes nothing.
+"""
+
+import msgspec
+
+from schemas.partials import Stats
+from streams.digests import STORED_LIMIT, Engine
+from streams.stats import merge_stats
+
+#: A member stands for itself in its own row; in overflow's row members are told apart by name.
+OWN = ""
+
+
+class OpenBlock(msgspec.Struct, array_like=True, gc=False):
+    """What a source partition's latest block has told of a minute: of each member the last."""
+
+    block: int
+    members: dict[str, tuple[int, Stats]]
+    """(last offset, sums over the block) by member."""
+
+
+class Minute(msgspec.Struct, array_like=True, gc=False):
+    """A minute: blocks that are over, merged, and each source's latest one."""
+
+    base: Stats | None = None
+    open: dict[int, OpenBlock] = {}  # noqa: RUF012 - msgspec copies an empty default
+    published: int = 0
+    """See published_as."""
+
+    def apply(self, source: int, block: int, member: str, told: tuple[int, Stats], engine: Engine) -> bool:
+        """Take in a row of a partial; return whether it said anything new."""
+        latest = self.open.get(source)
+        if latest is None:
+            self.open[source] = OpenBlock(block, {member: told})
+            return True
+        if block < latest.block:
+            return False
+        if block > latest.block:
+            over = [stats for _, stats in latest.members.values()]
+            self.base = merge_stats([*self._based(), *over], engine, STORED_LIMIT)
+            self.open[source] = OpenBlock(block, {member: told})
+            return True
+        before = latest.members.get(member)
+        if before is not None and told[0] <= before[0]:
+            return False
+        latest.members[member] = told
+        return True
+
+    def _based(self) -> list[Stats]:
+        return [] if self.base is None else [self.base]
+
+    def parts(self) -> list[Stats]:
+        """Return the disjoint sums that make up the minute."""
+        blocks = self.open.values()
+        return self._based() + [stats for one in blocks for _, stats in one.members.values()]
+
+    def count(self) -> int:
+        """Return how many operations it holds: its revision."""
+        return sum(part.count for part in self.parts())
+
+
+class Row(msgspec.Struct, array_like=True, gc=False):
+    """A window of five minutes or more of one series."""
+
+    revision: int = 0
+    """How many operations it holds. Stands first, so that it can be read alone."""
+    published: int = 0
+    """See published_as."""
+    minutes: list[Minute | None] | None = None
+    """Of five minutes that are not sealed."""
+    stats: Stats | None = None
+    """Of all others."""
+    children: list[tuple[int, int]] = []  # noqa: RUF012 - msgspec copies an empty default
+    """(operations, failures) of each child window, of windows whose trend is told."""
+
+
+class _Head(msgspec.Struct, array_like=True, gc=False):
+    revision: int
+    published: int
+
+
+_decode = msgspec.msgpack.Decoder(Row).decode
+_decode_head = msgspec.msgpack.Decoder(_Head).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def pack_row(row: Row) -> bytes:
+    """Return the row as bytes for the table."""
+    return _encode(row)
+
+
+def unpack_row(packed: bytes) -> Row:
+    """Return the row that pack_row was given."""
+    return _decode(packed)
+
+
+def revision_of(packed: bytes) -> tuple[int, int]:
+    """Return a packed row's version: it only grows, so of two rows the higher one stands."""
+    head = _decode_head(packed)
+    return head.revision, head.published
+
+
+def published_as(revision: int, *, final: bool) -> int:
+    """Return a number for a published revision that grows with it, and once more when final."""
+    return 2 * revision + final
