@@ -1,0 +1,1 @@
+"""Measure this worker beside others: one broker, the same records, one after another."""

@@ -1,0 +1,44 @@
+"""Tell the harness how far a peer is: JSON lines on stdout, from a thread ten times a second."""
+
+import json
+import os
+import sys
+import threading
+import time
+
+BOOTSTRAP = os.environ.get("BENCH_BOOTSTRAP", "127.0.0.1:9092")
+TOPIC = os.environ.get("BENCH_TOPIC", "operations")
+PARTITIONS = int(os.environ.get("BENCH_PARTITIONS", "4"))
+EVENTS = int(os.environ.get("BENCH_EVENTS", "0"))
+GROUP = os.environ.get("BENCH_GROUP", "bench")
+STATE = os.environ.get("BENCH_STATE", "state")
+
+MINUTE_MS = 60_000
+
+
+class Progress:
+    """What was counted so far; the peer adds to it, the thread reports it."""
+
+    def __init__(self) -> None:
+        self.counted = 0
+        threading.Thread(target=self._report, daemon=True).start()
+
+    @property
+    def done(self) -> bool:
+        return self.counted >= EVENTS
+
+    def _report(self) -> None:
+        while not self.done:
+            say({"counted": self.counted})
+            time.sleep(0.1)
+        say({"counted": self.counted})
+
+
+def say(line: object) -> None:
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+
+
+def say_windows(rows: dict[tuple[str, int], tuple[int, int, float]]) -> None:
+    """Report the windows: (platform, start) to (count, successes, p95)."""
+    say({"windows": {f"{platform}|{start}": row for (platform, start), row in rows.items()}})
