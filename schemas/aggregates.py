@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from schemas.base import Wire
-from schemas.partials import Exemplar
 from schemas.series import Series, Window
 
 Ratio = Annotated[float, Field(ge=0, le=1)]
@@ -49,6 +48,15 @@ class TrendEvidence(Wire):
     p_value: float | None
     dispersion: float | None = Field(description="Pearson dispersion over the sub-windows.")
     agreeing: int = Field(description="How many of the last three evaluations said so.")
+
+
+class Exemplar(Wire):
+    """An operation worth looking at: a failed one, else a slow one."""
+
+    id: str
+    success: bool
+    duration_ms: float
+    error_type: str | None
 
 
 class Trend(Wire):

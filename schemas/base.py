@@ -10,4 +10,11 @@ class Wire(BaseModel):
     a wrong one is refused where it arrives instead of being guessed at.
     """
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False, val_json_bytes="base64", ser_json_bytes="base64")
+    model_config = ConfigDict(
+        frozen=True,
+        strict=True,
+        extra="ignore",
+        allow_inf_nan=False,
+        val_json_bytes="base64",
+        ser_json_bytes="base64",
+    )

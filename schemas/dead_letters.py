@@ -3,6 +3,7 @@
 The value is the original bytes; the key is topic/partition/offset/index.
 """
 
+from collections.abc import Iterable
 from typing import Literal
 
 from schemas.base import Wire
@@ -36,3 +37,38 @@ class DeadLetter(Wire):
     sha256: str
     truncated: bool = False
     version: Literal[1] = 1
+
+    @property
+    def key(self) -> str:
+        """The record's key: where the refused bytes stand, so that repeats are one."""
+        index = "-" if self.index is None else self.index
+        return f"{self.topic}/{self.partition}/{self.offset}/{index}"
+
+
+def to_headers(letter: DeadLetter) -> list[tuple[str, bytes]]:
+    """Return a Kafka header a field, each a UTF-8 text; none for a field that is null."""
+    fields = letter.model_dump(mode="json", exclude_none=True)
+    return [
+        (name, (str(value).lower() if isinstance(value, bool) else str(value)).encode())
+        for name, value in fields.items()
+    ]
+
+
+def from_headers(headers: Iterable[tuple[str, bytes | None]]) -> DeadLetter:
+    """Return what the headers say: the inverse of to_headers; other headers are ignored.
+
+    Raises:
+        ValueError: they are not a dead letter's.
+    """
+    fields: dict[str, object] = {}
+    for name, value in headers:
+        if value is not None and name in DeadLetter.model_fields:
+            fields[name] = value.decode(errors="replace")
+    for name in _NUMBERS & fields.keys():
+        fields[name] = int(str(fields[name]))
+    if "truncated" in fields:
+        fields["truncated"] = fields["truncated"] == "true"
+    return DeadLetter.model_validate(fields)
+
+
+_NUMBERS = frozenset({"partition", "offset", "index", "timestamp_ms", "size_bytes", "version"})

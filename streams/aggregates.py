@@ -61,7 +61,12 @@ def aggregate(  # noqa: PLR0913 - an aggregate is all of these
             "confidence_count": sure,
             "trend": None if trend is None else trend.model_dump(),
             "exemplars": [
-                {"id": row.id, "success": not row.failed, "duration_ms": row.duration_ms, "error_type": row.error_type}
+                {
+                    "id": row.id,
+                    "success": not row.failed,
+                    "duration_ms": row.duration_ms,
+                    "error_type": row.error_type,
+                }
                 for row in stats.exemplars
             ],
             "digest": _digest(stats, engine, FINAL_LIMIT if final else PROVISIONAL_LIMIT),

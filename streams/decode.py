@@ -87,7 +87,9 @@ def _decode_fast(values: Sequence[bytes | None]) -> Decoded | None:
             return None
         places = []
         for place, one in enumerate(read):
-            places += [(place, i) for i in range(len(one))] if type(one) is list else [(place, None)]
+            places += (
+                [(place, i) for i in range(len(one))] if type(one) is list else [(place, None)]
+            )
         read = [op for one in read for op in (one if type(one) is list else (one,))]
     names = {op.operation for op in read} | {op.platform for op in read}
     return Decoded(read, places, []) if all(map(_is_name, names)) else None
@@ -133,7 +135,9 @@ def _judge(record: Record, index: int | None, value: bytes) -> Any:
             "invalid_json" if mistakes[0]["type"] == "json_invalid" else "invalid_operation"
         )
         told = [
-            f"{'.'.join(map(str, mistake['loc']))}: {mistake['msg']}" if mistake["loc"] else mistake["msg"]
+            f"{'.'.join(map(str, mistake['loc']))}: {mistake['msg']}"
+            if mistake["loc"]
+            else mistake["msg"]
             for mistake in mistakes[:_TOLD_MISTAKES]
         ]
         return Refused(record, index, reason, "; ".join(told), value)

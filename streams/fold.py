@@ -160,7 +160,9 @@ def fold(columns: Columns, pairs: list[tuple[str, str]], after: int) -> list[Par
         return lambda key: series_name(ALL, label, names[key])
 
     def of_level(key: int) -> str:
-        return series_name(operations[key // _LEVEL_SLOTS], "confidence", LEVELS[key % _LEVEL_SLOTS])
+        return series_name(
+            operations[key // _LEVEL_SLOTS], "confidence", LEVELS[key % _LEVEL_SLOTS]
+        )
 
     breakdowns: list[tuple[Ints, Ints, Callable[[int], str]]] = [
         (every, np.zeros_like(pair), lambda _: ALL),
@@ -174,7 +176,14 @@ def fold(columns: Columns, pairs: list[tuple[str, str]], after: int) -> list[Par
     for chosen, keys, name in breakdowns:
         if len(chosen):
             order = chosen[np.lexsort((minute[chosen], keys[chosen]))]
-            rows += _rows(columns, leaves, order, _starts(keys[order], minute[order]), after, lambda leaf, name=name, keys=keys: (name(int(keys[leaf])), int(minute[leaf])))
+            rows += _rows(
+                columns,
+                leaves,
+                order,
+                _starts(keys[order], minute[order]),
+                after,
+                lambda leaf, name=name, keys=keys: (name(int(keys[leaf])), int(minute[leaf])),
+            )
     return rows
 
 

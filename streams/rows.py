@@ -32,7 +32,9 @@ class Minute(msgspec.Struct, array_like=True, gc=False):
     published: int = 0
     """See published_as."""
 
-    def apply(self, source: int, block: int, member: str, told: tuple[int, Stats], engine: Engine) -> bool:
+    def apply(
+        self, source: int, block: int, member: str, told: tuple[int, Stats], engine: Engine
+    ) -> bool:
         """Take in a row of a partial; return whether it said anything new."""
         latest = self.open.get(source)
         if latest is None:

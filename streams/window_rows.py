@@ -1,0 +1,153 @@
+"""Hold one target partition's rows: packed at rest, unpacked while they are worked on."""
+
+import sys
+from collections.abc import Iterator, MutableMapping
+from typing import NamedTuple
+
+from schemas.partials import Stats
+from schemas.series import WindowSize
+from streams.digests import STORED_LIMIT, Engine
+from streams.rows import Minute, Row, pack_row, unpack_row
+from streams.sizes import CHILD, MINUTE_MS, SIZE_MS, child_starts, window_start
+from streams.stats import merge_stats
+
+#: Unpacked rows kept beyond a beat, so that a busy series is not unpacked each second.
+_KEPT_UNPACKED = 512
+
+
+class Window(NamedTuple):
+    """A window of a series."""
+
+    size: WindowSize
+    start_ms: int
+    series: str
+
+    @property
+    def end_ms(self) -> int:
+        """Where it ends, not included."""
+        return self.start_ms + SIZE_MS[self.size]
+
+    @property
+    def five(self) -> "Window":
+        """The five minutes whose row a minute is in."""
+        return Window("5m", window_start("5m", self.start_ms), self.series)
+
+    @property
+    def row_key(self) -> bytes:
+        """The key of its row, for five minutes or more."""
+        return f"{self.size}/{self.start_ms}/{self.series}".encode()
+
+    @classmethod
+    def of_key(cls, key: bytes) -> "Window":
+        """Return the window whose row_key it is."""
+        size, start_ms, series = key.decode().split("/", 2)
+        return cls(size, int(start_ms), sys.intern(series))  # type: ignore[arg-type]
+
+
+def minute_place(start_ms: int) -> int:
+    """Return which of its five minutes a minute is."""
+    return start_ms // MINUTE_MS % 5
+
+
+class WindowRows:
+    """The rows, by window. Changes gather until they are taken."""
+
+    def __init__(self, packed: MutableMapping[bytes, bytes], engine: Engine) -> None:
+        """Begin with what the table holds."""
+        self._packed = packed
+        self._engine = engine
+        self._unpacked: dict[bytes, Row] = {}
+        self._dirty: set[bytes] = set()
+        self._deleted: list[bytes] = []
+
+    def get(self, window: Window) -> Row | None:
+        """Return a window's row, of five minutes or more, if there is one."""
+        key = window.row_key
+        row = self._unpacked.get(key)
+        if row is None and key in self._packed:
+            row = self._unpacked[key] = unpack_row(self._packed[key])
+        return row
+
+    def create(self, window: Window) -> Row:
+        """Return a new row for a window that has none."""
+        row = self._unpacked[window.row_key] = Row()
+        self.touch(window)
+        return row
+
+    def touch(self, window: Window) -> None:
+        """Say that a window's row changed."""
+        self._dirty.add(window.row_key)
+
+    def delete(self, window: Window) -> None:
+        """Drop a window's row."""
+        key = window.row_key
+        self._unpacked.pop(key, None)
+        self._packed.pop(key, None)
+        self._dirty.discard(key)
+        self._deleted.append(key)
+
+    def minute(self, window: Window) -> Minute | None:
+        """Return a minute, unless it is unknown or sealed."""
+        row = self.get(window.five)
+        return row.minutes[minute_place(window.start_ms)] if row and row.minutes else None
+
+    def stats(self, window: Window) -> Stats | None:
+        """Return a window's sums as its row has them; None where there are none."""
+        if window.size == "1m":
+            minute = self.minute(window)
+            parts = minute.parts() if minute else []
+        else:
+            row = self.get(window)
+            if row is None or row.minutes is None:
+                return row.stats if row else None
+            parts = [part for minute in row.minutes if minute for part in minute.parts()]
+        return merge_stats(parts, self._engine, STORED_LIMIT) if parts else None
+
+    def seal(self, window: Window) -> None:
+        """Merge the minutes of five for good: no more can come."""
+        row = self.get(window)
+        if row is not None and row.minutes is not None:
+            row.stats, row.minutes = self.stats(window), None
+            self.touch(window)
+
+    def recompute(self, window: Window) -> Row | None:
+        """Compute a window of an hour or more from its children; None without any.
+
+        All its children live as long as any of them can change.
+        """
+        parts: list[Stats] = []
+        counts: list[tuple[int, int]] = []
+        for start_ms in child_starts(window.size, window.start_ms):
+            stats = self.stats(Window(CHILD[window.size], start_ms, window.series))
+            counts.append((stats.count, stats.count - stats.successes) if stats else (0, 0))
+            if stats:
+                parts.append(stats)
+        row = self.get(window)
+        total = sum(part.count for part in parts)
+        if parts and (row is None or total > row.revision):
+            row = row or self.create(window)
+            row.stats = merge_stats(parts, self._engine, STORED_LIMIT)
+            row.revision = total
+            row.children = counts
+            self.touch(window)
+        return row
+
+    def take_changes(self) -> Iterator[tuple[bytes, bytes | None]]:
+        """Yield what is to be written to the changelog, None to delete."""
+        dirty, self._dirty = self._dirty, set()
+        deleted, self._deleted = self._deleted, []
+        for key in dirty:
+            row = self._unpacked[key]
+            if row.minutes is not None:
+                row.revision = sum(minute.count() for minute in row.minutes if minute)
+            packed = self._packed[key] = pack_row(row)
+            yield key, packed
+        for key in deleted:
+            if key not in self._packed:
+                yield key, None
+        self.forget()
+
+    def forget(self) -> None:
+        """Keep no more than a few rows unpacked, and none whose change is not taken."""
+        if len(self._unpacked) > _KEPT_UNPACKED and not self._dirty:
+            self._unpacked.clear()
