@@ -1,0 +1,157 @@
+"""Hold what waits for Kafka, never more than the limit, and count what became of it."""
+
+import contextlib
+import threading
+from collections import deque
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from opwatch_client.wire import Fields
+
+#: Done with True once everything recorded before it has left the buffer.
+Flushed = Future[bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stats:
+    """Counts since the process began or was forked; the first three are of operations."""
+
+    published: int
+    """In Kafka."""
+    pending: int
+    """In the buffer or under way."""
+    dropped: int
+    """Lost: the buffer was full, the process ended, or no record could be made of them."""
+    failures: int
+    """Attempts to reach Kafka that failed."""
+    bad_values: int
+    """Values left out because opwatch would have refused the operation for them."""
+
+
+class Buffer:
+    """Operations in the order they ended, and who waits for them to leave.
+
+    Past the limit the oldest go: after a long outage the latest are what an operator asks for,
+    and the oldest the first to be too late for their windows.
+    """
+
+    def __init__(self, limit: int) -> None:
+        """Hold `limit` operations at most."""
+        self.limit = limit
+        self.failures = 0
+        self._waiting: deque[Fields] = deque()
+        self._under_way = self._published = self._dropped = self._bad_values = 0
+        self._flushes: deque[Flushed] = deque()
+        # Not on an operation's ordinary way, and reentrant: a signal handler or a finalizer may
+        # record an operation while its own thread holds it.
+        self._lock = threading.RLock()
+
+    def __len__(self) -> int:
+        return len(self._waiting) + self._under_way
+
+    def append(self, operation: Fields) -> int:
+        """Take an operation and return how many wait now."""
+        waiting = self._waiting
+        waiting.append(operation)
+        count = len(waiting)
+        if count > self.limit:
+            with self._lock, contextlib.suppress(IndexError):
+                waiting.popleft()
+                self._dropped += 1
+        return count
+
+    def stats(self) -> Stats:
+        """Return the counts of now."""
+        with self._lock:
+            return Stats(
+                published=self._published,
+                pending=len(self),
+                dropped=self._dropped,
+                failures=self.failures,
+                bad_values=self._bad_values,
+            )
+
+    def count_bad_value(self) -> None:
+        """Count a value that was left out."""
+        with self._lock:
+            self._bad_values += 1
+
+    def count_dropped(self, count: int) -> None:
+        """Count operations that never came into the buffer."""
+        with self._lock:
+            self._dropped += count
+
+    # ---------------------------------------------------------------- waiting for it
+
+    def left(self) -> Flushed:
+        """Return a future that is done when what is held now has left."""
+        left: Flushed = Future()
+        if len(self):
+            self._flushes.append(left)
+        else:
+            left.set_result(True)
+        return left
+
+    def forget(self, left: Flushed) -> None:
+        """Let nobody wait for this future any longer."""
+        left.cancel()
+        with contextlib.suppress(ValueError):
+            self._flushes.remove(left)
+
+    # ---------------------------------------------------------------- in the worker's thread
+
+    def waiting(self) -> int:
+        """Return how many are not under way."""
+        return len(self._waiting)
+
+    def flushes(self) -> list[Flushed]:
+        """Take over who waits; call it before counting what they wait for."""
+        taken = []
+        with contextlib.suppress(IndexError):
+            while True:
+                taken.append(self._flushes.popleft())
+        return taken
+
+    def take(self) -> Fields | None:
+        """Return the oldest operation, under way from now on."""
+        with self._lock:
+            try:
+                operation = self._waiting.popleft()
+            except IndexError:
+                return None
+            self._under_way += 1
+        return operation
+
+    def arrived(self, count: int) -> None:
+        """Count operations that Kafka has."""
+        with self._lock:
+            self._under_way -= count
+            self._published += count
+
+    def lost(self, count: int) -> None:
+        """Count operations that were under way and never arrive."""
+        with self._lock:
+            self._under_way -= count
+            self._dropped += count
+
+    def lost_under_way(self) -> None:
+        """Count everything that was under way as lost."""
+        with self._lock:
+            self.lost(self._under_way)
+
+    def abandon(self) -> int:
+        """Drop everything and return how much that was."""
+        with self._lock:
+            while self.take() is not None:
+                pass
+            count = self._under_way
+            self.lost_under_way()
+        for left in self.flushes():
+            resolve(left, arrived=False)
+        return count
+
+
+def resolve(left: Flushed, *, arrived: bool) -> None:
+    """Finish a flush, unless whoever asked has gone."""
+    if left.set_running_or_notify_cancel():
+        left.set_result(arrived)

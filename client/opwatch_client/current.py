@@ -1,0 +1,103 @@
+"""Hold the one publisher of this process, through configuration, forks and the exit."""
+
+import atexit
+import os
+import threading
+
+from opwatch_client.publisher import Publisher
+from opwatch_client.settings import Settings
+
+#: How long the exit may wait for what is still in the buffer.
+EXIT_S = 5.0
+
+_publisher: Publisher | None = None
+_lock = threading.RLock()
+
+
+def publisher() -> Publisher:
+    """Return the publisher; the first call makes it, from the environment. Connects nothing."""
+    return _publisher or _first()
+
+
+def configure(
+    *,
+    bootstrap: str | None = None,
+    topic: str | None = None,
+    service: str | None = None,
+    tls: bool | None = None,
+    ca_file: str | None = None,
+    cert_file: str | None = None,
+    key_file: str | None = None,
+    sasl_mechanism: str | None = None,
+    username: str | None = None,
+    password: str | None = None,
+    limit: int | None = None,
+) -> None:
+    """Choose where to publish; what is not said comes from `OPWATCH_…`, else the defaults.
+
+    Best called once, before the first operation: later it first flushes, up to 5 s.
+
+    Args:
+        bootstrap: brokers to begin with: host:port, host:port.
+        topic: where operations go; it must exist.
+        service: who does the operations.
+        tls: talk TLS to Kafka.
+        ca_file: CA certificates (PEM), if not the system's.
+        cert_file: client certificate (PEM) for mutual TLS, and `key_file` its key.
+        key_file: see `cert_file`.
+        sasl_mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.
+        username: the SASL user.
+        password: the SASL user's password.
+        limit: operations that may wait for Kafka; beyond it the oldest are dropped.
+
+    Raises:
+        ValueError: a value can never work.
+    """
+    global _publisher
+    settings = Settings.read(
+        bootstrap=bootstrap,
+        topic=topic,
+        service=service,
+        tls=tls,
+        ca_file=ca_file,
+        cert_file=cert_file,
+        key_file=key_file,
+        sasl_mechanism=sasl_mechanism,
+        username=username,
+        password=password,
+        limit=limit,
+    )
+    settings.check()
+    with _lock:
+        before, _publisher = _publisher, Publisher(settings)
+    if before is not None:
+        before.close(EXIT_S)
+
+
+def _first() -> Publisher:
+    global _publisher
+    with _lock:
+        if _publisher is None:
+            # Not checked here: this runs inside a host's operation. The connection refuses
+            # what is wrong, and says so once a minute.
+            _publisher = Publisher(Settings.read())
+        return _publisher
+
+
+def _at_exit() -> None:
+    if _publisher is not None:
+        _publisher.end(EXIT_S)
+
+
+def _in_child() -> None:
+    """Begin anew: what the parent's buffer held is the parent's, and its thread is not here."""
+    global _publisher, _inherited, _lock
+    _lock = threading.RLock()
+    if _publisher is not None:
+        # Kept, never touched: its sockets are the parent's.
+        _inherited, _publisher = _publisher, Publisher(_publisher.settings)
+
+
+_inherited: Publisher | None = None
+os.register_at_fork(after_in_child=_in_child)
+atexit.register(_at_exit)

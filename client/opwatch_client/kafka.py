@@ -1,0 +1,127 @@
+"""Bring one record after the other to Kafka, however long Kafka is away."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+)
+
+from opwatch_client.settings import Settings
+
+_FIRST_DELAY_S = 0.1
+_LONGEST_DELAY_S = 5.0
+#: A request without an answer is repeated after this; connecting takes one and a half at most.
+_REQUEST_S = 10.0
+#: A record that is under way for longer is worth a warning.
+_SLOW_S = 5.0
+_STOP_S = 0.2
+#: Kafka's default for the largest record batch.
+_LARGEST = 1_000_000
+
+_NEVER_TAKEN = (MessageSizeTooLargeError, RecordListTooLargeError)
+
+
+class RecordRefused(Exception):
+    """Kafka will never take this record."""
+
+
+class Unreachable(Exception):
+    """The process ends and Kafka was never there."""
+
+
+class Connection:
+    """A producer that is made when needed and made again when lost.
+
+    Idempotent and acknowledged by all replicas, so that aiokafka's own repetitions publish
+    nothing twice. Only a record under way while the broker forgets its producer may come twice.
+    """
+
+    def __init__(self, settings: Settings, complain: Callable[[str], None]) -> None:
+        """Connect nothing yet; `complain` is told of every failure."""
+        self._settings = settings
+        self._complain = complain
+        self._producer: AIOKafkaProducer | None = None
+        self._reached = False
+        self._hurried = asyncio.Event()
+
+    async def send(self, record: bytes) -> None:
+        """Return once Kafka has the record; repeat for ever until then.
+
+        Raises:
+            RecordRefused: it is too large for this broker.
+            Unreachable: after `hurry`, when Kafka was never reached.
+        """
+        delay_s = _FIRST_DELAY_S
+        while True:
+            try:
+                await self._send(record)
+            except _NEVER_TAKEN as error:
+                await self.close()  # it has counted a record that never was
+                raise RecordRefused(_said(error)) from error
+            except Exception as error:
+                self._complain(_said(error))
+                await self.close()
+                if self._hurried.is_set() and not self._reached:
+                    raise Unreachable from error
+            else:
+                return
+            await self._pause(delay_s * random.uniform(0.5, 1.0))
+            delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
+
+    def hurry(self) -> None:
+        """Try once more at once, and give up if Kafka was never there."""
+        self._hurried.set()
+
+    async def close(self) -> None:
+        """Close the producer, if there is one."""
+        producer, self._producer = self._producer, None
+        if producer is None:
+            return
+        # A producer with something under way would wait for it as long as Kafka is away.
+        for close in (producer.stop, producer.client.close):
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(_STOP_S):
+                    await close()
+                    return
+
+    async def _send(self, record: bytes) -> None:
+        producer = self._producer or await self._connect()
+        sending = asyncio.ensure_future(producer.send_and_wait(self._settings.topic, record))
+        try:
+            while not (await asyncio.wait({sending}, timeout=_SLOW_S))[0]:
+                self._complain(f"no answer for {_SLOW_S:.0f} s")
+        finally:
+            sending.cancel()
+        sending.result()
+
+    async def _connect(self) -> AIOKafkaProducer:
+        self._producer = producer = AIOKafkaProducer(
+            **self._settings.kafka(),
+            client_id="opwatch-client",
+            acks="all",
+            enable_idempotence=True,
+            max_batch_size=_LARGEST,
+            max_request_size=_LARGEST,
+            request_timeout_ms=int(1000 * _REQUEST_S),
+        )
+        async with asyncio.timeout(1.5 * _REQUEST_S):
+            await producer.start()
+        self._reached = True
+        return producer
+
+    async def _pause(self, delay_s: float) -> None:
+        if self._hurried.is_set():
+            await asyncio.sleep(_FIRST_DELAY_S)
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(delay_s):
+                await self._hurried.wait()
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -1,0 +1,102 @@
+"""Say where Kafka is and how to be let in; the environment answers what the host does not."""
+
+import os
+import ssl
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+DEFAULT_LIMIT = 10_000
+
+#: The environment's variables, without OPWATCH_: the same that opwatch's workers read.
+_VARIABLES = {
+    "bootstrap": "KAFKA_BOOTSTRAP",
+    "service": "SERVICE",
+    "ca_file": "KAFKA_CA_FILE",
+    "cert_file": "KAFKA_CERT_FILE",
+    "key_file": "KAFKA_KEY_FILE",
+    "sasl_mechanism": "KAFKA_SASL_MECHANISM",
+    "username": "KAFKA_USERNAME",
+    "password": "KAFKA_PASSWORD",
+}
+_FALSE = {"", "0", "f", "false", "n", "no", "off"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a host may choose. `limit` is the number of operations that may wait."""
+
+    bootstrap: str = "127.0.0.1:9092"
+    topic: str = "opwatch.operations"
+    service: str | None = None
+    tls: bool = False
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    sasl_mechanism: str | None = None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    limit: int = DEFAULT_LIMIT
+
+    @classmethod
+    def read(cls, **chosen: Any) -> Self:
+        """Take what is chosen, then the environment, then the defaults. Checks nothing."""
+        values: dict[str, Any] = {
+            "topic": _variable("TOPIC_PREFIX", "opwatch.") + "operations",
+            # What is not clearly "no" is a wish for TLS: a typing mistake must not send a
+            # password in the clear.
+            "tls": _variable("KAFKA_TLS", "").strip().lower() not in _FALSE,
+        }
+        for name, variable in _VARIABLES.items():
+            if value := _variable(variable, ""):
+                values[name] = value
+        values |= {name: value for name, value in chosen.items() if value is not None}
+        return cls(**values)
+
+    def check(self) -> None:
+        """Refuse what can never work.
+
+        Raises:
+            ValueError: in one sentence, without any secret.
+        """
+        for broker in self.bootstrap.split(","):
+            host, _, port = broker.strip().rpartition(":")
+            if not host or not port.isdigit():
+                raise ValueError(f"bootstrap: {broker.strip()!r} is not host:port")
+        if not self.topic:
+            raise ValueError("topic: it has no name")
+        if self.sasl_mechanism and self.sasl_mechanism not in MECHANISMS:
+            known = ", ".join(MECHANISMS)
+            raise ValueError(f"sasl_mechanism: {self.sasl_mechanism!r} is none of {known}")
+        if self.sasl_mechanism and not (self.username and self.password):
+            raise ValueError("sasl_mechanism needs username and password")
+        if self.limit < 1:
+            raise ValueError("limit: at least one operation must be able to wait")
+
+    def kafka(self) -> dict[str, Any]:
+        """Return what an aiokafka client is made with.
+
+        Raises:
+            ValueError: the settings can never work.
+            OSError: a certificate cannot be read.
+        """
+        self.check()
+        secured = "SSL" if self.tls else "PLAINTEXT"
+        options: dict[str, Any] = {"bootstrap_servers": self.bootstrap.replace(" ", "")}
+        if self.sasl_mechanism:
+            secured = "SASL_" + secured
+            options |= {
+                "sasl_mechanism": self.sasl_mechanism,
+                "sasl_plain_username": self.username,
+                "sasl_plain_password": self.password,
+            }
+        if self.tls:
+            context = ssl.create_default_context(cafile=self.ca_file)
+            if self.cert_file:
+                context.load_cert_chain(self.cert_file, self.key_file)
+            options["ssl_context"] = context
+        return options | {"security_protocol": secured}
+
+
+def _variable(name: str, default: str) -> str:
+    return os.environ.get(f"OPWATCH_{name}", default)

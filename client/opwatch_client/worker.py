@@ -1,0 +1,182 @@
+"""Empty the buffer into Kafka, from a daemon thread with an event loop of its own."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from opwatch_client import wire
+from opwatch_client.buffer import Buffer, resolve
+from opwatch_client.kafka import RecordRefused, Unreachable
+from opwatch_client.logs import THREAD_NAME, Warnings, log
+from opwatch_client.loop import Loop
+
+#: What a record holds at most, and how long an operation waits for others to join it.
+ARRAY_LENGTH = 500
+ARRAY_BYTES = 500_000
+LINGER_S = 0.2
+
+
+class Kafka(Protocol):
+    """What brings records to Kafka, however long that takes."""
+
+    async def send(self, record: bytes) -> None: ...
+    async def close(self) -> None: ...
+    def hurry(self) -> None: ...
+
+
+#: Makes a connection; it is given what to call with each failure.
+Connect = Callable[[Callable[[str], None]], Kafka]
+
+
+class Worker:
+    """One thread's life: from the first operation, or the first after `close`, to the next."""
+
+    def __init__(self, buffer: Buffer, connect: Connect, warn: Warnings) -> None:
+        """Start nothing yet; `connect` is called in the thread."""
+        self._buffer = buffer
+        self._connect = connect
+        self._warn = warn
+        self._thread = threading.Thread(target=self._work, name=THREAD_NAME, daemon=True)
+        self._closing = self._hurried = False
+        self._awake = asyncio.Event()
+        self._kafka: Kafka | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    # ---------------------------------------------------------------- from any thread
+
+    def start(self) -> None:
+        """Start the thread.
+
+        Raises:
+            RuntimeError: no thread can be started now.
+        """
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Let it look at the buffer now."""
+        self._call(self._awake.set)
+
+    def close(self, *, hurry: bool) -> None:
+        """Let it end once the buffer is empty, in a `hurry` also when Kafka was never there."""
+        self._closing = True
+        self._hurried = hurry
+        self._call(self._close)
+
+    def cancel(self) -> None:
+        """Let it end now."""
+        if self._task is not None:
+            self._call(self._task.cancel)
+
+    def ended(self, timeout_s: float) -> bool:
+        """Wait for its end; False when the time runs out."""
+        self._thread.join(max(0.0, timeout_s))
+        return not self._thread.is_alive()
+
+    def _call(self, what: Callable[[], object]) -> None:
+        # Before the loop runs there is nothing to wake, after it nothing to say.
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(what)
+
+    # ---------------------------------------------------------------- in the thread
+
+    def _close(self) -> None:
+        self._awake.set()
+        if self._hurried and self._kafka is not None:
+            self._kafka.hurry()
+
+    def _work(self) -> None:
+        with asyncio.Runner(loop_factory=Loop) as runner:
+            runner.run(self._main())
+
+    async def _main(self) -> None:
+        self._task = asyncio.current_task()
+        self._kafka = kafka = self._connect(self._failed)
+        self._loop = asyncio.get_running_loop()
+        if self._closing:
+            self._close()
+        try:
+            while True:
+                closing = self._closing
+                await self._round_safely(kafka)
+                if closing:
+                    return
+                if self._buffer.waiting() < ARRAY_LENGTH:
+                    await self._linger()
+        except (asyncio.CancelledError, Unreachable):
+            if count := self._buffer.abandon():
+                log.warning("opwatch dropped %d operations at its end: Kafka was away", count)
+        finally:
+            await kafka.close()
+
+    async def _linger(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_S):
+                await self._awake.wait()
+        self._awake.clear()
+
+    async def _round_safely(self, kafka: Kafka) -> None:
+        flushes = self._buffer.flushes()
+        arrived = False
+        try:
+            await self._round(kafka)
+            arrived = True
+        except Unreachable:
+            raise
+        except Exception:  # noqa: BLE001 - the host would never see this thread die
+            log.exception("opwatch lost operations by a mistake of its own")
+            self._buffer.lost_under_way()
+        finally:
+            for flush in flushes:
+                resolve(flush, arrived=arrived)
+
+    async def _round(self, kafka: Kafka) -> None:
+        """Publish what waits now."""
+        left = self._buffer.waiting()
+        dropped = self._buffer.stats().dropped
+        while left > 0 and (operations := self._array(left)):
+            left -= len(operations)
+            await self._publish(kafka, operations)
+        if (more := self._buffer.stats().dropped - dropped) > 0:
+            self._warn("opwatch dropped %d operations: the buffer was full", more)
+
+    def _array(self, most: int) -> list[bytes]:
+        """Take and encode what fits into one record."""
+        operations: list[bytes] = []
+        size = 0
+        for identity in wire.ids(min(most, ARRAY_LENGTH)):
+            fields = self._buffer.take()
+            if fields is None:
+                break
+            operations.append(wire.encode(fields | {"id": identity}))
+            size += len(operations[-1])
+            if size >= ARRAY_BYTES:
+                break
+        return operations
+
+    async def _publish(self, kafka: Kafka, operations: list[bytes]) -> None:
+        try:
+            await kafka.send(wire.join(operations))
+        except RecordRefused as refusal:
+            if len(operations) > 1:  # a topic may take less than brokers do by default
+                half = len(operations) // 2
+                await self._publish(kafka, operations[:half])
+                await self._publish(kafka, operations[half:])
+            else:
+                self._buffer.lost(1)
+                self._warn("opwatch dropped an operation: %s", refusal)
+        else:
+            self._buffer.arrived(len(operations))
+
+    def _failed(self, reason: str) -> None:
+        self._buffer.failures += 1
+        stats = self._buffer.stats()
+        self._warn(
+            "opwatch cannot publish (%s) and tries on; %d operations wait, %d were dropped",
+            reason,
+            stats.pending,
+            stats.dropped,
+        )
