@@ -4,7 +4,7 @@ import socket
 import ssl
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.topics import DEFAULT_PARTITIONS, Topic
@@ -93,7 +93,10 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _credentials(self) -> "Settings":
         if self.kafka_sasl_mechanism and not (self.kafka_username and self.kafka_password):
-            message = "kafka_sasl_mechanism needs kafka_username and kafka_password"
+            message = (
+                "OPWATCH_KAFKA_SASL_MECHANISM needs OPWATCH_KAFKA_USERNAME and"
+                " OPWATCH_KAFKA_PASSWORD"
+            )
             raise ValueError(message)
         return self
 
@@ -122,3 +125,22 @@ class Settings(BaseSettings):
         if self.kafka_cert_file:
             context.load_cert_chain(self.kafka_cert_file, self.kafka_key_file)
         return context
+
+
+def mistakes(error: ValidationError) -> list[str]:
+    """Return every mistake in the settings as a sentence that names the variable."""
+    sentences = []
+    prefix = Settings.model_config.get("env_prefix", "")
+    for mistake in error.errors(include_url=False):
+        message = mistake["msg"].removeprefix("Value error, ")
+        if not mistake["loc"]:
+            sentences.append(f"{message}.")
+            continue
+        field = str(mistake["loc"][0])
+        secret = Settings.model_fields[field].annotation in _SECRETS
+        given = "" if secret or mistake["type"] == "missing" else f" is {mistake['input']!r}"
+        sentences.append(f"{prefix}{field.upper()}{given}: {message}.")
+    return sentences
+
+
+_SECRETS = (SecretStr, SecretStr | None)

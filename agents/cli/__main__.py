@@ -1,0 +1,5 @@
+"""Run the command line: `python -m agents.cli --help`."""
+
+from agents.cli import main
+
+main()

@@ -1,0 +1,83 @@
+"""Put the commands together; each has a module of its own."""
+
+import inspect
+import sys
+from typing import Annotated
+
+import typer
+
+from agents.cli import config, deadletters, replay, schema, tail, topics, worker
+from agents.cli.running import OK, Sentence, fail, reader_left
+
+HELP = """Exact, live success rates and percentiles of operations, from events on Kafka.
+
+Settings come from the environment (OPWATCH_…) and .env: see `opwatch config check`.
+
+\b
+Examples:
+  opwatch topics create            make the topics
+  opwatch worker measure           count what arrives on `operations`
+  opwatch tail                     watch the figures live
+  opwatch tail --json | jq .       … or hand them on
+  opwatch replay yesterday.jsonl   publish recorded operations
+  opwatch deadletters list         see what was refused, and why
+
+Exit codes: 0 ok; 1 the check failed or nothing was found; 2 wrong usage or settings; 3 Kafka
+cannot be reached; 130 Ctrl-C; 143 SIGTERM.
+"""
+
+app = typer.Typer(
+    name="opwatch",
+    help=HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+app.add_typer(worker.app, name="worker")
+app.add_typer(topics.app, name="topics")
+app.command("tail")(tail.tail)
+app.command("replay")(replay.replay)
+app.add_typer(deadletters.app, name="deadletters")
+app.add_typer(schema.app, name="schema")
+app.add_typer(config.app, name="config")
+
+
+_groups = [app, *(part.typer_instance for part in app.registered_groups if part.typer_instance)]
+for _group in _groups:
+    for _command in _group.registered_commands:
+        # \b keeps the lines of a paragraph as they are.
+        _help = inspect.getdoc(_command.callback) or ""
+        _command.help = _help.replace("\nExamples:\n", "\n\b\nExamples:\n")
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001, RUF100 - as typer calls it
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"opwatch {version('opwatch')}")
+        raise typer.Exit(OK)
+
+
+@app.callback()
+def opwatch(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Say which version this is.", callback=_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Hold the options that come before a command."""
+
+
+def run() -> None:
+    """Run the command that the arguments name, and exit."""
+    try:
+        app(prog_name="opwatch")
+    except Sentence as sentence:
+        sys.exit(fail(sentence))
+    except BrokenPipeError:
+        sys.exit(reader_left())

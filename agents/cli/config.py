@@ -1,0 +1,78 @@
+"""Check the settings and show where each comes from, secrets masked."""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from agents.cli.running import NO, Sentence, console
+
+if TYPE_CHECKING:
+    from agents.settings import Settings
+
+HELP = """Look at the settings and where they come from.
+
+The environment (OPWATCH_…) first, then .env, then the defaults.
+
+\b
+Examples:
+  opwatch config check
+  OPWATCH_PARTITIONS=0 opwatch config check
+"""
+
+app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command()
+def check() -> None:
+    """Check all settings and show them with their sources; exit 1 with every mistake at once.
+
+    Examples:
+      opwatch config check
+      OPWATCH_PARTITIONS=0 OPWATCH_LOG_LEVEL=loud opwatch config check
+    """
+    from pydantic import ValidationError
+
+    from agents.cli.settings_view import unknown_variables
+    from agents.settings import Settings, mistakes
+
+    for name, meant in unknown_variables():
+        hint = f"; did you mean {meant}?" if meant else ""
+        typer.echo(f"opwatch: {name} is no setting and has no effect{hint}", err=True)
+    try:
+        chosen = Settings()
+    except ValidationError as error:
+        raise Sentence("\n".join(mistakes(error)), NO) from None
+    _print(chosen)
+
+
+@app.command()
+def table() -> None:
+    """Print the settings as a Markdown page: docs/settings.md.
+
+    Examples:
+      opwatch config table > docs/settings.md
+    """
+    from agents.cli.settings_view import markdown
+
+    typer.echo(markdown(), nl=False)
+
+
+def _print(chosen: "Settings") -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from agents.cli.settings_view import source_of, variable
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("variable", no_wrap=True)
+    table.add_column("value", overflow="fold")
+    table.add_column("from", no_wrap=True)
+    for field in type(chosen).model_fields:
+        value = getattr(chosen, field)
+        source = source_of(field)
+        table.add_row(
+            variable(field),
+            Text("–" if value is None else str(value)),
+            Text(source, style="dim" if source == "default" else ""),
+        )
+    console().print(table)

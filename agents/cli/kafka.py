@@ -1,0 +1,98 @@
+"""Read a topic without a group: all partitions, from a moment on, as far as it goes now or on."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from agents.cli.running import REACH_S, Sentence
+from agents.settings import Settings
+from agents.topic_fit import TopicSpec
+from agents.topics import admin, describe
+
+_POLL_MS = 200
+
+
+async def partitions(settings: Settings, name: str) -> int:
+    """Return how many partitions the topic has.
+
+    Raises:
+        Unreachable: no broker answers.
+        Sentence: the topic does not exist.
+    """
+    async with admin(settings, deadline_s=REACH_S) as client:
+        found = await describe(client, [TopicSpec(name, 0, {})])
+    if name not in found:
+        raise Sentence(
+            f"{name} does not exist at {settings.kafka_bootstrap}: `opwatch topics create` makes"
+            " it; OPWATCH_TOPIC_PREFIX names another set."
+        )
+    return found[name].partitions
+
+
+class Reader:
+    """A topic's records, in the order each partition has them."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, assigned: list[TopicPartition]) -> None:
+        self._consumer = consumer
+        self._assigned = assigned
+
+    async def from_time(self, since_ms: int | None) -> None:
+        """Begin at the first records of that time or later; None: at the beginning."""
+        await self._consumer.seek_to_beginning(*self._assigned)
+        if since_ms is None:
+            return
+        times = await self._consumer.offsets_for_times(dict.fromkeys(self._assigned, since_ms))
+        ends = await self._consumer.end_offsets(self._assigned)
+        for partition, found in times.items():
+            self._consumer.seek(partition, found.offset if found else ends[partition])
+
+    async def to_the_end(self) -> AsyncIterator[Any]:
+        """Yield the records up to where the topic ends now."""
+        ends = await self._consumer.end_offsets(self._assigned)
+        waiting = {tp for tp in self._assigned if await self._behind(tp, ends[tp])}
+        while waiting:
+            batches = await self._consumer.getmany(timeout_ms=_POLL_MS)
+            for tp, records in batches.items():
+                for record in records:
+                    if record.offset < ends[tp]:
+                        yield record
+            waiting = {tp for tp in waiting if await self._behind(tp, ends[tp])}
+
+    async def onwards(self) -> AsyncIterator[list[Any]]:
+        """Yield what arrives, in batches, for ever; an empty one where nothing does."""
+        while True:
+            batches = await self._consumer.getmany(timeout_ms=_POLL_MS)
+            yield [record for records in batches.values() for record in records]
+
+    async def _behind(self, tp: TopicPartition, end: int) -> bool:
+        return bool(await self._consumer.position(tp) < end)
+
+
+@asynccontextmanager
+async def reader(
+    settings: Settings, name: str, *, committed: bool = False
+) -> AsyncIterator[Reader]:
+    """Yield a reader of the topic.
+
+    Args:
+        settings: where Kafka is.
+        name: the topic's full name.
+        committed: leave out what aborted transactions wrote.
+    """
+    assigned = [TopicPartition(name, number) for number in range(await partitions(settings, name))]
+    consumer = AIOKafkaConsumer(
+        **settings.kafka(),
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed" if committed else "read_uncommitted",
+        max_partition_fetch_bytes=4 * 1024 * 1024,
+    )
+    try:
+        await consumer.start()
+        consumer.assign(assigned)
+        yield Reader(consumer, assigned)
+    finally:
+        await consumer.stop()

@@ -1,0 +1,206 @@
+"""Show the newest window of each series as a table for the terminal."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from schemas.aggregates import Aggregate
+from schemas.series import WindowSize
+from streams.series import series_name
+
+#: A window of fewer operations says too little to be painted red.
+ENOUGH = 20
+#: Below this success rate nobody argues.
+BAD_RATE = 0.9
+#: A series whose newest window is older than the newest of all by this many is dimmed.
+STALE_WINDOWS = 3
+_TREND_SIZE = "1h"
+_LEVELS = {"low": 0, "medium": 1, "high": 2}
+
+
+class Row(NamedTuple):
+    """A series' newest window, and its newest trend, which only larger windows have."""
+
+    aggregate: Aggregate
+    trend: str | None
+
+
+class LiveTable:
+    """The newest window of each series: hand it aggregates in any order, ask it for a table."""
+
+    def __init__(self, size: WindowSize = "1m") -> None:
+        self.size = size
+        self.seen = 0
+        self._rows: dict[str, Aggregate] = {}
+        self._trends: dict[str, Aggregate] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def update(self, aggregate: Aggregate) -> None:
+        """Take an aggregate in; older windows and smaller revisions change nothing."""
+        self.seen += 1
+        name = name_of(aggregate)
+        if aggregate.window.size == self.size:
+            _keep_newer(self._rows, name, aggregate)
+        if aggregate.window.size == _TREND_SIZE and aggregate.trend is not None:
+            _keep_newer(self._trends, name, aggregate)
+
+    def rows(self) -> list[Row]:
+        """Return a row a series, by operation, then platform, then confidence."""
+        return [
+            Row(aggregate, _verdict(aggregate) or _verdict(self._trends.get(name)))
+            for name, aggregate in sorted(self._rows.items(), key=lambda item: _order(item[1]))
+        ]
+
+    def renderable(self, max_rows: int | None = None) -> Table:
+        """Return the table; of more than max_rows series those with the most operations."""
+        return render(self.rows(), self.size, max_rows=max_rows)
+
+
+def name_of(aggregate: Aggregate) -> str:
+    """Return the name of the aggregate's series."""
+    series = aggregate.series
+    if series.platform is not None:
+        return series_name(series.operation, "platform", series.platform)
+    return series_name(series.operation, "confidence", series.confidence)
+
+
+def render(rows: Sequence[Row], size: WindowSize, *, max_rows: int | None = None) -> Table:
+    """Return the rows as a table of at most 100 columns.
+
+    Args:
+        rows: in the order they are to be shown.
+        size: of their windows.
+        max_rows: show no more than these, the ones with the most operations.
+    """
+    shown = _busiest(rows, max_rows)
+    newest = max((row.aggregate.window.start_ms for row in rows), default=0)
+    table = Table(
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        collapse_padding=True,
+        show_edge=False,
+        caption=_caption(rows, shown, size),
+        caption_justify="left",
+        caption_style="dim",
+    )
+    table.add_column("operation", no_wrap=True, min_width=10, overflow="ellipsis")
+    table.add_column("by", no_wrap=True, min_width=8, overflow="ellipsis")
+    table.add_column(f"{size} from", no_wrap=True)
+    for heading in ("count", "success", "p50 ms", "p95 ms", "p99 ms", "cache"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("trend", no_wrap=True)
+    table.add_column("final", no_wrap=True, justify="center")
+    before = None
+    for row in shown:
+        aggregate = row.aggregate
+        cells = _cells(row)
+        if aggregate.series.operation == before:
+            cells[0] = Text("")
+        before = aggregate.series.operation
+        age = newest - aggregate.window.start_ms
+        span = aggregate.window.end_ms - aggregate.window.start_ms
+        table.add_row(*cells, style="dim" if age >= STALE_WINDOWS * span else None)
+    return table
+
+
+def _cells(row: Row) -> list[Text]:
+    aggregate, durations, cache = row.aggregate, row.aggregate.duration_ms, row.aggregate.cache
+    series = aggregate.series
+    total = series.platform is None and series.confidence is None
+    bad = aggregate.success_rate < BAD_RATE and aggregate.count >= ENOUGH
+    by = series.platform or (f"{series.confidence} confidence" if series.confidence else "")
+    operation = "all operations" if series.operation == "*" else series.operation
+    return [
+        Text(_plain(operation), style="bold"),
+        Text(_plain(by)),
+        Text(_start(aggregate)),
+        Text(_count(aggregate.count), style="bold" if total else ""),
+        Text(percent(aggregate.success_rate), style="red" if bad else ""),
+        Text(milliseconds(durations.p50)),
+        Text(milliseconds(durations.p95)),
+        Text(milliseconds(durations.p99)),
+        Text("–" if cache.hit_rate is None else percent(cache.hit_rate)),
+        _trend(row.trend),
+        Text("yes" if aggregate.final else "…"),
+    ]
+
+
+def percent(ratio: float) -> str:
+    """Return a ratio in per cent; never rounded up to 100 nor down to 0."""
+    if ratio in (0.0, 1.0):
+        return f"{ratio:.0%}"
+    return f"{min(max(ratio * 100, 0.01), 99.99):.2f}%"
+
+
+def milliseconds(value: float) -> str:
+    """Return a duration in at most six characters; from a minute on with its unit."""
+    if value >= 3_600_000:
+        return f"{value / 3_600_000:.4g}h"
+    if value >= 60_000:
+        return f"{value / 1000:.0f}s"
+    if value >= 1000:
+        return f"{value:.0f}"
+    return f"{value:.3g}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _count(count: int) -> str:
+    return f"{count:,}" if count < 10_000_000 else f"{count / 1e6:,.1f}M"
+
+
+def _start(aggregate: Aggregate) -> str:
+    start = datetime.fromtimestamp(aggregate.window.start_ms / 1000, tz=UTC)
+    return start.strftime("%d %b" if aggregate.window.size in ("24h", "7d") else "%H:%M")
+
+
+def _trend(verdict: str | None) -> Text:
+    if verdict is None or verdict == "insufficient_data":
+        return Text("–", style="dim")
+    return Text(verdict, style={"degrading": "red", "improving": "green"}.get(verdict, ""))
+
+
+def _verdict(aggregate: Aggregate | None) -> str | None:
+    return aggregate.trend.verdict if aggregate and aggregate.trend else None
+
+
+def _busiest(rows: Sequence[Row], max_rows: int | None) -> Sequence[Row]:
+    if max_rows is None or len(rows) <= max_rows:
+        return rows
+    ranked = sorted(range(len(rows)), key=lambda at: -rows[at].aggregate.count)
+    return [rows[at] for at in sorted(ranked[:max_rows])]
+
+
+def _caption(rows: Sequence[Row], shown: Sequence[Row], size: WindowSize) -> str | None:
+    if not rows:
+        return f"no {size} windows yet"
+    if len(shown) < len(rows):
+        return f"… and {len(rows) - len(shown)} series with fewer operations (--series, --json)"
+    return None
+
+
+def _keep_newer(kept: dict[str, Aggregate], name: str, new: Aggregate) -> None:
+    old = kept.get(name)
+    if old is None or _version(new) >= _version(old):
+        kept[name] = new
+
+
+def _version(aggregate: Aggregate) -> tuple[int, int, bool]:
+    return aggregate.window.start_ms, aggregate.revision, aggregate.final
+
+
+def _order(aggregate: Aggregate) -> tuple[object, ...]:
+    series = aggregate.series
+    level = -1 if series.confidence is None else _LEVELS[series.confidence]
+    # A total comes before its breakdowns, all operations before each of them.
+    return series.operation != "*", series.operation, level, series.platform or ""
+
+
+def _plain(text: str) -> str:
+    """Return the text without what would move the cursor: names come from anyone."""
+    return "".join(letter if letter.isprintable() else "�" for letter in text)

@@ -1,0 +1,114 @@
+"""Make the topics, or check that those that exist fit."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agents.cli.running import NO, OK, REACH_S, console, run, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.table import Table
+
+    from agents.settings import Settings
+    from agents.topic_fit import Existing, Misfit, TopicSpec
+
+HELP = """Make and check the topics. Their names begin with OPWATCH_TOPIC_PREFIX.
+
+\b
+Examples:
+  opwatch topics create
+  opwatch topics create --partitions 16
+  opwatch topics check && echo fit
+"""
+
+app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
+
+Partitions = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=256, help="Partitions of the measuring plane, instead of OPWATCH_PARTITIONS."
+    ),
+]
+
+
+@app.command()
+def create(partitions: Partitions = None) -> None:
+    """Make the topics that are missing; alter none that exists.
+
+    Examples:
+      opwatch topics create
+      OPWATCH_REPLICATION=3 opwatch topics create --partitions 16
+    """
+    from agents import topics
+
+    chosen = _chosen(partitions)
+    made = run(topics.ensure(chosen, deadline_s=REACH_S))
+    for name in made:
+        typer.echo(f"made {name}")
+    if not made:
+        typer.echo("all topics exist and fit")
+
+
+@app.command()
+def check(partitions: Partitions = None) -> None:
+    """Compare the topics with what opwatch needs; exit 1 where one does not fit.
+
+    Examples:
+      opwatch topics check
+      opwatch topics check --partitions 16
+    """
+    from agents import topics
+    from agents.topic_fit import judge
+
+    chosen = _chosen(partitions)
+    specs = topics.wanted(chosen)
+    existing = run(_describe(chosen, specs))
+    misfits = judge(specs, existing)
+    console().print(_table(specs, existing, misfits))
+    for misfit in misfits:
+        typer.echo(("" if misfit.stops else "note: ") + misfit.sentence, err=True)
+    raise typer.Exit(NO if any(misfit.stops for misfit in misfits) else OK)
+
+
+async def _describe(chosen: "Settings", specs: "Sequence[TopicSpec]") -> "Mapping[str, Existing]":
+    from agents import topics
+
+    async with topics.admin(chosen, deadline_s=REACH_S) as client:
+        return await topics.describe(client, specs)
+
+
+def _chosen(partitions: int | None) -> "Settings":
+    chosen = settings()
+    if partitions is None:
+        return chosen
+    return chosen.model_copy(update={"partitions": partitions})
+
+
+def _table(
+    specs: "Sequence[TopicSpec]", existing: "Mapping[str, Existing]", misfits: "Sequence[Misfit]"
+) -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("topic", "partitions", "cleanup", "kept", "fits"):
+        table.add_column(heading, justify="right" if heading == "partitions" else "left")
+    for spec in specs:
+        found = existing.get(spec.name)
+        verdicts = [misfit.stops for misfit in misfits if misfit.topic == spec.name]
+        verdict = "[red]no[/]" if any(verdicts) else "[yellow]see note[/]" if verdicts else "yes"
+        if found is None:
+            table.add_row(spec.name, "–", "–", "–", "[red]missing[/]")
+        else:
+            config = found.config
+            kept = _days(config.get("retention.ms", ""))
+            policy = config.get("cleanup.policy", "")
+            table.add_row(spec.name, str(found.partitions), policy, kept, verdict)
+    return table
+
+
+def _days(milliseconds: str) -> str:
+    if milliseconds in ("", "-1"):
+        return "for ever"
+    return f"{int(milliseconds) / 86_400_000:g} d"

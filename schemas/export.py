@@ -1,0 +1,201 @@
+"""Write the schemas down for other programs: JSON Schema a message, one AsyncAPI document."""
+
+import json
+from typing import Any, Literal, NamedTuple
+
+import yaml
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
+
+from schemas.aggregates import Aggregate
+from schemas.dead_letters import KEPT_BYTES, DeadLetter
+from schemas.operations import Operations
+from schemas.partials import PartialsRecord
+from schemas.topics import AGGREGATES, DEAD_LETTERS, OPERATIONS, PARTIALS, Topic
+
+VERSION = "1"
+#: The prefix that stands in front of a topic's name unless the operator chose another.
+PREFIX = "opwatch."
+
+
+class Message(NamedTuple):
+    """What travels on a topic, who sends it, and which model says so."""
+
+    topic: Topic
+    name: str
+    model: type[BaseModel]
+    sent_by: Literal["services", "opwatch"]
+    """Who sends: `services` what opwatch receives, `opwatch` what others may receive."""
+    part: Literal["payload", "headers"] = "payload"
+
+    @property
+    def mode(self) -> JsonSchemaMode:
+        """What is received may leave defaults out; what is sent never does."""
+        return "validation" if self.sent_by == "services" else "serialization"
+
+    @property
+    def file(self) -> str:
+        """The name of the JSON Schema's file."""
+        return f"schemas/{self.topic.name}.json"
+
+
+MESSAGES = (
+    Message(OPERATIONS, "operations", Operations, "services"),
+    Message(PARTIALS, "partials", PartialsRecord, "opwatch"),
+    Message(AGGREGATES, "aggregate", Aggregate, "opwatch"),
+    Message(DEAD_LETTERS, "deadLetter", DeadLetter, "opwatch", "headers"),
+)
+
+
+def documents() -> dict[str, str]:
+    """Return the text of each document by the path it has below docs/."""
+    texts = {message.file: _json(json_schema(message)) for message in MESSAGES}
+    head = "# Made from schemas/ by `opwatch schema export`: do not edit.\n"
+    body = yaml.dump(asyncapi(), Dumper=_Plain, sort_keys=False, allow_unicode=True, width=100)
+    return texts | {"asyncapi.yaml": head + body}
+
+
+def json_schema(message: Message) -> dict[str, Any]:
+    """Return the message's JSON Schema (2020-12)."""
+    schema = message.model.model_json_schema(mode=message.mode)
+    if message.part == "headers":
+        schema = _as_text(schema)
+    return {"$schema": GenerateJsonSchema.schema_dialect} | schema
+
+
+def asyncapi() -> dict[str, Any]:
+    """Return the AsyncAPI 3.0 document: channels, messages with keys, and who sends them."""
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "opwatch",
+            "version": VERSION,
+            "description": (
+                "Exact, live success rates and percentiles of operations, from events on Kafka."
+                " Messages are JSON. Unknown fields are to be ignored: they may come without a"
+                " new version. Topics begin with a prefix that the operator chooses; here it is"
+                f" the default, {PREFIX}"
+            ),
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "channels": {message.topic.name: _channel(message) for message in MESSAGES},
+        "operations": {_operation_id(message): _operation(message) for message in MESSAGES},
+        "components": {"messages": {message.name: _message(message) for message in MESSAGES}},
+    }
+
+
+def _channel(message: Message) -> dict[str, Any]:
+    topic = message.topic
+    configuration: dict[str, Any] = {
+        "cleanup.policy": topic.config["cleanup.policy"].split(","),
+        "retention.ms": int(topic.config["retention.ms"]),
+    }
+    partitions = {"partitions": 1} if topic.partitions == "one" else {}
+    return {
+        "address": PREFIX + topic.name,
+        "description": topic.about,
+        "messages": {message.name: {"$ref": f"#/components/messages/{message.name}"}},
+        "bindings": {
+            "kafka": {
+                "topic": PREFIX + topic.name,
+                **partitions,
+                "topicConfiguration": configuration,
+                "bindingVersion": "0.5.0",
+            }
+        },
+    }
+
+
+def _operation_id(message: Message) -> str:
+    verb = "receive" if message.sent_by == "services" else "send"
+    return verb + message.name[0].upper() + message.name[1:]
+
+
+def _operation(message: Message) -> dict[str, Any]:
+    name = message.topic.name
+    return {
+        "action": "receive" if message.sent_by == "services" else "send",
+        "channel": {"$ref": f"#/channels/{name}"},
+        "summary": message.topic.about,
+        "messages": [{"$ref": f"#/channels/{name}/messages/{message.name}"}],
+    }
+
+
+def _message(message: Message) -> dict[str, Any]:
+    key = {"type": "string", "description": f"The key: {message.topic.key}."}
+    described: dict[str, Any] = {
+        "name": message.name,
+        "title": message.model.__name__,
+        "summary": (message.model.__doc__ or "").split("\n")[0],
+        "bindings": {"kafka": {"key": key, "bindingVersion": "0.5.0"}},
+    }
+    pointer = f"#/components/messages/{message.name}/{message.part}"
+    schema = _inlined(message, f"{pointer}/definitions")
+    if message.part == "payload":
+        return described | {"contentType": "application/json", "payload": schema}
+    return described | {
+        "contentType": "application/octet-stream",
+        "headers": schema,
+        "payload": {
+            "type": "string",
+            "format": "binary",
+            "description": f"The refused bytes; of more than {KEPT_BYTES} the first so many.",
+        },
+    }
+
+
+def _inlined(message: Message, definitions: str) -> dict[str, Any]:
+    """Return the schema in the form AsyncAPI's own dialect (draft 7) takes."""
+    schema = message.model.model_json_schema(
+        mode=message.mode, ref_template=definitions + "/{model}"
+    )
+    if message.part == "headers":
+        schema = _as_text(schema)
+    if "$defs" in schema:
+        schema["definitions"] = schema.pop("$defs")
+    plain: dict[str, Any] = _draft7(schema)
+    return plain
+
+
+def _draft7(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_draft7(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    node = {name: _draft7(value) for name, value in node.items()}
+    if "prefixItems" in node:
+        node["items"] = node.pop("prefixItems")
+    if "discriminator" in node:  # there a property's name; the branches say it themselves
+        del node["discriminator"]
+    return node
+
+
+def _as_text(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a flat model's schema as headers have it: every value is a text, null is left out."""
+    properties = {}
+    for name, about in schema["properties"].items():
+        branches = about.get("anyOf", [about])
+        kinds = {branch.get("type") for branch in branches}
+        text: dict[str, Any] = {"type": "string"}
+        if "boolean" in kinds:
+            text["enum"] = ["true", "false"]
+        elif "integer" in kinds:
+            text["pattern"] = f"^{about['const']}$" if "const" in about else "^-?[0-9]+$"
+        elif "enum" in about:
+            text["enum"] = about["enum"]
+        properties[name] = text
+    optional = {name for name, about in schema["properties"].items() if "anyOf" in about}
+    required = [name for name in schema.get("required", []) if name not in optional]
+    return schema | {"properties": properties, "required": required}
+
+
+def _json(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes every value out where it stands, without anchors."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - as yaml calls it
+        return True
