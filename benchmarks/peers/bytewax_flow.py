@@ -15,7 +15,7 @@ from bytewax.connectors.kafka import KafkaSource
 from bytewax.dataflow import Dataflow
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from fastdigest import TDigest
-from progress import BOOTSTRAP, EVENTS, MINUTE_MS, TOPIC, Progress, say_windows
+from progress import BOOTSTRAP, MINUTE_MS, TOPIC, Progress
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -69,8 +69,8 @@ class Windows(StatelessSinkPartition):
             windows[key] = (row.count, row.successes, row.digest.quantile(0.95))
 
     def close(self):
-        if progress.counted >= EVENTS:
-            say_windows(windows)
+        if progress.done:
+            progress.finish(windows)
 
 
 class WindowsSink(DynamicSink):

@@ -20,7 +20,6 @@ from progress import (
     STATE,
     TOPIC,
     Progress,
-    say_windows,
 )
 
 app = faust.App(
@@ -32,10 +31,11 @@ app = faust.App(
     consumer_auto_offset_reset="earliest",
     stream_buffer_maxsize=65_536,
     web_enabled=False,
+    worker_redirect_stdouts=False,
 )
 operations = app.topic(TOPIC, key_serializer="raw", value_serializer="json")
 # A row is (count, successes, digest); the digest pickles as its bytes.
-rows = app.Table("windows", key_serializer="json", value_serializer="pickle")
+rows = app.Table("windows", schema=faust.Schema(key_serializer="json", value_serializer="pickle"))
 
 progress = Progress()
 
@@ -58,10 +58,10 @@ async def count(stream):
             digest.batch_update(durations)
             row = (before + len(durations), succeeded + sum(successes), digest)
             rows.data[key] = row
-            rows.send_changelog(partition, key, row)
+            rows.send_changelog(partition, key, row, "json", "pickle")
         progress.counted += len(events)
         if progress.done:
-            say_windows(
+            progress.finish(
                 {key: (row[0], row[1], row[2].quantile(0.95)) for key, row in rows.data.items()}
             )
 

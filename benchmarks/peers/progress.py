@@ -27,18 +27,17 @@ class Progress:
     def done(self) -> bool:
         return self.counted >= EVENTS
 
+    def finish(self, rows: dict[tuple[str, int], tuple[int, int, float]]) -> None:
+        """Report the end and the windows: (platform, start) to (count, successes, p95)."""
+        say({"counted": self.counted})
+        say({"windows": {f"{platform}|{start}": row for (platform, start), row in rows.items()}})
+
     def _report(self) -> None:
         while not self.done:
             say({"counted": self.counted})
             time.sleep(0.1)
-        say({"counted": self.counted})
 
 
 def say(line: object) -> None:
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
-
-
-def say_windows(rows: dict[tuple[str, int], tuple[int, int, float]]) -> None:
-    """Report the windows: (platform, start) to (count, successes, p95)."""
-    say({"windows": {f"{platform}|{start}": row for (platform, start), row in rows.items()}})
