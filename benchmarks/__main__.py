@@ -128,20 +128,14 @@ class Bench:
         self._measure("memory", f"opwatch, {hours} h of 10,000 series", once)
 
     def clean(self) -> None:
-        """Delete the run's topics and groups: those that carry its name."""
+        """Delete the run's topics, those that carry its name; groups without offsets go alone."""
         admin = AdminClient({"bootstrap.servers": self.bootstrap})
         topics = [name for name in admin.list_topics(timeout=10).topics if self.run in name]
-        listed = admin.list_consumer_groups().result(10).valid
-        groups = [group.group_id for group in listed if self.run in group.group_id]
-        pending = [
-            *(admin.delete_topics(topics) if topics else {}).values(),
-            *(admin.delete_consumer_groups(groups) if groups else {}).values(),
-        ]
-        for each in pending:
+        for name, each in (admin.delete_topics(topics) if topics else {}).items():
             try:
                 each.result(30)
             except KafkaException as error:
-                say(f"left behind on the broker: {error}")
+                say(f"left behind on the broker: {name} ({error.args[0].str()})")
 
     def _records(self, **how) -> Records:
         return Records(**{"events": self.options.events, "start_ms": self.start_ms, **how})

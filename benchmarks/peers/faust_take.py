@@ -31,7 +31,6 @@ app = faust.App(
     consumer_auto_offset_reset="earliest",
     stream_buffer_maxsize=65_536,
     web_enabled=False,
-    worker_redirect_stdouts=False,
 )
 operations = app.topic(TOPIC, key_serializer="raw", value_serializer="json")
 # A row is (count, successes, digest); the digest pickles as its bytes.

@@ -39,5 +39,6 @@ class Progress:
 
 
 def say(line: object) -> None:
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
+    # Not sys.stdout: Faust puts its logger in that place.
+    sys.__stdout__.write(json.dumps(line) + "\n")
+    sys.__stdout__.flush()
