@@ -1,0 +1,65 @@
+"""Stand in for Kafka at the client's own port."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from opwatch_client.kafka import RecordRefused, Unreachable
+from opwatch_client.publisher import Publisher
+from opwatch_client.settings import Settings
+
+
+class FakeKafka:
+    """Keeps records; `away` holds them back, `largest` refuses longer ones."""
+
+    def __init__(self) -> None:
+        self.records: list[bytes] = []
+        self.largest = 10**9
+        self.threads: set[int] = set()
+        self.connections = 0
+        self.closed = 0
+        self._there = threading.Event()
+        self._there.set()
+        self._hurried = False
+
+    def __call__(self, complain: Callable[[str], None]) -> "FakeKafka":
+        self.connections += 1
+        self._complain = complain
+        return self
+
+    def go_away(self) -> None:
+        self._there.clear()
+
+    def come_back(self) -> None:
+        self._there.set()
+
+    async def send(self, record: bytes) -> None:
+        self.threads.add(threading.get_ident())
+        while not self._there.is_set():
+            self._complain("nobody there")
+            if self._hurried:
+                raise Unreachable
+            await asyncio.sleep(0.005)
+        if len(record) > self.largest:
+            raise RecordRefused("too large")
+        self.records.append(record)
+
+    def hurry(self) -> None:
+        self._hurried = True
+
+    async def close(self) -> None:
+        self.closed += 1
+
+    @property
+    def operations(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        for record in self.records:
+            content = json.loads(record)
+            found += content if isinstance(content, list) else [content]
+        return found
+
+
+def publisher(kafka: FakeKafka, **settings: Any) -> Publisher:
+    return Publisher(Settings(**settings), kafka)
