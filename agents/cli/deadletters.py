@@ -210,20 +210,19 @@ def _print_table(shown: "list[Letter]", found: "Letters") -> None:
     from agents.cli.letters import glimpse, when
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("key", overflow="fold")
-    table.add_column("reason", no_wrap=True)
-    table.add_column("refused at", no_wrap=True)
-    table.add_column("bytes", justify="right", no_wrap=True)
-    table.add_column("begins", overflow="ellipsis", no_wrap=True, ratio=1)
+    table.add_column("key", overflow="fold", min_width=20)
+    table.add_column("reason", min_width=max(len(letter.about.reason) for letter in shown))
+    table.add_column("refused at", min_width=19)
+    table.add_column("bytes", justify="right", min_width=6)
+    table.add_column("redriven", min_width=8)
+    table.add_column("begins", overflow="ellipsis", no_wrap=True, min_width=8)
     for letter in shown:
-        reason = Text(letter.about.reason)
-        if letter.key in found.redriven:
-            reason.append(" (redriven)", style="green")
         table.add_row(
             Text(letter.key),
-            reason,
+            letter.about.reason,
             when(letter.refused_at_ms),
             f"{letter.about.size_bytes:,}",
+            Text("yes" if letter.key in found.redriven else "", style="green"),
             Text(glimpse(letter.value, 120)),
         )
     console().print(table)

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from agents.cli.kafka import partitions
 from agents.settings import Settings
@@ -27,9 +28,16 @@ class Publisher:
         self._next = 0
         self._batch = producer.create_batch()
         self._on_the_way: set[asyncio.Task[None]] = set()
+        self._failure: BaseException | None = None
 
     async def add(self, value: bytes, timestamp_ms: int) -> None:
-        """Put a record into the batch, sending it first where it is full."""
+        """Put a record into the batch, sending it first where it is full.
+
+        Raises:
+            KafkaError: an earlier batch was refused.
+        """
+        if self._failure:
+            raise self._failure
         if self._batch.append(timestamp=timestamp_ms, key=None, value=value) is None:
             await self.send()
             self._batch.append(timestamp=timestamp_ms, key=None, value=value)
@@ -46,6 +54,13 @@ class Publisher:
         while len(self._on_the_way) >= ON_THE_WAY:
             await self._wait(asyncio.FIRST_COMPLETED)
 
+    async def linger(self, span_s: float) -> None:
+        """Send what waits every so often, for ever."""
+        while True:
+            await asyncio.sleep(span_s)
+            with suppress(KafkaError):  # the next record meets it again
+                await self.send()
+
     async def finish(self) -> None:
         """Send what is left and wait until all of it is acknowledged."""
         await self.send()
@@ -60,7 +75,9 @@ class Publisher:
     async def _wait(self, until: str) -> None:
         done, self._on_the_way = await asyncio.wait(self._on_the_way, return_when=until)
         for one in done:
-            one.result()
+            self._failure = self._failure or one.exception()
+        if self._failure:
+            raise self._failure
 
 
 @asynccontextmanager

@@ -16,6 +16,7 @@ from schemas.operations import Operation, Operations
 Format = Literal["jsonl", "csv"]
 #: Room for a record's headers below the broker's usual limit of 1 MB.
 MAX_BYTES = 1_000_000
+_MAX_NAMES = 100_000
 #: An operation's fields, and how a CSV cell becomes one; what does not fit is left to the schema.
 _TRUTH = {"true": True, "yes": True, "1": True, "t": True, "y": True, "ok": True}
 _TRUTH |= {"false": False, "no": False, "0": False, "f": False, "n": False}
@@ -65,6 +66,8 @@ class Lines:
         self._kind = kind
         self._names = dict(names)
         self._source = source[-100:]
+        self._good_names: set[tuple[str, str]] = set()
+        """Which the model accepted: the fast form does not look at how names are spelt."""
         self._fast: msgspec.json.Decoder[Any] = msgspec.json.Decoder(struct_of(Operation))
 
     def read(self, file: BinaryIO) -> Iterator[Recorded | Bad]:
@@ -92,9 +95,12 @@ class Lines:
         if len(text) > MAX_BYTES:
             return Bad(number, f"{len(text):,} bytes are too many for a record")
         try:
-            return Recorded(self._fast.decode(text).occurred_at, text)
+            plain = self._fast.decode(text)
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            pass  # an array, an ISO time, or wrong: the model knows
+            plain = None  # an array, or wrong: the model knows
+        names = (plain.operation, plain.platform) if plain else None
+        if plain and names in self._good_names and isinstance(plain.occurred_at, int):
+            return Recorded(plain.occurred_at, text)
         try:
             root = Operations.model_validate_json(text).root
         except ValidationError as error:
@@ -102,6 +108,8 @@ class Lines:
         operations = root if isinstance(root, list) else [root]
         if not operations:
             return Bad(number, "an empty array")
+        if names and len(self._good_names) < _MAX_NAMES:
+            self._good_names.add(names)
         return Recorded(max(operation.occurred_at for operation in operations), text)
 
     def _renamed(self, line: bytes) -> bytes:

@@ -32,6 +32,8 @@ def before_fix(letter: Letter, redriven_at_ms: int | None, settings: Settings) -
         return Refused(f"was already redriven at {when(redriven_at_ms)} UTC", already=True)
     if about.topic != target:
         return Refused(f"came from {about.topic}; only what came from {target} can go back")
+    if about.reason == "window_expired":
+        return Refused(f"cannot count any more: {about.detail}")
     if about.truncated:
         return Refused(
             f"is truncated: {about.size_bytes:,} bytes were refused and only the first are kept"

@@ -88,18 +88,20 @@ def replay(
         plan = replaying.Plan(pace, as_recorded, extent)
         source = replaying.of_stdin(lines) if opened is None else replaying.of_file(lines, opened)
         size = Path(file).stat().st_size if file != _STDIN else None
+        closing.callback(_sum_up, outcome)
         view = closing.enter_context(_View(lines, size))
         run(replaying.replay(chosen, source, plan, outcome, view.complain, view.show))
-    _conclude(outcome, skip_invalid=skip_invalid)
-
-
-def _conclude(outcome: "Outcome", *, skip_invalid: bool) -> None:
-    good = outcome.lines - outcome.bad
-    typer.echo(f"published {outcome.published:,} records, left out {outcome.bad:,} lines", err=True)
-    if good == 0:
+    if outcome.lines == outcome.bad:
         raise Sentence("there was nothing to publish.", NO)
     if outcome.bad and not skip_invalid:
         raise typer.Exit(NO)
+
+
+def _sum_up(outcome: "Outcome") -> None:
+    """Say what was published, also when a signal ended it."""
+    if outcome.lines:
+        good, bad = outcome.published, outcome.bad
+        typer.echo(f"published {good:,} records, left out {bad:,} lines", err=True)
 
 
 class _View:

@@ -14,7 +14,7 @@ from schemas.topics import OPERATIONS
 
 #: Waits shorter than this are not worth a batch of their own.
 _TICK_S = 0.02
-#: A batch of a paced replay waits at most so long for company.
+#: A batch waits at most so long for company.
 _LINGER_S = 0.1
 #: Between two looks at the clock, flat out.
 _STRIDE = 2_000
@@ -84,9 +84,11 @@ async def replay(
         show: is called now and then.
     """
     async with publisher(settings, settings.topic(OPERATIONS)) as out:
+        lingering = asyncio.create_task(out.linger(_LINGER_S))
         try:
             await _play(source, plan, out, outcome, complain, show)
         finally:
+            lingering.cancel()
             outcome.published = out.acknowledged
             show(outcome)
 
@@ -122,16 +124,14 @@ class _Pace:
         self.moved_by_ms = plan.moved_by_ms(first_ms, int(time.time() * 1000))
         self._speed = plan.speed
         self._first_ms = first_ms
-        self._began_s = self._sent_s = time.monotonic()
+        self._began_s = time.monotonic()
 
     async def keep(self, when_ms: int, out: Publisher) -> None:
         """Wait until an operation of that time is due; send what waits in the meantime."""
-        now_s = time.monotonic()
-        wait_s = self._began_s + (when_ms - self._first_ms) / 1000 / self._speed - now_s
-        if wait_s > _TICK_S or (now_s - self._sent_s > _LINGER_S and self._speed != math.inf):
-            await out.send()
-            self._sent_s = now_s
+        due_s = self._began_s + (when_ms - self._first_ms) / 1000 / self._speed
+        wait_s = due_s - time.monotonic()
         if wait_s > _TICK_S:
+            await out.send()
             await asyncio.sleep(wait_s)
 
 

@@ -6,7 +6,8 @@ from agents.cli.running import settings
 
 HELP = """Run a worker until SIGTERM or Ctrl-C.
 
-It makes missing topics first. More workers of a role share its partitions; stop or kill any of them at any time.
+It makes missing topics first. More workers of a role share its partitions; stop or kill any of
+them at any time.
 """
 
 app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)

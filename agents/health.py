@@ -1,0 +1,53 @@
+"""Answer /metrics, /healthz and /readyz over HTTP."""
+
+from collections.abc import Callable
+
+import structlog
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+log = structlog.get_logger()
+
+
+class Health:
+    """A small HTTP server in the worker's own loop: where that hangs, so do the answers."""
+
+    def __init__(self, host: str, port: int, unready: Callable[[], str | None]) -> None:
+        """Listen at an address; `unready` says in a sentence why the worker is not ready, if so."""
+        self._host = host
+        self._port = port
+        self._unready = unready
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        app = web.Application()
+        app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._port)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        log.info("metrics and health", url=f"http://{host}:{port}/metrics")
+
+    async def stop(self) -> None:
+        """Listen no more."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        if why := self._unready():
+            return web.Response(status=503, text=why + "\n")
+        return web.Response(text="ok\n")

@@ -1,0 +1,236 @@
+"""Fold each source partition's open block, and tell windows of it. It keeps no table.
+
+Every half second the rows that changed go to `partials`; each second the progress. A block's
+records are done once it is complete and the broker has its last rows, so the committed offset is
+always a block's start, and a restart says the same again.
+"""
+
+import asyncio
+import time
+from collections.abc import Collection, Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+import structlog
+from faust.types import TP
+
+from agents import metrics
+from agents.letters import dead_letter
+from agents.outbox import Outbox, Outgoing
+from agents.settings import Settings
+from agents.transport import Chunk
+from schemas.fast import struct_of
+from schemas.partials import PartialRow, Partials, Progress
+from schemas.topics import DEAD_LETTERS, OPERATIONS, PARTIALS
+from streams.blocks import Block, Limits, read_events
+from streams.decode import Refused
+from streams.series import partition_of
+
+log = structlog.get_logger()
+
+TELL_S = 0.5
+PROGRESS_S = 1.0
+#: A partition read to its end and quiet for so long does not hold others back.
+QUIET_S = 30.0
+#: Tellings of one source that wait for the broker before its reading does.
+_WAITING = 4
+#: Rows in a record on `partials`: below Kafka's record limit even when each has a full digest.
+_ROWS_A_RECORD = 200
+
+_Partials: Any = struct_of(Partials)
+_Progress: Any = struct_of(Progress)
+_encode = msgspec.json.Encoder().encode
+
+
+class _Telling(NamedTuple):
+    """What is to be told of a source up to an offset."""
+
+    block: int
+    rows: list[PartialRow]
+    refused: list[Refused]
+    events: int
+    next_offset: int
+    watermark_ms: int | None
+    done: int | None
+    """Where the next block begins, if this one is complete with this."""
+
+
+class _Source:
+    """A source partition: its open block, and what is told of it."""
+
+    def __init__(self, tp: TP, start: int) -> None:
+        self.tp = tp
+        self.block = Block(start)
+        self.next_offset = start
+        self.watermark_ms: int | None = None
+        self.refused: list[Refused] = []
+        self.lag = 0
+        self.untold = 0
+        self.untold_since = time.monotonic()
+        self.read_at = time.monotonic()
+        self.told_offset = start - 1
+        self.told_watermark_ms: int | None = None
+        self.told_next = start
+        self.queue: asyncio.Queue[_Telling | None] = asyncio.Queue(_WAITING)
+
+    @property
+    def owes(self) -> bool:
+        """Whether something read is not told yet."""
+        return bool(self.untold or self.refused)
+
+    def telling(self) -> _Telling:
+        """Return what is new, and count it as told."""
+        block = self.block
+        next_offset = self.next_offset if block.end is None else block.end
+        rows = block.fold(self.told_offset)
+        telling = _Telling(
+            block.start, rows, self.refused, self.untold, next_offset, self.watermark_ms, block.end
+        )
+        self.told_offset, self.refused, self.untold = next_offset - 1, [], 0
+        return telling
+
+
+class Ingest:
+    """The source partitions of this worker."""
+
+    def __init__(self, settings: Settings, outbox: Outbox, consumer: Any) -> None:
+        """Publish through the outbox; `consumer` returns the ChunkConsumer."""
+        self._settings = settings
+        self._outbox = outbox
+        self._consumer = consumer
+        self._limits = Limits(int(settings.lateness_s * 1000), int(settings.future_s * 1000))
+        self._topic = settings.topic(OPERATIONS)
+        self._sources: dict[TP, _Source] = {}
+        self._senders: dict[TP, asyncio.Task[None]] = {}
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Is given the error, if telling fails for good."""
+
+    def lost(self, tps: Collection[TP]) -> None:
+        """Forget partitions at once."""
+        for tp in tps:
+            self._sources.pop(tp, None)
+            if sender := self._senders.pop(tp, None):
+                sender.cancel()
+
+    async def begin(self, tp: TP) -> None:
+        """Begin to tell of a partition, if that is not so already."""
+        if tp in self._sources:
+            return
+        start = await self._consumer().committed(tp)
+        self._begin_at(tp, start)
+
+    def _begin_at(self, tp: TP, start: int) -> _Source:
+        source = self._sources.get(tp)
+        if source is None:
+            source = self._sources[tp] = _Source(tp, start)
+            self._senders[tp] = asyncio.create_task(self._send(source))
+        return source
+
+    async def read(self, tp: TP, chunk: Chunk) -> None:
+        """Fold a chunk that continues what was read of a partition."""
+        source = self._begin_at(tp, chunk.start)
+        events, refused = read_events(chunk.records, self._limits)
+        if chunk.records:
+            source.read_at = time.monotonic()
+        if not source.owes:
+            source.untold_since = source.read_at
+        source.refused += refused
+        at, count = 0, len(events.offset)
+        while True:
+            before, block = at, source.block
+            at = block.take(events, at)
+            if at > before:
+                source.untold += at - before
+                newest = int(events.when_ms[before:at].max())
+                source.watermark_ms = max(source.watermark_ms or newest, newest)
+            source.next_offset = chunk.end
+            if at == count:
+                block.reach(chunk.end)
+            if block.end is None:
+                break
+            await source.queue.put(source.telling())
+            source.block = Block(block.end)
+            source.told_offset = block.end - 1
+
+    async def tell(self) -> None:
+        """Tell of what waited long enough."""
+        now = time.monotonic()
+        for source in list(self._sources.values()):
+            if source.owes and now - source.untold_since >= TELL_S and not source.queue.full():
+                source.untold_since = now
+                source.queue.put_nowait(source.telling())
+                await asyncio.sleep(0)
+
+    async def report(self) -> None:
+        """Tell how far each source is read."""
+        for source in list(self._sources.values()):
+            if not source.queue.full():
+                source.queue.put_nowait(None)
+            end, _ = self._consumer().end_of(source.tp)
+            if end is not None:
+                source.lag = max(0, end - source.next_offset)
+                metrics.lag.labels(self._topic, source.tp.partition).set(source.lag)
+
+    @property
+    def lag(self) -> int:
+        """Records that wait to be read, of all partitions."""
+        return sum(source.lag for source in self._sources.values())
+
+    async def _send(self, source: _Source) -> None:
+        try:
+            while True:
+                telling = await source.queue.get()
+                if telling is None:
+                    await self._outbox.publish(self._progress(source))
+                else:
+                    await self._tell(source, telling)
+        except Exception as error:  # noqa: BLE001 - a task's edge: the worker ends by it
+            if not self.failed.done():
+                self.failed.set_exception(error)
+
+    async def _tell(self, source: _Source, telling: _Telling) -> None:
+        with metrics.flush_seconds.time():
+            await self._outbox.publish(self._letters(source, telling.refused))
+            await self._outbox.publish(self._partials(source, telling))
+        metrics.operations.inc(telling.events)
+        for refused in telling.refused:
+            metrics.dead_letters.labels(refused.reason).inc()
+        source.told_next = telling.next_offset
+        source.told_watermark_ms = telling.watermark_ms
+        if telling.done is not None and self._sources.get(source.tp) is source:
+            self._consumer().done(source.tp, telling.done)
+
+    def _letters(self, source: _Source, refused: list[Refused]) -> Iterator[Outgoing]:
+        topic = self._settings.topic(DEAD_LETTERS)
+        return (dead_letter(topic, self._topic, source.tp.partition, one) for one in refused)
+
+    def _partials(self, source: _Source, telling: _Telling) -> Iterator[Outgoing]:
+        by_target: dict[int, list[PartialRow]] = {}
+        for row in telling.rows:
+            target = partition_of(row.series, self._settings.partitions)
+            by_target.setdefault(target, []).append(row)
+        partition = source.tp.partition
+        for target, rows in by_target.items():
+            for i in range(0, len(rows), _ROWS_A_RECORD):
+                some = rows[i : i + _ROWS_A_RECORD]
+                value = _encode(_Partials(source=partition, block=telling.block, rows=some))
+                yield self._outgoing(target, partition, value)
+
+    def _progress(self, source: _Source) -> Iterator[Outgoing]:
+        end, told_at_ms = self._consumer().end_of(source.tp)
+        at_end = end is not None and source.told_next >= end
+        quiet = time.monotonic() - source.read_at >= QUIET_S
+        partition = source.tp.partition
+        value = _encode(
+            _Progress(
+                source=partition,
+                next_offset=source.told_next,
+                watermark_ms=source.told_watermark_ms,
+                idle_at_ms=told_at_ms if at_end and quiet else None,
+            )
+        )
+        for target in range(self._settings.partitions):
+            yield self._outgoing(target, partition, value)
+
+    def _outgoing(self, target: int, partition: int, value: bytes) -> Outgoing:
+        return Outgoing(self._settings.topic(PARTIALS), target, str(partition).encode(), value)

@@ -1,0 +1,40 @@
+"""Restore the rows of the windows table from its changelog."""
+
+from collections.abc import Collection, Iterable, MutableMapping
+from typing import Any
+
+import faust
+
+from streams.rows import revision_of
+
+
+class WindowsTable(faust.Table):
+    """The rows of every partition of ours; restoring keeps the row with the higher version.
+
+    A stalled former owner may write late, and Faust's own restoring is last-writer-wins.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """See faust.Table."""
+        super().__init__(*args, **kwargs)
+        self._of: dict[int, dict[bytes, bytes]] = {}
+
+    def of(self, partition: int) -> MutableMapping[bytes, bytes]:
+        """Return a partition's rows."""
+        return self._of.setdefault(partition, {})
+
+    def lost(self, partitions: Collection[int]) -> None:
+        """Forget partitions."""
+        for partition in partitions:
+            self._of.pop(partition, None)
+
+    def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
+        """Take chunks of the changelog in."""
+        for event in batch:
+            rows = self.of(event.message.partition)
+            for record in event.message.value.records:
+                known = rows.get(record.key)
+                if record.value is None:
+                    rows.pop(record.key, None)
+                elif known is None or revision_of(record.value) >= revision_of(known):
+                    rows[record.key] = record.value

@@ -1,0 +1,207 @@
+"""Drive the windows of this worker's target partitions, in beats.
+
+Once a second: publish what is due and wait for the broker, write the rows to the table's
+changelog and wait for the broker, say the input is done. Whatever is killed in between is said
+again: the same revisions under the same keys.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, MutableMapping
+from typing import Any
+
+import msgspec
+import structlog
+from faust.types import TP
+
+from agents import metrics
+from agents.letters import letter
+from agents.outbox import Outbox, Outgoing
+from agents.settings import Settings
+from agents.transport import Chunk
+from schemas.dead_letters import DeadLetter
+from schemas.fast import struct_of
+from schemas.partials import PartialRow, Partials, Progress
+from schemas.topics import AGGREGATES, DEAD_LETTERS, OPERATIONS
+from streams.digests import ENGINES
+from streams.series import ALL
+from streams.windows import Publication, Times, Windows
+
+log = structlog.get_logger()
+
+BEAT_S = 1.0
+#: Past so much of a beat only finals are published; the rest waits for the next one.
+_BUDGET_S = 0.4
+#: Publications sent together; the loop is let go in between.
+_TOGETHER = 100
+#: Records applied before the loop is let go.
+_APPLIED_TOGETHER = 20
+
+_record_of = msgspec.json.Decoder(struct_of(Partials) | struct_of(Progress)).decode  # type: ignore[operator]
+_Partials: Any = struct_of(Partials)
+
+
+class WindowsBeat:
+    """The target partitions of this worker."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        outbox: Outbox,
+        consumer: Any,
+        rows_of: Callable[[int], MutableMapping[bytes, bytes]],
+        changelog: str,
+    ) -> None:
+        """Publish through the outbox.
+
+        Args:
+            settings: the worker's.
+            outbox: publishes.
+            consumer: returns the ChunkConsumer.
+            rows_of: returns a partition's rows in the table.
+            changelog: the table's changelog topic.
+        """
+        self._settings = settings
+        self._outbox = outbox
+        self._consumer = consumer
+        self._rows_of = rows_of
+        self._changelog = changelog
+        self._times = Times(
+            int(settings.lateness_s * 1000), int(settings.future_s * 1000), int(settings.grace_s * 1000)
+        )
+        self._windows: dict[TP, Windows] = {}
+        self._read_to: dict[TP, int] = {}
+        self._expired: dict[TP, list[Outgoing]] = {}
+
+    def lost(self, tps: Collection[TP]) -> None:
+        """Forget partitions at once."""
+        for tp in tps:
+            if self._windows.pop(tp, None) is not None:
+                for gauge in (metrics.series, metrics.rows, metrics.held_finals):
+                    gauge.remove(tp.partition)
+            self._read_to.pop(tp, None)
+            self._expired.pop(tp, None)
+
+    def _of(self, tp: TP) -> Windows:
+        windows = self._windows.get(tp)
+        if windows is None:
+            settings = self._settings
+            windows = self._windows[tp] = Windows(
+                tp.partition,
+                settings.partitions,
+                self._rows_of(tp.partition),
+                self._times,
+                ENGINES[settings.digest_engine],
+                -(-settings.series_limit // settings.partitions),
+            )
+        return windows
+
+    async def read(self, tp: TP, chunk: Chunk) -> None:
+        """Apply a chunk of `partials`."""
+        windows = self._of(tp)
+        now_ms = int(time.time() * 1000)
+        for i, record in enumerate(chunk.records):
+            try:
+                told = _record_of(record.value)
+            except (msgspec.MsgspecError, TypeError) as error:
+                log.error("not a partial", partition=tp.partition, offset=record.offset, error=str(error))
+                metrics.dead_letters.labels("invalid_json").inc()
+                continue
+            if isinstance(told, _Partials):
+                late = windows.apply(told.source, told.block, told.rows, now_ms)
+                if late:
+                    letters = self._expired.setdefault(tp, [])
+                    letters += [self._letter(told.source, row) for row in late if row.series == ALL]
+            else:
+                windows.progress(told.source, told.next_offset, told.watermark_ms, told.idle_at_ms)
+            if i % _APPLIED_TOGETHER == 0:
+                await asyncio.sleep(0)
+        if self._windows.get(tp) is windows:
+            self._read_to[tp] = chunk.end
+
+    def _letter(self, source: int, row: PartialRow) -> Outgoing:
+        value = msgspec.json.encode(row)
+        minute = time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(row.minute * 60))
+        headers = DeadLetter(
+            reason="window_expired",
+            detail=f"{row.stats.count} operations of the minute {minute}, whose windows are closed",
+            topic=self._settings.topic(OPERATIONS),
+            partition=source,
+            offset=row.last_offset,
+            index=None,
+            timestamp_ms=row.minute * 60_000,
+            size_bytes=len(value),
+            sha256="",
+        )
+        return letter(self._settings.topic(DEAD_LETTERS), headers, value)
+
+    async def beat(self) -> None:
+        """Publish, write, commit."""
+        began = time.monotonic()
+        with metrics.beat_seconds.time():
+            for tp, windows in list(self._windows.items()):
+                windows.advance(int(time.time() * 1000))
+                await self._publish(tp, windows, began + _BUDGET_S)
+                if self._windows.get(tp) is windows:
+                    await self._write(tp, windows)
+        self._measure()
+
+    async def _publish(self, tp: TP, windows: Windows, until: float) -> None:
+        topic = self._settings.topic(AGGREGATES)
+        some: list[Publication] = []
+
+        async def send() -> None:
+            await self._outbox.publish(
+                Outgoing(topic, tp.partition, one.key, one.value) for one in some
+            )
+            for one in some:
+                windows.confirm(one)
+                metrics.aggregates.labels(bool(one.published % 2)).inc()
+            some.clear()
+
+        now_ms = int(time.time() * 1000)
+        for publication in windows.collect(now_ms, finals_only=time.monotonic() > until):
+            some.append(publication)
+            if len(some) >= _TOGETHER:
+                await send()
+        if some:
+            await send()
+        windows.retire()
+
+    async def _write(self, tp: TP, windows: Windows) -> None:
+        """Write what changed, then say that the input read so far is done."""
+        read_to = self._read_to.get(tp)
+        letters = self._expired.pop(tp, [])
+        changes = windows.take_changes()
+        if letters:
+            await self._outbox.publish(letters)
+            metrics.dead_letters.labels("window_expired").inc(len(letters))
+        await self._outbox.publish(
+            Outgoing(self._changelog, tp.partition, key, value) for key, value in changes
+        )
+        if read_to is not None and self._windows.get(tp) is windows:
+            self._consumer().done(tp, read_to)
+
+    def _measure(self) -> None:
+        now_ms = time.time() * 1000
+        delay_ms = 0.0
+        for tp, windows in self._windows.items():
+            partition = tp.partition
+            metrics.series.labels(partition).set(len(windows.admission))
+            metrics.rows.labels(partition).set(len(self._rows_of(partition)))
+            metrics.held_finals.labels(partition).set(windows.held_finals)
+            metrics.unheard_sources.labels(partition).set(len(windows.watermarks.unheard))
+            if (low := windows.watermarks.low_ms) is not None:
+                metrics.watermark_delay.labels(partition).set((now_ms - low) / 1000)
+            if (due := windows.oldest_due_ms) is not None:
+                delay_ms = max(delay_ms, now_ms - due if due else 0)
+            metrics.late_revisions.inc(windows.late_revisions)
+            windows.late_revisions = 0
+            if names := windows.admission.refused_names:
+                windows.admission.refused_names = []
+                log.warning(
+                    "series beyond the limit count in overflow",
+                    limit=self._settings.series_limit,
+                    among_them=names,
+                )
+        metrics.publish_delay.set(delay_ms / 1000)

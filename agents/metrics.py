@@ -1,0 +1,38 @@
+"""Define every self-metric once; `/metrics` shows them to Prometheus."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+operations = Counter(
+    "opwatch_operations", "Operations folded in and told to windows; again after a restart."
+)
+dead_letters = Counter("opwatch_dead_letters", "Records and elements refused.", ["reason"])
+lag = Gauge("opwatch_lag_records", "Records not read yet.", ["topic", "partition"])
+unheard_sources = Gauge(
+    "opwatch_unheard_sources",
+    "Source partitions that hold windows open, since no worker has told of them yet.",
+    ["partition"],
+)
+watermark_delay = Gauge(
+    "opwatch_watermark_delay_seconds", "Now less the slowest source's event time.", ["partition"]
+)
+flush_seconds = Histogram(
+    "opwatch_flush_seconds",
+    "From folding a block's rows to the broker having them.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+beat_seconds = Histogram(
+    "opwatch_beat_seconds",
+    "One beat of windows: publish, write, commit.",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)
+publish_delay = Gauge(
+    "opwatch_publish_delay_seconds", "How long past its interval the oldest changed window waits."
+)
+aggregates = Counter("opwatch_aggregates", "Revisions published.", ["final"])
+series = Gauge("opwatch_series", "Series with rows.", ["partition"])
+rows = Gauge("opwatch_rows", "Rows in the windows table.", ["partition"])
+late_revisions = Counter("opwatch_late_revisions", "Final windows revised by late data.")
+held_finals = Gauge(
+    "opwatch_held_finals", "Windows that cannot be final: a source is unheard of.", ["partition"]
+)
+recovering = Gauge("opwatch_recovering", "1 while the table is being restored.")

@@ -1,0 +1,263 @@
+"""Hand an agent whole batches of a Kafka partition, and commit exactly what it says is done.
+
+Faust's own road is one message a record, acks that commit too far, and fetched batches that a
+rebalance drops without a trace (design/faust-facts.md: traps 11, 12, 14). Here, for the topics
+named, a message is a Chunk: the records of a fetch, with where their reading began. An agent
+takes chunks through `Continuity`, which refuses one that does not begin where the last one ended
+and reads again from there; it never acks: it says `done(partition, offset)`.
+
+This leans on internals of aiokafka and Faust, whose versions are pinned;
+tests/contract/test_transport.py compares the fast unpacking with aiokafka's own.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import aiokafka.consumer.fetcher as fetcher
+import faust
+import structlog
+from aiokafka.errors import CorruptRecordException
+from aiokafka.structs import ConsumerRecord
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+log = structlog.get_logger()
+
+#: Records in a chunk, about: a chunk ends with the Kafka batch that fills it.
+CHUNK_RECORDS = 5_000
+#: Chunks waiting in agents' queues before fetching pauses.
+MAX_WAITING_CHUNKS = 16
+#: A seek that was not obeyed is repeated after this long.
+_SEEK_AGAIN_S = 3.0
+
+
+class Chunk(NamedTuple):
+    """Part of a partition's log: all there is from `start` on and before `end`."""
+
+    start: int
+    end: int
+    records: list[Any]
+    """With offset, timestamp, key and value; fewer than end - start where the log has holes."""
+
+
+class _ChunkedRecords(fetcher.PartitionRecords):  # type: ignore[misc]
+    """Unpacks a fetch into chunks for the chunked topics, into records for the others."""
+
+    chunked_topics: frozenset[str] = frozenset()
+    fast = True
+
+    def _unpack_records(self) -> Iterator[Any]:
+        if self._tp.topic not in self.chunked_topics:
+            yield from super()._unpack_records()
+            return
+        start = self.next_fetch_offset
+        records: list[Any] = []
+        unpacked = self._unpack_fast() if self.fast else super()._unpack_records()
+        for some in unpacked:
+            if self.fast:
+                records.extend(some)
+            else:
+                records.append(some)
+            if len(records) >= CHUNK_RECORDS:
+                yield self._message(Chunk(start, self.next_fetch_offset, records))
+                start, records = self.next_fetch_offset, []
+        if self.next_fetch_offset > start:
+            yield self._message(Chunk(start, self.next_fetch_offset, records))
+
+    def _unpack_fast(self) -> Iterator[Any]:
+        """Yield each batch's records, without making a ConsumerRecord of each."""
+        batches = self._records
+        while batches.has_next():
+            batch = batches.next_batch()
+            if self._check_crcs and not batch.validate_crc():
+                message = f"Invalid CRC - {self._tp}"
+                raise CorruptRecordException(message)
+            position = self.next_fetch_offset
+            skipped = self._is_skipped(batch)
+            self.next_fetch_offset = batch.next_offset
+            if skipped:
+                continue
+            if batch.base_offset >= position:
+                yield batch
+            else:
+                yield [record for record in batch if record.offset >= position]
+
+    def _is_skipped(self, batch: Any) -> bool:
+        """Return whether a batch is a control batch, or of an aborted transaction."""
+        if self._isolation_level == fetcher.READ_COMMITTED and batch.producer_id is not None:
+            self._consume_aborted_up_to(batch.base_offset)
+            if batch.is_control_batch and self._contains_abort_marker(batch):
+                self._aborted_producers.discard(batch.producer_id)
+            if batch.is_transactional and batch.producer_id in self._aborted_producers:
+                return True
+        return bool(batch.is_control_batch)
+
+    def _message(self, chunk: Chunk) -> ConsumerRecord:
+        topic, partition = self._tp
+        return ConsumerRecord(topic, partition, chunk.end - 1, 0, 0, None, chunk, None, -1, -1, ())
+
+
+class _ConsumerThread(driver.AIOKafkaConsumerThread):
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"  # noqa: SLF001 - Faust has no setting for it
+        return consumer
+
+
+class ChunkConsumer(driver.Consumer):
+    """A Faust consumer that reads chunks and commits what is said to be done."""
+
+    chunked_topics: frozenset[str] = frozenset()
+    on_lost: Callable[[Collection[TP]], None]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """See faust.transport.consumer.Consumer."""
+        super().__init__(*args, **kwargs)
+        self._done: dict[TP, int] = {}
+
+    def _new_consumer_thread(self) -> Any:
+        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def done(self, tp: TP, offset: int) -> None:
+        """Say that everything before an offset is done with: the next commit says so too."""
+        self._done[tp] = offset
+
+    async def committed(self, tp: TP) -> int:
+        """Return where reading of a partition begins: its commit, else its log's start."""
+        aiokafka_consumer = self._thread._ensure_consumer()
+        committed = await self._thread.call_thread(aiokafka_consumer.committed, tp)
+        earliest = (await self.earliest_offsets(tp))[tp]
+        if committed is not None and committed < earliest:
+            log.error(
+                "records were deleted by retention before they were read",
+                topic=tp.topic,
+                partition=tp.partition,
+                records=earliest - committed,
+            )
+        return max(committed or 0, earliest)
+
+    def end_of(self, tp: TP) -> tuple[int | None, int | None]:
+        """Return the last known end of a partition's log, and when the broker told (epoch ms)."""
+        aiokafka_consumer = self._thread._ensure_consumer()
+        if tp not in aiokafka_consumer.assignment():
+            return None, None
+        end = aiokafka_consumer.last_stable_offset(tp)
+        return end, aiokafka_consumer.last_poll_timestamp(tp)
+
+    async def _getmany(self, active_partitions: Any, timeout: float) -> Any:
+        while self.flow_active and not self.should_stop and self._waiting() >= MAX_WAITING_CHUNKS:
+            await self.sleep(0.002)
+        return await super()._getmany(active_partitions, timeout)
+
+    def _waiting(self) -> int:
+        return sum(
+            channel.queue.qsize()
+            for channel in self.app.topics
+            if channel._queue is not None and self.chunked_topics.intersection(channel.topics)
+        )
+
+    # Commits: only what is done, and never for gaps.
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        if tp.topic not in self.chunked_topics:
+            await super()._add_gap(tp, offset_from, offset_to)
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        return (tp for tp in self._done if topics is None or tp in topics or tp.topic in topics)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        return self._done.pop(tp, None)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Forget the lost partitions before anything else is done."""
+        self.on_lost(revoked)
+        for tp in revoked:
+            self._done.pop(tp, None)
+        await super().on_partitions_revoked(revoked)
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Leave it to agents/watchdog.py: commits are rare here on purpose."""
+
+
+class ChunkTransport(driver.Transport):
+    """Makes ChunkConsumers."""
+
+    Consumer = ChunkConsumer
+
+
+def use_chunks(app: faust.App, topics: Collection[str], on_lost: Callable[[Any], None]) -> None:
+    """Make an app read the named topics in chunks. Call it right after the app was made."""
+    chunked = frozenset(topics)
+    consumer = type(
+        "Consumer", (ChunkConsumer,), {"chunked_topics": chunked, "on_lost": staticmethod(on_lost)}
+    )
+    transport = type("Transport", (ChunkTransport,), {"Consumer": consumer})
+    _ChunkedRecords.chunked_topics |= chunked
+    fetcher.PartitionRecords = _ChunkedRecords
+    app.transport = transport(app.conf.broker_consumer, app)
+
+
+class Continuity:
+    """Lets through, of each partition, an unbroken sequence of chunks."""
+
+    def __init__(self, app: faust.App) -> None:
+        """Begin with nothing read."""
+        self._app = app
+        self._next: dict[TP, int] = {}
+        self._generation: dict[TP, int] = {}
+        self._sought: dict[TP, float] = {}
+
+    def lost(self, tps: Collection[TP]) -> None:
+        """Forget partitions."""
+        for tp in tps:
+            self._next.pop(tp, None)
+            self._sought.pop(tp, None)
+
+    def next_offsets(self) -> Mapping[TP, int]:
+        """Return where reading of each partition stands."""
+        return self._next
+
+    async def accept(self, message: Any) -> Chunk | None:
+        """Return the part of a message's chunk that continues what was read, or None.
+
+        None: it was fetched for an earlier assignment, is known, or something before it is
+        missing; then reading goes back to what is missing.
+        """
+        tp, chunk = message.tp, message.value
+        consumer: ChunkConsumer = self._app.consumer
+        generation = self._app.consumer_generation_id
+        if message.generation_id != generation:
+            return None
+        expected = self._next.get(tp)
+        if expected is None or self._generation.get(tp) != generation:
+            expected = await consumer.committed(tp)
+            if self._app.consumer_generation_id != generation:
+                return None
+            self._generation[tp] = generation
+            self._next[tp] = expected
+        if chunk.start > expected:
+            await self._go_back(tp, expected, chunk.start)
+            return None
+        if chunk.end <= expected:
+            return None
+        self._sought.pop(tp, None)
+        self._next[tp] = chunk.end
+        if chunk.start == expected:
+            return chunk
+        records = [record for record in chunk.records if record.offset >= expected]
+        return Chunk(expected, chunk.end, records)
+
+    async def _go_back(self, tp: TP, expected: int, start: int) -> None:
+        now = time.monotonic()
+        if now - self._sought.get(tp, -_SEEK_AGAIN_S) < _SEEK_AGAIN_S:
+            return
+        self._sought[tp] = now
+        log.info(
+            "read again what a rebalance dropped",
+            topic=tp.topic,
+            partition=tp.partition,
+            from_offset=expected,
+            instead_of=start,
+        )
+        await self._app.consumer.seek(tp, expected)
