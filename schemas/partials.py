@@ -82,6 +82,7 @@ class Progress(Wire):
         description="Set while the partition is read to its end and quiet for 30 s: when the"
         " broker last said so. What comes after it is late.",
     )
+    quiet_ms: int = Field(0, description="How long it had been quiet then.")
 
 
 class PartialsRecord(RootModel[Annotated[Partials | Progress, Field(discriminator="kind")]]):

@@ -152,10 +152,15 @@ class Windows:
         return True
 
     def progress(
-        self, source: int, next_offset: int, watermark_ms: int | None, idle_at_ms: int | None
+        self,
+        source: int,
+        next_offset: int,
+        watermark_ms: int | None,
+        idle_at_ms: int | None,
+        quiet_ms: int = 0,
     ) -> None:
         """Note that everything of a source before `next_offset` was applied, and its time."""
-        self.watermarks.note(source, watermark_ms, idle_at_ms)
+        self.watermarks.note(source, watermark_ms, idle_at_ms, quiet_ms)
         if next_offset > self._state.next_offset.get(source, 0):
             self._state.next_offset[source] = next_offset
 

@@ -219,14 +219,16 @@ class Ingest:
     def _progress(self, source: _Source) -> Iterator[Outgoing]:
         end, told_at_ms = self._consumer().end_of(source.tp)
         at_end = end is not None and source.told_next >= end
-        quiet = time.monotonic() - source.read_at >= QUIET_S
+        quiet_s = time.monotonic() - source.read_at
+        idle = at_end and quiet_s >= QUIET_S
         partition = source.tp.partition
         value = _encode(
             _Progress(
                 source=partition,
                 next_offset=source.told_next,
                 watermark_ms=source.told_watermark_ms,
-                idle_at_ms=told_at_ms if at_end and quiet else None,
+                idle_at_ms=told_at_ms if idle else None,
+                quiet_ms=int(quiet_s * 1000) if idle else 0,
             )
         )
         for target in range(self._settings.partitions):

@@ -113,7 +113,13 @@ class WindowsBeat:
                     letters = self._expired.setdefault(tp, [])
                     letters += [self._letter(told.source, row) for row in late if row.series == ALL]
             else:
-                windows.progress(told.source, told.next_offset, told.watermark_ms, told.idle_at_ms)
+                windows.progress(
+                    told.source,
+                    told.next_offset,
+                    told.watermark_ms,
+                    told.idle_at_ms,
+                    told.quiet_ms,
+                )
             if i % _APPLIED_TOGETHER == 0:
                 await asyncio.sleep(0)
         if self._windows.get(tp) is windows:
