@@ -57,7 +57,7 @@ def documents() -> dict[str, str]:
 
 def json_schema(message: Message) -> dict[str, Any]:
     """Return the message's JSON Schema (2020-12)."""
-    schema = message.model.model_json_schema(mode=message.mode)
+    schema = message.model.model_json_schema(mode=message.mode, schema_generator=_Complete)
     if message.part == "headers":
         schema = _as_text(schema)
     return {"$schema": GenerateJsonSchema.schema_dialect} | schema
@@ -148,7 +148,9 @@ def _message(message: Message) -> dict[str, Any]:
 def _inlined(message: Message, definitions: str) -> dict[str, Any]:
     """Return the schema in the form AsyncAPI's own dialect (draft 7) takes."""
     schema = message.model.model_json_schema(
-        mode=message.mode, ref_template=definitions + "/{model}"
+        mode=message.mode,
+        schema_generator=_Complete,
+        ref_template=definitions + "/{model}",
     )
     if message.part == "headers":
         schema = _as_text(schema)
@@ -192,6 +194,13 @@ def _as_text(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _json(schema: dict[str, Any]) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+class _Complete(GenerateJsonSchema):
+    """Says of what is sent that every field is there: defaults are written out too."""
+
+    def field_is_required(self, field: Any, total: bool) -> bool:  # noqa: FBT001, RUF100 - pydantic's
+        return self.mode == "serialization" or super().field_is_required(field, total)
 
 
 class _Plain(yaml.SafeDumper):

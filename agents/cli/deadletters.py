@@ -210,20 +210,17 @@ def _print_table(shown: "list[Letter]", found: "Letters") -> None:
     from agents.cli.letters import glimpse, when
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("key", overflow="fold", min_width=20)
-    table.add_column("reason", min_width=max(len(letter.about.reason) for letter in shown))
-    table.add_column("refused at", min_width=19)
-    table.add_column("bytes", justify="right", min_width=6)
-    table.add_column("redriven", min_width=8)
-    table.add_column("begins", overflow="ellipsis", no_wrap=True, min_width=8)
+    for heading in ("key", "reason", "refused at", "bytes", "redriven"):
+        table.add_column(heading, no_wrap=True, justify="right" if heading == "bytes" else "left")
+    table.add_column("begins")
     for letter in shown:
         table.add_row(
-            Text(letter.key),
+            Text(letter.key, overflow="fold"),
             letter.about.reason,
             when(letter.refused_at_ms),
             f"{letter.about.size_bytes:,}",
             Text("yes" if letter.key in found.redriven else "", style="green"),
-            Text(glimpse(letter.value, 120)),
+            Text(glimpse(letter.value, 120), no_wrap=True, overflow="ellipsis"),
         )
     console().print(table)
 

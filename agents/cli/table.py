@@ -18,6 +18,9 @@ ENOUGH = 20
 BAD_RATE = 0.9
 #: A series whose newest window is older than the newest of all by this many is dimmed.
 STALE_WINDOWS = 3
+#: Fewer columns than NARROW: some figures are left out. From WIDE on there is room to breathe.
+NARROW = 92
+WIDE = 112
 _TREND_SIZE = "1h"
 _LEVELS = {"low": 0, "medium": 1, "high": 2}
 
@@ -57,9 +60,9 @@ class LiveTable:
             for name, aggregate in sorted(self._rows.items(), key=lambda item: _order(item[1]))
         ]
 
-    def renderable(self, max_rows: int | None = None) -> Table:
+    def renderable(self, max_rows: int | None = None, width: int = 100) -> Table:
         """Return the table; of more than max_rows series those with the most operations."""
-        return render(self.rows(), self.size, max_rows=max_rows)
+        return render(self.rows(), self.size, max_rows=max_rows, width=width)
 
 
 def name_of(aggregate: Aggregate) -> str:
@@ -70,66 +73,80 @@ def name_of(aggregate: Aggregate) -> str:
     return series_name(series.operation, "confidence", series.confidence)
 
 
-def render(rows: Sequence[Row], size: WindowSize, *, max_rows: int | None = None) -> Table:
-    """Return the rows as a table of at most 100 columns.
+def render(
+    rows: Sequence[Row], size: WindowSize, *, max_rows: int | None = None, width: int = 100
+) -> Table:
+    """Return the rows as a table.
 
     Args:
         rows: in the order they are to be shown.
         size: of their windows.
         max_rows: show no more than these, the ones with the most operations.
+        width: below NARROW columns what can be spared is left out.
     """
     shown = _busiest(rows, max_rows)
-    newest = max((row.aggregate.window.start_ms for row in rows), default=0)
+    spared = _SPARED if width < NARROW else ()
     table = Table(
         box=SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-        collapse_padding=True,
+        padding=(0, 1, 0, 0) if width >= WIDE else 0,
         show_edge=False,
         caption=_caption(rows, shown, size),
         caption_justify="left",
         caption_style="dim",
     )
-    table.add_column("operation", no_wrap=True, min_width=10, overflow="ellipsis")
-    table.add_column("by", no_wrap=True, min_width=8, overflow="ellipsis")
-    table.add_column(f"{size} from", no_wrap=True)
-    for heading in ("count", "success", "p50 ms", "p95 ms", "p99 ms", "cache"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("trend", no_wrap=True)
-    table.add_column("final", no_wrap=True, justify="center")
+    for name in (heading for heading in _HEADINGS if heading not in spared):
+        heading = f"{size} from" if name == "from" else name
+        # Rich narrows the columns that may wrap: only these two.
+        table.add_column(
+            heading,
+            no_wrap=name not in ("operation", "by"),
+            justify="right" if name in _NUMBERS else "left",
+        )
+    newest = max((row.aggregate.window.start_ms for row in rows), default=0)
     before = None
     for row in shown:
         aggregate = row.aggregate
         cells = _cells(row)
         if aggregate.series.operation == before:
-            cells[0] = Text("")
+            cells["operation"] = Text("")
         before = aggregate.series.operation
         age = newest - aggregate.window.start_ms
         span = aggregate.window.end_ms - aggregate.window.start_ms
-        table.add_row(*cells, style="dim" if age >= STALE_WINDOWS * span else None)
+        table.add_row(
+            *(cell for name, cell in cells.items() if name not in spared),
+            style="dim" if age >= STALE_WINDOWS * span else None,
+        )
     return table
 
 
-def _cells(row: Row) -> list[Text]:
+_HEADINGS = (
+    "operation", "by", "from", "count", "success", "p50 ms", "p95 ms", "p99 ms", "cache", "trend",
+    "final",
+)  # fmt: skip
+_NUMBERS = _HEADINGS[3:9]
+_SPARED = ("p50 ms", "final")
+
+
+def _cells(row: Row) -> dict[str, Text]:
     aggregate, durations, cache = row.aggregate, row.aggregate.duration_ms, row.aggregate.cache
     series = aggregate.series
     total = series.platform is None and series.confidence is None
     bad = aggregate.success_rate < BAD_RATE and aggregate.count >= ENOUGH
     by = series.platform or (f"{series.confidence} confidence" if series.confidence else "")
     operation = "all operations" if series.operation == "*" else series.operation
-    return [
-        Text(_plain(operation), style="bold"),
-        Text(_plain(by)),
-        Text(_start(aggregate)),
-        Text(_count(aggregate.count), style="bold" if total else ""),
-        Text(percent(aggregate.success_rate), style="red" if bad else ""),
-        Text(milliseconds(durations.p50)),
-        Text(milliseconds(durations.p95)),
-        Text(milliseconds(durations.p99)),
-        Text("–" if cache.hit_rate is None else percent(cache.hit_rate)),
-        _trend(row.trend),
-        Text("yes" if aggregate.final else "…"),
-    ]
+    return {
+        "operation": Text(_plain(operation), style="bold", no_wrap=True, overflow="ellipsis"),
+        "by": Text(_plain(by), no_wrap=True, overflow="ellipsis"),
+        "from": Text(_start(aggregate)),
+        "count": Text(_count(aggregate.count), style="bold" if total else ""),
+        "success": Text(percent(aggregate.success_rate), style="red" if bad else ""),
+        "p50 ms": Text(milliseconds(durations.p50)),
+        "p95 ms": Text(milliseconds(durations.p95)),
+        "p99 ms": Text(milliseconds(durations.p99)),
+        "cache": Text("–" if cache.hit_rate is None else percent(cache.hit_rate)),
+        "trend": _trend(row.trend),
+        "final": Text("yes" if aggregate.final else "…"),
+    }
 
 
 def percent(ratio: float) -> str:

@@ -160,14 +160,14 @@ async def _table(source: _Source) -> int:
             for _, aggregate in batch:
                 table.update(aggregate)
         if len(table):
-            out.print(table.renderable())
+            out.print(table.renderable(width=out.width))
         return len(table)
-    with Live(table.renderable(rows), console=out, auto_refresh=False) as live:
+    with Live(table.renderable(rows, out.width), console=out, auto_refresh=False) as live:
         async for batch in source.batches():
             for _, aggregate in batch:
                 table.update(aggregate)
             rows = max(out.height - _FRAME, 5) if out.is_terminal else None
-            live.update(table.renderable(rows), refresh=out.is_terminal)
+            live.update(table.renderable(rows, out.width), refresh=out.is_terminal)
     return len(table)
 
 
