@@ -176,7 +176,8 @@ class Bench:
 
     def _left_out(self, name: str, title: str, why: str) -> None:
         say(f"  {title} is left out: {why}")
-        self.entries[name] = {"title": title, "left_out": why.splitlines()[0], "run": self.run}
+        reason = why.splitlines()[0].rstrip(":")
+        self.entries[name] = {"title": title, "left_out": reason, "run": self.run}
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -195,6 +195,7 @@ def publish(bootstrap: str, topic: str, partitions: int, records: Records) -> fl
             "batch.size": 1_000_000,
             "queue.buffering.max.messages": 200_000,
             "error_cb": failures.append,
+            "log_level": 4,
         }
     )
 

@@ -30,7 +30,10 @@ _PUBLISH_DEADLINE_S = 120.0
 # What the worker still writes after its last aggregate (rows, progress) is in Kafka by then.
 _SETTLE_S = 5.0
 
-#: (series on top of operations and *: nothing, and three levels of confidence)
+#: What `pip install` put beside this Python.
+OPWATCH = Path(sys.executable).parent / "opwatch"
+
+#: Series of an operation beside its platforms': no breakdown, and three levels of confidence.
 _BESIDE_PLATFORMS = 4
 
 
@@ -102,7 +105,7 @@ def started(place: Place) -> Iterator[Worker]:
         "OPWATCH_HTTP_PORT": str(port),
         "OPWATCH_INSTANCE": "bench",
     }
-    command = [Path(sys.executable).parent / "opwatch", "worker", "measure"]
+    command = [OPWATCH, "worker", "measure"]
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
         running = race.running(command, environment, cwd=Path(folder), log=log, stdout=log)
         with running as process:
