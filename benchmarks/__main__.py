@@ -203,6 +203,11 @@ def main() -> int:
     if not bootstrap:
         say("no Kafka: run `make bench`, or set OPWATCH_KAFKA_BOOTSTRAP")
         return 2
+    try:
+        AdminClient({"bootstrap.servers": bootstrap, "log_level": 2}).list_topics(timeout=10)
+    except KafkaException as error:
+        say(f"{bootstrap} does not answer: {error.args[0].str()}")
+        return 2
     options.events = options.events or (200_000 if options.quick else 2_000_000)
     wanted = options.only or _NAMES
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that `finally` runs
@@ -216,6 +221,9 @@ def main() -> int:
         for case in _CASES:
             if case in wanted:
                 getattr(bench, case)()
+    except KeyboardInterrupt:
+        say("stopped; results.json is left as it was")
+        return 130
     finally:
         bench.clean()
     measured_at = datetime.now(UTC).isoformat(timespec="seconds")

@@ -122,19 +122,30 @@ def _version_in_pom(artifact: str) -> str:
 
 
 def _broker(bootstrap: str) -> str:
-    """Return how many brokers there are and, where one runs here from jars, its version.
+    """Return how many brokers there are and, where it runs here from jars, the version.
 
     Kafka does not tell its version over the wire; the name of its own jar does.
     """
     count = len(AdminClient({"bootstrap.servers": bootstrap}).list_topics(timeout=10).brokers)
+    port = int(bootstrap.split(",")[0].rpartition(":")[2])
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
-        if "kafka.Kafka" not in words:
+        if "kafka.Kafka" not in words or not _listens(process, port):
             continue
         for folder in re.findall(r"([^\s:]+)/\*", " ".join(words)):
             for jar in Path(folder).glob("kafka-server-[0-9]*.jar"):
                 return f"{count} x Apache Kafka {jar.stem.removeprefix('kafka-server-')}"
     return f"{count} x Apache Kafka, version unknown"
+
+
+def _listens(process: psutil.Process, port: int) -> bool:
+    try:
+        return any(
+            each.status == psutil.CONN_LISTEN and each.laddr.port == port
+            for each in process.net_connections("tcp")
+        )
+    except psutil.Error:
+        return False
 
 
 def _installed() -> dict[str, str]:
