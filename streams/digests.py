@@ -10,6 +10,7 @@ are one). Little-endian.
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 import fastdigest
@@ -73,8 +74,16 @@ def pack_samples(samples: Floats, limit: int) -> bytes:
 
 def _k1_starts(count: int, limit: int) -> npt.NDArray[np.intp]:
     """Return where each of `limit` buckets begins: small at the tails, large in the middle."""
-    ranks = (np.sin(math.pi * (np.arange(limit) / limit - 0.5)) + 1) / 2
-    return np.unique(np.ceil(ranks * count - 0.5).clip(0, count - 1).astype(np.intp))
+    starts = (_k1_ranks(limit) * count + 0.5).astype(np.intp).clip(0, count - 1)
+    distinct = np.empty(limit, np.bool_)
+    distinct[0] = True
+    np.not_equal(starts[1:], starts[:-1], out=distinct[1:])
+    return starts[distinct]
+
+
+@lru_cache(maxsize=8)
+def _k1_ranks(limit: int) -> npt.NDArray[np.float64]:
+    return (np.sin(math.pi * (np.arange(limit) / limit - 0.5)) + 1) / 2
 
 
 class Engine(Protocol):
@@ -92,14 +101,19 @@ class FastEngine:
 
     def compress(self, means: Floats, weights: Floats, limit: int) -> tuple[Floats, Floats]:
         """See Engine."""
-        merged = fastdigest.TDigest.from_values(means, weights, max_centroids=limit)
+        merged = _fast(means, weights, limit)
         centroids = np.array(merged.centroids)
         return centroids[:, 0], centroids[:, 1]
 
     def quantiles(self, means: Floats, weights: Floats, ranks: Sequence[float]) -> list[float]:
         """See Engine."""
-        digest = fastdigest.TDigest.from_values(means, weights, max_centroids=2 * len(means))
-        return list(digest.quantile_vec(list(ranks)))
+        return list(_fast(means, weights, 2 * len(means)).quantile_vec(list(ranks)))
+
+
+def _fast(means: Floats, weights: Floats, limit: int) -> Any:
+    values: Any = means  # it takes arrays too, though its types say only sequences
+    counts: Any = weights
+    return fastdigest.TDigest.from_values(values, counts, max_centroids=limit)
 
 
 class ReferenceEngine:

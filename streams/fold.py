@@ -16,6 +16,9 @@ from streams.series import ALL, HIGH_FROM, LEVELS, MEDIUM_FROM, series_name
 from streams.stats import EXEMPLARS
 
 MINUTE_MS = 60_000
+#: An exemplar names an error type by so many characters: six rows repeat it, and a record on
+#: `partials` must stay below Kafka's limit whatever a producer takes for a type.
+ERROR_TYPE_LENGTH = 200
 _NO_LEVEL = len(LEVELS)
 _LEVEL_SLOTS = _NO_LEVEL + 1
 _CACHE = {None: 0, "hit": 1, "miss": 2}
@@ -45,7 +48,7 @@ class Columns(NamedTuple):
         """Return the parts, one after the other."""
         joined = [np.concatenate(column) for column in list(zip(*parts, strict=True))[:7]]
         ids = [one for part in parts for one in part.ids]
-        return Columns(*joined, ids, [one for part in parts for one in part.error_types])
+        return Columns._make([*joined, ids, [one for part in parts for one in part.error_types]])
 
 
 def columns_of(events: Any, begin: int, until: int, pairs: list[int]) -> Columns:
@@ -79,8 +82,14 @@ def columns_of(events: Any, begin: int, until: int, pairs: list[int]) -> Columns
         duration,
         sums,
         [op.id for op in operations],
-        [op.error_type for op in operations],
+        _cut([op.error_type for op in operations]),
     )
+
+
+def _cut(error_types: list[str | None]) -> list[str | None]:
+    if max(map(len, filter(None, error_types)), default=0) <= ERROR_TYPE_LENGTH:
+        return error_types
+    return [error_type and error_type[:ERROR_TYPE_LENGTH] for error_type in error_types]
 
 
 class _Leaves(NamedTuple):
@@ -117,7 +126,7 @@ def _leaves_of(columns: Columns, leaf: Ints) -> _Leaves:
     )
 
 
-def _narrow(keys: Ints) -> npt.NDArray[Any]:
+def _narrow(keys: Ints) -> npt.NDArray[np.integer[Any]]:
     """Return the keys in 16 bits where they fit: numpy then sorts them in linear time."""
     return keys.astype(np.uint16) if len(keys) and keys.max() < 1 << 16 else keys
 
@@ -134,7 +143,8 @@ def _starts(*keys: Ints) -> Ints:
 def _ranges(starts: Ints, sizes: Ints) -> Ints:
     """Return the places of several ranges, one range after the other."""
     before = np.cumsum(sizes) - sizes
-    return np.arange(int(sizes.sum())) + np.repeat(starts - before, sizes)
+    places: Ints = np.arange(int(sizes.sum())) + np.repeat(starts - before, sizes)
+    return places
 
 
 def fold(columns: Columns, pairs: list[tuple[str, str]], after: int) -> list[PartialRow]:
@@ -145,6 +155,7 @@ def fold(columns: Columns, pairs: list[tuple[str, str]], after: int) -> list[Par
         pairs: the (operation, platform) of each pair number.
         after: rows whose last event is at or before it are left out.
     """
+    columns = _touched(columns, after)
     first_minute = int(columns.minute.min())
     minutes = int(columns.minute.max()) - first_minute + 1
     leaf = (columns.pair * _LEVEL_SLOTS + columns.level) * minutes + columns.minute - first_minute
@@ -164,6 +175,7 @@ def fold(columns: Columns, pairs: list[tuple[str, str]], after: int) -> list[Par
             operations[key // _LEVEL_SLOTS], "confidence", LEVELS[key % _LEVEL_SLOTS]
         )
 
+    exemplar = _exemplar_of(columns)
     breakdowns: list[tuple[Ints, Ints, Callable[[int], str]]] = [
         (every, np.zeros_like(pair), lambda _: ALL),
         (every, platform, of_all("platform", platforms)),
@@ -176,15 +188,42 @@ def fold(columns: Columns, pairs: list[tuple[str, str]], after: int) -> list[Par
     for chosen, keys, name in breakdowns:
         if len(chosen):
             order = chosen[np.lexsort((minute[chosen], keys[chosen]))]
-            rows += _rows(
-                columns,
-                leaves,
-                order,
-                _starts(keys[order], minute[order]),
-                after,
-                lambda leaf, name=name, keys=keys: (name(int(keys[leaf])), int(minute[leaf])),
-            )
+            start = _starts(keys[order], minute[order])
+            last = np.maximum.reduceat(leaves.last_offset[order], start)
+            order, start, last = _newer(order, start, last, after)
+            first = order[start]
+            names = map(name, keys[first].tolist())
+            stats = _stats(columns, leaves, order, start, exemplar)
+            told = zip(names, minute[first].tolist(), last.tolist(), stats, strict=True)
+            rows += map(PartialRow._make, told)
     return rows
+
+
+def _touched(columns: Columns, after: int) -> Columns:
+    """Return the columns without the minutes that no event past an offset is in."""
+    touched = np.unique(columns.minute[columns.offset > after])
+    inside = np.isin(columns.minute, touched)
+    if inside.all() or not len(touched):
+        return columns
+    places = np.flatnonzero(inside).tolist()
+    ids, error_types = columns.ids, columns.error_types
+    return Columns._make(
+        [
+            *(column[inside] for column in columns[:7]),
+            [ids[place] for place in places],
+            [error_types[place] for place in places],
+        ]
+    )
+
+
+def _newer(order: Ints, start: Ints, last: Ints, after: int) -> tuple[Ints, Ints, Ints]:
+    """Return order, start and last (see _stats) of the rows with an event past an offset."""
+    touched = last > after
+    if touched.all():
+        return order, start, last
+    sizes = np.diff(start, append=len(order))
+    kept = sizes[touched]
+    return order[np.repeat(touched, sizes)], np.cumsum(kept) - kept, last[touched]
 
 
 def _numbered(names: list[str], places: Ints) -> tuple[list[str], Ints]:
@@ -193,25 +232,24 @@ def _numbered(names: list[str], places: Ints) -> tuple[list[str], Ints]:
     return list(numbers), np.array([numbers[name] for name in names], np.int64)[places]
 
 
-def _rows(
+def _stats(
     columns: Columns,
     leaves: _Leaves,
     order: Ints,
     start: Ints,
-    after: int,
-    label: Callable[[int], tuple[str, int]],
-) -> Iterator[PartialRow]:
-    """Yield the touched rows of one breakdown.
+    exemplar: Callable[[int], ExemplarRow],
+) -> Iterator[Stats]:
+    """Yield the sums of each row of one breakdown.
 
     Args:
         columns: the events.
         leaves: their leaves.
         order: leaves, those of one row side by side.
         start: where in `order` each row begins.
-        after: see fold.
-        label: says a row's series and minute by one of its leaves.
+        exemplar: returns an event by its place in the columns.
     """
-    last = np.maximum.reduceat(leaves.last_offset[order], start)
+    if not len(start):
+        return
     sums = np.add.reduceat(leaves.sums[order], start, axis=0).tolist()
     squares = np.add.reduceat(leaves.squares[order], start).tolist()
     low = np.minimum.reduceat(leaves.low_ms[order], start).tolist()
@@ -219,40 +257,53 @@ def _rows(
     sizes = leaves.size[order]
     durations = leaves.duration_ms[_ranges(leaves.start[order], sizes)]
     ends = np.cumsum(np.add.reduceat(sizes, start)).tolist()
-    exemplars = _exemplars(columns, leaves, order, start)
-    for row in np.flatnonzero(last > after).tolist():
-        added = sums[row]
-        yield PartialRow(
-            *label(int(order[start[row]])),
-            int(last[row]),
-            Stats(
+    event, begun = _exemplars(columns, leaves, order, start)
+    begin = 0
+    for row, added in enumerate(sums):
+        end = ends[row]
+        digest = pack_samples(durations[begin:end], PARTIAL_LIMIT)
+        best = event[begun[row] : begun[row] + min(EXEMPLARS, added[0])]
+        begin = end
+        yield Stats._make(
+            (
                 *added[:3],
                 squares[row],
                 low[row],
                 high[row],
                 *added[3:],
-                pack_samples(durations[ends[row] - added[0] : ends[row]], PARTIAL_LIMIT),
-                tuple(exemplars[row]),
-            ),
+                digest,
+                tuple(map(exemplar, best)),
+            )
         )
+
+
+def _exemplar_of(columns: Columns) -> Callable[[int], ExemplarRow]:
+    """Return what makes an event's exemplar, once for all breakdowns."""
+    made: dict[int, ExemplarRow] = {}
+    failed, duration_ms = columns.failed.tolist(), columns.duration_ms.tolist()
+    ids, error_types = columns.ids, columns.error_types
+
+    def exemplar(place: int) -> ExemplarRow:
+        row = made.get(place)
+        if row is None:
+            row = made[place] = ExemplarRow(
+                failed[place], duration_ms[place], ids[place], error_types[place]
+            )
+        return row
+
+    return exemplar
 
 
 def _exemplars(
     columns: Columns, leaves: _Leaves, order: Ints, start: Ints
-) -> list[list[ExemplarRow]]:
-    """Return for each row its three events most worth a look: each leaf's last three compete."""
-    row_of = np.repeat(np.arange(len(start)), np.diff(start, append=len(order)))
+) -> tuple[list[int], list[int]]:
+    """Return events, each row's most worth a look first, and where each row's begin.
+
+    Each leaf's last three compete.
+    """
     back = np.minimum(leaves.size[order], EXEMPLARS)
     event = leaves.event[_ranges((leaves.start + leaves.size)[order] - back, back)]
-    row = np.repeat(row_of, back)
+    size = np.add.reduceat(back, start)
+    row = np.repeat(np.arange(len(start), 0, -1), size)
     ranked = np.lexsort((columns.duration_ms[event], columns.failed[event], row))[::-1]
-    row, event = row[ranked], event[ranked]
-    begun = _starts(row)
-    best = np.arange(len(row)) - np.repeat(begun, np.diff(begun, append=len(row))) < EXEMPLARS
-    row, event = row[best], event[best]
-    failed, duration = columns.failed[event].tolist(), columns.duration_ms[event].tolist()
-    exemplars: list[list[ExemplarRow]] = [[] for _ in range(len(start))]
-    for i, place in enumerate(event.tolist()):
-        one = ExemplarRow(failed[i], duration[i], columns.ids[place], columns.error_types[place])
-        exemplars[row[i]].append(one)
-    return exemplars
+    return event[ranked].tolist(), (np.cumsum(size) - size).tolist()
