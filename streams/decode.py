@@ -3,6 +3,7 @@
 import contextlib
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -21,25 +22,28 @@ Struct: Any = struct_of(Operation)
 _record_of = msgspec.json.Decoder(Struct | list[Struct]).decode
 _one_of = msgspec.json.Decoder(Struct).decode
 _elements_of = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_is_name = re.compile(NAME_PATTERN).match
+_is_name = re.compile(NAME_PATTERN).fullmatch
+#: What cuts an array into elements: strings (also one that never ends) and signs.
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
+_OPENED_BY = {ord("]"): ord("["), ord("}"): ord("{")}
 
 
 class Record(Protocol):
     """A Kafka record, as far as it matters here."""
 
     @property
-    def offset(self) -> int: ...  # noqa: D102
+    def offset(self) -> int: ...
     @property
-    def timestamp(self) -> int: ...  # noqa: D102
+    def timestamp(self) -> int: ...
     @property
-    def value(self) -> bytes | None: ...  # noqa: D102
+    def value(self) -> bytes | None: ...
 
 
 class Refused(NamedTuple):
     """A record, or an array's element, that does not count, and why."""
 
     record: Record
-    index: int | None
+    index: int | None  # type: ignore[assignment]  # hides tuple.index
     reason: Reason
     detail: str
     value: bytes
@@ -111,14 +115,57 @@ def _judge_record(record: Record) -> Iterator[tuple[int | None, Any]]:
 
 def _judge_array(record: Record, value: bytes) -> Iterator[tuple[int | None, Any]]:
     try:
-        elements = _elements_of(value)
+        elements = _elements(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         yield None, Refused(record, None, "invalid_json", str(error), value)
         return
     if not elements:
         yield None, Refused(record, None, "empty_array", "an array without operations", value)
     for index, element in enumerate(elements):
-        yield index, _judge(record, index, bytes(element))
+        yield index, _judge(record, index, element)
+
+
+def _elements(value: bytes) -> list[bytes]:
+    """Return the elements of an array, as they stand in it.
+
+    Raises:
+        msgspec.MsgspecError, UnicodeDecodeError, RecursionError: it is no array.
+    """
+    try:
+        return [bytes(element) for element in _elements_of(value)]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        elements = _split(value)
+        if elements is None:
+            raise
+        return elements
+
+
+def _split(value: bytes) -> list[bytes] | None:
+    """Return what stands between the commas of an array with elements that are not JSON.
+
+    One NaN or one deep nesting must not cost its neighbours. None where it is no array: its
+    brackets do not match, or an element is empty.
+    """
+    open_signs = bytearray()
+    bounds: list[int] = []
+    for token in _TOKEN.finditer(value):
+        sign, place = value[token.start()], token.start()
+        if sign in b"[{":
+            if not open_signs:
+                bounds.append(place)
+            open_signs.append(sign)
+        elif sign in b"]}":
+            if not open_signs or open_signs.pop() != _OPENED_BY[sign]:
+                return None
+            if not open_signs:
+                bounds.append(place)
+                break
+        elif sign == ord(",") and len(open_signs) == 1:
+            bounds.append(place)
+    if open_signs or not bounds or value[bounds[-1] + 1 :].strip():
+        return None
+    elements = [value[a + 1 : b].strip() for a, b in pairwise(bounds)]
+    return elements if all(elements) else None
 
 
 def _judge(record: Record, index: int | None, value: bytes) -> Any:
@@ -147,4 +194,4 @@ def _judge(record: Record, index: int | None, value: bytes) -> Any:
 def element_of(record: Record, index: int | None) -> bytes:
     """Return the original bytes of a record that was read, or of its element."""
     value = record.value or b""
-    return value if index is None else bytes(_elements_of(value)[index])
+    return value if index is None else _elements(value)[index]
