@@ -25,7 +25,7 @@ class Stats(NamedTuple):
     Whole numbers wherever a sum must not depend on the order of addition.
     """
 
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count
     successes: int
     duration_us: int
     """Sum of durations, in microseconds."""

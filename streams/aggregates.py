@@ -29,7 +29,7 @@ def aggregate_key(series: str, size: WindowSize, start_ms: int) -> bytes:
     return f"{series}/{size}/{start_ms}".encode()
 
 
-def aggregate(  # noqa: PLR0913 - an aggregate is all of these
+def aggregate(
     series: str,
     size: WindowSize,
     start_ms: int,

@@ -95,7 +95,7 @@ class Block:
         self.start = start
         self.end: int | None = None
         """The next block's start."""
-        self._last_hour: int | None = None
+        self._hour: int | None = None
         self._count = 0
         self._pairs: dict[tuple[str, str], int] = {}
         self._columns: list[Columns] = []
@@ -104,8 +104,6 @@ class Block:
         """Take events from the place `begin` on, up to the block's end; return the place after."""
         if begin == len(events.offset):
             return begin
-        if self._last_hour is None:
-            self._last_hour = int(events.stamp_ms[begin]) // HOUR_MS
         until = self._ended_before(events, begin)
         until = self._ended_by_count(events, begin, until)
         pair_ids, until = self._intern(events, begin, until)
@@ -123,7 +121,9 @@ class Block:
         """Return the place of the first event that belongs to a later block, if any."""
         size = len(events.offset)
         by_offset = int(np.searchsorted(events.offset, self.start + BLOCK_OFFSETS))
-        later = events.stamp_ms[begin:by_offset] // HOUR_MS > self._last_hour
+        if self._hour is None:
+            self._hour = int(events.stamp_ms[begin]) // HOUR_MS
+        later = events.stamp_ms[begin:by_offset] >= (self._hour + 1) * HOUR_MS
         if later.any():
             until = begin + int(later.argmax())
             self.end = int(events.offset[until])
@@ -148,13 +148,15 @@ class Block:
         """Return the number of each event's pair in this block, in order of appearance."""
         known = self._pairs
         ids: list[int] = []
-        for operation in events.operations[begin:until]:
+        for place, operation in enumerate(events.operations[begin:until], begin):
             pair = (operation.operation, operation.platform)
             number = known.get(pair)
             if number is None:
+                if place >= until:
+                    break
                 number = known[pair] = len(known)
                 if len(known) == BLOCK_PAIRS:
-                    until = min(until, self._ended_after(events, begin + len(ids)))
+                    until = self._ended_after(events, place)
             ids.append(number)
         return ids[: until - begin], until
 

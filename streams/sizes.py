@@ -1,5 +1,6 @@
 """Place times in tumbling windows, and say how long each window's row must live."""
 
+from itertools import pairwise
 from typing import get_args
 
 from schemas.series import WindowSize
@@ -17,7 +18,7 @@ SIZE_MS: dict[WindowSize, int] = {
     "24h": DAY_MS,
     "7d": 7 * DAY_MS,
 }
-PARENT: dict[WindowSize, WindowSize] = dict(zip(SIZES, SIZES[1:], strict=False))
+PARENT: dict[WindowSize, WindowSize] = dict(pairwise(SIZES))
 CHILD: dict[WindowSize, WindowSize] = {parent: child for child, parent in PARENT.items()}
 #: Windows of these sizes are compared with the one before.
 TREND_SIZES: frozenset[WindowSize] = frozenset(SIZES[2:])

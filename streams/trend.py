@@ -91,7 +91,7 @@ def _dispersion(counts: Counts) -> float:
     used = [(n, f) for n, f in counts if n]
     total, failures = _total(used)
     rate = failures / total
-    if len(used) < 2 or rate in (0.0, 1.0):  # noqa: PLR2004 - a spread needs two
+    if len(used) < 2 or rate in (0.0, 1.0):
         return 1.0
     chi2 = sum((f - n * rate) ** 2 / (n * rate * (1 - rate)) for n, f in used)
     return chi2 / (len(used) - 1)
