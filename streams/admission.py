@@ -5,13 +5,16 @@ always kept. Overflow lives in the partition that refused the series, so its nam
 partition in it: `*{platform="overflow-3"}`, `overflow-3{confidence="low"}`.
 """
 
-from schemas.series import Series
-from streams.series import ALL, parse_series, series_name
+from collections.abc import Iterable
+
+from streams.series import ALL, LEVELS, parse_series, series_name
 
 #: Of so many refused names the warning tells.
 NAMED = 10
-#: Refused series remembered one by one; beyond it they are judged anew each time.
-_REMEMBERED = 200_000
+#: Refused series remembered one by one; while there are more no new one is admitted.
+_REMEMBERED = 50_000
+
+_TOTALS = frozenset({ALL, *(series_name(ALL, "confidence", level) for level in LEVELS)})
 
 
 class Admission:
@@ -22,7 +25,8 @@ class Admission:
         self._overflow = f"overflow-{partition}"
         self._limit = limit
         self._live: dict[str, int] = {}
-        self._refused: dict[str, str] = {}
+        self._refused: dict[str, int] = {}
+        self._closed_until_ms: int | None = None
         self.refused_names: list[str] = []
         """Some names refused since this was last emptied, for the warning."""
 
@@ -30,30 +34,43 @@ class Admission:
         """Return how many series have rows."""
         return len(self._live)
 
-    def place(self, series: str) -> str:
+    def place(self, series: str, end_ms: int) -> str:
         """Return the series to count in: its own, or overflow's.
 
-        Once refused a series stays so: its block's earlier rows are in overflow.
+        Once refused a series stays so while overflow may hold a part of what it tells again.
+
+        Args:
+            series: the name.
+            end_ms: where the five minutes that are counted end.
         """
-        if series in self._live:
+        if series in self._live or series in _TOTALS:
             return series
-        overflow = self._refused.get(series)
-        if overflow is not None:
-            return overflow
-        if len(self._live) < self._limit or series.startswith(ALL + "{confidence") or series == ALL:
-            return series
-        overflow = self._overflow_of(parse_series(series))
-        if overflow != series:
-            self.remember([series])
+        if series not in self._refused:
+            if len(self._live) < self._limit and self._closed_until_ms is None:
+                return series
+            overflow = self._overflow_of(series)
+            if overflow == series:
+                return series
             if len(self.refused_names) < NAMED:
                 self.refused_names.append(series)
-        return overflow
+        self.remember([series], end_ms)
+        return self._overflow_of(series)
 
-    def remember(self, refused: list[str]) -> None:
-        """Keep series refused that were."""
+    def remember(self, refused: Iterable[str], end_ms: int) -> None:
+        """Keep series refused while five minutes with this end can change."""
         for series in refused:
-            if len(self._refused) < _REMEMBERED:
-                self._refused[series] = self._overflow_of(parse_series(series))
+            if series in self._refused or len(self._refused) < _REMEMBERED:
+                self._refused[series] = max(self._refused.get(series, 0), end_ms)
+            else:
+                self._closed_until_ms = max(self._closed_until_ms or 0, end_ms)
+
+    def forget(self, sealed_ms: int) -> None:
+        """Let those be judged anew whose five minutes in overflow end by a time, sealed."""
+        if self._refused:
+            kept = {name: end_ms for name, end_ms in self._refused.items() if end_ms > sealed_ms}
+            self._refused = kept
+        if self._closed_until_ms is not None and self._closed_until_ms <= sealed_ms:
+            self._closed_until_ms = None
 
     def enter(self, series: str) -> None:
         """Note a new row of a series."""
@@ -67,7 +84,8 @@ class Admission:
         else:
             self._live.pop(series, None)
 
-    def _overflow_of(self, series: Series) -> str:
+    def _overflow_of(self, name: str) -> str:
+        series = parse_series(name)
         operation = ALL if series.operation == ALL else self._overflow
         if series.platform is not None:
             return series_name(operation, "platform", self._overflow)

@@ -28,7 +28,7 @@ class Minute(msgspec.Struct, array_like=True, gc=False):
     """A minute: blocks that are over, merged, and each source's latest one."""
 
     base: Stats | None = None
-    open: dict[int, OpenBlock] = {}  # noqa: RUF012 - msgspec copies an empty default
+    open: dict[int, OpenBlock] = {}
     published: int = 0
     """See published_as."""
 
@@ -77,8 +77,25 @@ class Row(msgspec.Struct, array_like=True, gc=False):
     """Of five minutes that are not sealed."""
     stats: Stats | None = None
     """Of all others."""
-    children: list[tuple[int, int]] = []  # noqa: RUF012 - msgspec copies an empty default
+    children: list[tuple[int, int]] = []
     """(operations, failures) of each child window, of windows whose trend is told."""
+
+    def count(self) -> int:
+        """Return how many operations it holds, also where the revision is not set yet."""
+        if self.minutes is None:
+            return self.revision
+        return sum(minute.count() for minute in self.minutes if minute)
+
+
+class State(msgspec.Struct, array_like=True, gc=False):
+    """What a target partition knows besides its rows; it has a row of its own in the table."""
+
+    version: int = 0
+    """Only grows."""
+    horizon_ms: int = 0
+    """Minutes that could be late no more at this time are sealed or gone."""
+    next_offset: dict[int, int] = {}
+    """Of each source partition, the first offset that is not yet in the rows."""
 
 
 class _Head(msgspec.Struct, array_like=True, gc=False):

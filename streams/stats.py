@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from schemas.partials import ExemplarRow, Stats
 from streams.digests import Engine, merge
 
+#: Sums stop here, where the table's integers end: a producer's wrong unit must not end counting.
+MAX_SUM = (1 << 63) - 1
 #: How many operations worth looking at a window names.
 EXEMPLARS = 3
 
@@ -23,11 +25,18 @@ def merge_stats(parts: Sequence[Stats], engine: Engine, digest_limit: int) -> St
     if len(parts) == 1:
         return parts[0]
     columns = list(zip(*parts, strict=True))
-    return Stats(
-        *map(sum, columns[:4]),
-        min(columns[4]),
-        max(columns[5]),
-        *map(sum, columns[6:13]),
-        merge(columns[13], engine, digest_limit),
-        best_exemplars([row for rows in columns[14] for row in rows]),
+    return Stats._make(
+        [
+            *map(_sum, columns[:3]),
+            sum(columns[3]),
+            min(columns[4]),
+            max(columns[5]),
+            *map(_sum, columns[6:13]),
+            merge(columns[13], engine, digest_limit),
+            best_exemplars(row for rows in columns[14] for row in rows),
+        ]
     )
+
+
+def _sum(column: Sequence[int]) -> int:
+    return min(sum(column), MAX_SUM)

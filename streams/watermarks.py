@@ -13,7 +13,12 @@ class Watermarks:
         """Begin with so many sources, none heard of."""
         self._at_ms: list[int | None] = [None] * sources
         self._newest_ms: int | None = None
+        self._remembered_ms: int | None = None
         self._low_ms: int | None = None
+
+    def remember(self, time_ms: int) -> None:
+        """Note an event time that was reached before a restart, to measure silence from."""
+        self._remembered_ms = max(self._remembered_ms or 0, time_ms)
 
     def note(
         self, source: int, watermark_ms: int | None, idle_at_ms: int | None, quiet_ms: int = 0
@@ -28,8 +33,9 @@ class Watermarks:
         """
         said = [at for at in (self._at_ms[source], watermark_ms, idle_at_ms) if at is not None]
         self._at_ms[source] = max(said, default=None)
-        if watermark_ms is not None:
-            self._newest_ms = max(self._newest_ms or 0, watermark_ms + quiet_ms)
+        newest_ms = self._remembered_ms if watermark_ms is None else watermark_ms
+        if newest_ms is not None:
+            self._newest_ms = max(self._newest_ms or 0, newest_ms + quiet_ms)
         known = [at for at in self._at_ms if at is not None]
         if len(known) == len(self._at_ms) and self._newest_ms is not None:
             self._low_ms = max(self._low_ms or 0, min(*known, self._newest_ms))

@@ -68,6 +68,12 @@ class WindowRows:
             row = self._unpacked[key] = unpack_row(self._packed[key])
         return row
 
+    def peek(self, window: Window) -> Row | None:
+        """Return a window's row to be read only: it does not stay unpacked."""
+        key = window.row_key
+        row = self._unpacked.get(key)
+        return unpack_row(self._packed[key]) if row is None and key in self._packed else row
+
     def create(self, window: Window) -> Row:
         """Return a new row for a window that has none."""
         row = self._unpacked[window.row_key] = Row()
@@ -95,19 +101,23 @@ class WindowRows:
         """Return a window's sums as its row has them; None where there are none."""
         if window.size == "1m":
             minute = self.minute(window)
-            parts = minute.parts() if minute else []
-        else:
-            row = self.get(window)
-            if row is None or row.minutes is None:
-                return row.stats if row else None
-            parts = [part for minute in row.minutes if minute for part in minute.parts()]
+            return self._merged(minute.parts()) if minute else None
+        row = self.get(window)
+        return self._stats_of(row) if row else None
+
+    def _stats_of(self, row: Row) -> Stats | None:
+        if row.minutes is None:
+            return row.stats
+        return self._merged([part for minute in row.minutes if minute for part in minute.parts()])
+
+    def _merged(self, parts: list[Stats]) -> Stats | None:
         return merge_stats(parts, self._engine, STORED_LIMIT) if parts else None
 
     def seal(self, window: Window) -> None:
         """Merge the minutes of five for good: no more can come."""
         row = self.get(window)
         if row is not None and row.minutes is not None:
-            row.stats, row.minutes = self.stats(window), None
+            row.revision, row.stats, row.minutes = row.count(), self._stats_of(row), None
             self.touch(window)
 
     def recompute(self, window: Window) -> Row | None:
@@ -115,20 +125,19 @@ class WindowRows:
 
         All its children live as long as any of them can change.
         """
-        parts: list[Stats] = []
-        counts: list[tuple[int, int]] = []
-        for start_ms in child_starts(window.size, window.start_ms):
-            stats = self.stats(Window(CHILD[window.size], start_ms, window.series))
-            counts.append((stats.count, stats.count - stats.successes) if stats else (0, 0))
-            if stats:
-                parts.append(stats)
+        size, series = CHILD[window.size], window.series
+        starts = child_starts(window.size, window.start_ms)
+        children = [self.peek(Window(size, start_ms, series)) for start_ms in starts]
+        total = sum(child.count() for child in children if child)
         row = self.get(window)
-        total = sum(part.count for part in parts)
-        if parts and (row is None or total > row.revision):
+        if total > (row.revision if row else 0):
+            each = [self._stats_of(child) if child else None for child in children]
             row = row or self.create(window)
-            row.stats = merge_stats(parts, self._engine, STORED_LIMIT)
+            row.stats = self._merged([stats for stats in each if stats])
             row.revision = total
-            row.children = counts
+            row.children = [
+                (one.count, one.count - one.successes) if one else (0, 0) for one in each
+            ]
             self.touch(window)
         return row
 
@@ -138,8 +147,7 @@ class WindowRows:
         deleted, self._deleted = self._deleted, []
         for key in dirty:
             row = self._unpacked[key]
-            if row.minutes is not None:
-                row.revision = sum(minute.count() for minute in row.minutes if minute)
+            row.revision = row.count()
             packed = self._packed[key] = pack_row(row)
             yield key, packed
         for key in deleted:
