@@ -1,13 +1,14 @@
 """Put the commands together; each has a module of its own."""
 
 import inspect
+import os
 import sys
 from typing import Annotated
 
 import typer
 
 from agents.cli import config, deadletters, replay, schema, tail, topics, worker
-from agents.cli.running import OK, Sentence, fail, reader_left
+from agents.cli.running import NO, OK, Sentence, fail, reader_left
 
 HELP = """Exact, live success rates and percentiles of operations, from events on Kafka.
 
@@ -25,6 +26,8 @@ Examples:
 Exit codes: 0 ok; 1 the check failed or nothing was found; 2 wrong usage or settings; 3 Kafka
 cannot be reached; 130 Ctrl-C; 143 SIGTERM.
 """
+
+UNEXPECTED = "this should not happen: {}: {} (OPWATCH_LOG_LEVEL=debug shows where)."
 
 app = typer.Typer(
     name="opwatch",
@@ -81,3 +84,7 @@ def run() -> None:
         sys.exit(fail(sentence))
     except BrokenPipeError:
         sys.exit(reader_left())
+    except Exception as error:
+        if os.environ.get("OPWATCH_LOG_LEVEL", "").lower() == "debug":
+            raise
+        sys.exit(fail(Sentence(UNEXPECTED.format(type(error).__name__, error), NO)))

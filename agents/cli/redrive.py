@@ -76,12 +76,10 @@ def parse(value: bytes, *, element: bool) -> list[Operation] | Refused:
 
 def first_mistake(value: bytes, error: ValidationError) -> str:
     """Return the first mistake in a sentence that a person can act on."""
-    if not value.lstrip().startswith(b"["):
-        try:
-            Operation.model_validate_json(value)
-        except ValidationError as plain:  # without the union's other branch
-            error = plain
     mistakes = error.errors(include_url=False, include_input=False)
+    # Of the two things a record may be, only what it looks like is of interest.
+    branch = _BRANCHES[value.lstrip().startswith(b"[")]
+    mistakes = [each for each in mistakes if each["loc"][:1] == (branch,)] or mistakes
     first = mistakes[0]
     where = ".".join(str(part) for part in first["loc"] if part not in _BRANCHES)
     more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 
 from agents.cli.kafka import partitions
 from agents.cli.letters import REDRIVEN_AT, REDRIVEN_TO, Letter, Letters, read
@@ -70,7 +70,7 @@ async def redrive(
                 chunk = going[start : start + CHUNK]
                 await _publish(producer, settings, chunk)
                 done += len(chunk)
-    except ProducerFenced:
+    except (ProducerFenced, IllegalOperation):  # the latter when it is noticed between two sends
         raise Sentence(
             f"another redrive took over after {done} of this one's letters; run it again for the"
             " rest: nothing goes twice.",

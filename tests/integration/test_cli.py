@@ -513,7 +513,7 @@ def test_two_redrives_at_once_count_each_letter_once(cli: Cli):
     last = cli("deadletters", "redrive", "--all")
 
     assert last.returncode == 0, last.stderr
-    assert all("Traceback" not in err for err, _ in ends)
+    assert "Traceback" not in "".join(err for err, _ in ends)
     assert all(code in (0, 1) for _, code in ends), ends
     ids = [json.loads(record.value)["id"] for record in cli.topic("operations")]
     assert len(ids) == len(set(ids)) == 1500

@@ -1,0 +1,162 @@
+"""The command line as a whole, where no Kafka is needed."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+COMMANDS = [
+    "worker measure",
+    "topics create",
+    "topics check",
+    "tail",
+    "replay",
+    "deadletters list",
+    "deadletters show",
+    "deadletters redrive",
+    "schema export",
+    "config check",
+    "config table",
+]
+
+
+def opwatch(
+    *arguments: str, folder: Path = ROOT, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("OPWATCH_")}
+    return subprocess.run(
+        [sys.executable, "-m", "agents.cli", *arguments],
+        env=plain | {"PYTHONPATH": str(ROOT)} | environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_helps_with_examples(command: str):
+    answer = opwatch(*command.split(), "--help")
+    assert answer.returncode == 0
+    assert f"\n  Examples:\n    {'opwatch' if command != 'config' else ''}" in answer.stdout or (
+        "\n  Examples:\n    " in answer.stdout
+    )
+    assert f"opwatch {command}" in answer.stdout
+    assert "\x1b" not in answer.stdout
+
+
+def test_no_command_is_left_out():
+    for group in ("", "worker", "topics", "deadletters", "schema", "config"):
+        listed = opwatch(*group.split(), "--help").stdout.partition("Commands:")[2]
+        names = {
+            line.split()[0]
+            for line in listed.splitlines()
+            if line.startswith("  ") and line[2] != " "
+        }
+        told = {
+            command.removeprefix(group).split()[0]
+            for command in COMMANDS
+            if command.startswith(group)
+        }
+        assert names == told
+
+
+def test_the_version_is_told():
+    answer = opwatch("--version")
+    assert answer.stdout.startswith("opwatch 0.")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["tail", "--window", "3m"],
+        ["replay", "x", "--speed", "0.5"],
+        ["replay", "x", "--speed", "nan"],
+        ["replay", "x", "--map", "a"],
+        ["replay", "x", "--map", "a=b"],
+        ["replay", "x", "--format", "xml"],
+        ["deadletters", "list", "--since", "yesterday"],
+        ["deadletters", "redrive", "k", "--all"],
+        ["topics", "create", "--partitions", "0"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_exit_code_2(arguments: list[str]):
+    answer = opwatch(*arguments)
+    assert answer.returncode == 2
+    assert answer.stdout == ""
+    assert "Traceback" not in answer.stderr
+
+
+def test_wrong_settings_are_exit_code_2_with_every_mistake():
+    answer = opwatch("tail", OPWATCH_PARTITIONS="0", OPWATCH_GRACE_S="x")
+    assert answer.returncode == 2
+    assert [line.split()[1] for line in answer.stderr.splitlines()] == [
+        "OPWATCH_PARTITIONS",
+        "OPWATCH_GRACE_S",
+    ]
+
+
+def test_help_is_quick_because_nothing_heavy_is_imported():
+    heavy = "aiokafka faust rich.table pydantic numpy msgspec structlog"
+    code = (
+        "import sys, agents.cli.app\n"
+        f"print([name for name in {heavy.split()!r} if name in sys.modules])"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert answer.stdout == "[]\n"
+
+
+def test_settings_are_shown_with_their_source_and_without_secrets(tmp_path: Path):
+    (tmp_path / ".env").write_text("OPWATCH_GRACE_S=5\n")
+    answer = opwatch(
+        "config",
+        "check",
+        folder=tmp_path,
+        OPWATCH_PARTITIONS="4",
+        OPWATCH_KAFKA_SASL_MECHANISM="PLAIN",
+        OPWATCH_KAFKA_USERNAME="svc",
+        OPWATCH_KAFKA_PASSWORD="hunter2-is-secret",
+        OPWATCH_PARTITION="5",
+    )
+    assert answer.returncode == 0
+    shown = {line.split()[0]: line.split()[1:] for line in answer.stdout.splitlines()}
+    assert shown["OPWATCH_PARTITIONS"] == ["4", "environment"]
+    assert shown["OPWATCH_GRACE_S"] == ["5.0", ".env"]
+    assert shown["OPWATCH_REPLICATION"] == ["1", "default"]
+    assert shown["OPWATCH_KAFKA_PASSWORD"] == ["**********", "environment"]
+    assert "hunter2" not in answer.stdout + answer.stderr
+    assert "OPWATCH_PARTITION is no setting and has no effect; did you mean" in answer.stderr
+
+
+def test_wrong_settings_fail_the_check_with_every_mistake(tmp_path: Path):
+    answer = opwatch(
+        "config", "check", folder=tmp_path, OPWATCH_PARTITIONS="0", OPWATCH_LOG_LEVEL="loud"
+    )
+    assert answer.returncode == 1
+    assert answer.stderr.count("\n") == 2
+
+
+def test_schemas_are_written_and_checked(tmp_path: Path):
+    assert opwatch("schema", "export", "--out", str(tmp_path), "--check").returncode == 1
+    written = opwatch("schema", "export", "--out", str(tmp_path))
+    assert {Path(line).name for line in written.stdout.splitlines()} == {
+        "operations.json",
+        "partials.json",
+        "aggregates.json",
+        "dead-letters.json",
+        "asyncapi.yaml",
+    }
+    assert opwatch("schema", "export", "--out", str(tmp_path), "--check").returncode == 0
+    (tmp_path / "asyncapi.yaml").write_text("asyncapi: 2.0.0\n")
+    stale = opwatch("schema", "export", "--out", str(tmp_path), "--check")
+    assert stale.returncode == 1
+    assert stale.stderr.count("\n") == 1
+    assert "asyncapi.yaml differ from schemas/" in stale.stderr
