@@ -8,7 +8,7 @@ import signal
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,6 +68,17 @@ class Bench:
         self.start_ms = near_now(options.events)
         self.entries: dict[str, dict] = {}
         self._filled: set[str] = set()
+
+    def measure(self, wanted: Collection[str]) -> None:
+        """Measure what is wanted, one after another."""
+        for peer in _PEERS:
+            if peer.name in wanted:
+                self.peer(peer)
+        if _OURS in wanted:
+            self.ours(_OURS, "opwatch", self._records())
+        for case in _CASES:
+            if case in wanted:
+                getattr(self, case)()
 
     def peer(self, peer: Peer) -> None:
         records = self._records(events=max(int(self.options.events * peer.share), 1_000))
@@ -186,7 +197,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--events", type=int, help="for the fastest; default 2,000,000")
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--repeat", type=int, default=1, help="runs of each; the median is shown")
-    parser.add_argument("--quick", action="store_true", help="a tenth of it all: a smoke test")
+    parser.add_argument("--quick", action="store_true", help="a smoke test: too short for figures")
     parser.add_argument(
         "--write-docs", action="store_true", help="measure nothing: results.json to docs"
     )
@@ -200,35 +211,21 @@ def main() -> int:
         report.write_docs()
         return 0
     bootstrap = os.environ.get("OPWATCH_KAFKA_BOOTSTRAP")
-    if not bootstrap:
-        say("no Kafka: run `make bench`, or set OPWATCH_KAFKA_BOOTSTRAP")
-        return 2
-    try:
-        AdminClient({"bootstrap.servers": bootstrap, "log_level": 2}).list_topics(timeout=10)
-    except KafkaException as error:
-        say(f"{bootstrap} does not answer: {error.args[0].str()}")
+    if why := _unreachable(bootstrap):
+        say(why)
         return 2
     options.events = options.events or (200_000 if options.quick else 2_000_000)
-    wanted = options.only or _NAMES
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that `finally` runs
     bench = Bench(options, bootstrap)
     try:
-        for peer in _PEERS:
-            if peer.name in wanted:
-                bench.peer(peer)
-        if _OURS in wanted:
-            bench.ours(_OURS, "opwatch", bench._records())  # noqa: SLF001  (same module)
-        for case in _CASES:
-            if case in wanted:
-                getattr(bench, case)()
+        bench.measure(options.only or _NAMES)
     except KeyboardInterrupt:
         say("stopped; results.json is left as it was")
         return 130
     finally:
         bench.clean()
-    measured_at = datetime.now(UTC).isoformat(timespec="seconds")
     results = {
-        "measured_at": measured_at,
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "quick": options.quick,
         "events": options.events,
         "partitions": options.partitions,
@@ -241,6 +238,16 @@ def main() -> int:
     else:
         report.save(results, merge=bool(options.only))
     return int(any("left_out" in e or e["wrong"] for e in bench.entries.values()))
+
+
+def _unreachable(bootstrap: str | None) -> str | None:
+    if not bootstrap:
+        return "no Kafka: run `make bench`, or set OPWATCH_KAFKA_BOOTSTRAP"
+    try:
+        AdminClient({"bootstrap.servers": bootstrap, "log_level": 2}).list_topics(timeout=10)
+    except KafkaException as error:
+        return f"{bootstrap} does not answer: {error.args[0].str()}"
+    return None
 
 
 if __name__ == "__main__":
