@@ -140,7 +140,7 @@ class Bench:
 
     def clean(self) -> None:
         """Delete the run's topics, those that carry its name; groups without offsets go alone."""
-        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 4})
         topics = [name for name in admin.list_topics(timeout=10).topics if self.run in name]
         for name, each in (admin.delete_topics(topics) if topics else {}).items():
             try:

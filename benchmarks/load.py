@@ -169,7 +169,7 @@ def expected(records: Records) -> Windows:
 
 
 def create_topic(bootstrap: str, topic: str, partitions: int) -> None:
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 4})
     new = NewTopic(topic, partitions, 1, config=dict(OPERATIONS.config))
     try:
         admin.create_topics([new])[topic].result(30)
