@@ -5,8 +5,6 @@ always kept. Overflow lives in the partition that refused the series, so its nam
 partition in it: `*{platform="overflow-3"}`, `overflow-3{confidence="low"}`.
 """
 
-from collections.abc import Iterable
-
 from streams.series import ALL, LEVELS, parse_series, series_name
 
 #: Of so many refused names the warning tells.
@@ -53,16 +51,22 @@ class Admission:
                 return series
             if len(self.refused_names) < NAMED:
                 self.refused_names.append(series)
-        self.remember([series], end_ms)
+        if series in self._refused or len(self._refused) < _REMEMBERED:
+            self._refused[series] = max(self._refused.get(series, 0), end_ms)
+        else:
+            self._close(end_ms)
         return self._overflow_of(series)
 
-    def remember(self, refused: Iterable[str], end_ms: int) -> None:
-        """Keep series refused while five minutes with this end can change."""
-        for series in refused:
-            if series in self._refused or len(self._refused) < _REMEMBERED:
-                self._refused[series] = max(self._refused.get(series, 0), end_ms)
-            else:
-                self._closed_until_ms = max(self._closed_until_ms or 0, end_ms)
+    def resume(self, series: str, end_ms: int) -> None:
+        """Admit no one while five minutes that overflow had before a restart can change.
+
+        Whoever is in them is no longer known by name, and may be told of again.
+        """
+        if series not in _TOTALS and self._overflow_of(series) == series:
+            self._close(end_ms)
+
+    def _close(self, end_ms: int) -> None:
+        self._closed_until_ms = max(self._closed_until_ms or 0, end_ms)
 
     def forget(self, sealed_ms: int) -> None:
         """Let those be judged anew whose five minutes in overflow end by a time, sealed."""

@@ -286,11 +286,8 @@ class Windows:
             newest_ms = five.start_ms + place * MINUTE_MS
             window = Window("1m", newest_ms, five.series)
             self._recover_due(window, minute.count(), minute.published)
-            for source, block in minute.open.items():
-                self._tell(source, block.block)
-                refused = [name for name in block.members if name != OWN]
-                self.admission.remember(refused, five.end_ms)
         self.watermarks.remember(newest_ms)
+        self.admission.resume(five.series, five.end_ms)
         self._rows.forget()
 
 

@@ -1,0 +1,350 @@
+"""Make small worlds: logs of operations, what ingest tells of them, and an oracle that counts."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from random import Random
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+from schemas.fast import struct_of
+from schemas.partials import PartialRow, Partials
+from streams.blocks import Block, Limits, read_events
+from streams.digests import ENGINES
+from streams.sizes import SIZES, window_start
+from streams.windows import Publication, Times, Windows
+
+#: Monday 2026-09-21 00:00 UTC.
+MONDAY_MS = 1_789_948_800_000
+LIMITS = Limits(3_600_000, 60_000)
+TIMES = Times(3_600_000, 60_000, 10_000)
+ENGINE = ENGINES["fastdigest"]
+FAR_MS = MONDAY_MS + 60 * 86_400_000
+
+_as_told = msgspec.json.Decoder(struct_of(Partials)).decode
+
+
+class Record(NamedTuple):
+    offset: int
+    timestamp: int
+    value: bytes | None
+
+
+class Rows(NamedTuple):
+    source: int
+    block: int
+    rows: list[PartialRow]
+
+
+class Progress(NamedTuple):
+    source: int
+    next_offset: int
+    watermark_ms: int | None
+    idle_at_ms: int | None = None
+    quiet_ms: int = 0
+
+
+Message = Rows | Progress
+
+
+def operation(number: int = 0, **fields: Any) -> dict[str, Any]:
+    return {
+        "id": f"op-{number}",
+        "operation": "parse",
+        "platform": "lever",
+        "occurred_at": MONDAY_MS,
+        "success": True,
+        "duration_ms": 10.0,
+        **fields,
+    }
+
+
+def record(offset: int, *operations: dict[str, Any], stamp: int = MONDAY_MS) -> Record:
+    value: Any = operations[0] if len(operations) == 1 else list(operations)
+    return Record(offset, stamp, json.dumps(value).encode())
+
+
+def draw_operation(random: Random, number: int, when_ms: int, names: int = 2) -> dict[str, Any]:
+    """Return an operation whose optional fields are there or not."""
+    drawn = operation(
+        number,
+        operation=f"op{random.randrange(names)}",
+        platform=f"p{random.randrange(names)}",
+        occurred_at=when_ms,
+        success=random.random() < 0.8,
+        duration_ms=random.choice([0.0, 1.5, 10.0, round(random.lognormvariate(4, 1), 3)]),
+    )
+    for field, value in (
+        ("confidence", random.choice([0.0, 0.49, 0.5, 0.79, 0.8, 1.0, 0.333333])),
+        ("cache", random.choice(["hit", "miss"])),
+        ("cache_ttl_s", random.choice([0.0, 1.5, 60.0])),
+        ("cache_evictions", random.randrange(3)),
+        ("error_type", "TimeoutError"),
+    ):
+        if random.random() < 0.5:
+            drawn[field] = value
+    if drawn["occurred_at"] % 2:
+        drawn["occurred_at"] = datetime.fromtimestamp(when_ms / 1000, UTC).isoformat(
+            timespec="milliseconds"
+        )
+    return drawn
+
+
+def draw_log(random: Random, times_ms: Sequence[int], late_ms: int = 3_000_000) -> list[Record]:
+    """Return a partition's log: records at these times, some late, some arrays, with gaps."""
+    log: list[Record] = []
+    offset = random.randrange(5)
+    number = random.randrange(1 << 30)
+    for stamp in sorted(times_ms):
+        ops = []
+        for _ in range(random.choice([1, 1, 1, 2, 5])):
+            late = random.randrange(late_ms) if random.random() < 0.2 else random.randrange(2_000)
+            number += 1
+            ops.append(draw_operation(random, number, max(0, stamp - late)))
+        if random.random() < 0.1:
+            log.append(Record(offset, stamp, b"not json"))
+            offset += 1
+        log.append(record(offset, *ops, stamp=stamp))
+        offset += random.choice([1, 1, 1, 3])
+    return log
+
+
+class Reading:
+    """Reads a log as ingest does, from a block's start on."""
+
+    def __init__(self, source: int, log: Sequence[Record], start: int = 0) -> None:
+        self.source = source
+        self._log = [one for one in log if one.offset >= start]
+        self.block = Block(start)
+        self.next_offset = start
+        self.blocks: list[int] = []
+        self.newest_ms: int | None = None
+        self._told = start - 1
+
+    def read(self, count: int) -> Iterator[Message]:
+        """Read a chunk of so many records; yield what is told as blocks end."""
+        chunk, self._log = self._log[:count], self._log[count:]
+        if not chunk:
+            return
+        events, _ = read_events(chunk, LIMITS)
+        self.next_offset = chunk[-1].offset + 1
+        at = 0
+        while True:
+            before = at
+            at = self.block.take(events, at)
+            if at > before:
+                newest = int(events.when_ms[before:at].max())
+                self.newest_ms = max(self.newest_ms or newest, newest)
+            if at == len(events.offset):
+                self.block.reach(self.next_offset)
+            if self.block.end is None:
+                return
+            yield from self.tell()
+            self.blocks.append(self.block.end)
+            self.block = Block(self.block.end)
+            self._told = self.block.start - 1
+
+    def tell(self) -> Iterator[Message]:
+        """Yield what is new since it was last told, and the progress."""
+        rows = self.block.fold(self._told)
+        ended = self.block.end
+        next_offset = self.next_offset if ended is None else ended
+        self._told = next_offset - 1
+        wire = msgspec.json.encode(
+            {"kind": "rows", "source": self.source, "block": self.block.start, "rows": rows}
+        )
+        told = _as_told(wire)
+        if rows:
+            yield Rows(told.source, told.block, told.rows)
+        yield Progress(self.source, next_offset, self.newest_ms)
+
+    @property
+    def left(self) -> int:
+        return len(self._log)
+
+
+def told_of(random: Random, source: int, log: Sequence[Record], *, troubled: bool) -> list[Message]:
+    """Return what is told of a log: cut anywhere, told again after restarts, and by zombies."""
+    told: list[Message] = []
+    reading = Reading(source, log)
+    zombie: list[Message] = []
+    while reading.left:
+        told += reading.read(random.randint(1, 30))
+        if random.random() < 0.5:
+            told += reading.tell()
+        if troubled and zombie and random.random() < 0.5:
+            told.append(zombie.pop(0))
+        if troubled and random.random() < 0.1:
+            zombie = told[random.randrange(len(told)) :] if told else []
+            start = random.choice([0, *reading.blocks][-2:])
+            reading = Reading(source, log, start)
+    told += reading.tell()
+    return told
+
+
+class Totals:
+    """What an oracle knows of a window: a loop over its events."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+
+    def add(self, event: dict[str, Any]) -> None:
+        self.events.append(event)
+
+    def sums(self) -> dict[str, Any]:
+        events = self.events
+        lookups = [event["cache"] for event in events if event.get("cache")]
+        ttls = [event["cache_ttl_s"] for event in events if event.get("cache_ttl_s") is not None]
+        sure = [event["confidence"] for event in events if event.get("confidence") is not None]
+        durations = [event["duration_ms"] for event in events]
+        return {
+            "count": len(events),
+            "successes": sum(event["success"] for event in events),
+            "duration_us": sum(round(duration * 1000) for duration in durations),
+            "min_ms": min(durations),
+            "max_ms": max(durations),
+            "hits": lookups.count("hit"),
+            "misses": lookups.count("miss"),
+            "evictions": sum(event.get("cache_evictions", 0) for event in events),
+            "ttl_count": len(ttls),
+            "ttl_ms": sum(round(ttl * 1000) for ttl in ttls),
+            "confidence_count": len(sure),
+            "confidence_ppm": sum(round(one * 1_000_000) for one in sure),
+        }
+
+    def samples(self) -> list[float]:
+        return sorted(float(np.float32(event["duration_ms"])) for event in self.events)
+
+    def best(self) -> list[tuple[bool, float]]:
+        worth = sorted(((not e["success"], e["duration_ms"]) for e in self.events), reverse=True)
+        return worth[:3]
+
+
+def series_of(event: dict[str, Any]) -> list[str]:
+    """Return the six series an event counts in."""
+    names = [
+        "*",
+        f'*{{platform="{event["platform"]}"}}',
+        event["operation"],
+        f'{event["operation"]}{{platform="{event["platform"]}"}}',
+    ]
+    sure = event.get("confidence")
+    if sure is not None:
+        level = "low" if sure < 0.5 else "medium" if sure < 0.8 else "high"
+        names += [f'*{{confidence="{level}"}}', f'{event["operation"]}{{confidence="{level}"}}']
+    return names
+
+
+def when_of(event: dict[str, Any]) -> int:
+    when = event["occurred_at"]
+    if isinstance(when, int):
+        return when
+    return round(datetime.fromisoformat(when).timestamp() * 1000)
+
+
+def oracle(logs: Sequence[Sequence[Record]]) -> dict[tuple[str, str, int], Totals]:
+    """Count every event of the logs in every window it is in."""
+    known: dict[tuple[str, str, int], Totals] = defaultdict(Totals)
+    for log in logs:
+        for one in log:
+            for event in events_of(one):
+                for series in series_of(event):
+                    for size in SIZES:
+                        known[series, size, window_start(size, when_of(event))].add(event)
+    return known
+
+
+def events_of(one: Record) -> list[dict[str, Any]]:
+    try:
+        value = json.loads(one.value or b"")
+    except ValueError:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+class Target:
+    """A target partition in beats; what the broker and the changelog have survives a crash."""
+
+    def __init__(self, sources: int, limit: int = 10_000) -> None:
+        self.sources = sources
+        self.limit = limit
+        self.table: dict[bytes, bytes] = {}
+        self.inbox: list[Message] = []
+        self.read_to = 0
+        self.committed = 0
+        self.published: dict[bytes, list[tuple[int, Any]]] = defaultdict(list)
+        self.sent: list[tuple[bytes, int]] = []
+        self.refused: list[PartialRow] = []
+        self.start()
+
+    def start(self) -> None:
+        packed = dict(self.table)
+        self.windows = Windows(0, self.sources, packed, TIMES, ENGINE, self.limit)
+        self.packed = packed
+        self.read_to = self.committed
+        self.sent = []
+
+    def read(self, count: int, now_ms: int) -> None:
+        for message in self.inbox[self.read_to : self.read_to + count]:
+            if isinstance(message, Rows):
+                self.refused += self.windows.apply(
+                    message.source, message.block, message.rows, now_ms
+                )
+            else:
+                self.windows.progress(*message)
+        self.read_to = min(len(self.inbox), self.read_to + count)
+
+    def publish(self, now_ms: int, *, finals_only: bool = False, at_most: int = 1 << 30) -> None:
+        """Publish and confirm, but stop after so many."""
+        self.windows.advance(now_ms)
+        for count, one in enumerate(self.windows.collect(now_ms, finals_only=finals_only)):
+            self.take(one)
+            self.windows.confirm(one)
+            if count + 1 >= at_most:
+                break
+        self.windows.retire()
+
+    def take(self, one: Publication) -> None:
+        self.published[one.key].append((one.published, msgspec.json.decode(one.value)))
+        self.sent.append((one.key, one.published))
+
+    def write(self, at_most: int = 1 << 30) -> None:
+        """Write the changes; a crash may leave only the first of them."""
+        changes = self.windows.take_changes()
+        for key, value in changes[:at_most]:
+            if value is None:
+                self.table.pop(key, None)
+            else:
+                self.table[key] = value
+        if at_most >= len(changes):
+            self.committed = self.read_to
+
+    def beat(self, now_ms: int) -> None:
+        self.publish(now_ms)
+        self.write()
+
+    def last(self) -> dict[bytes, Any]:
+        """Return of each window the revision that stands: the largest, final above not."""
+        return {key: max(one, key=lambda r: r[0])[1] for key, one in self.published.items()}
+
+
+def assert_equals_oracle(published: Any, totals: Totals) -> None:
+    """Compare an aggregate with what a loop over its events says."""
+    sums, durations, cache = totals.sums(), published["duration_ms"], published["cache"]
+    assert published["count"] == published["revision"] == sums["count"]
+    assert published["successes"] == sums["successes"]
+    assert published["failures"] == sums["count"] - sums["successes"]
+    assert durations["sum"] == sums["duration_us"] / 1000
+    assert (durations["min"], durations["max"]) == (sums["min_ms"], sums["max_ms"])
+    assert (cache["hits"], cache["misses"]) == (sums["hits"], sums["misses"])
+    assert cache["evictions"] == sums["evictions"]
+    assert published["confidence_count"] == sums["confidence_count"]
+    exact = np.array([event["duration_ms"] for event in totals.events])
+    assert np.isclose(durations["std_dev"], exact.std(), rtol=1e-3, atol=1e-2)
+    told = published["digest"]["centroids"]
+    assert sorted(c["m"] for c in told for _ in range(int(c["c"]))) == totals.samples()
+    worth = [(not one["success"], one["duration_ms"]) for one in published["exemplars"]]
+    assert worth == totals.best()
