@@ -2,15 +2,14 @@
 
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from agents.cli.moments import since_ms
-from agents.cli.running import NO, OK, Sentence, console, run, settings
+from agents.cli.running import NO, OK, Sentence, run, settings
 
 if TYPE_CHECKING:
-    from agents.cli.letters import Letter, Letters
     from agents.cli.redriving import Report
     from schemas.dead_letters import DeadLetter
 
@@ -57,7 +56,7 @@ def list_(
     """
     _known(reason)
     begin = since_ms(since)
-    from agents.cli import letters
+    from agents.cli import letters, letters_view
 
     found = run(letters.read(settings(), since_ms=begin))
     matching = [letter for letter in found.by_key.values() if reason in (None, letter.about.reason)]
@@ -67,9 +66,9 @@ def list_(
     shown = matching[-limit:]
     if as_json:
         for letter in shown:
-            typer.echo(json.dumps(_summary(letter, found), ensure_ascii=False))
+            typer.echo(json.dumps(letters_view.summary(letter, found), ensure_ascii=False))
         return
-    _print_table(shown, found)
+    letters_view.print_table(shown, found)
     if len(matching) > len(shown):
         typer.echo(f"and {len(matching) - len(shown):,} older ones (--limit)", err=True)
 
@@ -88,7 +87,7 @@ def show(
       opwatch deadletters show opwatch.operations/3/1742/-
       opwatch deadletters show --raw opwatch.operations/3/1742/7 > bad.json
     """
-    from agents.cli import letters
+    from agents.cli import letters, letters_view
 
     found = run(letters.read(settings(), whole=lambda at, _about: at == key))
     letter = found.by_key.get(key)
@@ -98,7 +97,7 @@ def show(
         sys.stdout.buffer.write(letter.value)
         sys.stdout.buffer.flush()
         return
-    fields = _summary(letter, found) | letter.about.model_dump(exclude_none=True)
+    fields = letters_view.summary(letter, found) | letter.about.model_dump(exclude_none=True)
     fields.pop("first_bytes")
     stamp = letter.about.timestamp_ms
     fields["timestamp_ms"] = f"{stamp} ({letters.when(stamp)})"
@@ -106,7 +105,7 @@ def show(
     for name, value in fields.items():
         typer.echo(f"{name:<{width}}  {letters.glimpse(str(value).encode(), 400)}")
     typer.echo("")
-    typer.echo(_pretty(letter.value))
+    typer.echo(letters_view.pretty(letter.value))
 
 
 @app.command()
@@ -186,48 +185,3 @@ def _known(reason: str | None) -> None:
     if reason is not None and reason not in get_args(Reason):
         known = ", ".join(get_args(Reason))
         raise typer.BadParameter(f"{reason!r} is none of {known}", param_hint="--reason")
-
-
-def _summary(letter: "Letter", found: "Letters") -> dict[str, Any]:
-    from agents.cli.letters import glimpse, when
-
-    redriven = found.redriven.get(letter.key)
-    return {
-        "key": letter.key,
-        "reason": letter.about.reason,
-        "detail": letter.about.detail,
-        "refused_at": when(letter.refused_at_ms),
-        "size_bytes": letter.about.size_bytes,
-        "redriven_at": None if redriven is None else when(redriven),
-        "first_bytes": glimpse(letter.value, 80),
-    }
-
-
-def _print_table(shown: "list[Letter]", found: "Letters") -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    from agents.cli.letters import glimpse, when
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("key", "reason", "refused at", "bytes", "redriven"):
-        table.add_column(heading, no_wrap=True, justify="right" if heading == "bytes" else "left")
-    table.add_column("begins")
-    for letter in shown:
-        table.add_row(
-            Text(letter.key, overflow="fold"),
-            letter.about.reason,
-            when(letter.refused_at_ms),
-            f"{letter.about.size_bytes:,}",
-            Text("yes" if letter.key in found.redriven else "", style="green"),
-            Text(glimpse(letter.value, 120), no_wrap=True, overflow="ellipsis"),
-        )
-    console().print(table)
-
-
-def _pretty(value: bytes) -> str:
-    try:
-        return json.dumps(json.loads(value), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        text = value.decode(errors="backslashreplace")
-        return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)

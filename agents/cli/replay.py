@@ -11,14 +11,11 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from agents.cli.running import NO, USAGE, Sentence, console, run, settings
+from agents.cli.running import NO, USAGE, Sentence, run, settings
 
 if TYPE_CHECKING:
-    from agents.cli.recorded import Bad, Lines
     from agents.cli.replaying import Outcome
 
-#: Bad lines are told one by one up to this many, then counted.
-TELL = 20
 _STDIN = "-"
 
 
@@ -74,6 +71,7 @@ def replay(
 
     from agents.cli import replaying
     from agents.cli.recorded import Lines
+    from agents.cli.replay_view import View
 
     lines = Lines(kind, mapping, "stdin" if file == _STDIN else Path(file).name)  # type: ignore[arg-type]  # checked above
     outcome = replaying.Outcome()
@@ -89,7 +87,7 @@ def replay(
         source = replaying.of_stdin(lines) if opened is None else replaying.of_file(lines, opened)
         size = Path(file).stat().st_size if file != _STDIN else None
         closing.callback(_sum_up, outcome)
-        view = closing.enter_context(_View(lines, size))
+        view = closing.enter_context(View(lines, size))
         run(replaying.replay(chosen, source, plan, outcome, view.complain, view.show))
     if outcome.lines == outcome.bad:
         raise Sentence("there was nothing to publish.", NO)
@@ -102,63 +100,6 @@ def _sum_up(outcome: "Outcome") -> None:
     if outcome.lines:
         good, bad = outcome.published, outcome.bad
         typer.echo(f"published {good:,} records, left out {bad:,} lines", err=True)
-
-
-class _View:
-    """The progress bar and the complaints, on stderr; only complaints where that is no terminal."""
-
-    def __init__(self, lines: "Lines", size: int | None) -> None:
-        from rich.progress import (
-            BarColumn,
-            Progress,
-            TaskProgressColumn,
-            TextColumn,
-            TimeElapsedColumn,
-        )
-
-        out = console(stderr=True)
-        self._lines = lines
-        self._told = 0
-        self._began_s = time.monotonic()
-        self._shown_s = 0.0
-        self._progress = Progress(
-            BarColumn(),
-            TaskProgressColumn(),
-            TextColumn("{task.description}"),
-            TimeElapsedColumn(),
-            console=out,
-            disable=not out.is_terminal,
-            transient=True,
-        )
-        self._task = self._progress.add_task("", total=size)
-
-    def __enter__(self) -> "_View":
-        self._progress.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._told > TELL:
-            self._say(f"… and {self._told - TELL:,} more bad lines.")
-        self._progress.__exit__(None, None, None)
-
-    def complain(self, bad: "Bad") -> None:
-        self._told += 1
-        if self._told <= TELL:
-            self._say(f"line {bad.number}: {bad.why}.")
-
-    def show(self, outcome: "Outcome") -> None:
-        now_s = time.monotonic()
-        if now_s - self._shown_s < 0.1:
-            return
-        self._shown_s = now_s
-        rate = outcome.published / max(now_s - self._began_s, 0.1)
-        text = f"{outcome.published:,} records, {rate:,.0f}/s"
-        self._progress.update(self._task, completed=self._lines.consumed, description=text)
-
-    def _say(self, text: str) -> None:
-        from rich.text import Text
-
-        self._progress.console.print(Text(f"opwatch: {text}"), soft_wrap=True)
 
 
 def _opened(file: str, closing: ExitStack, *, may_stream: bool) -> BinaryIO | None:

@@ -1,13 +1,13 @@
 """Show the newest window of each series as a table for the terminal."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from agents.cli.figures import milliseconds, number, percent, printable, start
 from schemas.aggregates import Aggregate
 from schemas.series import WindowSize
 from streams.series import series_name
@@ -135,10 +135,10 @@ def _cells(row: Row) -> dict[str, Text]:
     by = series.platform or (f"{series.confidence} confidence" if series.confidence else "")
     operation = "all operations" if series.operation == "*" else series.operation
     return {
-        "operation": Text(_plain(operation), style="bold", no_wrap=True, overflow="ellipsis"),
-        "by": Text(_plain(by), no_wrap=True, overflow="ellipsis"),
-        "from": Text(_start(aggregate)),
-        "count": Text(_count(aggregate.count), style="bold" if total else ""),
+        "operation": Text(printable(operation), style="bold", no_wrap=True, overflow="ellipsis"),
+        "by": Text(printable(by), no_wrap=True, overflow="ellipsis"),
+        "from": Text(start(aggregate.window)),
+        "count": Text(number(aggregate.count), style="bold" if total else ""),
         "success": Text(percent(aggregate.success_rate), style="red" if bad else ""),
         "p50 ms": Text(milliseconds(durations.p50)),
         "p95 ms": Text(milliseconds(durations.p95)),
@@ -147,33 +147,6 @@ def _cells(row: Row) -> dict[str, Text]:
         "trend": _trend(row.trend),
         "final": Text("yes" if aggregate.final else "…"),
     }
-
-
-def percent(ratio: float) -> str:
-    """Return a ratio in per cent; never rounded up to 100 nor down to 0."""
-    if ratio in (0.0, 1.0):
-        return f"{ratio:.0%}"
-    return f"{min(max(ratio * 100, 0.01), 99.99):.2f}%"
-
-
-def milliseconds(value: float) -> str:
-    """Return a duration in at most six characters; from a minute on with its unit."""
-    if value >= 3_600_000:
-        return f"{value / 3_600_000:.4g}h"
-    if value >= 60_000:
-        return f"{value / 1000:.0f}s"
-    if value >= 1000:
-        return f"{value:.0f}"
-    return f"{value:.3g}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
-
-
-def _count(count: int) -> str:
-    return f"{count:,}" if count < 10_000_000 else f"{count / 1e6:,.1f}M"
-
-
-def _start(aggregate: Aggregate) -> str:
-    start = datetime.fromtimestamp(aggregate.window.start_ms / 1000, tz=UTC)
-    return start.strftime("%d %b" if aggregate.window.size in ("24h", "7d") else "%H:%M")
 
 
 def _trend(verdict: str | None) -> Text:
@@ -216,8 +189,3 @@ def _order(aggregate: Aggregate) -> tuple[object, ...]:
     level = -1 if series.confidence is None else _LEVELS[series.confidence]
     # A total comes before its breakdowns, all operations before each of them.
     return series.operation != "*", series.operation, level, series.platform or ""
-
-
-def _plain(text: str) -> str:
-    """Return the text without what would move the cursor: names come from anyone."""
-    return "".join(letter if letter.isprintable() else "�" for letter in text)

@@ -20,8 +20,10 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from agents.cli.kafka import reader
 from agents.cli.redriving import REDRIVE_OF
 from agents.settings import Settings
+from agents.topics import TopicMisfit, TopicSpec, ensure
 from schemas.dead_letters import DeadLetter, to_headers
 from schemas.operations import Operation
+from schemas.topics import TOPICS
 from tests.unit.cli.samples import aggregate
 
 NOW_MS = int(time.time() * 1000)
@@ -138,6 +140,19 @@ def test_topics_are_made_once_and_then_fit(cli: Cli):
     assert checked.returncode == 0
     assert re.search(rf"{cli.prefix}operations +3 +delete +7 d +yes", checked.stdout)
     assert re.search(rf"{cli.prefix}dead-letters +1 +delete +30 d +yes", checked.stdout)
+
+
+def test_workers_that_start_together_make_the_topics_once(kafka: str, tmp_path: Path):
+    settings = Cli(kafka, tmp_path).settings
+    log = TopicSpec(f"{settings.topic_prefix}log", 3, {"cleanup.policy": "compact"})
+
+    async def start() -> list[list[str]]:
+        return await asyncio.gather(*[ensure(settings, [log]) for _ in range(4)])
+
+    made = [name for each in asyncio.run(start()) for name in each]
+    assert sorted(made) == sorted([*(settings.topic(topic) for topic in TOPICS), log.name])
+    with pytest.raises(TopicMisfit, match="opwatch makes it with delete"):
+        asyncio.run(ensure(settings, [log._replace(config={"cleanup.policy": "delete"})]))
 
 
 def test_a_changed_number_of_partitions_is_refused_with_what_to_do(cli: Cli):

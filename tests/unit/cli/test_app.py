@@ -42,9 +42,7 @@ def opwatch(
 def test_every_command_helps_with_examples(command: str):
     answer = opwatch(*command.split(), "--help")
     assert answer.returncode == 0
-    assert f"\n  Examples:\n    {'opwatch' if command != 'config' else ''}" in answer.stdout or (
-        "\n  Examples:\n    " in answer.stdout
-    )
+    assert "\n  Examples:\n    " in answer.stdout
     assert f"opwatch {command}" in answer.stdout
     assert "\x1b" not in answer.stdout
 
@@ -52,11 +50,8 @@ def test_every_command_helps_with_examples(command: str):
 def test_no_command_is_left_out():
     for group in ("", "worker", "topics", "deadletters", "schema", "config"):
         listed = opwatch(*group.split(), "--help").stdout.partition("Commands:")[2]
-        names = {
-            line.split()[0]
-            for line in listed.splitlines()
-            if line.startswith("  ") and line[2] != " "
-        }
+        rows = [line for line in listed.splitlines() if line[:2] == "  " != line[2:4]]
+        names = {line.split()[0] for line in rows}
         told = {
             command.removeprefix(group).split()[0]
             for command in COMMANDS

@@ -4,7 +4,8 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from agents.cli.table import LiveTable, milliseconds, name_of, percent
+from agents.cli.figures import milliseconds, percent
+from agents.cli.table import LiveTable, name_of
 from schemas.aggregates import Aggregate
 from schemas.fast import struct_of
 from tests.unit.cli.samples import MINUTE_MS, START_MS, aggregate
