@@ -1,16 +1,14 @@
 """Make the topics that are missing, and say which existing ones do not fit and what to do."""
 
 import asyncio
-import logging
-import os
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
+from aiokafka.errors import KafkaError, for_code
 
+from agents.reach import REQUEST_S, Unreachable, admin
 from agents.settings import Settings
 from agents.topic_fit import Existing, Misfit, TopicSpec, judge
 from schemas.topics import TOPICS
@@ -29,8 +27,6 @@ __all__ = [
 
 #: A topic that a broker has just made is known to all of them within this time.
 SETTLE_S = 15.0
-#: A request that takes longer than this is a broker that does not answer.
-REQUEST_S = 15.0
 _RETRY_S = 0.25
 _ALREADY_EXISTS = 36
 
@@ -41,16 +37,6 @@ class TopicMisfit(Exception):
     def __init__(self, sentences: Sequence[str]) -> None:
         super().__init__(" ".join(sentences))
         self.sentences = tuple(sentences)
-
-
-class Unreachable(Exception):
-    """No broker answered before the deadline."""
-
-    def __init__(self, bootstrap: str, why: str) -> None:
-        super().__init__(
-            f"cannot reach Kafka at {bootstrap}: {why}. Is it running? `make up` starts one;"
-            " OPWATCH_KAFKA_BOOTSTRAP names another."
-        )
 
 
 def wanted(settings: Settings) -> list[TopicSpec]:
@@ -88,38 +74,6 @@ async def ensure(
         existing = await _settled(client, specs)
         _raise(judge(specs, existing))
     return made
-
-
-@asynccontextmanager
-async def admin(settings: Settings, *, deadline_s: float) -> AsyncIterator[AIOKafkaAdminClient]:
-    """Yield an admin client that a broker has answered.
-
-    Raises:
-        Unreachable: none did for deadline_s, or the one in use went silent.
-    """
-    loop = asyncio.get_running_loop()
-    give_up = loop.time() + deadline_s
-    with LastComplaint() as complaint:
-        while True:
-            client = AIOKafkaAdminClient(
-                **settings.kafka(), request_timeout_ms=int(REQUEST_S * 1e3)
-            )
-            try:
-                await asyncio.wait_for(client.start(), max(give_up - loop.time(), 0.1))
-                break
-            except (KafkaConnectionError, TimeoutError, OSError) as error:
-                await client.close()
-                if loop.time() + _RETRY_S > give_up:
-                    why = complaint.why or f"no answer within {deadline_s:g} s"
-                    raise Unreachable(settings.kafka_bootstrap, why) from error
-                await asyncio.sleep(_RETRY_S)
-        try:
-            yield client
-        except (KafkaConnectionError, TimeoutError) as error:
-            why = complaint.why or str(error) or "no answer in time"
-            raise Unreachable(settings.kafka_bootstrap, why) from error
-        finally:
-            await client.close()
 
 
 async def describe(client: AIOKafkaAdminClient, specs: Iterable[TopicSpec]) -> dict[str, Existing]:
@@ -183,25 +137,3 @@ def _raise(misfits: Sequence[Misfit]) -> None:
     stopping = [misfit.sentence for misfit in misfits if misfit.stops]
     if stopping:
         raise TopicMisfit(stopping)
-
-
-class LastComplaint(logging.Handler):
-    """Keep aiokafka's last complaint, which says more than its exception does."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.why = ""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        last = record.args[-1] if isinstance(record.args, tuple) and record.args else None
-        if isinstance(last, OSError) and (last.errno or 0) > 0:
-            self.why = os.strerror(last.errno or 0).lower()
-        else:
-            self.why = str(last if isinstance(last, Exception) else record.getMessage())
-
-    def __enter__(self) -> "LastComplaint":
-        logging.getLogger("aiokafka").addHandler(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        logging.getLogger("aiokafka").removeHandler(self)

@@ -9,6 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 from schemas.aggregates import Aggregate
 from schemas.dead_letters import KEPT_BYTES, DeadLetter
+from schemas.dialects import as_text, draft7
 from schemas.operations import Operations
 from schemas.partials import PartialsRecord
 from schemas.topics import AGGREGATES, DEAD_LETTERS, OPERATIONS, PARTIALS, Topic
@@ -59,7 +60,7 @@ def json_schema(message: Message) -> dict[str, Any]:
     """Return the message's JSON Schema (2020-12)."""
     schema = message.model.model_json_schema(mode=message.mode, schema_generator=_Complete)
     if message.part == "headers":
-        schema = _as_text(schema)
+        schema = as_text(schema)
     return {"$schema": GenerateJsonSchema.schema_dialect} | schema
 
 
@@ -153,43 +154,11 @@ def _inlined(message: Message, definitions: str) -> dict[str, Any]:
         ref_template=definitions + "/{model}",
     )
     if message.part == "headers":
-        schema = _as_text(schema)
+        schema = as_text(schema)
     if "$defs" in schema:
         schema["definitions"] = schema.pop("$defs")
-    plain: dict[str, Any] = _draft7(schema)
+    plain: dict[str, Any] = draft7(schema)
     return plain
-
-
-def _draft7(node: Any) -> Any:
-    if isinstance(node, list):
-        return [_draft7(each) for each in node]
-    if not isinstance(node, dict):
-        return node
-    node = {name: _draft7(value) for name, value in node.items()}
-    if "prefixItems" in node:
-        node["items"] = node.pop("prefixItems")
-    if "discriminator" in node:  # there a property's name; the branches say it themselves
-        del node["discriminator"]
-    return node
-
-
-def _as_text(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return a flat model's schema as headers have it: every value is a text, null is left out."""
-    properties = {}
-    for name, about in schema["properties"].items():
-        branches = about.get("anyOf", [about])
-        kinds = {branch.get("type") for branch in branches}
-        text: dict[str, Any] = {"type": "string"}
-        if "boolean" in kinds:
-            text["enum"] = ["true", "false"]
-        elif "integer" in kinds:
-            text["pattern"] = f"^{about['const']}$" if "const" in about else "^-?[0-9]+$"
-        elif "enum" in about:
-            text["enum"] = about["enum"]
-        properties[name] = text
-    optional = {name for name, about in schema["properties"].items() if "anyOf" in about}
-    required = [name for name in schema.get("required", []) if name not in optional]
-    return schema | {"properties": properties, "required": required}
 
 
 def _json(schema: dict[str, Any]) -> str:
