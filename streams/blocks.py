@@ -15,12 +15,12 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from schemas.operations import epoch_ms
 from schemas.partials import PartialRow
+from streams.columns import Columns, Ints, columns_of
 from streams.decode import Record, Refused, decode, element_of
-from streams.fold import Columns, columns_of, fold
+from streams.fold import fold
 
 #: A block has at most so many offsets, …
 BLOCK_OFFSETS = 20_000
@@ -30,8 +30,6 @@ BLOCK_EVENTS = 20_000
 BLOCK_PAIRS = 2_048
 #: … and before a record of a later hour than its first, by the records' own timestamps.
 HOUR_MS = 3_600_000
-
-Ints = npt.NDArray[np.int64]
 
 
 class Limits(NamedTuple):

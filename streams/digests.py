@@ -2,7 +2,7 @@
 
 A packed digest is bytes: up to its limit every sample (unit weights), beyond it t-digest
 centroids. Two engines merge the latter: `fastdigest` (Rust, the default) and `tdigest` (the
-reference, pure Python). Both pass tests/unit/test_digests.py.
+reference, pure Python). Both pass tests/unit/streams/test_digests.py.
 
 Layout: one byte for the weights' type, then float32 means, then the weights (absent when all
 are one). Little-endian.
