@@ -51,6 +51,13 @@ def parent_of(window: Window) -> Window | None:
     return Window(size, window_start(size, window.start_ms), window.series)
 
 
+def ancestors_of(window: Window) -> Iterator[Window]:
+    """Yield the windows of an hour and more that a window is part of, the smallest first."""
+    start_ms, series = window.start_ms, window.series
+    for size in SIZES[max(2, SIZES.index(window.size) + 1) :]:
+        yield Window(size, window_start(size, start_ms), series)
+
+
 class Schedule:
     """What is due of one target partition's windows, as the sources' time goes on."""
 
@@ -119,6 +126,10 @@ class Schedule:
     def due(self, size: WindowSize, now_ms: int) -> list[Window]:
         """Return the windows of a size that are due."""
         return [window for window, due_ms in self._due[size].items() if due_ms <= now_ms]
+
+    def is_due(self, window: Window) -> bool:
+        """Return whether a window changed and is to be published, now or later."""
+        return window in self._due[window.size]
 
     def done(self, window: Window) -> None:
         """Say that a window is due no more."""

@@ -12,7 +12,7 @@ from streams.sizes import CHILD, MINUTE_MS, SIZE_MS, child_starts, window_start
 from streams.stats import merge_stats
 
 #: Unpacked rows kept beyond a beat, so that a busy series is not unpacked each second.
-_KEPT_UNPACKED = 512
+_KEPT_UNPACKED = 1024
 
 
 class Window(NamedTuple):
@@ -44,6 +44,13 @@ class Window(NamedTuple):
         return cls(size, int(start_ms), sys.intern(series))  # type: ignore[arg-type]
 
 
+def children_of(window: Window) -> Iterator[Window]:
+    """Yield the windows that one of an hour or more is recomputed from."""
+    size, series = CHILD[window.size], window.series
+    for start_ms in child_starts(window.size, window.start_ms):
+        yield Window(size, start_ms, series)
+
+
 def minute_place(start_ms: int) -> int:
     """Return which of its five minutes a minute is."""
     return start_ms // MINUTE_MS % 5
@@ -58,6 +65,7 @@ class WindowRows:
         self._engine = engine
         self._unpacked: dict[bytes, Row] = {}
         self._dirty: set[bytes] = set()
+        self._changed: set[bytes] = set()
         self._deleted: list[bytes] = []
 
     def get(self, window: Window) -> Row | None:
@@ -90,6 +98,7 @@ class WindowRows:
         self._unpacked.pop(key, None)
         self._packed.pop(key, None)
         self._dirty.discard(key)
+        self._changed.discard(key)
         self._deleted.append(key)
 
     def minute(self, window: Window) -> Minute | None:
@@ -125,9 +134,7 @@ class WindowRows:
 
         All its children live as long as any of them can change.
         """
-        size, series = CHILD[window.size], window.series
-        starts = child_starts(window.size, window.start_ms)
-        children = [self.peek(Window(size, start_ms, series)) for start_ms in starts]
+        children = [self.peek(child) for child in children_of(window)]
         total = sum(child.count() for child in children if child)
         row = self.get(window)
         if total > (row.revision if row else 0):
@@ -143,19 +150,23 @@ class WindowRows:
 
     def take_changes(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Yield what is to be written to the changelog, None to delete."""
-        dirty, self._dirty = self._dirty, set()
+        self._pack()
+        changed, self._changed = self._changed, set()
         deleted, self._deleted = self._deleted, []
-        for key in dirty:
-            row = self._unpacked[key]
-            row.revision = row.count()
-            packed = self._packed[key] = pack_row(row)
-            yield key, packed
-        for key in deleted:
-            if key not in self._packed:
-                yield key, None
+        yield from ((key, self._packed[key]) for key in changed)
+        yield from ((key, None) for key in deleted if key not in self._packed)
         self.forget()
 
     def forget(self) -> None:
-        """Keep no more than a few rows unpacked, and none whose change is not taken."""
-        if len(self._unpacked) > _KEPT_UNPACKED and not self._dirty:
+        """Keep no more than a few rows unpacked. A row in hand is stale after this."""
+        if len(self._unpacked) > _KEPT_UNPACKED:
+            self._pack()
             self._unpacked.clear()
+
+    def _pack(self) -> None:
+        for key in self._dirty:
+            row = self._unpacked[key]
+            row.revision = row.count()
+            self._packed[key] = pack_row(row)
+        self._changed |= self._dirty
+        self._dirty.clear()

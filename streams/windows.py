@@ -17,11 +17,11 @@ from streams.admission import Admission
 from streams.aggregates import aggregate, aggregate_key
 from streams.digests import Engine
 from streams.rows import OWN, Minute, Row, State, published_as, revision_of
-from streams.schedule import Schedule, Times, parent_of
+from streams.schedule import Schedule, Times, ancestors_of, parent_of
 from streams.sizes import MINUTE_MS, SIZE_MS, SIZES, TREND_SIZES, needed_until
 from streams.trend import trend
 from streams.watermarks import Watermarks
-from streams.window_rows import Window, WindowRows, minute_place
+from streams.window_rows import Window, WindowRows, children_of, minute_place
 
 __all__ = ["Publication", "Times", "Windows"]
 
@@ -109,6 +109,7 @@ class Windows:
             self._rows.touch(five)
             self._schedule.changed(Window("1m", start_ms, five.series), now_ms)
             self._schedule.changed(five, now_ms)
+        self._rows.forget()
         return True
 
     def progress(
@@ -157,9 +158,9 @@ class Windows:
                 publication = self._publication(window, final=final)
                 if publication is None:
                     continue
-                parent = parent_of(window)
-                if parent is not None:
-                    schedule.changed(parent, now_ms)
+                for larger in ancestors_of(window):
+                    schedule.changed(larger, now_ms)
+                self._rows.forget()
                 yield publication
 
     def confirm(self, publication: Publication) -> None:
@@ -170,6 +171,7 @@ class Windows:
         if kept is not None and publication.published > kept.published:
             kept.published = publication.published
             self._rows.touch(window.five if minute else window)
+        self._rows.forget()
 
     def retire(self) -> None:
         """Seal and delete what no late data can reach; what is yet to be published stays."""
@@ -180,6 +182,7 @@ class Windows:
                 else:
                     self._rows.delete(window)
                     self.admission.leave(window.series)
+                self._rows.forget()
         if self._schedule.settled_ms > self._state.horizon_ms:
             self._state.horizon_ms = self._schedule.settled_ms
             self.admission.forget(self._state.horizon_ms - self._times.kept_ms)
@@ -239,6 +242,10 @@ class Windows:
         return Publication(window, published, aggregate_key(series, size, start_ms), value)
 
     def _recompute(self, window: Window) -> Row | None:
+        """Compute a window of an hour or more, and before it those in it that changed."""
+        for child in children_of(window):
+            if child.size in TREND_SIZES and self._schedule.is_due(child):
+                self._recompute(child)
         known = self._rows.get(window) is not None
         row = self._rows.recompute(window)
         if row is not None and not known:

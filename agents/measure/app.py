@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine
@@ -30,6 +31,7 @@ log = structlog.get_logger()
 _STUCK_S = 60.0
 #: Stopping takes at most this long; what is left is done again by whoever comes next.
 _STOP_S = 8.0
+EXIT_FAILED = 1
 
 
 class _Raw(faust.Schema):
@@ -243,11 +245,15 @@ async def _main(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     await topics.ensure(settings, [changelog_of(settings)])
-    await Measure(settings).run(stopped)
+    try:
+        await Measure(settings).run(stopped)
+    except Exception:
+        log.exception("the worker cannot go on and ends; what is not done is done again")
+        os._exit(EXIT_FAILED)  # Faust's threads would not let the process end
 
 
 def run(settings: Settings) -> None:
-    """Run the role until SIGTERM or Ctrl-C.
+    """Run the role until SIGTERM or Ctrl-C; exit with 1 when it cannot go on.
 
     Raises:
         agents.topics.Unreachable: no broker answers.

@@ -14,7 +14,7 @@ import msgspec
 import structlog
 from faust.types import TP
 
-from agents import metrics
+from agents import failpoints, metrics
 from agents.letters import dead_letter
 from agents.outbox import Outbox, Outgoing
 from agents.settings import Settings
@@ -191,7 +191,9 @@ class Ingest:
     async def _tell(self, source: _Source, telling: _Telling) -> None:
         with metrics.flush_seconds.time():
             await self._outbox.publish(self._letters(source, telling.refused))
+            failpoints.reached("ingest_after_letters")
             await self._outbox.publish(self._partials(source, telling))
+            failpoints.reached("ingest_after_partials")
         metrics.operations.inc(telling.events)
         for refused in telling.refused:
             metrics.dead_letters.labels(refused.reason).inc()

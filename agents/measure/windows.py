@@ -14,7 +14,7 @@ import msgspec
 import structlog
 from faust.types import TP
 
-from agents import metrics
+from agents import failpoints, metrics
 from agents.letters import letter
 from agents.outbox import Outbox, Outgoing
 from agents.settings import Settings
@@ -160,6 +160,7 @@ class WindowsBeat:
             await self._outbox.publish(
                 Outgoing(topic, tp.partition, one.key, one.value) for one in some
             )
+            failpoints.reached("windows_after_publish")
             for one in some:
                 windows.confirm(one)
                 metrics.aggregates.labels(bool(one.published % 2)).inc()
@@ -185,8 +186,10 @@ class WindowsBeat:
         await self._outbox.publish(
             Outgoing(self._changelog, tp.partition, key, value) for key, value in changes
         )
+        failpoints.reached("windows_after_rows")
         if read_to is not None and self._windows.get(tp) is windows:
             self._consumer().done(tp, read_to)
+            failpoints.reached("windows_before_commit")
 
     def _measure(self) -> None:
         now_ms = time.time() * 1000

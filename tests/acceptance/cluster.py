@@ -1,0 +1,66 @@
+"""Run workers as processes, restart those that end, kill and pause them."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+
+class Workers:
+    """Processes of `opwatch worker measure` under one prefix, each with a name of its own."""
+
+    def __init__(self, bootstrap: str, prefix: str, partitions: int, folder: Path, **settings: str) -> None:
+        self._environment = os.environ | {
+            "OPWATCH_KAFKA_BOOTSTRAP": bootstrap,
+            "OPWATCH_TOPIC_PREFIX": prefix,
+            "OPWATCH_PARTITIONS": str(partitions),
+            "OPWATCH_HTTP_PORT": "0",
+            "OPWATCH_LOG_FORMAT": "json",
+            **settings,
+        }
+        self._folder = folder
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.ended: list[tuple[str, int]] = []
+
+    def start(self, name: str, failpoint: str = "") -> None:
+        environment = self._environment | {"OPWATCH_INSTANCE": name, "OPWATCH_FAILPOINT": failpoint}
+        with (self._folder / f"{name}.log").open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                [sys.executable, "-m", "agents.cli", "worker", "measure"],
+                env=environment,
+                stdout=log,
+                stderr=log,
+            )
+
+    def supervise(self) -> None:
+        """Start anew whoever ended, as compose or systemd would."""
+        for name, process in list(self._processes.items()):
+            status = process.poll()
+            if status is not None:
+                self.ended.append((name, status))
+                self.start(name)
+
+    def signal(self, name: str, number: int) -> None:
+        self._processes[name].send_signal(number)
+
+    def kill(self, name: str) -> None:
+        self.signal(name, signal.SIGKILL)
+        self._processes[name].wait()
+        self.start(name)
+
+    def terminate(self, name: str) -> int:
+        """End a worker; return its exit status, which must come within 10 s."""
+        process = self._processes.pop(name)
+        process.terminate()
+        return process.wait(10)
+
+    def close(self) -> None:
+        for process in self._processes.values():
+            process.kill()
+            process.wait()
+        self._processes.clear()
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._processes)

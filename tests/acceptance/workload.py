@@ -1,0 +1,82 @@
+"""Publish operations over eight days of event time, some late, some bad, at a steady pace."""
+
+import json
+import random
+import time
+from collections.abc import Iterator
+
+from confluent_kafka import Producer
+
+DAY_MS = 86_400_000
+PLATFORMS = ("linkedin", "lever", "ashby")
+OPERATIONS = ("parse_job_data", "score")
+POISON = (
+    b"not json",
+    b'{"id": "x"}',
+    b"[]",
+    b'{"id":"x","operation":"p","occurred_at":1,"success":true,"duration_ms":NaN}',
+    b'{"id":"x","operation":"p","occurred_at":1,"success":true,"duration_ms":1}',
+)
+
+
+def events(rng: random.Random, count: int, from_ms: int, to_ms: int) -> Iterator[tuple[int, dict]]:
+    """Yield (record timestamp, operation); one in fifty happened up to 50 minutes before."""
+    for i in range(count):
+        stamp_ms = from_ms + (to_ms - from_ms) * i // count
+        late_ms = rng.randrange(3_000_000) if rng.random() < 0.02 else rng.randrange(2_000)
+        yield (
+            stamp_ms,
+            {
+                "id": f"{rng.getrandbits(64):016x}",
+                "operation": rng.choice(OPERATIONS),
+                "platform": rng.choice(PLATFORMS),
+                "occurred_at": stamp_ms - late_ms,
+                "success": rng.random() < 0.95,
+                "duration_ms": round(rng.lognormvariate(4, 0.7), 3),
+                "confidence": rng.choice((None, round(rng.random(), 3))),
+                "cache": rng.choice((None, "hit", "miss")),
+            },
+        )
+
+
+class Workload:
+    """One seed's records: event time runs from eight days ago to now."""
+
+    def __init__(self, bootstrap: str, topic: str, partitions: int, seed: int, count: int) -> None:
+        self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 20})
+        self._topic = topic
+        self._partitions = partitions
+        self._rng = random.Random(seed)
+        self._count = count
+
+    def run(self, seconds: float) -> None:
+        """Publish everything, in `seconds` about."""
+        steps = 100
+        now_ms = int(time.time() * 1000)
+        history = list(events(self._rng, self._count, now_ms - 8 * DAY_MS, now_ms))
+        for step in range(steps):
+            began = time.monotonic()
+            share = history[step * len(history) // steps : (step + 1) * len(history) // steps]
+            self._publish(share)
+            self._producer.flush(30)
+            time.sleep(max(0.0, seconds / steps - (time.monotonic() - began)))
+
+    def _publish(self, share: list[tuple[int, dict]]) -> None:
+        rng = self._rng
+        batch: list[dict] = []
+        for stamp_ms, event in share:
+            batch.append(event)
+            if len(batch) < rng.choice((1, 1, 1, 5)):
+                continue
+            value = json.dumps(batch if len(batch) > 1 else batch[0]).encode()
+            self._send(value, stamp_ms)
+            batch = []
+            if rng.random() < 0.001:
+                self._send(rng.choice(POISON), stamp_ms)
+        if batch:
+            self._send(json.dumps(batch).encode(), share[-1][0])
+
+    def _send(self, value: bytes, stamp_ms: int) -> None:
+        partition = self._rng.randrange(self._partitions)
+        self._producer.produce(self._topic, value, partition=partition, timestamp=stamp_ms)
+        self._producer.poll(0)
