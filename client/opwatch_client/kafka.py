@@ -11,6 +11,7 @@ from aiokafka.errors import (
     RecordListTooLargeError,
 )
 
+from opwatch_client.logs import overheard
 from opwatch_client.settings import Settings
 
 _FIRST_DELAY_S = 0.1
@@ -94,7 +95,8 @@ class Connection:
         sending = asyncio.ensure_future(producer.send_and_wait(self._settings.topic, record))
         try:
             while not (await asyncio.wait({sending}, timeout=_SLOW_S))[0]:
-                self._complain(f"no answer for {_SLOW_S:.0f} s")
+                cause = overheard()
+                self._complain(f"no answer for {_SLOW_S:.0f} s{cause and '; '}{cause}")
         finally:
             sending.cancel()
         sending.result()
@@ -124,4 +126,6 @@ class Connection:
 
 
 def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    cause = overheard()
+    return f"{said}; {cause}" if cause else said

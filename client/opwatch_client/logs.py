@@ -7,7 +7,13 @@ import time
 THREAD_NAME = "opwatch-client"
 
 _WARN_EVERY_S = 60.0
-_AIOKAFKA = ("aiokafka", "aiokafka.cluster", "aiokafka.conn", "aiokafka.producer.sender")
+_AIOKAFKA = (
+    "aiokafka",
+    "aiokafka.cluster",
+    "aiokafka.conn",
+    "aiokafka.producer.producer",
+    "aiokafka.producer.sender",
+)
 
 log = logging.getLogger("opwatch_client")
 
@@ -27,11 +33,28 @@ class Warnings:
             log.warning(message, *values)
 
 
+class _Ours(threading.local):
+    last = ""
+
+
+_ours = _Ours()
+
+
+def overheard() -> str:
+    """Return aiokafka's last error about our connection: its exceptions often name no cause."""
+    last, _ours.last = _ours.last, ""
+    return last
+
+
 def _of_the_host(line: logging.LogRecord) -> bool:
-    return line.levelno <= logging.DEBUG or threading.current_thread().name != THREAD_NAME
+    if threading.current_thread().name != THREAD_NAME:
+        return True
+    if line.levelno >= logging.ERROR:
+        _ours.last = line.getMessage()
+    return False
 
 
-# aiokafka writes several lines a second while a broker is away. A host that uses aiokafka
-# itself does so in other threads, whose lines are not touched.
+# aiokafka writes several lines a second while a broker is away, and at level DEBUG the SASL
+# password. A host that uses aiokafka itself does so in other threads, whose lines stay.
 for _name in _AIOKAFKA:
     logging.getLogger(_name).addFilter(_of_the_host)

