@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,11 +92,27 @@ class Cli:
 
 
 @pytest.fixture
-def cli(kafka: str, tmp_path: Path) -> Cli:
+def bare(kafka: str, tmp_path: Path) -> Iterator[Cli]:
+    """Return the command line without topics; those a test makes are removed."""
     cli = Cli(kafka, tmp_path)
-    made = cli("topics", "create")
+    yield cli
+
+    async def remove() -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+        await admin.start()
+        ours = [name for name in await admin.list_topics() if name.startswith(cli.prefix)]
+        if ours:
+            await admin.delete_topics(ours)
+        await admin.close()
+
+    asyncio.run(remove())
+
+
+@pytest.fixture
+def cli(bare: Cli) -> Cli:
+    made = bare("topics", "create")
     assert made.returncode == 0, made.stderr
-    return cli
+    return bare
 
 
 def operation(number: int, **fields: Any) -> dict[str, Any]:
@@ -142,8 +158,8 @@ def test_topics_are_made_once_and_then_fit(cli: Cli):
     assert re.search(rf"{cli.prefix}dead-letters +1 +delete +30 d +yes", checked.stdout)
 
 
-def test_workers_that_start_together_make_the_topics_once(kafka: str, tmp_path: Path):
-    settings = Cli(kafka, tmp_path).settings
+def test_workers_that_start_together_make_the_topics_once(bare: Cli):
+    settings = bare.settings
     log = TopicSpec(f"{settings.topic_prefix}log", 3, {"cleanup.policy": "compact"})
 
     async def start() -> list[list[str]]:
@@ -165,11 +181,11 @@ def test_a_changed_number_of_partitions_is_refused_with_what_to_do(cli: Cli):
         )
 
 
-def test_a_topic_cleaned_otherwise_is_refused_and_a_shorter_one_noted(kafka: str, tmp_path: Path):
-    cli = Cli(kafka, tmp_path)
+def test_a_topic_cleaned_otherwise_is_refused_and_a_shorter_one_noted(bare: Cli):
+    cli = bare
 
     async def make() -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+        admin = AIOKafkaAdminClient(bootstrap_servers=cli.kafka)
         await admin.start()
         odd = {"operations": {"retention.ms": "60000"}, "aggregates": {"cleanup.policy": "delete"}}
         await admin.create_topics(
@@ -199,8 +215,8 @@ def test_a_broker_that_is_away_is_one_sentence_and_exit_code_3(cli: Cli):
         )
 
 
-def test_a_missing_topic_is_one_sentence(kafka: str, tmp_path: Path):
-    answer = Cli(kafka, tmp_path)("tail", "--once")
+def test_a_missing_topic_is_one_sentence(bare: Cli):
+    answer = bare("tail", "--once")
     assert answer.returncode == 1
     assert re.match(
         r"opwatch: test-cli-\w+\.aggregates does not exist .*topics create", answer.stderr
