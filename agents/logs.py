@@ -150,6 +150,13 @@ def _take_over(handler: logging.Handler, level: int) -> None:
     logging.captureWarnings(capture=True)
 
 
+def _is_beacon(record: logging.LogRecord) -> bool:
+    """Whether one of Faust's services tells of its life; it uses the logger of its subclass."""
+    if record.levelno >= logging.WARNING or not isinstance(record.msg, str):
+        return False
+    return record.msg.startswith("[^")
+
+
 class _Handler(logging.StreamHandler[TextIO]):
     def __init__(self, stream: TextIO, redact: Callable[[str], str]) -> None:
         super().__init__(stream)
@@ -160,6 +167,8 @@ class _Handler(logging.StreamHandler[TextIO]):
         return self._redact(super().format(record))
 
     def emit(self, record: logging.LogRecord) -> None:
+        if _is_beacon(record) and logging.getLogger().level > logging.DEBUG:
+            return
         for ready in self._folder.fold(record, time.monotonic()):
             super().emit(ready)
 

@@ -98,6 +98,7 @@ def show(
         sys.stdout.buffer.flush()
         return
     fields = letters_view.summary(letter, found) | letter.about.model_dump(exclude_none=True)
+    fields = {name: value for name, value in fields.items() if value is not None}
     fields.pop("first_bytes")
     stamp = letter.about.timestamp_ms
     fields["timestamp_ms"] = f"{stamp} ({letters.when(stamp)})"

@@ -73,6 +73,14 @@ def test_libraries_are_heard_at_info_only_when_debugging():
     assert lines(stream)[0]["event"] == "joined"
 
 
+def test_a_services_life_is_told_only_when_debugging():
+    for level, told in (("info", 1), ("debug", 2)):
+        configure(settings(log_level=level), stream := io.StringIO())
+        logging.getLogger("agents.transport").info("[^--Consumer]: Starting...")
+        logging.getLogger("agents.transport").error("[^--Consumer]: Crashed")
+        assert len(lines(stream)) == told
+
+
 def test_a_secret_is_masked_wherever_it_turns_up():
     stream = io.StringIO()
     chosen = settings(
