@@ -115,13 +115,18 @@ class Schedule:
     def advance(self, low_ms: int, now_ms: int) -> None:
         """Make due what is final now that every source has passed a time."""
         self.reached_ms = max(self.reached_ms, low_ms)
+        ended: set[tuple[WindowSize, int]] = set()
         while self._finals and self._finals[0][0] <= self.reached_ms:
             _, _, start_ms, size = heapq.heappop(self._finals)
             self._awaited.discard((size, start_ms))
+            ended.add((size, start_ms))
             at: tuple[WindowSize, int]
             at = (size, start_ms) if size != "1m" else ("5m", window_start("5m", start_ms))
             names = self._series_at.get(at, [])
             self._due[size].update((Window(size, start_ms, name), now_ms) for name in names)
+        for size in {size for size, _ in ended}:  # those that have no row yet
+            due = self._due[size]
+            due.update((one, now_ms) for one in list(due) if (size, one.start_ms) in ended)
 
     def due(self, size: WindowSize, now_ms: int) -> list[Window]:
         """Return the windows of a size that are due."""
