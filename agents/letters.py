@@ -7,9 +7,7 @@ from schemas.dead_letters import KEPT_BYTES, DeadLetter, to_headers
 from streams.decode import Refused
 
 
-def dead_letter(
-    topic: str, source_topic: str, partition: int, refused: Refused
-) -> Outgoing:
+def dead_letter(topic: str, source_topic: str, partition: int, refused: Refused) -> Outgoing:
     """Return the dead letter of a record, or an element, that was refused."""
     return letter(
         topic,

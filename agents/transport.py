@@ -41,11 +41,12 @@ class Chunk(NamedTuple):
     """With offset, timestamp, key and value; fewer than end - start where the log has holes."""
 
 
-class _ChunkedRecords(fetcher.PartitionRecords):  # type: ignore[misc]
+class _ChunkedRecords(fetcher.PartitionRecords):
     """Unpacks a fetch into chunks for the chunked topics, into records for the others."""
 
     chunked_topics: frozenset[str] = frozenset()
     fast = True
+    next_fetch_offset: int
 
     def _unpack_records(self) -> Iterator[Any]:
         if self._tp.topic not in self.chunked_topics:
@@ -125,7 +126,7 @@ class ChunkConsumer(driver.Consumer):
 
     async def committed(self, tp: TP) -> int:
         """Return where reading of a partition begins: its commit, else its log's start."""
-        aiokafka_consumer = self._thread._ensure_consumer()
+        aiokafka_consumer = self._thread._ensure_consumer()  # noqa: SLF001 - see above
         committed = await self._thread.call_thread(aiokafka_consumer.committed, tp)
         earliest = (await self.earliest_offsets(tp))[tp]
         if committed is not None and committed < earliest:
@@ -135,17 +136,17 @@ class ChunkConsumer(driver.Consumer):
                 partition=tp.partition,
                 records=earliest - committed,
             )
-        return max(committed or 0, earliest)
+        return max(int(committed or 0), int(earliest))
 
     def end_of(self, tp: TP) -> tuple[int | None, int | None]:
         """Return the last known end of a partition's log, and when the broker told (epoch ms)."""
-        aiokafka_consumer = self._thread._ensure_consumer()
+        aiokafka_consumer = self._thread._ensure_consumer()  # noqa: SLF001 - see above
         if tp not in aiokafka_consumer.assignment():
             return None, None
         end = aiokafka_consumer.last_stable_offset(tp)
         return end, aiokafka_consumer.last_poll_timestamp(tp)
 
-    async def _getmany(self, active_partitions: Any, timeout: float) -> Any:
+    async def _getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109 - Faust's
         while self.flow_active and not self.should_stop and self._waiting() >= MAX_WAITING_CHUNKS:
             await self.sleep(0.002)
         return await super()._getmany(active_partitions, timeout)
@@ -154,7 +155,8 @@ class ChunkConsumer(driver.Consumer):
         return sum(
             channel.queue.qsize()
             for channel in self.app.topics
-            if channel._queue is not None and self.chunked_topics.intersection(channel.topics)
+            if channel._queue is not None  # noqa: SLF001 - see above
+            and self.chunked_topics.intersection(channel.topics)
         )
 
     # Commits: only what is done, and never for gaps.
@@ -224,7 +226,8 @@ class Continuity:
         None: it was fetched for an earlier assignment, is known, or something before it is
         missing; then reading goes back to what is missing.
         """
-        tp, chunk = message.tp, message.value
+        tp: TP = message.tp
+        chunk: Chunk = message.value
         consumer: ChunkConsumer = self._app.consumer
         generation = self._app.consumer_generation_id
         if message.generation_id != generation:

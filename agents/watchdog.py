@@ -72,5 +72,5 @@ class Watchdog:
                 self._exit(EXIT_STUCK, "there is work and none is done", now - self._worked)
 
     def _exit(self, status: int, why: str, seconds: float) -> None:
-        log.critical(f"{why}; this process ends, to be started anew", seconds=round(seconds, 1))
+        log.critical("this process ends, to be started anew", why=why, seconds=round(seconds, 1))
         os._exit(status)

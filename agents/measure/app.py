@@ -37,10 +37,10 @@ EXIT_FAILED = 1
 class _Raw(faust.Schema):
     """Hands on what the transport delivers: agents decode."""
 
-    def loads_key(self, app: Any, message: Any, **_: Any) -> Any:
+    def loads_key(self, app: Any, message: Any, **_: Any) -> Any:  # noqa: ARG002 - Faust's form
         return message.key
 
-    def loads_value(self, app: Any, message: Any, **_: Any) -> Any:
+    def loads_value(self, app: Any, message: Any, **_: Any) -> Any:  # noqa: ARG002 - Faust's form
         return message.value
 
 
@@ -121,7 +121,7 @@ class Measure:
             asyncio.create_task(self._every(PROGRESS_S, self._report)),
             asyncio.create_task(self._every(BEAT_S, self._windows.beat)),
         ]
-        ends = [
+        ends: list[asyncio.Future[Any]] = [
             asyncio.create_task(stopped.wait()),
             asyncio.create_task(self._ended()),
             self._failed,
@@ -147,7 +147,7 @@ class Measure:
 
     async def _ended(self) -> None:
         """Return when Faust ended by itself, which it only does on an error."""
-        while not self.app.should_stop:
+        while not self.app.should_stop:  # noqa: ASYNC110 - Faust has no event for both its ends
             await asyncio.sleep(0.5)
         message = "the Faust app ended"
         raise RuntimeError(message) from self.app.crash_reason

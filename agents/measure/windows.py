@@ -37,7 +37,7 @@ _TOGETHER = 100
 #: Records applied before the loop is let go.
 _APPLIED_TOGETHER = 20
 
-_record_of = msgspec.json.Decoder(struct_of(Partials) | struct_of(Progress)).decode  # type: ignore[operator]
+_record_of = msgspec.json.Decoder(struct_of(Partials) | struct_of(Progress)).decode
 _Partials: Any = struct_of(Partials)
 
 
@@ -67,7 +67,9 @@ class WindowsBeat:
         self._rows_of = rows_of
         self._changelog = changelog
         self._times = Times(
-            int(settings.lateness_s * 1000), int(settings.future_s * 1000), int(settings.grace_s * 1000)
+            int(settings.lateness_s * 1000),
+            int(settings.future_s * 1000),
+            int(settings.grace_s * 1000),
         )
         self._windows: dict[TP, Windows] = {}
         self._read_to: dict[TP, int] = {}
@@ -104,7 +106,9 @@ class WindowsBeat:
             try:
                 told = _record_of(record.value)
             except (msgspec.MsgspecError, TypeError) as error:
-                log.error("not a partial", partition=tp.partition, offset=record.offset, error=str(error))
+                log.warning(
+                    "not a partial", partition=tp.partition, offset=record.offset, error=str(error)
+                )
                 metrics.dead_letters.labels("invalid_json").inc()
                 continue
             if isinstance(told, _Partials):
@@ -134,7 +138,7 @@ class WindowsBeat:
             topic=self._settings.topic(OPERATIONS),
             partition=source,
             offset=row.last_offset,
-            index=None,
+            index=row.minute,  # an array's operations may lie in several minutes
             timestamp_ms=row.minute * 60_000,
             size_bytes=len(value),
             sha256="",

@@ -10,7 +10,9 @@ from pathlib import Path
 class Workers:
     """Processes of `opwatch worker measure` under one prefix, each with a name of its own."""
 
-    def __init__(self, bootstrap: str, prefix: str, partitions: int, folder: Path, **settings: str) -> None:
+    def __init__(
+        self, bootstrap: str, prefix: str, partitions: int, folder: Path, **settings: str
+    ) -> None:
         self._environment = os.environ | {
             "OPWATCH_KAFKA_BOOTSTRAP": bootstrap,
             "OPWATCH_TOPIC_PREFIX": prefix,

@@ -26,9 +26,19 @@ class Truth:
 
 def read_topic(bootstrap: str, topic: str) -> list[Any]:
     """Return all records of a topic."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "oracle", "isolation.level": "read_committed", "enable.auto.commit": False})
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "oracle",
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+        }
+    )
     partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
-    ends = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=30)[1] for p in partitions}
+    ends = {
+        p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=30)[1]
+        for p in partitions
+    }
     consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in partitions])
     records: list[Any] = []
     while any(
@@ -42,7 +52,9 @@ def read_topic(bootstrap: str, topic: str) -> list[Any]:
 
 def window_start(size: str, when_ms: int) -> int:
     if size == "7d":
-        day = datetime.fromtimestamp(when_ms / 1000, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        day = datetime.fromtimestamp(when_ms / 1000, UTC).replace(
+            hour=0, minute=0, second=0, microsecond=0
+        )
         return int((day - timedelta(days=day.weekday())).timestamp()) * 1000
     span = SIZES[size] * 1000
     return when_ms - when_ms % span
@@ -61,6 +73,7 @@ def series_of(event: dict[str, Any]) -> list[tuple[str, str | None, str | None]]
 
 def judge(value: bytes | None, stamp_ms: int) -> list[tuple[int | None, dict[str, Any] | None]]:
     """Return (index, operation, or None where it is bad) for each that a record holds."""
+
     def good(event: Any) -> bool:
         try:
             age = stamp_ms - event["occurred_at"]

@@ -1,6 +1,6 @@
 """Count exactly while workers and the broker are killed, paused and joined; a seed a run.
 
-    python -m tests.acceptance.torture --seeds 20
+python -m tests.acceptance.torture --seeds 20
 """
 
 import argparse
@@ -45,7 +45,11 @@ class Run:
         self.seed = seed
         self.events = events
         self.workers = Workers(
-            kafka.bootstrap, self.prefix, PARTITIONS, folder, OPWATCH_SESSION_TIMEOUT_S=str(SESSION_S)
+            kafka.bootstrap,
+            self.prefix,
+            PARTITIONS,
+            folder,
+            OPWATCH_SESSION_TIMEOUT_S=str(SESSION_S),
         )
         self.done: list[str] = []
 
@@ -107,9 +111,14 @@ class Run:
             time.sleep(3)
             records = oracle.read_topic(self.kafka.bootstrap, self.prefix + "aggregates")
             wrong = mistakes(truth, [json.loads(record.value()) for record in records])
-        letters = {r.key().decode() for r in oracle.read_topic(self.kafka.bootstrap, self.prefix + "dead-letters")}
+        letters = {
+            r.key().decode()
+            for r in oracle.read_topic(self.kafka.bootstrap, self.prefix + "dead-letters")
+        }
         if letters != dead:
-            wrong.append(f"dead letters: {len(letters)} of {len(dead)}, e.g. {sorted(letters ^ dead)[:3]}")
+            wrong.append(
+                f"dead letters: {len(letters)} of {len(dead)}, e.g. {sorted(letters ^ dead)[:3]}"
+            )
         return {
             "seed": self.seed,
             "exact": not wrong,
@@ -127,14 +136,17 @@ def truth_total(truth: dict[tuple, oracle.Truth]) -> int:
     return sum(one.count for key, one in truth.items() if key[:4] == ("*", None, None, "1m"))
 
 
-def mistakes(truth: dict[tuple, oracle.Truth], aggregates: list[dict[str, Any]]) -> list[str]:
+Windows = dict[tuple, oracle.Truth]
+
+
+def mistakes(truth: Windows, aggregates: list[dict[str, Any]]) -> list[str]:
     """Return what differs between the published windows and the truth."""
     latest: dict[tuple, dict[str, Any]] = {}
     finals: dict[tuple, set[int]] = {}
     for one in aggregates:
-        series, window = one["series"], one["window"]
-        key = (series["operation"], series["platform"], series["confidence"], window["size"], window["start_ms"])
-        if key not in latest or (one["revision"], one["final"]) >= (latest[key]["revision"], latest[key]["final"]):
+        key = (*one["series"].values(), one["window"]["size"], one["window"]["start_ms"])
+        stands = latest.get(key)
+        if stands is None or _version(one) >= _version(stands):
             latest[key] = one
         if one["final"]:
             finals.setdefault(key, set()).add(one["revision"])
@@ -145,28 +157,33 @@ def mistakes(truth: dict[tuple, oracle.Truth], aggregates: list[dict[str, Any]])
         if told is None:
             wrong.append(f"{key}: not published, {true.count} operations")
             continue
-        got = (
-            told["count"],
-            told["successes"],
-            round(told["duration_ms"]["sum"] * 1000),
-            told["cache"]["hits"],
-            told["cache"]["misses"],
-        )
-        want = (true.count, true.successes, true.duration_us, true.hits, true.misses)
-        if got != want:
-            wrong.append(f"{key}: {got}, not {want}")
-            continue
-        ordered = sorted(true.durations)
-        for rank, name in ((0.5, "p50"), (0.9, "p90"), (0.95, "p95"), (0.99, "p99")):
-            if not oracle.percentile_holds(ordered, rank, told["duration_ms"][name]):
-                wrong.append(f"{key}: {name} {told['duration_ms'][name]} of {len(ordered)}")
         end_ms = key[4] + oracle.SIZES[key[3]] * 1000
-        if end_ms + GRACE_MS < newest_ms - 60_000:
-            if not told["final"]:
-                wrong.append(f"{key}: not final")
-            elif not true.late and len(finals[key]) > 1:
-                wrong.append(f"{key}: final too early, at {sorted(finals[key])} of {true.count}")
+        must_be_final = end_ms + GRACE_MS < newest_ms - 60_000
+        wrong += [f"{key}: {why}" for why in _differences(true, told)]
+        if must_be_final and not told["final"]:
+            wrong.append(f"{key}: not final")
+        elif must_be_final and not true.late and len(finals[key]) > 1:
+            wrong.append(f"{key}: final too early, at {sorted(finals[key])} of {true.count}")
     return wrong
+
+
+def _version(one: dict[str, Any]) -> tuple[int, bool]:
+    return one["revision"], one["final"]
+
+
+def _differences(true: oracle.Truth, told: dict[str, Any]) -> list[str]:
+    durations, cache = told["duration_ms"], told["cache"]
+    sum_us = round(durations["sum"] * 1000)
+    got = (told["count"], told["successes"], sum_us, cache["hits"], cache["misses"])
+    want = (true.count, true.successes, true.duration_us, true.hits, true.misses)
+    if got != want:
+        return [f"{got}, not {want}"]
+    ordered = sorted(true.durations)
+    return [
+        f"{name} {durations[name]} of {len(ordered)}"
+        for rank, name in ((0.5, "p50"), (0.9, "p90"), (0.95, "p95"), (0.99, "p99"))
+        if not oracle.percentile_holds(ordered, rank, durations[name])
+    ]
 
 
 def main() -> int:
