@@ -1,0 +1,1 @@
+"""Services that show opwatch at work."""

@@ -1,0 +1,1 @@
+"""Parse job posts of several platforms, and let opwatch measure every step."""

@@ -1,0 +1,165 @@
+"""Add up what the aggregates say: the newest revision of each minute, whatever order they come in.
+
+No number of this module is the service's own: it is what opwatch published.
+"""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from agents.settings import Settings
+from schemas.aggregates import Aggregate
+from schemas.fast import struct_of
+from schemas.topics import AGGREGATES
+from streams import digests
+
+#: A revision of fewer operations says too little to be called the worst.
+ENOUGH = 20
+_POLL_MS = 200
+_MINUTE = "1m"
+_RANKS = (0.5, 0.95, 0.99)
+
+
+class Key(NamedTuple):
+    """A series by operation and platform; None is all of them together."""
+
+    operation: str
+    platform: str | None
+
+
+ALL = Key("*", None)
+
+
+class Sum(NamedTuple):
+    """Several windows of one series together."""
+
+    operations: int
+    successes: int
+    lookups: int
+    hits: int
+    p50: float
+    p95: float
+    p99: float
+
+
+class Extremes(NamedTuple):
+    """The lowest success rate and the highest p95 (ms) that any window showed."""
+
+    success_rate: float
+    p95: float
+
+
+class Counts:
+    """The newest revision of each minute, and the extremes since told to watch for them."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.before: dict[Key, Extremes] = {}
+        self.worst: dict[Key, Extremes] = {}
+        self._minutes: dict[Key, dict[int, Any]] = {}
+        self._watching = False
+
+    def update(self, aggregate: Any) -> None:
+        """Take an aggregate in."""
+        series, window = aggregate.series, aggregate.window
+        if window.size != _MINUTE or series.confidence is not None:
+            return
+        key = Key(series.operation, series.platform)
+        minutes = self._minutes.setdefault(key, {})
+        known = minutes.get(window.start_ms)
+        if known is not None and known.revision > aggregate.revision:
+            return
+        minutes[window.start_ms] = aggregate
+        if self._watching and aggregate.count >= ENOUGH:
+            now = _extremes(aggregate)
+            worst = self.worst.get(key, now)
+            self.worst[key] = Extremes(
+                min(worst.success_rate, now.success_rate), max(worst.p95, now.p95)
+            )
+
+    def watch(self, *, on: bool) -> None:
+        """Begin, or cease, to keep the extremes; `before` is how it stood at the beginning."""
+        if on:
+            self.before = {
+                key: _extremes(minutes[max(minutes)]) for key, minutes in self._minutes.items()
+            }
+            self.worst = dict(self.before)
+        self._watching = on
+
+    @property
+    def counted(self) -> int:
+        """Return how many operations were counted, of all series together."""
+        return sum(minute.count for minute in self._minutes.get(ALL, {}).values())
+
+    def sum(self, key: Key) -> Sum | None:
+        """Return all minutes of a series together; None where there is none."""
+        minutes = list(self._minutes.get(key, {}).values())
+        if not minutes:
+            return None
+        p50, p95, p99 = _percentiles(minutes)
+        return Sum(
+            operations=sum(minute.count for minute in minutes),
+            successes=sum(minute.successes for minute in minutes),
+            lookups=sum(minute.cache.lookups for minute in minutes),
+            hits=sum(minute.cache.hits for minute in minutes),
+            p50=p50,
+            p95=p95,
+            p99=p99,
+        )
+
+
+def _extremes(aggregate: Any) -> Extremes:
+    return Extremes(aggregate.success_rate, aggregate.duration_ms.p95)
+
+
+def _percentiles(minutes: Iterable[Any]) -> list[float]:
+    """Merge the minutes' digests, as any consumer can."""
+    packed = [
+        digests.pack(
+            np.array([centroid.m for centroid in minute.digest.centroids]),
+            np.array([centroid.c for centroid in minute.digest.centroids]),
+        )
+        for minute in minutes
+    ]
+    engine = digests.FastEngine()
+    return digests.quantiles(digests.merge(packed, engine, digests.FINAL_LIMIT), engine, _RANKS)
+
+
+@asynccontextmanager
+async def aggregates(settings: Settings) -> AsyncIterator[AsyncIterator[list[Any]]]:
+    """Yield what is published, from the beginning and on, in batches, also empty ones."""
+    topic = settings.topic(AGGREGATES)
+    consumer = AIOKafkaConsumer(
+        **settings.kafka(),
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=4 * 1024 * 1024,
+    )
+    try:
+        await consumer.start()
+        consumer.assign([TopicPartition(topic, n) for n in range(settings.partitions)])
+        yield _batches(consumer)
+    finally:
+        await consumer.stop()
+
+
+async def _batches(consumer: AIOKafkaConsumer) -> AsyncIterator[list[Any]]:
+    decoder = msgspec.json.Decoder(struct_of(Aggregate))
+    while True:
+        fetched = await consumer.getmany(timeout_ms=_POLL_MS)
+        records = [record for some in fetched.values() for record in some]
+        yield [one for record in records if (one := _decoded(decoder, record.value)) is not None]
+
+
+def _decoded(decoder: Any, value: bytes | None) -> Any:
+    if value is None:  # a tombstone
+        return None
+    try:
+        return decoder.decode(value)
+    except msgspec.MsgspecError:  # of another kind
+        return None

@@ -1,0 +1,118 @@
+"""Take one job post after the other through fetching, parsing and scoring, all of it measured."""
+
+import asyncio
+import contextlib
+import itertools
+import random
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import opwatch_client as opwatch
+from examples.job_parser import parsing
+from examples.job_parser.cache import TtlCache
+from examples.job_parser.fetching import Fetcher
+from examples.job_parser.site import PLATFORMS
+
+#: Pages kept, and for how long: fewer than there are posts, so that some must go early.
+PAGES_KEPT = 600
+PAGE_TTL_S = 10.0
+#: Posts worked on at once, of one platform.
+CRAWLERS = 24
+_QUEUE = 48
+_TICK_S = 0.01
+
+Parse = Callable[[bytes], parsing.Job]
+
+
+class _Crawl(NamedTuple):
+    platform: str
+    parse: Parse
+    queue: asyncio.Queue[int]
+
+
+class Crawler:
+    """Visits posts at each platform's pace; what it cannot keep up with it leaves out."""
+
+    def __init__(self, fetcher: Fetcher) -> None:
+        """Visit nothing yet."""
+        self.jobs = 0
+        self.left_out = 0
+        self._fetcher = fetcher
+        self._pages: TtlCache[bytes] = TtlCache(PAGES_KEPT)
+        self._crawls = [
+            _Crawl(name, _measured_parser(name), asyncio.Queue(_QUEUE)) for name in PLATFORMS
+        ]
+
+    async def run(self, stopped: asyncio.Event) -> None:
+        """Crawl until told to stop, and finish what was begun: nothing is cut off and counted."""
+        async with asyncio.TaskGroup() as group:
+            crawlers = [
+                group.create_task(self._work(crawl))
+                for crawl, _ in itertools.product(self._crawls, range(CRAWLERS))
+            ]
+            await self._feed(stopped)
+            for crawl in self._crawls:
+                await crawl.queue.join()
+            for crawler in crawlers:
+                crawler.cancel()
+
+    async def _feed(self, stopped: asyncio.Event) -> None:
+        """Choose the posts to visit: the popular ones more often."""
+        chance = random.Random("visits")
+        weights = {
+            name: list(itertools.accumulate((n + 1) ** -it.skew for n in range(it.jobs)))
+            for name, it in PLATFORMS.items()
+        }
+        begun = time.monotonic()
+        fed = dict.fromkeys(PLATFORMS, 0)
+        while not stopped.is_set():
+            elapsed_s = time.monotonic() - begun
+            for crawl in self._crawls:
+                name, site = crawl.platform, PLATFORMS[crawl.platform]
+                due = int(elapsed_s * site.jobs_per_s) - fed[name]
+                fed[name] += due
+                for number in chance.choices(range(site.jobs), cum_weights=weights[name], k=due):
+                    try:
+                        crawl.queue.put_nowait(number)
+                    except asyncio.QueueFull:
+                        self.left_out += 1
+            await asyncio.sleep(_TICK_S)
+
+    async def _work(self, crawl: _Crawl) -> None:
+        while True:
+            number = await crawl.queue.get()
+            # What goes wrong was measured where it did; the next post waits.
+            with contextlib.suppress(Exception):
+                page = await self.fetch_page(crawl.platform, number)
+                job = crawl.parse(page)
+                score(crawl.platform, job)
+                self.jobs += 1
+            crawl.queue.task_done()
+
+    async def fetch_page(self, platform: str, number: int) -> bytes:
+        """Return a post's page, from the cache where it still is."""
+        path = f"/{platform}/{number}"
+        async with opwatch.operation("fetch_page", platform=platform) as op:
+            if hit := self._pages.get(path):
+                op.cache_hit(ttl_s=hit.ttl_s)
+                return hit.value
+            op.cache_miss()
+            page = await self._fetcher.get(path)
+            op.cache_miss(ttl_s=PAGE_TTL_S, evictions=self._pages.put(path, page, ttl_s=PAGE_TTL_S))
+            return page
+
+
+def score(platform: str, job: parsing.Job) -> float:
+    """Return how sure we are of a job, and say so with the operation."""
+    with opwatch.operation("score_confidence", platform=platform) as op:
+        op.confidence = parsing.confidence(job)
+        return op.confidence
+
+
+def _measured_parser(platform: str) -> Parse:
+    @opwatch.operation("parse_job_data", platform=platform)
+    def parse(page: bytes) -> parsing.Job:
+        return parsing.parse(platform, page)
+
+    return parse

@@ -1,0 +1,101 @@
+"""Run the job parser: the sites it crawls, and the crawler, in one process.
+
+It says on stdout, a JSON object a line, what it is about; the demo reads that. By hand:
+`OPWATCH_KAFKA_BOOTSTRAP=… python -m examples.job_parser.service`.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import dataclasses
+import json
+import signal
+import sys
+import time
+from collections.abc import Sequence
+
+import opwatch_client as opwatch
+from examples.job_parser.crawling import Crawler
+from examples.job_parser.fetching import Fetcher
+from examples.job_parser.site import LOOPBACK, Site
+
+#: The platforms whose sites get into trouble.
+TROUBLED = ("lever", "workday")
+_SAY_EVERY_S = 0.5
+_FLUSH_S = 4.0
+
+
+async def serve(
+    stopped: asyncio.Event, *, trouble_after_s: float | None, trouble_for_s: float
+) -> None:
+    """Crawl until told to stop; let the sites get into trouble for a while where asked to."""
+    site = Site()
+    fetcher = Fetcher(LOOPBACK, await site.start())
+    crawler = Crawler(fetcher)
+    crawl = asyncio.create_task(crawler.run(stopped))
+    beside = [asyncio.create_task(_report(crawler))]
+    if trouble_after_s is not None:
+        beside.append(asyncio.create_task(_trouble(site, trouble_after_s, trouble_for_s)))
+    say("serving")
+    try:
+        await crawl
+    finally:
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+        fetcher.close()
+        await site.stop()
+
+
+async def _trouble(site: Site, after_s: float, for_s: float) -> None:
+    await asyncio.sleep(after_s)
+    site.in_trouble = TROUBLED
+    say("trouble", platforms=TROUBLED)
+    await asyncio.sleep(for_s)
+    site.in_trouble = ()
+    say("recovered", platforms=TROUBLED)
+
+
+async def _report(crawler: Crawler) -> None:
+    while True:
+        say("stats", **_stats(), jobs=crawler.jobs, left_out=crawler.left_out)
+        await asyncio.sleep(_SAY_EVERY_S)
+
+
+def _stats() -> dict[str, int]:
+    return dataclasses.asdict(opwatch.stats())
+
+
+def say(what: str, **more: object) -> None:
+    """Tell whoever started this what is going on."""
+    at_ms = int(time.time() * 1000)
+    print(json.dumps({"what": what, "at_ms": at_ms} | more), flush=True)
+
+
+async def _run(options: argparse.Namespace) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    if options.until_eof:
+        # Whoever holds the other end is gone: nobody would end us.
+        loop.add_reader(sys.stdin, stopped.set)
+    await serve(stopped, trouble_after_s=options.trouble_after, trouble_for_s=options.trouble_for)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve until SIGTERM or Ctrl-C, then bring to Kafka what waits, and say what became of it."""
+    parser = argparse.ArgumentParser(prog="python -m examples.job_parser.service")
+    parser.add_argument("--trouble-after", type=float, metavar="S", help="trouble at the sites")
+    parser.add_argument("--trouble-for", type=float, default=18.0, metavar="S")
+    parser.add_argument("--until-eof", action="store_true", help="end when stdin does")
+    options = parser.parse_args(arguments)
+    opwatch.configure(service="job-parser")
+    with contextlib.suppress(BrokenPipeError):
+        asyncio.run(_run(options))
+        opwatch.close(timeout_s=_FLUSH_S)
+        say("ended", **_stats())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""Say at the end what was counted, and whether it is what was published."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from agents.cli.figures import milliseconds, percent
+from agents.cli.table import BAD_RATE
+from examples.job_parser.counting import ALL, Counts, Key
+from examples.job_parser.site import PLATFORMS
+
+
+class Trouble(NamedTuple):
+    """When the sites' trouble began and ended (epoch ms), and whose it was."""
+
+    platforms: Sequence[str]
+    began_ms: int
+    ended_ms: int | None
+
+
+class Run(NamedTuple):
+    """What came of a demo."""
+
+    published: int
+    dropped: int
+    parser_ended_well: bool
+    restarts: int
+    trouble: Trouble | None
+
+
+def agrees(run: Run, counts: Counts) -> bool:
+    """Say whether what was counted is what was published."""
+    return run.parser_ended_well and run.published == counts.counted
+
+
+def tell(run: Run, counts: Counts, console: Console) -> None:
+    """Print the summary."""
+    console.print()
+    console.print(_verdict(run, counts))
+    total = counts.sum(ALL)
+    if total is None:
+        return
+    console.print(
+        f"success rate {percent(total.successes / total.operations)}  ·  p50"
+        f" {milliseconds(total.p50)} ms  ·  p95 {milliseconds(total.p95)} ms  ·  p99"
+        f" {milliseconds(total.p99)} ms",
+    )
+    console.print(f"cache hit rate: {_cache(counts)}")
+    if run.restarts:
+        times = "once" if run.restarts == 1 else f"{run.restarts} times"
+        console.print(f"the worker was started again {times}")
+    if run.trouble is not None:
+        _tell_trouble(run.trouble, counts, console)
+
+
+def _verdict(run: Run, counts: Counts) -> str:
+    figures = f"{run.published:,} operations published, {counts.counted:,} counted"
+    dropped = f" ({run.dropped:,} more never left the service: Kafka was away)"
+    if not run.parser_ended_well:
+        figures += " (the job parser was cut short and cannot say exactly)"
+    if agrees(run, counts):
+        verdict = "[bold green]exact[/]"
+    else:
+        verdict = f"[bold red]not exact[/]: {counts.counted - run.published:+,}"
+    return f"[bold]{figures}[/]: {verdict}{dropped if run.dropped else ''}"
+
+
+def _cache(counts: Counts) -> str:
+    sums = {name: counts.sum(Key("*", name)) for name in PLATFORMS}
+    return "  ·  ".join(
+        f"{name} {it.hits / it.lookups:.1%}" for name, it in sums.items() if it and it.lookups
+    )
+
+
+def _tell_trouble(trouble: Trouble, counts: Counts, console: Console) -> None:
+    platforms = " and ".join(trouble.platforms)
+    until = f"until {_time(trouble.ended_ms)}" if trouble.ended_ms else "to the end"
+    console.print(
+        f"\n[bold]{platforms} were in trouble from {_time(trouble.began_ms)} {until} UTC[/]: their"
+        " pages came cut or not at all. What the 1m windows showed before, and at their worst"
+        " until the cache had forgotten the cut pages:",
+    )
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("platform", "parsed", "p95 ms", "fetched", "p95 ms"):
+        table.add_column(heading, justify="left" if heading == "platform" else "right")
+    for name in PLATFORMS:
+        table.add_row(
+            name, *_moved(counts, "parse_job_data", name), *_moved(counts, "fetch_page", name)
+        )
+    console.print(table)
+
+
+def _moved(counts: Counts, operation: str, platform: str) -> tuple[str, str]:
+    key = Key(operation, platform)
+    before, worst = counts.before.get(key), counts.worst.get(key)
+    if before is None or worst is None:
+        return "–", "–"
+    rate = f"{percent(before.success_rate)} → {percent(worst.success_rate)}"
+    if worst.success_rate < BAD_RATE:
+        rate = f"[red]{rate}[/]"
+    return rate, f"{milliseconds(before.p95)} → {milliseconds(worst.p95)}"
+
+
+def _time(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, tz=UTC).strftime("%H:%M:%S")

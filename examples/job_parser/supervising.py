@@ -1,0 +1,112 @@
+"""Keep a process running: when it ends, whatever the reason, it is started again."""
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+#: Who ends sooner than this has not worked at all.
+_SHORT_LIFE_S = 5.0
+_SHORT_LIVES = 4
+_AGAIN_S = 0.2
+#: Asked to end, it has so long; then it is killed.
+END_S = 8.0
+_TAIL_LINES = 12
+
+
+class NeverRuns(Exception):
+    """It ended again and again as soon as it was started; the message holds its last words."""
+
+
+class Supervised:
+    """One process and its successors."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        tell: Callable[[str], None],
+    ) -> None:
+        """Start nothing yet; `tell` is told of every end and new start."""
+        self.restarts = 0
+        self._command = command
+        self._environment = dict(environment)
+        self._log = log
+        self._tell = tell
+        self._process: asyncio.subprocess.Process | None = None
+        self._wanted = True
+
+    @property
+    def pid(self) -> int | None:
+        """Return the pid of the one that runs now."""
+        process = self._process
+        return process.pid if process and process.returncode is None else None
+
+    async def run(self) -> None:
+        """Run it and start it again until `end`.
+
+        Raises:
+            NeverRuns: starting it again is of no use.
+        """
+        short_lives = 0
+        while self._wanted:
+            begun = time.monotonic()
+            self._process = process = await self._start()
+            if self.restarts:
+                self._tell(f"the worker runs again, pid {process.pid}")
+            code = await process.wait()
+            if self._is_ending():
+                return
+            short_lives = short_lives + 1 if time.monotonic() - begun < _SHORT_LIFE_S else 0
+            if short_lives == _SHORT_LIVES:
+                raise NeverRuns(self.last_words())
+            self._tell(f"the worker (pid {process.pid}) ended: {_reason(code)}")
+            self.restarts += 1
+            await asyncio.sleep(_AGAIN_S)
+
+    async def end(self) -> bool:
+        """End it for good; False when it had to be killed."""
+        self._wanted = False
+        process = self._process
+        if process is None or process.returncode is not None:
+            return True
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            async with asyncio.timeout(END_S):
+                await process.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+            return False
+        return True
+
+    def _is_ending(self) -> bool:
+        return not self._wanted
+
+    def last_words(self) -> str:
+        """Return the end of its log."""
+        lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
+        return "\n".join(lines[-_TAIL_LINES:])
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        with self._log.open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                *self._command,
+                env=self._environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # A terminal's Ctrl-C is for the demo alone, which then ends all the others.
+                start_new_session=True,
+            )
+
+
+def _reason(code: int) -> str:
+    if code < 0:
+        return signal.Signals(-code).name
+    return f"exit code {code}"
