@@ -92,7 +92,7 @@ def test_any_cutting_repetition_and_crash_ends_in_what_an_oracle_counts(seed):
     assert target.windows.held_finals == 0
 
 
-@settings(max_examples=25)
+@settings(max_examples=20)
 @given(st.integers(0, 1 << 32))
 def test_a_revision_is_published_once_and_only_grows_and_finals_hold_their_children(seed):
     random, logs, inbox = draw_world(seed)
@@ -130,7 +130,7 @@ def test_a_revision_is_published_once_and_only_grows_and_finals_hold_their_child
     assert_as_oracle(target, logs)
 
 
-@settings(max_examples=20)
+@settings(max_examples=6)
 @given(st.integers(0, 1 << 32))
 def test_a_crash_publishes_again_what_was_not_confirmed(seed):
     random, logs, inbox = draw_world(seed, troubled=False)

@@ -1,0 +1,247 @@
+"""Minutes, rows and sums: idempotent, and never more than their integers hold."""
+
+import msgspec
+import numpy as np
+import pytest
+
+import streams.window_rows as window_rows
+from schemas.partials import ExemplarRow, Stats
+from streams.digests import ENGINES, pack
+from streams.rows import (
+    OWN,
+    Minute,
+    OpenBlock,
+    Row,
+    State,
+    pack_row,
+    published_as,
+    revision_of,
+    unpack_row,
+)
+from streams.stats import MAX_SUM, best_exemplars, merge_stats
+from streams.window_rows import Window, WindowRows
+
+ENGINE = ENGINES["fastdigest"]
+MONDAY_MS = 1_789_948_800_000
+
+
+def stats(count=1, **fields):
+    known = Stats(
+        count, count, 10, 4.0, 1.0, 3.0, 1, 2, 3, 4, 5, 6, 7, pack(np.full(count, 2.0)), ()
+    )
+    return known._replace(**fields)
+
+
+def test_sums_add_up_and_extremes_stay():
+    low = ExemplarRow(False, 9.0, "a", None)
+    high = ExemplarRow(True, 1.0, "b", "E")
+    merged = merge_stats(
+        [stats(2, min_ms=0.5, exemplars=(low,)), stats(3, max_ms=9.0, exemplars=(high,))],
+        ENGINE,
+        500,
+    )
+    assert merged[:13] == (5, 5, 20, 8.0, 0.5, 9.0, 2, 4, 6, 8, 10, 12, 14)
+    assert merged.digest == pack(np.full(5, 2.0))
+    assert merged.exemplars == (high, low)
+    alone = stats()
+    assert merge_stats([alone], ENGINE, 500) is alone
+
+
+@pytest.mark.parametrize(
+    "field", ["count", "duration_us", "hits", "evictions", "ttl_ms", "confidence_ppm"]
+)
+def test_a_sum_stops_where_the_tables_integers_end(field):
+    merged = merge_stats(
+        [stats()._replace(**{field: MAX_SUM - 1}), stats()._replace(**{field: 2})], ENGINE, 500
+    )
+    assert getattr(merged, field) == MAX_SUM
+    assert unpack_row(pack_row(Row(stats=merged))).stats == merged
+    again = merge_stats([merged, stats()._replace(**{field: 5})], ENGINE, 500)
+    assert getattr(again, field) == MAX_SUM
+
+
+def test_three_exemplars_are_kept_failures_first_then_the_slowest_then_by_name():
+    rows = [
+        ExemplarRow(False, 9.0, "slow", None),
+        ExemplarRow(True, 1.0, "b", None),
+        ExemplarRow(True, 1.0, "c", None),
+        ExemplarRow(True, 2.0, "a", None),
+        ExemplarRow(False, 99.0, "slowest", None),
+    ]
+    assert [row.id for row in best_exemplars(rows)] == ["a", "c", "b"]
+    assert [row.id for row in best_exemplars(rows[:2] + rows[4:])] == ["b", "slowest", "slow"]
+
+
+def told(minute, source, block, offset, count, member=OWN):
+    return minute.apply(source, block, member, (offset, stats(count)), ENGINE)
+
+
+def test_of_one_block_the_later_telling_stands():
+    minute = Minute()
+    assert told(minute, 0, 10, 12, 3)
+    assert not told(minute, 0, 10, 11, 2)
+    assert not told(minute, 0, 10, 12, 3)
+    assert told(minute, 0, 10, 19, 5)
+    assert minute.count() == 5
+    assert minute.base is None
+
+
+def test_a_later_block_adds_and_an_earlier_one_is_known():
+    minute = Minute()
+    told(minute, 0, 10, 12, 3)
+    assert told(minute, 0, 20, 21, 1)
+    assert not told(minute, 0, 10, 19, 9)
+    assert told(minute, 0, 30, 31, 2)
+    assert minute.count() == 6
+    assert minute.base.count == 4
+    assert len(minute.parts()) == 2
+
+
+def test_sources_do_not_disturb_each_other():
+    minute = Minute()
+    told(minute, 0, 10, 12, 3)
+    assert told(minute, 1, 5, 6, 4)
+    assert told(minute, 1, 9, 9, 1)
+    assert minute.count() == 8
+    assert minute.base.count == 4
+
+
+def test_members_of_overflow_are_told_apart_and_end_with_their_block():
+    minute = Minute()
+    told(minute, 0, 10, 12, 3, "a")
+    assert told(minute, 0, 10, 11, 4, "b")
+    assert not told(minute, 0, 10, 11, 4, "b")
+    assert minute.count() == 7
+    assert told(minute, 0, 20, 20, 1, "c")
+    assert minute.base.count == 7
+    assert list(minute.open[0].members) == ["c"]
+    assert minute.count() == 8
+
+
+def test_a_row_survives_packing_and_tells_its_version_first():
+    minute = Minute(stats(2), {3: OpenBlock(7, {OWN: (9, stats(4))})}, 5)
+    row = Row(6, 12, [None, minute, None, None, None])
+    assert unpack_row(pack_row(row)) == row
+    assert row.count() == 6
+    assert revision_of(pack_row(row)) == (6, 12)
+    sealed = Row(9, 19, None, stats(9), [(4, 1), (5, 0)])
+    assert unpack_row(pack_row(sealed)) == sealed
+    assert sealed.count() == 9
+    assert revision_of(msgspec.msgpack.encode(State(8, 3, {0: 5}))) == (8, 3)
+
+
+def test_a_final_revision_is_newer_than_the_same_one_not_final():
+    assert published_as(3, final=False) < published_as(3, final=True) < published_as(4, final=False)
+
+
+def test_new_minutes_and_rows_share_nothing():
+    told(Minute(), 0, 1, 1, 1)
+    assert Minute().open == {}
+    assert Row().children == []
+
+
+# ---------------------------------------------------------------------- the table's rows
+
+
+def five(series="*", start_ms=MONDAY_MS):
+    return Window("5m", start_ms, series)
+
+
+def minute_of(count):
+    minute = Minute()
+    told(minute, 0, 0, count, count)
+    return minute
+
+
+def test_windows_know_their_place():
+    window = Window("1m", MONDAY_MS + 7 * 60_000, "a/b")
+    assert window.end_ms == MONDAY_MS + 8 * 60_000
+    assert window.five == Window("5m", MONDAY_MS + 300_000, "a/b")
+    assert Window.of_key(window.five.row_key) == window.five
+    assert [window_rows.minute_place(MONDAY_MS + i * 60_000) for i in range(6)] == [
+        0,
+        1,
+        2,
+        3,
+        4,
+        0,
+    ]
+
+
+def test_changes_are_taken_once_and_packed_rows_are_read_back():
+    packed = {}
+    rows = WindowRows(packed, ENGINE)
+    rows.create(five()).minutes = [minute_of(2), None, None, None, minute_of(3)]
+    assert rows.stats(five()).count == 5
+    assert rows.stats(Window("1m", MONDAY_MS + 240_000, "*")).count == 3
+    assert rows.stats(Window("1m", MONDAY_MS + 60_000, "*")) is None
+    assert rows.stats(five("other")) is None
+    changes = dict(rows.take_changes())
+    assert changes == packed == {five().row_key: packed[five().row_key]}
+    assert revision_of(packed[five().row_key]) == (5, 0)
+    assert list(rows.take_changes()) == []
+    again = WindowRows(dict(packed), ENGINE)
+    assert again.peek(five()).count() == again.get(five()).count() == 5
+    assert again.get(five()) is again.get(five())
+    assert again.peek(five("other")) is None
+
+
+def test_a_deleted_row_is_a_tombstone_unless_it_is_made_again():
+    packed = {}
+    rows = WindowRows(packed, ENGINE)
+    rows.create(five()).minutes = [minute_of(2), None, None, None, None]
+    list(rows.take_changes())
+    rows.touch(five())
+    rows.delete(five())
+    assert rows.get(five()) is None
+    assert list(rows.take_changes()) == [(five().row_key, None)]
+    assert packed == {}
+    assert list(rows.take_changes()) == []
+    rows.create(five()).minutes = [minute_of(1), None, None, None, None]
+    rows.delete(five())
+    rows.create(five()).minutes = [minute_of(4), None, None, None, None]
+    ((key, value),) = rows.take_changes()
+    assert (key, revision_of(value)) == (five().row_key, (4, 0))
+
+
+def test_sealing_keeps_the_sums_and_drops_the_minutes():
+    rows = WindowRows({}, ENGINE)
+    rows.create(five()).minutes = [minute_of(2), None, minute_of(3), None, None]
+    before = rows.stats(five())
+    rows.seal(five())
+    rows.seal(five())
+    rows.seal(five("unknown"))
+    row = rows.get(five())
+    assert (row.minutes, row.revision, row.stats) == (None, 5, before)
+    assert rows.minute(Window("1m", MONDAY_MS, "*")) is None
+    assert rows.stats(five()) == before
+
+
+def test_a_larger_window_is_its_children_and_never_shrinks():
+    rows = WindowRows({}, ENGINE)
+    hour = Window("1h", MONDAY_MS, "*")
+    assert rows.recompute(hour) is None
+    for place, count in ((0, 2), (11, 3)):
+        row = rows.create(five(start_ms=MONDAY_MS + place * 300_000))
+        row.minutes = [minute_of(count), None, None, None, None]
+    row = rows.recompute(hour)
+    assert (row.revision, row.stats.count) == (5, 5)
+    assert row.children == [(2, 0), *[(0, 0)] * 10, (3, 0)]
+    rows.delete(five())
+    assert rows.recompute(hour).revision == 5
+    rows.get(five(start_ms=MONDAY_MS + 11 * 300_000)).minutes[1] = minute_of(7)
+    assert rows.recompute(hour).children[0] == (0, 0)
+    assert rows.recompute(hour).revision == 10
+
+
+def test_no_more_than_a_few_rows_stay_unpacked_and_no_change_is_lost(monkeypatch):
+    monkeypatch.setattr(window_rows, "_KEPT_UNPACKED", 3)
+    packed = {}
+    rows = WindowRows(packed, ENGINE)
+    for number in range(10):
+        rows.create(five(f"s{number}")).minutes = [minute_of(1 + number), None, None, None, None]
+        rows.forget()
+        assert len(rows._unpacked) <= 4
+    changes = dict(rows.take_changes())
+    assert {revision_of(value)[0] for value in changes.values()} == set(range(1, 11))
+    assert [rows.get(five(f"s{number}")).count() for number in range(10)] == list(range(1, 11))

@@ -1,0 +1,511 @@
+"""A target partition's windows, step by step; tests/properties has them live for weeks."""
+
+import json
+
+import numpy as np
+import pytest
+
+from schemas.aggregates import Aggregate
+from schemas.partials import ExemplarRow, PartialRow, Stats
+from streams.digests import ENGINES, pack
+from streams.schedule import INTERVAL_MS, Schedule, ancestors_of, parent_of
+from streams.window_rows import Window
+from streams.windows import Times, Windows
+
+ENGINE = ENGINES["fastdigest"]
+TIMES = Times(lateness_ms=3_600_000, future_ms=60_000, grace_ms=10_000)
+#: Monday 2026-09-21 00:00 UTC.
+MONDAY_MS = 1_789_948_800_000
+MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
+KEPT_MS = HOUR_MS + MINUTE_MS + 10_000
+
+
+def stats(count=1, failures=0):
+    return Stats(
+        count,
+        count - failures,
+        count * 2_500,
+        count * 6.25,
+        2.5,
+        2.5,
+        count,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        pack(np.full(count, 2.5)),
+        (ExemplarRow(False, 2.5, "a", None),),
+    )
+
+
+def row(count=1, at_ms=MONDAY_MS, offset=None, series="*", failures=0):
+    offset = count - 1 if offset is None else offset
+    return PartialRow(series, at_ms // MINUTE_MS, offset, stats(count, failures))
+
+
+def made(sources=1, limit=100, packed=None):
+    return Windows(0, sources, {} if packed is None else packed, TIMES, ENGINE, limit)
+
+
+def read_to(windows, time_ms, source=0):
+    """Say that a source was read to its end and quiet up to a time."""
+    windows.progress(source, 0, MONDAY_MS, time_ms, time_ms)
+
+
+def beat(windows, now_ms=0):
+    """Publish all that is due, as (size, minutes past Monday, count, final); write it."""
+    windows.advance(now_ms)
+    told = []
+    for one in windows.collect(now_ms):
+        windows.confirm(one)
+        aggregate = json.loads(one.value)
+        place = (aggregate["window"]["start_ms"] - MONDAY_MS) // MINUTE_MS
+        told.append((aggregate["window"]["size"], place, aggregate["count"], aggregate["final"]))
+    windows.retire()
+    windows.take_changes()
+    return told
+
+
+def test_a_change_is_published_after_its_interval_and_the_smallest_first():
+    windows = made()
+    windows.apply(0, 0, [row(2)], 1_000)
+    assert windows.oldest_due_ms == 2_000
+    assert beat(windows, 1_999) == []
+    assert beat(windows, 2_000) == [("1m", 0, 2, False)]
+    assert beat(windows, 5_999) == []
+    assert beat(windows, 6_000) == [("5m", 0, 2, False)]
+    assert beat(windows, 100_000) == [
+        ("1h", 0, 2, False),
+        ("6h", 0, 2, False),
+        ("24h", 0, 2, False),
+        ("7d", 0, 2, False),
+    ]
+    assert windows.oldest_due_ms is None
+    assert beat(windows, 1_000_000) == []
+
+
+def test_a_busy_window_is_published_once_an_interval_and_not_put_off():
+    windows = made()
+    for now_ms in range(0, 2_000, 100):
+        windows.apply(0, 0, [row(now_ms // 100 + 1)], now_ms)
+        if now_ms == 900:
+            assert beat(windows, now_ms) == []
+        if now_ms == 1_000:
+            assert beat(windows, now_ms) == [("1m", 0, 11, False)]
+    assert beat(windows, 2_100) == [("1m", 0, 20, False)]
+
+
+def test_a_window_is_final_when_every_source_passed_its_end_by_the_grace():
+    windows = made(sources=2)
+    windows.apply(0, 0, [row(2)], 0)
+    read_to(windows, MONDAY_MS + 70_000, source=0)
+    assert windows.held_finals == 2
+    assert beat(windows) == []
+    read_to(windows, MONDAY_MS + 69_999, source=1)
+    assert windows.held_finals == 0
+    assert beat(windows) == []
+    read_to(windows, MONDAY_MS + 70_000, source=1)
+    assert beat(windows) == [("1m", 0, 2, True)]
+    read_to(windows, MONDAY_MS + 310_000, source=0)
+    read_to(windows, MONDAY_MS + 310_000, source=1)
+    assert beat(windows) == [("5m", 0, 2, True)]
+
+
+def test_finality_waits_for_advance_though_progress_comes_while_publishing():
+    windows = made()
+    windows.apply(0, 0, [row(2)], 0)
+    windows.advance(0)
+    read_to(windows, MONDAY_MS + 8 * DAY_MS)
+    assert not any(json.loads(one.value)["final"] for one in windows.collect(10**9))
+
+
+def test_a_provisional_revision_becomes_final_without_a_change():
+    windows = made()
+    windows.apply(0, 0, [row(2)], 0)
+    assert beat(windows, 1_000) == [("1m", 0, 2, False)]
+    read_to(windows, MONDAY_MS + 70_000)
+    assert beat(windows, 1_000) == [("1m", 0, 2, True)]
+    assert beat(windows, 4_000) == []
+    assert windows.late_revisions == 0
+
+
+def test_late_data_makes_a_new_final_of_every_window_it_touches():
+    windows = made()
+    windows.apply(0, 0, [row(2)], 0)
+    read_to(windows, MONDAY_MS + HOUR_MS + 20_000)
+    assert [told[:1] + told[2:] for told in beat(windows)] == [
+        ("1m", 2, True),
+        ("5m", 2, True),
+        ("1h", 2, True),
+    ]
+    windows.apply(0, 0, [row(3)], 0)
+    assert beat(windows) == [("1m", 0, 3, True), ("5m", 0, 3, True), ("1h", 0, 3, True)]
+    assert windows.late_revisions == 3
+    windows.apply(0, 0, [row(4, MONDAY_MS + MINUTE_MS)], 0)
+    assert beat(windows) == [("1m", 1, 4, True), ("5m", 0, 7, True), ("1h", 0, 7, True)]
+    assert windows.late_revisions == 5
+
+
+def test_without_time_only_finals_go_out_and_the_rest_later():
+    windows = made()
+    windows.apply(0, 0, [row(2), row(3, MONDAY_MS + MINUTE_MS)], 0)
+    read_to(windows, MONDAY_MS + 70_000)
+    windows.advance(10_000)
+    told = [json.loads(one.value) for one in windows.collect(10_000, finals_only=True)]
+    assert [(one["window"]["start_ms"], one["final"]) for one in told] == [(MONDAY_MS, True)]
+    rest = [json.loads(one.value)["window"]["size"] for one in windows.collect(10_000)]
+    assert rest == ["1m", "5m"]
+
+
+def test_a_reader_that_stops_early_finds_the_rest_due_still():
+    windows = made()
+    windows.apply(0, 0, [row(2)], 0)
+    read_to(windows, MONDAY_MS + 8 * DAY_MS)
+    windows.advance(0)
+    sizes = []
+    for _ in range(6):
+        sizes.append(next(iter(windows.collect(0))).window.size)
+        windows.retire()
+    assert sizes == ["1m", "5m", "1h", "6h", "24h", "7d"]
+
+
+def test_rows_are_kept_while_anything_made_of_them_is_owed():
+    packed = {}
+    windows = made(packed=packed)
+    windows.apply(0, 0, [row(2)], 0)
+    windows.take_changes()
+    read_to(windows, MONDAY_MS + 40 * DAY_MS)
+    windows.advance(0)
+    windows.retire()
+    windows.take_changes()
+    assert b"5m/%d/*" % MONDAY_MS in packed
+    assert len(beat(windows)) == 6
+    assert list(packed) == [b"~state/0"]
+    assert len(windows.admission) == 0
+
+
+def test_five_minutes_are_sealed_then_deleted_with_their_hour():
+    packed = {}
+    windows = made(packed=packed)
+    last = MONDAY_MS + 55 * MINUTE_MS
+    windows.apply(0, 0, [row(2), row(3, last)], 0)
+    key = b"5m/%d/*" % last
+    for time_ms, late in (
+        (MONDAY_MS + HOUR_MS + KEPT_MS - 1, False),
+        (MONDAY_MS + HOUR_MS + KEPT_MS, True),
+    ):
+        read_to(windows, time_ms)
+        beat(windows)
+        assert (key in packed) is not late
+        assert bool(windows.apply(0, 0, [row(9, last, offset=50 + late)], 0)) is late
+
+
+def test_what_comes_after_its_five_minutes_are_sealed_is_given_back():
+    packed = {}
+    windows = made(packed=packed)
+    windows.apply(0, 0, [row(2)], 0)
+    read_to(windows, MONDAY_MS + 5 * MINUTE_MS + KEPT_MS)
+    beat(windows)
+    late = [
+        row(9, offset=99),
+        row(1, offset=99, series="new"),
+        row(1, MONDAY_MS + 5 * MINUTE_MS, 99),
+    ]
+    assert windows.apply(0, 0, late, 0) == late[:2]
+    assert len(windows.admission) == 1
+    again = made(packed=dict(packed))
+    assert again.apply(0, 0, late, 0) == late[:2]
+
+
+def test_what_was_told_before_a_progress_or_a_later_block_is_known():
+    windows = made()
+    windows.apply(0, 0, [row(2, offset=5)], 0)
+    windows.progress(0, 6, MONDAY_MS, None)
+    assert windows.apply(0, 0, [row(9, offset=5, series="zombie")], 0) == []
+    windows.apply(0, 0, [row(1, offset=6, series="new")], 0)
+    windows.progress(0, 3, MONDAY_MS, None)
+    windows.apply(0, 20, [row(1, offset=20)], 0)
+    windows.apply(0, 0, [row(9, offset=19, series="zombie")], 0)
+    windows.apply(1, 0, [row(1, offset=0, series="other")], 0)
+    assert sorted(one.window.series for one in windows.collect(1_000)) == ["*", "new", "other"]
+
+
+def test_a_restart_makes_due_what_was_not_known_to_be_published():
+    packed = {}
+    windows = made(packed=packed)
+    windows.apply(0, 0, [row(2), row(3, MONDAY_MS + MINUTE_MS)], 0)
+    windows.advance(1_000)
+    first = next(windows.collect(1_000))
+    windows.confirm(first)
+    windows.take_changes()
+    again = made(packed=packed)
+    assert again.oldest_due_ms is not None
+    assert beat(again, 100_000) == [
+        ("1m", 1, 3, False),
+        ("5m", 0, 5, False),
+        ("1h", 0, 5, False),
+    ]
+    assert [told[0] for told in beat(again, 200_000)] == ["6h", "24h", "7d"]
+    assert beat(made(packed=packed), 10**9) == []
+    final = made(packed=packed)
+    read_to(final, MONDAY_MS + 70_000)
+    assert beat(final) == [("1m", 0, 2, True)]
+    read_to(final, MONDAY_MS + 8 * DAY_MS)
+    assert [told[::3] for told in beat(final)] == [
+        (size, True) for size in ("1m", "5m", "1h", "6h", "24h", "7d")
+    ]
+
+
+def test_a_restart_computes_parents_that_lag_behind_their_children():
+    packed = {}
+    windows = made(packed=packed)
+    windows.apply(0, 0, [row(2)], 0)
+    beat(windows, 1_000)
+    beat(windows, 5_000)
+    again = made(packed=packed)
+    assert [told[0] for told in beat(again, 100_000)] == ["1h"]
+    assert [told[0] for told in beat(again, 200_000)] == ["6h", "24h", "7d"]
+    hour = b"1h/%d/*" % MONDAY_MS
+    older = dict(packed)
+    again.apply(0, 0, [row(5)], 0)
+    beat(again, 300_000)
+    behind = dict(packed) | {hour: older[hour]}
+    assert ("1h", 0, 5, False) in beat(made(packed=behind), 400_000)
+
+
+def test_a_restart_does_no_more_than_what_is_owed():
+    packed = {}
+    windows = made(packed=packed)
+    windows.apply(0, 0, [row(2)], 0)
+    read_to(windows, MONDAY_MS + 320_000)
+    beat(windows, 100_000)
+    beat(windows, 200_000)
+    again = made(packed=packed)
+    assert again.oldest_due_ms is None
+    assert again.held_finals == 4
+
+
+def test_a_former_owners_late_row_is_dropped_at_recovery():
+    packed = {}
+    windows = made(packed=packed)
+    windows.apply(0, 0, [row(2)], 0)
+    windows.take_changes()
+    stale = dict(packed)
+    read_to(windows, MONDAY_MS + 40 * DAY_MS)
+    beat(windows)
+    assert list(packed) == [b"~state/0"]
+    key = b"5m/%d/*" % MONDAY_MS
+    packed[key] = stale[key]
+    again = made(packed=packed)
+    assert again.oldest_due_ms is None
+    assert len(again.admission) == 0
+    assert (key, None) in again.take_changes()
+    assert list(packed) == [b"~state/0"]
+
+
+def test_the_states_version_grows_and_it_is_written_last_and_only_when_it_changed():
+    windows = made(packed=(packed := {}))
+    windows.apply(0, 7, [row(2, offset=8)], 0)
+    windows.progress(0, 9, MONDAY_MS, None)
+    assert [key for key, _ in windows.take_changes()] == [b"5m/%d/*" % MONDAY_MS, b"~state/0"]
+    assert windows.take_changes() == []
+    again = made(packed=packed)
+    assert again.apply(0, 7, [row(9, offset=8, series="zombie")], 0) == []
+    assert len(again.admission) == 1
+
+
+def test_after_a_restart_of_everything_silence_still_ends_windows():
+    packed = {}
+    windows = made(packed=packed)
+    windows.apply(0, 0, [row(2, MONDAY_MS + MINUTE_MS)], 0)
+    windows.take_changes()
+    again = made(packed=packed)
+    again.progress(0, 50, None, MONDAY_MS + DAY_MS, 69_999)
+    assert beat(again) == [] or not beat(again)[0][3]
+    again.progress(0, 50, None, MONDAY_MS + DAY_MS, 70_000)
+    assert ("1m", 1, 2, True) in beat(again)
+
+
+def test_past_the_limit_totals_stay_exact_and_overflow_holds_the_rest():
+    windows = made(limit=3)
+    windows.apply(
+        0, 0, [row(9), *(row(n + 1, series=f"op{n}") for n in range(5)), row(5, series="op4")], 0
+    )
+    windows.apply(0, 0, [row(8, series="op4", offset=50), row(8, series="op0", offset=50)], 0)
+    windows.apply(0, 60, [row(1, series="op3", offset=60)], 0)
+    told = {one.window.series: json.loads(one.value)["count"] for one in windows.collect(1_000)}
+    assert told == {"*": 9, "op0": 8, "op1": 2, "overflow-0": 3 + 4 + 8 + 1}
+    assert windows.admission.refused_names == ["op2", "op3", "op4"]
+
+
+def test_an_hour_and_more_tell_their_trend_against_the_window_before():
+    windows = made()
+    for place in range(24):
+        at_ms = MONDAY_MS + place * 5 * MINUTE_MS
+        windows.apply(0, 0, [row(400, at_ms, failures=4 if place < 12 else 40)], 0)
+    told = {}
+    for one in [one for now_ms in (10_000, 100_000) for one in windows.collect(now_ms)]:
+        aggregate = json.loads(one.value)
+        Aggregate.model_validate_json(one.value)
+        told[aggregate["window"]["size"], aggregate["window"]["start_ms"]] = aggregate["trend"]
+    assert told["5m", MONDAY_MS] is None
+    assert told["1h", MONDAY_MS]["verdict"] == "insufficient_data"
+    second = told["1h", MONDAY_MS + HOUR_MS]
+    assert second["verdict"] == "degrading"
+    assert second["evidence"]["baseline_count"] == second["evidence"]["count"] == 4_800
+
+
+def test_a_window_that_just_began_is_judged_by_its_children_so_far():
+    windows = made()
+    for place in (*range(12), 12, 13):
+        at_ms = MONDAY_MS + place * 5 * MINUTE_MS
+        windows.apply(0, 0, [row(400, at_ms, failures=4 if place < 12 else 40)], 0)
+    told = [
+        json.loads(one.value) for now_ms in (10_000, 100_000) for one in windows.collect(now_ms)
+    ]
+    (trend,) = [
+        one["trend"]
+        for one in told
+        if (one["window"]["size"], one["window"]["start_ms"]) == ("1h", MONDAY_MS + HOUR_MS)
+    ]
+    assert (trend["verdict"], trend["evidence"]["agreeing"]) == ("degrading", 2)
+
+
+def test_an_aggregate_says_what_its_rows_do():
+    windows = made()
+    full = Stats(
+        4,
+        3,
+        10_000,
+        30.0,
+        1.0,
+        4.0,
+        1,
+        3,
+        2,
+        2,
+        90_000,
+        4,
+        3_000_000,
+        pack(np.array([1.0, 2.0, 3.0, 4.0])),
+        (ExemplarRow(True, 4.0, "bad", "E"),),
+    )
+    windows.apply(0, 0, [PartialRow('a{platform="p"}', MONDAY_MS // MINUTE_MS, 3, full)], 0)
+    (one,) = windows.collect(1_000)
+    told = Aggregate.model_validate_json(one.value)
+    assert one.key == b'a{platform="p"}/1m/%d' % MONDAY_MS
+    assert (told.series.operation, told.series.platform, told.series.confidence) == ("a", "p", None)
+    assert (told.window.start_ms, told.window.end_ms) == (MONDAY_MS, MONDAY_MS + MINUTE_MS)
+    assert (told.count, told.successes, told.failures, told.revision) == (4, 3, 1, 4)
+    assert (told.success_rate, told.error_rate) == (0.75, 0.25)
+    durations = told.duration_ms
+    assert (durations.sum, durations.mean, durations.min, durations.max) == (10.0, 2.5, 1.0, 4.0)
+    assert durations.std_dev == pytest.approx(np.std([1, 2, 3, 4]))
+    assert (durations.p50, durations.p90) == pytest.approx((2.5, 3.7))
+    assert (durations.p95, durations.p99) == pytest.approx((3.85, 3.97))
+    cache = told.cache
+    assert (cache.lookups, cache.hits, cache.misses) == (4, 1, 3)
+    assert (cache.hit_rate, cache.miss_rate) == (0.25, 0.75)
+    assert (cache.evictions, cache.eviction_rate, cache.average_ttl_s) == (2, 0.5, 45.0)
+    assert (told.mean_confidence, told.confidence_count) == (0.75, 4)
+    assert [tuple(one.model_dump().values()) for one in told.exemplars] == [
+        ("bad", False, 4.0, "E")
+    ]
+    assert told.digest.n == 4
+    assert sorted(one.m for one in told.digest.centroids) == [1, 2, 3, 4]
+
+
+def test_rates_of_nothing_are_null_and_percentiles_stay_within_the_extremes():
+    windows = made()
+    bare = stats(3)._replace(hits=0, min_ms=2.500001, max_ms=2.500002)
+    windows.apply(0, 0, [PartialRow("*", MONDAY_MS // MINUTE_MS, 3, bare)], 0)
+    (one,) = windows.collect(1_000)
+    told = Aggregate.model_validate_json(one.value)
+    assert (told.cache.hit_rate, told.cache.miss_rate, told.cache.eviction_rate) == (None,) * 3
+    assert (told.cache.average_ttl_s, told.mean_confidence) == (None, None)
+    assert told.duration_ms.p50 == 2.500001
+    assert told.duration_ms.std_dev == 0
+
+
+def test_a_confirmation_of_what_is_gone_or_older_changes_nothing():
+    windows = made()
+    windows.apply(0, 0, [row(2)], 0)
+    (old,) = windows.collect(1_000)
+    windows.apply(0, 0, [row(3)], 1_000)
+    (new,) = windows.collect(2_000)
+    windows.confirm(new)
+    windows.confirm(old)
+    windows.apply(0, 0, [row(4)], 2_000)
+    assert [one.published for one in windows.collect(3_000)] == [8]
+    other = made()
+    other.confirm(new)
+    assert other.take_changes() == []
+
+
+# ---------------------------------------------------------------------- the schedule
+
+
+def test_parents_are_recomputed_windows_only():
+    minute = Window("1m", MONDAY_MS + 5 * MINUTE_MS, "*")
+    assert parent_of(minute) is None
+    assert parent_of(minute.five) == Window("1h", MONDAY_MS, "*")
+    assert parent_of(Window("7d", MONDAY_MS, "*")) is None
+    assert [one.size for one in ancestors_of(minute)] == ["1h", "6h", "24h", "7d"]
+    assert [one.size for one in ancestors_of(Window("6h", MONDAY_MS, "*"))] == ["24h", "7d"]
+
+
+def test_a_time_settles_only_when_all_that_ends_at_it_can():
+    schedule = Schedule(TIMES)
+    owed, free = Window("5m", MONDAY_MS + 55 * MINUTE_MS, "b"), Window("5m", MONDAY_MS, "a")
+    for window in (owed, free):
+        schedule.enter(window)
+    schedule.advance(MONDAY_MS + 2 * DAY_MS, 0)
+    for _ in range(2):
+        schedule.changed(owed, 0)
+        ended = [(end.action, window) for end, windows in schedule.endings() for window in windows]
+        assert ("expire", free) not in ended
+        assert schedule.settled_ms == MONDAY_MS + HOUR_MS + KEPT_MS - 1
+    schedule.done(owed)
+    ended = [(end.action, window) for end, windows in schedule.endings() for window in windows]
+    assert sorted(ended) == [("expire", free), ("expire", owed), ("seal", owed)]
+    assert schedule.settled_ms == MONDAY_MS + 2 * DAY_MS
+
+
+def test_a_minute_or_a_parent_that_is_due_keeps_its_row():
+    five = Window("5m", MONDAY_MS, "a")
+    for keeper in (Window("1m", MONDAY_MS + 4 * MINUTE_MS, "a"), Window("1h", MONDAY_MS, "a")):
+        schedule = Schedule(TIMES)
+        schedule.enter(five)
+        schedule.advance(MONDAY_MS + DAY_MS, 0)
+        schedule.done(five)
+        schedule.changed(keeper, 0)
+        assert list(schedule.endings()) == []
+        schedule.done(keeper)
+        assert [end.action for end, _ in schedule.endings()] == ["seal", "expire"]
+
+
+def test_time_never_goes_back_and_every_interval_is_known():
+    schedule = Schedule(TIMES)
+    schedule.advance(500, 0)
+    schedule.advance(400, 0)
+    assert schedule.reached_ms == 500
+    assert INTERVAL_MS == {
+        "1m": 1_000,
+        "5m": 5_000,
+        "1h": 30_000,
+        "6h": 60_000,
+        "24h": 60_000,
+        "7d": 60_000,
+    }
+
+
+def test_a_final_window_without_a_row_is_due_at_once_too():
+    schedule = Schedule(TIMES)
+    hour, later = Window("1h", MONDAY_MS, "a"), Window("1h", MONDAY_MS + HOUR_MS, "a")
+    schedule.changed(hour, 0)
+    schedule.changed(later, 0)
+    schedule.advance(MONDAY_MS + HOUR_MS + 10_000, 7)
+    assert schedule.due("1h", 7) == [hour]
+    assert schedule.awaited_count == 1
