@@ -48,6 +48,12 @@ _TROUBLE_SHARE = 0.3
 _NO = {"", "0", "no", "off", "false"}
 #: Of the environment's OPWATCH_…, what says how to reach Kafka; the rest would make a demo differ.
 _KEPT = ("OPWATCH_KAFKA_", "OPWATCH_REPLICATION", "OPWATCH_STACK_")
+_WORKER = ("agents.cli", "worker", "measure")
+_MOCK_WORKER = ("examples.job_parser.mock_worker",)
+_MOCKED = (
+    "This Kafka is librdkafka's mock cluster: it keeps nothing, and exact counts are not promised."
+    " What you see is how it looks, not what it is worth."
+)
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 
@@ -68,6 +74,7 @@ class Demo:
         }
         self.settings = Settings(topic_prefix=self.prefix, partitions=_PARTITIONS)
         self._environment["OPWATCH_KAFKA_BOOTSTRAP"] = self.settings.kafka_bootstrap
+        self.mocked = _mocked(self.settings.kafka_bootstrap)
         self._for_s = for_s
         self._degrade = environment.get("DEGRADE", "").lower() not in _NO
         self._folder = folder
@@ -80,7 +87,7 @@ class Demo:
         self._ran_s: float | None = None
         self.interrupted = asyncio.Event()
         self._worker = Supervised(
-            [sys.executable, "-m", "agents.cli", "worker", "measure"],
+            [sys.executable, "-m", *(_MOCK_WORKER if self.mocked else _WORKER)],
             self._environment,
             folder / "worker.log",
             self._notify,
@@ -94,7 +101,7 @@ class Demo:
             NeverRuns: the worker could not be kept running.
             ParserEnded: the job parser broke.
         """
-        await topics.ensure(self.settings, deadline_s=_REACH_S)
+        await self._make_topics()
         exact = False
         try:
             async with self._running() as running, aggregates(self.settings) as batches:
@@ -107,6 +114,8 @@ class Demo:
                     result = self._result()
                     exact = summary.agrees(result, self._counts)
                     summary.tell(result, self._counts, self._console)
+                    if self.mocked:
+                        self._console.print(_MOCKED, style="bold red")
                 finally:
                     following.cancel()
                     await asyncio.gather(following, return_exceptions=True)
@@ -114,6 +123,15 @@ class Demo:
             if exact:
                 await self._clear()
         return exact
+
+    async def _make_topics(self) -> None:
+        if not self.mocked:
+            await topics.ensure(self.settings, deadline_s=_REACH_S)
+            return
+        from examples.job_parser import mock_worker  # loads all of Faust
+
+        self._console.print(_MOCKED, style="bold red")
+        await mock_worker.use(self.settings)
 
     # ---------------------------------------------------------------- what runs
 
@@ -223,9 +241,11 @@ class Demo:
             hints=self._hints(),
         )
 
-    def _hints(self) -> tuple[str, str]:
+    def _hints(self) -> tuple[str, ...]:
         kill = f"kill -9 {self._worker.pid or '…'}"
         where = f"OPWATCH_KAFKA_BOOTSTRAP={self.settings.kafka_bootstrap}"
+        if self.mocked:  # neither promises exact counts nor answers what `tail` asks
+            return ()
         return (
             f"{kill}     the worker comes back, the counts stay exact",
             f"{where} OPWATCH_TOPIC_PREFIX={self.prefix} .venv/bin/opwatch tail",
@@ -299,7 +319,7 @@ async def _main(for_s: float, folder: Path) -> int:
     except NeverRuns as error:
         print(f"demo: the worker does not keep running. Its last words:\n{error}", file=sys.stderr)
         return EXIT_FAILED
-    if not exact:
+    if not (exact or demo.mocked):
         return EXIT_FAILED
     _tell_what_next()
     return 0
@@ -313,9 +333,9 @@ def _tell_what_next() -> None:
     )
 
 
-def _mocked() -> bool:
+def _mocked(bootstrap: str) -> bool:
     kafka = bringup.recorded().kafka
-    return kafka is not None and kafka.by == "mock"
+    return kafka is not None and kafka.by == "mock" and kafka.address == bootstrap
 
 
 def main() -> int:

@@ -80,7 +80,7 @@ def _tell_trouble(trouble: Trouble, counts: Counts, console: Console) -> None:
     platforms = " and ".join(trouble.platforms)
     until = f"until {_time(trouble.ended_ms)}" if trouble.ended_ms else "to the end"
     console.print(
-        f"\n[bold]{platforms} were in trouble from {_time(trouble.began_ms)} {until} UTC[/]: their"
+        f"\n[bold]{platforms} were in trouble from {_time(trouble.began_ms)} UTC {until}[/]: their"
         " pages came cut or not at all. What the 1m windows showed before, and at their worst"
         " until the cache had forgotten the cut pages:",
     )
