@@ -180,7 +180,14 @@ class Measure:
         self._continuity.lost(tps)
         self._ingest.lost(tps)
         self._windows.lost(tps)
-        self.table.lost({tp.partition for tp in tps if tp.topic == self.changelog.name})
+        # Faust reads on where it stood in the changelog of a partition that stays: the rows it
+        # read before are gone, so it must begin anew.
+        recovery = self.app.tables.recovery
+        recovery.flush_buffers()
+        for tp in tps:
+            if tp.topic == self.changelog.name:
+                recovery.revoke(tp)
+                self.table.lost(tp.partition)
 
     # ------------------------------------------------------------------ health
 

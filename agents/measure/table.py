@@ -1,6 +1,6 @@
 """Restore the rows of the windows table from its changelog."""
 
-from collections.abc import Collection, Iterable, MutableMapping
+from collections.abc import Iterable, MutableMapping
 from typing import Any
 
 import faust
@@ -23,10 +23,9 @@ class WindowsTable(faust.Table):
         """Return a partition's rows."""
         return self._of.setdefault(partition, {})
 
-    def lost(self, partitions: Collection[int]) -> None:
-        """Forget partitions."""
-        for partition in partitions:
-            self._of.pop(partition, None)
+    def lost(self, partition: int) -> None:
+        """Forget a partition's rows."""
+        self._of.pop(partition, None)
 
     def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
         """Take chunks of the changelog in."""

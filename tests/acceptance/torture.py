@@ -73,7 +73,8 @@ class Run:
         elif action == "broker":
             self.kafka.restart()
         else:
-            place = f"{self.rng.choice(FAILPOINTS)}:{self.rng.randrange(1, 6)}"
+            place = action.partition(" ")[2] or self.rng.choice(FAILPOINTS)
+            place += f":{self.rng.randrange(1, 6)}"
             self.workers.signal(name, signal.SIGKILL)
             self.workers._processes[name].wait()
             self.workers.start(name, failpoint=place)
@@ -127,6 +128,9 @@ class Run:
             "revisions": len(records),
             "dead letters": len(dead),
             "actions": dict(Counter(one.split(":")[0] for one in self.done)),
+            "failpoints reached": [status for _, status in self.workers.ended].count(
+                -signal.SIGKILL
+            ),
             "ended by themselves": [status for _, status in self.workers.ended],
             "wrong": wrong[:5],
         }

@@ -1,0 +1,22 @@
+"""Every window, 1m to 7d, equals an oracle's, whatever is killed meanwhile."""
+
+from pathlib import Path
+
+import pytest
+
+from stack.kafka import LocalKafka
+from tests.acceptance.torture import FAILPOINTS, Run
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(420)]
+
+
+def test_windows_are_exact_under_kills_pauses_joins_failpoints_and_a_broker_restart(
+    tmp_path: Path,
+) -> None:
+    actions = ["kill", "stop", *(f"failpoint {place}" for place in FAILPOINTS)]
+    actions += ["broker", "term", "join"]
+    with LocalKafka(tmp_path / "kafka") as kafka:
+        result = Run(kafka, 11, tmp_path, events=20_000).run(actions)
+    assert result["wrong"] == []
+    assert result["operations"] == 20_000
+    assert result["failpoints reached"] >= 3

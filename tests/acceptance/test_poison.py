@@ -1,0 +1,136 @@
+"""Bad input ends as one dead letter each; the worker lives and its neighbours count."""
+
+import json
+import time
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from tests.acceptance import oracle
+from tests.acceptance.conftest import PARTITIONS
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
+
+TEN_MB = 10 * 1024 * 1024
+
+
+def operation(**changed: object) -> dict[str, object]:
+    return {
+        "id": "x",
+        "operation": "parse",
+        "platform": "lever",
+        "occurred_at": int(time.time() * 1000),
+        "success": True,
+        "duration_ms": 12.5,
+    } | changed
+
+
+def text(**changed: object) -> bytes:
+    return json.dumps(operation(**changed)).encode()
+
+
+def poison() -> dict[str, bytes | None]:
+    """Return records that hold nothing good, by name; each is one dead letter."""
+    return {
+        "not json": b"\x00\x01 not json",
+        "half a record": text()[:40],
+        "empty": b"",
+        "null": None,
+        "empty array": b"[]",
+        "a number": b"17",
+        "wrong types": text(success="yes", duration_ms="12"),
+        "missing fields": b'{"id":"x"}',
+        "NaN": text().replace(b"12.5", b"NaN"),
+        "infinity": text().replace(b"12.5", b"Infinity"),
+        "too large a number": text().replace(b"12.5", b"1e999"),
+        "negative": text(duration_ms=-1),
+        "confidence 7": text(confidence=7),
+        "cache maybe": text(cache="maybe"),
+        "the name of all": text(operation="*"),
+        "1970": text(occurred_at=17),
+        "2100": text(occurred_at="2100-01-01T00:00:00Z"),
+        "year 10000": text(occurred_at=10**15),
+        "deep": b'{"a":' * 50_000,
+        "deep array": b"[" * 50_000,
+        "not utf-8": text().replace(b"lever", b"\xff\xfe"),
+        "10 MB": text(error_message="x" * TEN_MB),
+    }
+
+
+def made(kafka: str, prefix: str) -> Producer:
+    admin = AdminClient({"bootstrap.servers": kafka})
+    topic = NewTopic(
+        prefix + "operations", PARTITIONS, 1, config={"max.message.bytes": str(2 * TEN_MB)}
+    )
+    admin.create_topics([topic])[prefix + "operations"].result(30)
+    return Producer({"bootstrap.servers": kafka, "message.max.bytes": 2 * TEN_MB, "linger.ms": 20})
+
+
+def latest(kafka: str, prefix: str) -> dict[str, dict]:
+    """Return the aggregates that stand, by key."""
+    found: dict[str, dict] = {}
+    for record in oracle.read_topic(kafka, prefix + "aggregates"):
+        one = json.loads(record.value())
+        known = found.get(record.key().decode())
+        if known is None or one["revision"] >= known["revision"]:
+            found[record.key().decode()] = one
+    return found
+
+
+def total(aggregates: dict[str, dict], series: str = "*") -> int:
+    return sum(one["count"] for key, one in aggregates.items() if key.startswith(f"{series}/1m/"))
+
+
+def test_each_bad_record_is_one_dead_letter_and_its_neighbours_count(
+    kafka, prefix, worker, eventually
+):
+    producer = made(kafka, prefix)
+    good = 0
+    for value in poison().values():
+        producer.produce(prefix + "operations", text())
+        producer.produce(prefix + "operations", value)
+        good += 1
+    bad_element = [operation(), {"id": "no more"}, operation(), "a text", operation()]
+    producer.produce(prefix + "operations", json.dumps(bad_element).encode())
+    producer.flush(60)
+
+    bad = len(poison()) + 2
+    letters = eventually(
+        lambda: (
+            found
+            if len(found := oracle.read_topic(kafka, prefix + "dead-letters")) >= bad
+            else None
+        )
+    )
+    assert len({letter.key() for letter in letters}) == len(letters) == bad
+    reasons = {dict(letter.headers())["reason"] for letter in letters}
+    assert {b"null_value", b"empty_array", b"too_old", b"from_future", b"too_large"} < reasons
+    assert all(len(letter.value() or b"") <= 64 * 1024 for letter in letters)
+    eventually(lambda: total(latest(kafka, prefix)) == good + 3)
+    assert worker.ended == []
+
+
+def test_a_hundred_thousand_platforms_fill_overflow_not_the_memory(
+    kafka, prefix, worker, eventually
+):
+    producer = made(kafka, prefix)
+    for i in range(100_000):
+        producer.produce(prefix + "operations", text(platform=f"platform-{i}"))
+        if i % 5_000 == 0:
+            producer.flush(30)
+    producer.flush(60)
+
+    eventually(lambda: total(latest(kafka, prefix)) == 100_000, 150)
+    worker.supervise()
+    assert worker.ended == []
+    aggregates = latest(kafka, prefix)
+    minutes = [one for key, one in aggregates.items() if "/1m/" in key]
+    by_platform = [
+        one
+        for one in minutes
+        if one["series"]["operation"] == "*" and one["series"]["platform"] is not None
+    ]
+    assert sum(one["count"] for one in by_platform) == 100_000
+    assert any(one["series"]["platform"].startswith("overflow-") for one in by_platform)
+    assert len({json.dumps(one["series"]) for one in minutes}) <= 10_000 + 20
