@@ -46,7 +46,7 @@ bench: $(VENV)/.installed ## compare this worker with others on one broker
 	@$(PY) -m stack run -- $(PY) -m benchmarks
 
 torture: $(VENV)/.installed ## kill workers at random and compare with an oracle (SEEDS=20)
-	@$(PY) -m stack run -- $(PY) -m tests.acceptance.torture --seeds $(SEEDS)
+	@$(PY) -m tests.acceptance.torture --seeds $(SEEDS)
 
 up: $(VENV)/.installed ## start Kafka and PostgreSQL on loopback and say where
 	@$(PY) -m stack up
@@ -72,7 +72,7 @@ lock: ## pin the newest versions again (requirements*.lock)
 
 clean: ## remove the environment, caches and the stack's data
 	@if [ -x $(PY) ]; then $(PY) -m stack down --data; fi
-	@rm -rf $(VENV) .lock-venv .stack .coverage .coverage.* htmlcov dist build
+	@rm -rf $(VENV) .lock-venv .stack .bench .coverage .coverage.* htmlcov dist build
 	@rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

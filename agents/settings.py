@@ -1,6 +1,5 @@
 """Read the settings from the environment (`OPWATCH_…`), check them, and mask the secrets."""
 
-import socket
 import ssl
 from typing import Annotated, Any, Literal
 
@@ -48,10 +47,10 @@ class Settings(BaseSettings):
     replication: Annotated[int, Field(ge=1, le=10)] = Field(
         1, description="Replicas of each topic that opwatch creates."
     )
-    instance: str = Field(
-        default_factory=socket.gethostname,
-        description="This worker's name: unique, and the same after a restart (then Kafka gives"
-        " it its partitions back at once).",
+    instance: str | None = Field(
+        None,
+        description="This worker's name: no other's, and the same after a restart, so that Kafka"
+        " gives it its partitions back at once. By default the host's name and a number.",
     )
     session_timeout_s: Annotated[float, Field(ge=1, le=300)] = Field(
         10.0, description="After this long without a sign a worker's partitions go to another."

@@ -15,6 +15,7 @@ from faust.types import TP
 
 from agents import logs, metrics, topics
 from agents.health import Health
+from agents.instance import claim
 from agents.measure.ingest import PROGRESS_S, TELL_S, Ingest
 from agents.measure.table import WindowsTable
 from agents.measure.windows import BEAT_S, WindowsBeat
@@ -66,7 +67,7 @@ def _faust_app(settings: Settings) -> faust.App:
         broker_request_timeout=max(40.0, settings.session_timeout_s + 5),
         broker_commit_interval=1.0,
         consumer_auto_offset_reset="earliest",
-        consumer_group_instance_id=settings.instance,
+        consumer_group_instance_id=claim(settings, "measure"),
         stream_wait_empty=False,
         stream_recovery_delay=0.0,
         store="memory://",
