@@ -122,6 +122,15 @@ def test_refused_records_end_a_block_by_their_offsets_alone():
     assert block.end == 20_010
 
 
+def test_reading_on_moves_no_end_that_is_known(monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK_EVENTS", 2)
+    block = Block(0)
+    events, _ = read_events([one(0), one(7)], LIMITS)
+    block.take(events, 0)
+    block.reach(30_000)
+    assert block.end == 8
+
+
 def test_an_empty_block_folds_to_nothing():
     block = Block(0)
     events, _ = read_events([], LIMITS)
@@ -151,7 +160,8 @@ def test_a_fold_is_cumulative_but_tells_only_what_was_touched():
 def test_an_error_type_of_any_length_is_cut():
     block = Block(0)
     events, _ = read_events(
-        [one(0, success=False, error_type="E" * 5000), one(1, error_type=None)], LIMITS
+        [one(0, success=False, error_type="E" * (ERROR_TYPE_LENGTH + 1)), one(1, error_type=None)],
+        LIMITS,
     )
     block.take(events, 0)
     for row in block.fold(-1):

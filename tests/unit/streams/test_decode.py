@@ -224,6 +224,14 @@ def test_what_is_too_old_or_from_the_future_is_judged_by_its_record(occurred_at,
     assert [(one.index, one.reason, one.value) for one in refused] == [(1, reason, bad)]
 
 
+def test_the_bounds_of_age_count_also_beside_a_refused_neighbour():
+    times = (NOW_MS - 3_600_000, NOW_MS + 60_000, 0)
+    records = [Record(i, NOW_MS, packed(occurred_at=at)) for i, at in enumerate(times)]
+    events, refused = read_events(records, LIMITS)
+    assert events.offset.tolist() == [0, 1]
+    assert [one.record.offset for one in refused] == [2]
+
+
 def test_the_age_told_is_the_distance_to_the_record():
     records = [
         Record(0, NOW_MS, packed(occurred_at=NOW_MS - 4_000_000)),

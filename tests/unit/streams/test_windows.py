@@ -340,6 +340,19 @@ def test_past_the_limit_totals_stay_exact_and_overflow_holds_the_rest():
     assert windows.admission.refused_names == ["op2", "op3", "op4"]
 
 
+def test_a_restart_without_the_state_counts_no_one_beside_overflow_again():
+    packed = {}
+    windows = made(limit=1, packed=packed)
+    windows.apply(0, 0, [row(9), row(2, series="a"), row(3, series="b", offset=8)], 0)
+    windows.apply(0, 20, [row(1, series="c", offset=20)], 0)
+    windows.take_changes()
+    del packed[b"~state/0"]  # its writer died before
+    again = made(limit=100, packed=packed)
+    again.apply(0, 0, [row(3, series="b", offset=8)], 0)
+    told = {one.window.series: json.loads(one.value)["count"] for one in again.collect(10_000)}
+    assert told == {"*": 9, "overflow-0": 6}
+
+
 def test_an_hour_and_more_tell_their_trend_against_the_window_before():
     windows = made()
     for place in range(24):
