@@ -305,6 +305,23 @@ def test_a_former_owners_late_row_is_dropped_at_recovery():
     assert list(packed) == [b"~state/0"]
 
 
+def test_recovery_drops_and_keeps_a_row_to_the_millisecond():
+    until_ms = MONDAY_MS + HOUR_MS + KEPT_MS
+    key = b"5m/%d/*" % MONDAY_MS
+    for time_ms, kept in ((until_ms - 1, True), (until_ms, False)):
+        packed = {}
+        windows = made(packed=packed)
+        windows.apply(0, 0, [row(2)], 0)
+        windows.take_changes()
+        stale = packed[key]
+        read_to(windows, time_ms)
+        beat(windows)
+        assert (key in packed) is kept
+        packed.setdefault(key, stale)
+        made(packed=packed)
+        assert (key in packed) is kept
+
+
 def test_the_states_version_grows_and_it_is_written_last_and_only_when_it_changed():
     windows = made(packed=(packed := {}))
     windows.apply(0, 7, [row(2, offset=8)], 0)
@@ -443,13 +460,16 @@ def test_rates_of_nothing_are_null_and_percentiles_stay_within_the_extremes():
 
 
 def test_a_confirmation_of_what_is_gone_or_older_changes_nothing():
-    windows = made()
+    packed = {}
+    windows = made(packed=packed)
     windows.apply(0, 0, [row(2)], 0)
     (old,) = windows.collect(1_000)
     windows.apply(0, 0, [row(3)], 1_000)
     (new,) = windows.collect(2_000)
     windows.confirm(new)
     windows.confirm(old)
+    windows.take_changes()
+    assert ("1m", 0, 3, False) not in beat(made(packed=dict(packed)), 10_000)
     windows.apply(0, 0, [row(4)], 2_000)
     assert [one.published for one in windows.collect(3_000)] == [8]
     other = made()
