@@ -171,8 +171,8 @@ def _text(html: str | None) -> str | None:
 # Written in a hurry one night, as such things are: no pattern begins with a letter it could be
 # looked up by, so each is tried, and backtracks, at every place of the page.
 _SALVAGE = {
-    "title": re.compile(r'(?is)(?:\w+\W+)?\W?title"?\W+([^"<>]{2,200})"'),
-    "company": re.compile(r'(?is)(?:\w+\W+)?organization"?[^}]*?"name"\W+([^"<>]{2,200})"'),
+    "title": re.compile(r'(?is)(?:\w+\W+)?\W?title"\s*:\s*"([^"<>]{2,200})"'),
+    "company": re.compile(r'(?is)(?:\w+\W+)?organization"?[^}]*?"name"\s*:\s*"([^"<>]{2,200})"'),
     "description": re.compile(r'(?is)(?:\w+\W+)?\W?description(?:html)?"\W+p>([^"]{2,})"'),
 }
 _MOST = 60_000

@@ -1,0 +1,135 @@
+"""The demo counts exactly what its service published, and leaves nothing behind."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from confluent_kafka.admin import AdminClient
+
+ROOT = Path(__file__).parents[2]
+END_S = 90
+
+
+class Running:
+    """A demo in a process of its own, without a terminal."""
+
+    def __init__(self, kafka: str, log: Path, **environment: str) -> None:
+        ours = {k: v for k, v in os.environ.items() if not k.startswith("OPWATCH_")}
+        self.log = log
+        with log.open("wb") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "examples.job_parser.demo"],
+                cwd=ROOT,
+                env=ours | {"OPWATCH_KAFKA_BOOTSTRAP": kafka, "DEGRADE": ""} | environment,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def worker(self) -> psutil.Process | None:
+        return next((it for it in self.children() if "measure" in it.cmdline()), None)
+
+    def says(self, pattern: str) -> re.Match[str]:
+        """Wait until it says so."""
+        give_up_s = time.monotonic() + END_S
+        while not (found := re.search(pattern, self.said)):
+            assert self.process.poll() is None, self.said
+            assert time.monotonic() < give_up_s, self.said
+            time.sleep(0.1)
+        return found
+
+    def counted_exactly(self) -> int:
+        """Wait for its end; return how many operations it published and counted."""
+        assert self.process.wait(END_S) == 0, self.said
+        found = re.search(r"([\d,]+) operations published, ([\d,]+) counted: exact", self.said)
+        assert found, self.said
+        assert found[1] == found[2]
+        return int(found[1].replace(",", ""))
+
+
+@pytest.fixture
+def demo(kafka: str, tmp_path: Path) -> Iterator[type[Running]]:
+    """Yield what starts a demo; it and all of its processes are gone afterwards."""
+    started: list[Running] = []
+
+    def start(**environment: str) -> Running:
+        started.append(Running(kafka, tmp_path / f"demo{len(started)}.log", **environment))
+        return started[-1]
+
+    yield start  # type: ignore[misc]
+    for running in started:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for child in running.children():
+                child.kill()
+            running.process.kill()
+        running.process.wait()
+
+
+def test_all_that_is_published_is_counted_and_nothing_stays(kafka: str, demo: type[Running]):
+    running = demo(FOR="12", DEGRADE="1")
+    prefix = running.says(r"OPWATCH_TOPIC_PREFIX=(\S+)")[1]
+    children = running.children()
+    assert len(children) == 2
+
+    assert running.counted_exactly() > 5_000
+    assert re.search(
+        r"lever and workday were in trouble from [\d:]+ UTC until [\d:]+", running.said
+    )
+    assert re.search(r"cache hit rate: ashby \d", running.said)
+    assert not any(child.is_running() for child in children)
+    # Deleted topics are gone for a client a moment later than for their controller.
+    admin = AdminClient({"bootstrap.servers": kafka})
+    for _ in range(50):
+        if not (
+            left := [it for it in admin.list_topics(timeout=10).topics if it.startswith(prefix)]
+        ):
+            break
+        time.sleep(0.1)
+    assert not left
+
+
+def test_a_killed_worker_comes_back_and_the_counts_stay_exact(demo: type[Running]):
+    running = demo(FOR="14")
+    running.says("[1-9][0-9,]* counted")
+    worker = running.worker()
+    assert worker is not None
+
+    worker.send_signal(signal.SIGKILL)
+
+    running.says(r"the worker \(pid \d+\) ended: SIGKILL")
+    running.counted_exactly()
+    assert "the worker was started again once" in running.said
+
+
+def test_ctrl_c_ends_everything_in_time_and_still_tells_the_summary(demo: type[Running]):
+    running = demo(FOR="600")
+    running.says("[1-9][0-9,]* counted")
+    children = running.children()
+
+    running.process.send_signal(signal.SIGINT)
+    begun_s = time.monotonic()
+
+    running.counted_exactly()
+    assert time.monotonic() - begun_s < 10
+    assert not any(child.is_running() for child in children)
+
+
+def test_a_wrong_duration_is_refused_in_one_sentence(demo: type[Running]):
+    running = demo(FOR="a while")
+
+    assert running.process.wait(END_S) == 2
+    assert running.said == "demo: FOR=a while is no number of seconds\n"
