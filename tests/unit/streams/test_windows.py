@@ -357,6 +357,21 @@ def test_past_the_limit_totals_stay_exact_and_overflow_holds_the_rest():
     assert windows.admission.refused_names == ["op2", "op3", "op4"]
 
 
+def test_who_was_refused_stays_in_overflow_until_it_is_sealed_though_there_is_room():
+    windows = made(limit=1)
+    windows.apply(0, 0, [row(9), row(2, series="a")], 0)
+    windows.admission._limit = 100
+    read_to(windows, MONDAY_MS + 5 * MINUTE_MS + KEPT_MS - 1)
+    beat(windows)
+    windows.apply(0, 0, [row(3, series="a")], 0)
+    told = {one.window.series: json.loads(one.value)["count"] for one in windows.collect(10_000)}
+    assert told == {"overflow-0": 3}
+    read_to(windows, MONDAY_MS + 5 * MINUTE_MS + KEPT_MS)
+    beat(windows)
+    windows.apply(0, 0, [row(1, MONDAY_MS + 5 * MINUTE_MS, offset=50, series="a")], 0)
+    assert {one.window.series for one in windows.collect(10_000)} == {"a"}
+
+
 def test_a_restart_without_the_state_counts_no_one_beside_overflow_again():
     packed = {}
     windows = made(limit=1, packed=packed)
