@@ -31,26 +31,27 @@ class Minute(msgspec.Struct, array_like=True, gc=False):
     open: dict[int, OpenBlock] = {}
     published: int = 0
     """See published_as."""
+    revision: int = 0
+    """How many operations it holds."""
 
     def apply(
         self, source: int, block: int, member: str, told: tuple[int, Stats], engine: Engine
     ) -> bool:
         """Take in a row of a partial; return whether it said anything new."""
         latest = self.open.get(source)
-        if latest is None:
-            self.open[source] = OpenBlock(block, {member: told})
-            return True
-        if block < latest.block:
+        if latest is not None and block < latest.block:
             return False
-        if block > latest.block:
-            over = [stats for _, stats in latest.members.values()]
-            self.base = merge_stats([*self._based(), *over], engine, STORED_LIMIT)
-            self.open[source] = OpenBlock(block, {member: told})
-            return True
-        before = latest.members.get(member)
+        before = latest.members.get(member) if latest and block == latest.block else None
         if before is not None and told[0] <= before[0]:
             return False
-        latest.members[member] = told
+        self.revision += told[1].count - (before[1].count if before else 0)
+        if latest is not None and block == latest.block:
+            latest.members[member] = told
+            return True
+        if latest is not None:
+            over = [stats for _, stats in latest.members.values()]
+            self.base = merge_stats([*self._based(), *over], engine, STORED_LIMIT)
+        self.open[source] = OpenBlock(block, {member: told})
         return True
 
     def _based(self) -> list[Stats]:
@@ -62,8 +63,8 @@ class Minute(msgspec.Struct, array_like=True, gc=False):
         return self._based() + [stats for one in blocks for _, stats in one.members.values()]
 
     def count(self) -> int:
-        """Return how many operations it holds: its revision."""
-        return sum(part.count for part in self.parts())
+        """Return how many operations it holds."""
+        return self.revision
 
 
 class Row(msgspec.Struct, array_like=True, gc=False):
@@ -84,7 +85,7 @@ class Row(msgspec.Struct, array_like=True, gc=False):
         """Return how many operations it holds, also where the revision is not set yet."""
         if self.minutes is None:
             return self.revision
-        return sum(minute.count() for minute in self.minutes if minute)
+        return sum([minute.revision for minute in self.minutes if minute])
 
 
 class State(msgspec.Struct, array_like=True, gc=False):

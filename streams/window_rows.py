@@ -12,7 +12,7 @@ from streams.sizes import CHILD, MINUTE_MS, SIZE_MS, child_starts, window_start
 from streams.stats import merge_stats
 
 #: Unpacked rows kept beyond a beat, so that a busy series is not unpacked each second.
-_KEPT_UNPACKED = 1024
+_KEPT_UNPACKED = 2_048
 
 
 class Window(NamedTuple):

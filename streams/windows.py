@@ -158,8 +158,9 @@ class Windows:
                 publication = self._publication(window, final=final)
                 if publication is None:
                     continue
-                for larger in ancestors_of(window):
-                    schedule.changed(larger, now_ms)
+                if size != "5m":  # its minutes said so
+                    for larger in ancestors_of(window):
+                        schedule.changed(larger, now_ms)
                 self._rows.forget()
                 yield publication
 

@@ -119,7 +119,7 @@ def test_members_of_overflow_are_told_apart_and_end_with_their_block():
 
 
 def test_a_row_survives_packing_and_tells_its_version_first():
-    minute = Minute(stats(2), {3: OpenBlock(7, {OWN: (9, stats(4))})}, 5)
+    minute = Minute(stats(2), {3: OpenBlock(7, {OWN: (9, stats(4))})}, 5, 6)
     row = Row(6, 12, [None, minute, None, None, None])
     assert unpack_row(pack_row(row)) == row
     assert row.count() == 6
