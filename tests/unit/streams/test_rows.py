@@ -214,6 +214,9 @@ def test_sealing_keeps_the_sums_and_drops_the_minutes():
     row = rows.get(five())
     assert (row.minutes, row.revision, row.stats) == (None, 5, before)
     assert rows.minute(Window("1m", MONDAY_MS, "*")) is None
+    assert len(list(rows.take_changes())) == 1
+    rows.seal(five())
+    assert list(rows.take_changes()) == []
     assert rows.stats(five()) == before
 
 

@@ -86,6 +86,17 @@ def test_a_change_is_published_after_its_interval_and_the_smallest_first():
     assert beat(windows, 1_000_000) == []
 
 
+def test_a_larger_window_holds_what_its_children_have_not_published_yet():
+    windows = made()
+    windows.apply(0, 0, [row(2)], 0)
+    for now_ms in (5_000, 35_000):
+        beat(windows, now_ms)
+    windows.apply(0, 0, [row(3)], 50_000)
+    assert beat(windows, 55_000) == [("1m", 0, 3, False), ("5m", 0, 3, False)]
+    assert beat(windows, 65_000) == [("6h", 0, 3, False), ("24h", 0, 3, False), ("7d", 0, 3, False)]
+    assert beat(windows, 85_000) == [("1h", 0, 3, False)]
+
+
 def test_a_busy_window_is_published_once_an_interval_and_not_put_off():
     windows = made()
     for now_ms in range(0, 2_000, 100):
@@ -556,4 +567,4 @@ def test_a_final_window_without_a_row_is_due_at_once_too():
     schedule.changed(later, 0)
     schedule.advance(MONDAY_MS + HOUR_MS + 10_000, 7)
     assert schedule.due("1h", 7) == [hour]
-    assert schedule.awaited_count == 1
+    assert schedule.awaited_count == len(schedule._awaited) == 1
