@@ -96,6 +96,8 @@ def test_after_a_restart_no_one_is_admitted_that_overflow_may_hold():
     admission.resume('*{confidence="low"}', NOON_MS)
     assert admission.place("new", NOON_MS) == "new"
     admission.resume('*{platform="overflow-3"}', NOON_MS)
+    admission.resume("overflow-3", NOON_MS - 300_000)
+    admission.forget(NOON_MS - 300_000)
     assert admission.place("new", NOON_MS) == "overflow-3"
     admission.forget(NOON_MS)
     assert admission.place("new", NOON_MS) == "new"
