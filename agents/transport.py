@@ -11,7 +11,7 @@ tests/contract/test_transport.py compares the fast unpacking with aiokafka's own
 """
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
 import aiokafka.consumer.fetcher as fetcher
@@ -147,11 +147,13 @@ class ChunkConsumer(driver.Consumer):
         return end, aiokafka_consumer.last_poll_timestamp(tp)
 
     async def _getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109 - Faust's
-        while self.flow_active and not self.should_stop and self._waiting() >= MAX_WAITING_CHUNKS:
+        while self.flow_active and not self.should_stop and self.waiting >= MAX_WAITING_CHUNKS:
             await self.sleep(0.002)
         return await super()._getmany(active_partitions, timeout)
 
-    def _waiting(self) -> int:
+    @property
+    def waiting(self) -> int:
+        """How many chunks wait in agents' queues."""
         return sum(
             channel.queue.qsize()
             for channel in self.app.topics
@@ -209,6 +211,7 @@ class Continuity:
         self._next: dict[TP, int] = {}
         self._generation: dict[TP, int] = {}
         self._sought: dict[TP, float] = {}
+        self._suspect: dict[TP, int] = {}
 
     def lost(self, tps: Collection[TP]) -> None:
         """Forget partitions."""
@@ -216,9 +219,42 @@ class Continuity:
             self._next.pop(tp, None)
             self._sought.pop(tp, None)
 
-    def next_offsets(self) -> Mapping[TP, int]:
-        """Return where reading of each partition stands."""
-        return self._next
+    def behind(self) -> dict[TP, int]:
+        """Return where reading stands of each partition that is not read to its end."""
+        consumer: ChunkConsumer = self._app.consumer
+        behind = {}
+        for tp in consumer.assignment():
+            end, _ = consumer.end_of(tp)
+            at = self._next.get(tp, 0)
+            if tp.topic in consumer.chunked_topics and end is not None and end > at:
+                behind[tp] = at
+        return behind
+
+    async def look(self) -> None:
+        """Go back to what a rebalance dropped where nothing came after it that would tell.
+
+        The consumer has read past what was accepted, and nothing waits to be: seen twice, that is
+        no chunk on its way. Call it about once a second.
+        """
+        consumer: ChunkConsumer = self._app.consumer
+        suspect, self._suspect = self._suspect, {}
+        if consumer.waiting:
+            return
+        generation = self._app.consumer_generation_id
+        for tp in self._app.assignor.assigned_actives():
+            if (
+                tp.topic not in consumer.chunked_topics
+                or tp in self._app.tables.recovery.active_tps
+            ):
+                continue
+            expected = await self._expected(tp, generation)
+            position = await consumer.position(tp)
+            if expected is None or self._app.consumer_generation_id != generation:
+                return
+            if position is not None and position > self._next.get(tp, expected):
+                if suspect.get(tp) == expected:
+                    await self._go_back(tp, expected, position)
+                self._suspect[tp] = expected
 
     async def accept(self, message: Any) -> Chunk | None:
         """Return the part of a message's chunk that continues what was read, or None.
@@ -228,17 +264,12 @@ class Continuity:
         """
         tp: TP = message.tp
         chunk: Chunk = message.value
-        consumer: ChunkConsumer = self._app.consumer
         generation = self._app.consumer_generation_id
         if message.generation_id != generation:
             return None
-        expected = self._next.get(tp)
-        if expected is None or self._generation.get(tp) != generation:
-            expected = await consumer.committed(tp)
-            if self._app.consumer_generation_id != generation:
-                return None
-            self._generation[tp] = generation
-            self._next[tp] = expected
+        expected = await self._expected(tp, generation)
+        if expected is None:
+            return None
         if chunk.start > expected:
             await self._go_back(tp, expected, chunk.start)
             return None
@@ -250,6 +281,16 @@ class Continuity:
             return chunk
         records = [record for record in chunk.records if record.offset >= expected]
         return Chunk(expected, chunk.end, records)
+
+    async def _expected(self, tp: TP, generation: int) -> int | None:
+        """Return where reading of a partition stands; None when another assignment came."""
+        if tp not in self._next or self._generation.get(tp) != generation:
+            committed = await self._app.consumer.committed(tp)
+            if self._app.consumer_generation_id != generation:
+                return None
+            self._generation[tp] = generation
+            self._next[tp] = committed
+        return self._next[tp]
 
     async def _go_back(self, tp: TP, expected: int, start: int) -> None:
         now = time.monotonic()

@@ -7,7 +7,7 @@ write late (design/faust-facts.md, traps 13 and 15).
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 
 import structlog
 
@@ -19,27 +19,25 @@ _LOOK_S = 0.2
 
 
 class Watchdog:
-    """Watches from a thread that the loop turns, and that work which waits is done."""
+    """Watches from a thread that the loop turns, and is shown that waiting work is done."""
 
-    def __init__(self, stall_s: float, stuck_s: float, waiting: Callable[[], bool]) -> None:
+    def __init__(self, stall_s: float, stuck_s: float) -> None:
         """Watch.
 
         Args:
-            stall_s: exit when the process, or its loop, stood still for so long.
-            stuck_s: exit when there was work and none was done for so long.
-            waiting: says whether there is work.
+            stall_s: exit when the process stood still for so long.
+            stuck_s: exit when the loop did, or when work waited and none was done for so long.
         """
         self._stall_s = stall_s
         self._stuck_s = stuck_s
-        self._waiting = waiting
-        self._turned = self._looked = self._worked = time.monotonic()
+        self._turned = self._looked = time.monotonic()
+        self._waiting: dict[str, tuple[int, float]] = {}
         self._thread = threading.Thread(target=self._watch, daemon=True, name="watchdog")
         self._ended = threading.Event()
 
     def start(self) -> None:
         """Begin to watch."""
-        self.turned()
-        self.worked()
+        self._turned = time.monotonic()
         self._thread.start()
 
     def stop(self) -> None:
@@ -53,9 +51,20 @@ class Watchdog:
             self._exit(EXIT_STALLED, "the process stood still", now - self._turned)
         self._turned = now
 
-    def worked(self) -> None:
-        """Say that work was done."""
-        self._worked = time.monotonic()
+    def waits(self, work: Mapping[str, int]) -> None:
+        """Show what waits, and how far each is: one that does not move for long ends the process.
+
+        Args:
+            work: by name, a number that moves as the work is done. What is not named is done.
+        """
+        now = time.monotonic()
+        before, self._waiting = self._waiting, {}
+        for name, at in work.items():
+            known = before.get(name)
+            since = known[1] if known and known[0] == at else now
+            self._waiting[name] = (at, since)
+            if now - since > self._stuck_s and not self._ended.is_set():
+                self._exit(EXIT_STUCK, f"work waits and none is done: {name}", now - since)
 
     def _watch(self) -> None:
         self._looked = time.monotonic()
@@ -66,10 +75,6 @@ class Watchdog:
             self._looked = now
             if now - self._turned > max(self._stall_s, self._stuck_s):
                 self._exit(EXIT_STUCK, "the event loop does not turn", now - self._turned)
-            if not self._waiting():
-                self._worked = now
-            elif now - self._worked > self._stuck_s:
-                self._exit(EXIT_STUCK, "there is work and none is done", now - self._worked)
 
     def _exit(self, status: int, why: str, seconds: float) -> None:
         log.critical("this process ends, to be started anew", why=why, seconds=round(seconds, 1))

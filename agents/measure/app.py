@@ -102,9 +102,7 @@ class Measure:
             settings, self._outbox, lambda: app.consumer, self.table.of, self.changelog.name
         )
         self._health = Health(settings.http_host, settings.http_port, self._unready)
-        self._watchdog = Watchdog(settings.session_timeout_s, _STUCK_S, lambda: self._work_waits)
-        self._work_waits = False
-        self._to_restore = 0
+        self._watchdog = Watchdog(settings.session_timeout_s, _STUCK_S)
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self, stopped: asyncio.Event) -> None:
@@ -168,7 +166,6 @@ class Measure:
                 chunk = await self._continuity.accept(event.message)
                 if chunk is not None:
                     await read(event.message.tp, chunk)
-                    self._watchdog.worked()
         except Exception as error:
             self._fail(error)
             raise
@@ -204,17 +201,15 @@ class Measure:
         return int(self.app.tables.recovery.active_remaining_total())
 
     def _look(self) -> None:
-        """Say whether work waits, and note a restoring that goes on."""
+        """Show the watchdog what waits: it ends a process that does not get on with it."""
         app = self.app
         metrics.recovering.set(app.in_recovery)
+        waits = {f"{tp.topic}/{tp.partition}": at for tp, at in self._continuity.behind().items()}
         if app.in_recovery:
-            remaining = self._remaining()
-            if remaining != self._to_restore:
-                self._to_restore = remaining
-                self._watchdog.worked()
-        self._work_waits = not self._outbox.away and (
-            app.in_recovery or app.rebalancing or self._ingest.lag > 0
-        )
+            waits = {"restoring the windows table": self._remaining()}
+        elif app.rebalancing:
+            waits = {"an assignment of partitions": 0}
+        self._watchdog.waits({} if self._outbox.away else waits)
 
     # ------------------------------------------------------------------ what is done by the clock
 
@@ -236,6 +231,7 @@ class Measure:
             if tp.topic == self._operations:
                 await self._ingest.begin(tp)
         await self._ingest.report()
+        await self._continuity.look()
 
 
 def changelog_of(settings: Settings) -> TopicSpec:

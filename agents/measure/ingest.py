@@ -64,7 +64,6 @@ class _Source:
         self.next_offset = start
         self.watermark_ms: int | None = None
         self.refused: list[Refused] = []
-        self.lag = 0
         self.untold = 0
         self.untold_since = time.monotonic()
         self.read_at = time.monotonic()
@@ -168,13 +167,8 @@ class Ingest:
                 source.queue.put_nowait(None)
             end, _ = self._consumer().end_of(source.tp)
             if end is not None:
-                source.lag = max(0, end - source.next_offset)
-                metrics.lag.labels(self._topic, source.tp.partition).set(source.lag)
-
-    @property
-    def lag(self) -> int:
-        """Records that wait to be read, of all partitions."""
-        return sum(source.lag for source in self._sources.values())
+                lag = max(0, end - source.next_offset)
+                metrics.lag.labels(self._topic, source.tp.partition).set(lag)
 
     async def _send(self, source: _Source) -> None:
         try:

@@ -1,0 +1,115 @@
+"""The fast unpacking of a fetch yields what aiokafka's own does, in an unbroken run of chunks."""
+
+import asyncio
+import gzip
+import itertools
+import time
+from collections.abc import Iterator
+
+import aiokafka.consumer.fetcher as fetcher
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from agents import transport
+from agents.transport import Chunk, _ChunkedRecords
+
+
+@pytest.fixture
+def topic(kafka: str) -> str:
+    name = f"transport-{time.time_ns()}"
+    config = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.01"}
+    admin = AdminClient({"bootstrap.servers": kafka})
+    admin.create_topics([NewTopic(name, 1, 1, config=config)])[name].result(30)
+    return name
+
+
+@pytest.fixture(params=["fast", "slow"])
+def chunked(
+    request: pytest.FixtureRequest, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    monkeypatch.setattr(_ChunkedRecords, "chunked_topics", frozenset({topic}))
+    monkeypatch.setattr(_ChunkedRecords, "fast", request.param == "fast")
+    monkeypatch.setattr(transport, "CHUNK_RECORDS", 700)
+    return topic
+
+
+async def publish(kafka: str, topic: str) -> None:
+    """Publish batches of many kinds: compressed, transactional, aborted, alone."""
+    for options in ({}, {"compression_type": "gzip"}):
+        producer = AIOKafkaProducer(bootstrap_servers=kafka, linger_ms=5, **options)
+        await producer.start()
+        sent = [
+            await producer.send(topic, gzip.compress(b"%d" % i), b"%d" % (i % 900), 0)
+            for i in range(2_000)
+        ]
+        await asyncio.gather(*sent)
+        await producer.stop()
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, transactional_id=topic)
+    await producer.start()
+    for i in range(6):
+        await producer.begin_transaction()
+        for j in range(20):
+            await producer.send(topic, b"%d of transaction %d" % (j, i), b"t%d" % j, 0)
+        await (producer.abort_transaction() if i % 2 else producer.commit_transaction())
+    await producer.stop()
+
+
+async def read(kafka: str, topic: str, start: int) -> list:
+    """Return what a consumer gets from an offset to the end."""
+    tp = TopicPartition(topic, 0)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=kafka, isolation_level="read_committed", enable_auto_commit=False
+    )
+    await consumer.start()
+    try:
+        consumer.assign([tp])
+        consumer.seek(tp, start)
+        end = (await consumer.end_offsets([tp]))[tp]
+        got: list = []
+        while await consumer.position(tp) < end:
+            got += (await consumer.getmany(tp, timeout_ms=500)).get(tp, [])
+        return got
+    finally:
+        await consumer.stop()
+
+
+def as_records(records: list) -> list[tuple]:
+    return [(one.offset, one.timestamp, one.key, one.value) for one in records]
+
+
+@pytest.mark.parametrize("start", [0, 1_234, 4_001])
+async def test_chunks_hold_what_aiokafka_reads(kafka, chunked, monkeypatch, start):
+    await publish(kafka, chunked)
+    plain = await read(kafka, chunked, start)
+
+    monkeypatch.setattr(fetcher, "PartitionRecords", _ChunkedRecords)
+    chunks: list[Chunk] = [message.value for message in await read(kafka, chunked, start)]
+
+    assert [one for chunk in chunks for one in as_records(chunk.records)] == as_records(plain)
+    assert len(plain) > 0
+    assert chunks[0].start == start
+    assert all(before.end == after.start for before, after in itertools.pairwise(chunks))
+    for chunk in chunks:
+        assert all(chunk.start <= record.offset < chunk.end for record in chunk.records)
+
+
+async def test_a_corrupt_batch_is_refused(kafka, chunked, monkeypatch):
+    await publish(kafka, chunked)
+    monkeypatch.setattr(fetcher, "PartitionRecords", _ChunkedRecords)
+
+    class Corrupt:
+        def has_next(self):
+            return True
+
+        def next_batch(self):
+            return self
+
+        def validate_crc(self):
+            return False
+
+    records = _ChunkedRecords(
+        TopicPartition(chunked, 0), Corrupt(), [], 0, None, None, True, fetcher.READ_COMMITTED
+    )
+    with pytest.raises(fetcher.Errors.CorruptRecordException):
+        next(records)
