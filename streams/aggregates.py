@@ -13,8 +13,8 @@ from streams.digests import (
     FINAL_LIMIT,
     PROVISIONAL_LIMIT,
     Engine,
-    merge,
     quantiles,
+    thinned,
     unpack,
 )
 from streams.series import parse_series
@@ -70,7 +70,7 @@ def aggregate(
                 }
                 for row in stats.exemplars
             ],
-            "digest": _digest(stats, engine, FINAL_LIMIT if final else PROVISIONAL_LIMIT),
+            "digest": _digest(stats, FINAL_LIMIT if final else PROVISIONAL_LIMIT),
         }
     )
 
@@ -113,8 +113,8 @@ def _cache(stats: Stats) -> dict[str, Any]:
     }
 
 
-def _digest(stats: Stats, engine: Engine, limit: int) -> dict[str, Any]:
-    means, weights = unpack(merge([stats.digest], engine, limit))
+def _digest(stats: Stats, limit: int) -> dict[str, Any]:
+    means, weights = unpack(thinned(stats.digest, limit))
     counts = [1] * len(means) if weights is None else weights.tolist()
     pairs = zip(means.tolist(), counts, strict=True)
     return {"n": stats.count, "centroids": [{"m": mean, "c": count} for mean, count in pairs]}

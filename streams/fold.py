@@ -58,6 +58,10 @@ def _narrow(keys: Ints) -> npt.NDArray[np.integer[Any]]:
     return keys.astype(np.uint16) if len(keys) and keys.max() < 1 << 16 else keys
 
 
+#: The first breakdowns are those of all operations.
+_OF_ALL = 3
+
+
 def _starts(*keys: Ints) -> Ints:
     """Return where a run of equal keys begins."""
     changed = np.zeros(len(keys[0]), np.bool_)
@@ -111,8 +115,9 @@ def fold(columns: Columns, pairs: list[tuple[str, str]], after: int) -> list[Par
         (every, pair, lambda key: series_name(pairs[key][0], "platform", pairs[key][1])),
         (leveled, operation * _LEVEL_SLOTS + level, of_level),
     ]
+    alone = len(operations) == 1
     rows: list[PartialRow] = []
-    for chosen, keys, name in breakdowns:
+    for chosen, keys, name in breakdowns[:_OF_ALL] if alone else breakdowns:
         if len(chosen):
             order = chosen[np.lexsort((minute[chosen], keys[chosen]))]
             start = _starts(keys[order], minute[order])
@@ -123,7 +128,16 @@ def fold(columns: Columns, pairs: list[tuple[str, str]], after: int) -> list[Par
             stats = _stats(columns, leaves, order, start, exemplar)
             told = zip(names, minute[first].tolist(), last.tolist(), stats, strict=True)
             rows += map(PartialRow._make, told)
-    return rows
+    return rows + _named_for(operations[0], rows) if alone else rows
+
+
+def _named_for(operation: str, rows: list[PartialRow]) -> list[PartialRow]:
+    """Return the rows of all operations as those of the only one there is: they hold the same."""
+    names = (row.series.removeprefix(ALL) for row in rows)
+    return [
+        PartialRow(operation + label if label else series_name(operation), *row[1:])
+        for label, row in zip(names, rows, strict=True)
+    ]
 
 
 def _newer(order: Ints, start: Ints, last: Ints, after: int) -> tuple[Ints, Ints, Ints]:

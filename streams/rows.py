@@ -16,6 +16,10 @@ from streams.stats import merge_stats
 OWN = ""
 
 
+#: A minute's base, which many small blocks are merged into, is compressed when twice too large.
+_ROOM = 2
+
+
 class OpenBlock(msgspec.Struct, array_like=True, gc=False):
     """What a source partition's latest block has told of a minute: of each member the last."""
 
@@ -50,7 +54,7 @@ class Minute(msgspec.Struct, array_like=True, gc=False):
             return True
         if latest is not None:
             over = [stats for _, stats in latest.members.values()]
-            self.base = merge_stats([*self._based(), *over], engine, STORED_LIMIT)
+            self.base = merge_stats([*self._based(), *over], engine, STORED_LIMIT, _ROOM)
         self.open[source] = OpenBlock(block, {member: told})
         return True
 

@@ -20,7 +20,9 @@ def _worth(row: ExemplarRow) -> tuple[bool, float, str]:
     return row.failed, row.duration_ms, row.id
 
 
-def merge_stats(parts: Sequence[Stats], engine: Engine, digest_limit: int) -> Stats:
+def merge_stats(
+    parts: Sequence[Stats], engine: Engine, digest_limit: int, digest_room: int = 1
+) -> Stats:
     """Return what the parts, at least one, say together; the order does not matter."""
     if len(parts) == 1:
         return parts[0]
@@ -32,7 +34,7 @@ def merge_stats(parts: Sequence[Stats], engine: Engine, digest_limit: int) -> St
             min(columns[4]),
             max(columns[5]),
             *map(_sum, columns[6:13]),
-            merge(columns[13], engine, digest_limit),
+            merge(columns[13], engine, digest_limit, digest_room),
             best_exemplars(row for rows in columns[14] for row in rows),
         ]
     )

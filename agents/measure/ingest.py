@@ -22,13 +22,15 @@ from agents.transport import Chunk
 from schemas.fast import struct_of
 from schemas.partials import PartialRow, Partials, Progress
 from schemas.topics import DEAD_LETTERS, OPERATIONS, PARTIALS
-from streams.blocks import Block, Limits, read_events
+from streams.blocks import BLOCK_OFFSETS, Block, Limits, read_events
 from streams.decode import Refused
 from streams.series import partition_of
 
 log = structlog.get_logger()
 
 TELL_S = 0.5
+#: While a source is further behind than a block, its blocks' ends tell enough.
+TELL_BEHIND_S = 5.0
 PROGRESS_S = 1.0
 #: A partition read to its end and quiet for so long does not hold others back.
 QUIET_S = 30.0
@@ -64,6 +66,7 @@ class _Source:
         self.next_offset = start
         self.watermark_ms: int | None = None
         self.refused: list[Refused] = []
+        self.is_behind = False
         self.untold = 0
         self.untold_since = time.monotonic()
         self.read_at = time.monotonic()
@@ -155,7 +158,8 @@ class Ingest:
         """Tell of what waited long enough."""
         now = time.monotonic()
         for source in list(self._sources.values()):
-            if source.owes and now - source.untold_since >= TELL_S and not source.queue.full():
+            wait_s = TELL_BEHIND_S if source.is_behind else TELL_S
+            if source.owes and now - source.untold_since >= wait_s and not source.queue.full():
                 source.untold_since = now
                 source.queue.put_nowait(source.telling())
                 await asyncio.sleep(0)
@@ -168,6 +172,7 @@ class Ingest:
             end, _ = self._consumer().end_of(source.tp)
             if end is not None:
                 lag = max(0, end - source.next_offset)
+                source.is_behind = lag > BLOCK_OFFSETS
                 metrics.lag.labels(self._topic, source.tp.partition).set(lag)
 
     async def _send(self, source: _Source) -> None:
