@@ -5,7 +5,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
@@ -61,22 +62,35 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
         Sentence: Kafka could not be reached, or refused.
         typer.Exit: a signal came.
     """
-    from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
-
-    from agents.topics import TopicMisfit, Unreachable
-
     # What the libraries complain of is said by the sentence.
     logging.getLogger().addHandler(logging.NullHandler())
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     try:
-        return asyncio.run(_until_stopped(work))
+        with kafka_told():
+            return asyncio.run(_until_stopped(work))
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:
         raise typer.Exit(reader_left()) from None
-    except (Unreachable, TopicMisfit) as error:
-        text = "\n".join(error.sentences) if isinstance(error, TopicMisfit) else str(error)
-        raise Sentence(text, NO if isinstance(error, TopicMisfit) else UNREACHABLE) from None
+
+
+@contextmanager
+def kafka_told() -> Iterator[None]:
+    """Say in a sentence what went wrong with Kafka.
+
+    Raises:
+        Sentence: Kafka could not be reached, refused, or has topics that do not fit.
+    """
+    from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
+
+    from agents.topics import TopicMisfit, Unreachable
+
+    try:
+        yield
+    except TopicMisfit as error:
+        raise Sentence("\n".join(error.sentences), NO) from None
+    except Unreachable as error:
+        raise Sentence(str(error), UNREACHABLE) from None
     except (KafkaConnectionError, KafkaTimeoutError, TimeoutError) as error:
         raise Sentence(f"lost Kafka: {error or 'no answer in time'}.", UNREACHABLE) from None
     except KafkaError as error:

@@ -2,7 +2,7 @@
 
 import typer
 
-from agents.cli.running import settings
+from agents.cli.running import kafka_told, settings
 
 HELP = """Run a worker until SIGTERM or Ctrl-C.
 
@@ -33,4 +33,5 @@ def measure() -> None:
     chosen = settings()
     from agents.measure.app import run
 
-    run(chosen)
+    with kafka_told():
+        run(chosen)
