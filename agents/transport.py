@@ -223,12 +223,18 @@ class Continuity:
         """Return where reading stands of each partition that is not read to its end."""
         consumer: ChunkConsumer = self._app.consumer
         behind = {}
-        for tp in consumer.assignment():
+        for tp in self._partitions():
             end, _ = consumer.end_of(tp)
             at = self._next.get(tp, 0)
-            if tp.topic in consumer.chunked_topics and end is not None and end > at:
+            if end is not None and end > at:
                 behind[tp] = at
         return behind
+
+    def _partitions(self) -> list[TP]:
+        """Return the partitions of ours that agents read: not the changelogs."""
+        consumer: ChunkConsumer = self._app.consumer
+        topics = consumer.chunked_topics.difference(self._app.tables.changelog_topics)
+        return [tp for tp in consumer.assignment() if tp.topic in topics]
 
     async def look(self) -> None:
         """Go back to what a rebalance dropped where nothing came after it that would tell.
@@ -241,12 +247,7 @@ class Continuity:
         if consumer.waiting:
             return
         generation = self._app.consumer_generation_id
-        for tp in self._app.assignor.assigned_actives():
-            if (
-                tp.topic not in consumer.chunked_topics
-                or tp in self._app.tables.recovery.active_tps
-            ):
-                continue
+        for tp in self._partitions():
             expected = await self._expected(tp, generation)
             position = await consumer.position(tp)
             if expected is None or self._app.consumer_generation_id != generation:

@@ -132,6 +132,7 @@ class Measure:
             loop.cancel()
         if stopped.is_set():
             await self._stop()
+            return
         for end in ends:
             if end.done():
                 end.result()
@@ -141,6 +142,7 @@ class Measure:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_STOP_S):
                 await self.app.stop()
+                self._ingest.stop()
                 await self._outbox.stop()
                 await self._health.stop()
 

@@ -114,6 +114,10 @@ class Ingest:
             if sender := self._senders.pop(tp, None):
                 sender.cancel()
 
+    def stop(self) -> None:
+        """Tell no more: what is not told is told by whoever comes next."""
+        self.lost(list(self._sources))
+
     async def begin(self, tp: TP) -> None:
         """Begin to tell of a partition, if that is not so already."""
         if tp in self._sources:
