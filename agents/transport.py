@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import aiokafka.consumer.fetcher as fetcher
 import faust
 import structlog
-from aiokafka.errors import CorruptRecordException
+from aiokafka.errors import CorruptRecordException, KafkaError
 from aiokafka.structs import ConsumerRecord
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -30,6 +30,7 @@ CHUNK_RECORDS = 5_000
 MAX_WAITING_CHUNKS = 16
 #: A seek that was not obeyed is repeated after this long.
 _SEEK_AGAIN_S = 3.0
+_ASK_AGAIN_S = 0.5
 
 
 class Chunk(NamedTuple):
@@ -127,8 +128,14 @@ class ChunkConsumer(driver.Consumer):
     async def committed(self, tp: TP) -> int:
         """Return where reading of a partition begins: its commit, else its log's start."""
         aiokafka_consumer = self._thread._ensure_consumer()  # noqa: SLF001 - see above
-        committed = await self._thread.call_thread(aiokafka_consumer.committed, tp)
-        earliest = (await self.earliest_offsets(tp))[tp]
+        while True:
+            try:
+                committed = await self._thread.call_thread(aiokafka_consumer.committed, tp)
+                earliest = (await self.earliest_offsets(tp))[tp]
+                break
+            except KafkaError as error:
+                log.warning("kafka does not say where reading began", error=repr(error))
+                await self.sleep(_ASK_AGAIN_S)
         if committed is not None and committed < earliest:
             log.error(
                 "records were deleted by retention before they were read",
@@ -249,7 +256,10 @@ class Continuity:
         generation = self._app.consumer_generation_id
         for tp in self._partitions():
             expected = await self._expected(tp, generation)
-            position = await consumer.position(tp)
+            try:
+                position = await consumer.position(tp)
+            except KafkaError:  # not ours any more, or the broker is away
+                return
             if expected is None or self._app.consumer_generation_id != generation:
                 return
             if position is not None and position > self._next.get(tp, expected):
