@@ -6,6 +6,7 @@ process, however that ends.
 """
 
 import fcntl
+import os
 import socket
 import tempfile
 from pathlib import Path
@@ -26,7 +27,9 @@ def claim(settings: Settings, role: str) -> str:
     if settings.instance:
         return settings.instance
     for number in range(_MOST):
-        name = f"opwatch-{settings.topic_prefix.replace('/', '_')}{role}-{number}.lock"
+        name = (
+            f"opwatch-{os.getuid()}-{settings.topic_prefix.replace('/', '_')}{role}-{number}.lock"
+        )
         lock = (Path(tempfile.gettempdir()) / name).open("a")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from agents.settings import Settings
+from schemas.topics import MAX_MESSAGE_BYTES
 
 log = structlog.get_logger()
 
@@ -43,7 +44,12 @@ class Outbox:
 
     async def start(self) -> None:
         """Connect."""
-        self._producer = AIOKafkaProducer(**self._options, acks="all", max_batch_size=BATCH_BYTES)
+        self._producer = AIOKafkaProducer(
+            **self._options,
+            acks="all",
+            max_batch_size=BATCH_BYTES,
+            max_request_size=MAX_MESSAGE_BYTES,
+        )
         await self._producer.start()
 
     async def stop(self) -> None:
@@ -69,7 +75,7 @@ class Outbox:
                 sent = await self._started().send_batch(batch, topic, partition=partition)
                 await sent
             except KafkaError as error:
-                if not _may_pass(error):
+                if not may_pass(error):
                     raise
                 self.away = True
                 log.warning("kafka does not take records, trying again", error=repr(error))
@@ -93,5 +99,6 @@ class Outbox:
         return self._producer
 
 
-def _may_pass(error: KafkaError) -> bool:
+def may_pass(error: KafkaError) -> bool:
+    """Return whether trying again may help."""
     return bool(error.retriable) or isinstance(error, KafkaTimeoutError)

@@ -22,6 +22,8 @@ from aiokafka.structs import ConsumerRecord
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from agents.outbox import may_pass
+
 log = structlog.get_logger()
 
 #: Records in a chunk, about: a chunk ends with the Kafka batch that fills it.
@@ -134,6 +136,8 @@ class ChunkConsumer(driver.Consumer):
                 earliest = (await self.earliest_offsets(tp))[tp]
                 break
             except KafkaError as error:
+                if not may_pass(error):
+                    raise
                 log.warning("kafka does not say where reading began", error=repr(error))
                 await self.sleep(_ASK_AGAIN_S)
         if committed is not None and committed < earliest:
@@ -299,8 +303,9 @@ class Continuity:
             committed = await self._app.consumer.committed(tp)
             if self._app.consumer_generation_id != generation:
                 return None
-            self._generation[tp] = generation
-            self._next[tp] = committed
+            if tp not in self._next or self._generation.get(tp) != generation:
+                self._generation[tp] = generation  # nobody else asked meanwhile and read on
+                self._next[tp] = committed
         return self._next[tp]
 
     async def _go_back(self, tp: TP, expected: int, start: int) -> None:

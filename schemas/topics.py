@@ -5,6 +5,10 @@ from typing import Literal, NamedTuple
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 
+#: A row with overflow's members, or with many sources, is larger than Kafka's default of 1 MiB.
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+LARGE = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
+
 #: Partitions of the measuring plane, unless the operator says otherwise.
 DEFAULT_PARTITIONS = 8
 
@@ -39,14 +43,20 @@ PARTIALS = Topic(
     "partials",
     "the source partition",
     "plane",
-    _kept(7),
+    _kept(7, **LARGE),
     "Internal: what ingest has folded of each source partition's open block.",
 )
 AGGREGATES = Topic(
     "aggregates",
     "series, window size, window start",
     "plane",
-    {"cleanup.policy": "compact,delete", "retention.ms": str(7 * DAY_MS)},
+    {
+        "cleanup.policy": "compact,delete",
+        "retention.ms": str(7 * DAY_MS),
+        # A former owner may write late: readers must still find the larger revision before it.
+        "min.compaction.lag.ms": str(HOUR_MS),
+    }
+    | LARGE,
     "A window's revision: of two with one key the larger revision stands.",
 )
 DEAD_LETTERS = Topic(

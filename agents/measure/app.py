@@ -24,7 +24,7 @@ from agents.settings import Settings
 from agents.topics import TopicSpec
 from agents.transport import Continuity, use_chunks
 from agents.watchdog import Watchdog
-from schemas.topics import HOUR_MS, OPERATIONS, PARTIALS
+from schemas.topics import HOUR_MS, LARGE, OPERATIONS, PARTIALS
 
 log = structlog.get_logger()
 
@@ -33,6 +33,8 @@ _STUCK_S = 60.0
 #: Stopping takes at most this long; what is left is done again by whoever comes next.
 _STOP_S = 8.0
 EXIT_FAILED = 1
+#: Chunks of the changelog that wait to be taken in: Faust's default, 1,000 records, means records.
+_RESTORED_TOGETHER = 4
 
 
 class _Raw(faust.Schema):
@@ -90,7 +92,13 @@ class Measure:
         self.changelog = changelog_of(settings)
         use_chunks(app, [operations, partials, self.changelog.name], self._lost)
         raw = _Raw(key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
-        self.table = WindowsTable(app, name="windows", partitions=settings.partitions, schema=raw)
+        self.table = WindowsTable(
+            app,
+            name="windows",
+            partitions=settings.partitions,
+            schema=raw,
+            recovery_buffer_size=_RESTORED_TOGETHER,
+        )
         app.tables.add(self.table)
         app.agent(app.topic(operations, schema=raw), name="ingest")(self._read_operations)
         app.agent(app.topic(partials, schema=raw), name="windows")(self._read_partials)
@@ -241,7 +249,7 @@ def changelog_of(settings: Settings) -> TopicSpec:
     return TopicSpec(
         f"{settings.topic_prefix}measure-windows-changelog",
         settings.partitions,
-        {"cleanup.policy": "compact", "min.compaction.lag.ms": str(HOUR_MS)},
+        {"cleanup.policy": "compact", "min.compaction.lag.ms": str(HOUR_MS)} | LARGE,
     )
 
 

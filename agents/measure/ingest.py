@@ -6,6 +6,7 @@ always a block's start, and a restart says the same again.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
@@ -36,7 +37,7 @@ PROGRESS_S = 1.0
 QUIET_S = 30.0
 #: Tellings of one source that wait for the broker before its reading does.
 _WAITING = 4
-#: Rows in a record on `partials`: below Kafka's record limit even when each has a full digest.
+#: Rows in a record on `partials`: half a megabyte when each has a full digest.
 _ROWS_A_RECORD = 200
 
 _Partials: Any = struct_of(Partials)
@@ -80,6 +81,11 @@ class _Source:
         """Whether something read is not told yet."""
         return bool(self.untold or self.refused)
 
+    def drop(self) -> None:
+        """Let go whoever waits to tell."""
+        while not self.queue.empty():
+            self.queue.get_nowait()
+
     def telling(self) -> _Telling:
         """Return what is new, and count it as told."""
         block = self.block
@@ -110,9 +116,13 @@ class Ingest:
     def lost(self, tps: Collection[TP]) -> None:
         """Forget partitions at once."""
         for tp in tps:
-            self._sources.pop(tp, None)
+            source = self._sources.pop(tp, None)
             if sender := self._senders.pop(tp, None):
                 sender.cancel()
+            if source is not None:
+                source.drop()
+                with contextlib.suppress(KeyError):
+                    metrics.lag.remove(self._topic, tp.partition)
 
     def stop(self) -> None:
         """Tell no more: what is not told is told by whoever comes next."""
@@ -122,8 +132,11 @@ class Ingest:
         """Begin to tell of a partition, if that is not so already."""
         if tp in self._sources:
             return
-        start = await self._consumer().committed(tp)
-        self._begin_at(tp, start)
+        consumer = self._consumer()
+        generation = consumer.app.consumer_generation_id
+        start = await consumer.committed(tp)
+        if consumer.app.consumer_generation_id == generation and not consumer.app.rebalancing:
+            self._begin_at(tp, start)
 
     def _begin_at(self, tp: TP, start: int) -> _Source:
         source = self._sources.get(tp)
@@ -135,6 +148,9 @@ class Ingest:
     async def read(self, tp: TP, chunk: Chunk) -> None:
         """Fold a chunk that continues what was read of a partition."""
         source = self._begin_at(tp, chunk.start)
+        if source.next_offset != chunk.start:
+            message = f"{tp}: read to {source.next_offset}, then from {chunk.start}"
+            raise RuntimeError(message)
         events, refused = read_events(chunk.records, self._limits)
         if chunk.records:
             source.read_at = time.monotonic()
@@ -155,6 +171,8 @@ class Ingest:
             if block.end is None:
                 break
             await source.queue.put(source.telling())
+            if self._sources.get(tp) is not source:
+                return  # lost meanwhile
             source.block = Block(block.end)
             source.told_offset = block.end - 1
 

@@ -6,6 +6,7 @@ again: the same revisions under the same keys.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Collection, MutableMapping
 from typing import Any
@@ -36,6 +37,14 @@ _BUDGET_S = 0.4
 _TOGETHER = 100
 #: Records applied before the loop is let go.
 _APPLIED_TOGETHER = 20
+
+_BY_PARTITION = (
+    metrics.series,
+    metrics.rows,
+    metrics.held_finals,
+    metrics.unheard_sources,
+    metrics.watermark_delay,
+)
 
 _record_of = msgspec.json.Decoder(struct_of(Partials) | struct_of(Progress)).decode
 _Partials: Any = struct_of(Partials)
@@ -79,8 +88,9 @@ class WindowsBeat:
         """Forget partitions at once."""
         for tp in tps:
             if self._windows.pop(tp, None) is not None:
-                for gauge in (metrics.series, metrics.rows, metrics.held_finals):
-                    gauge.remove(tp.partition)
+                for gauge in _BY_PARTITION:
+                    with contextlib.suppress(KeyError):
+                        gauge.remove(tp.partition)
             self._read_to.pop(tp, None)
             self._expired.pop(tp, None)
 
@@ -109,13 +119,12 @@ class WindowsBeat:
                 log.warning(
                     "not a partial", partition=tp.partition, offset=record.offset, error=str(error)
                 )
-                metrics.dead_letters.labels("invalid_json").inc()
                 continue
             if isinstance(told, _Partials):
                 late = windows.apply(told.source, told.block, told.rows, now_ms)
                 if late:
                     letters = self._expired.setdefault(tp, [])
-                    letters += [self._letter(told.source, row) for row in late if row.series == ALL]
+                    letters += [self._letter(told, row) for row in late if row.series == ALL]
             else:
                 windows.progress(
                     told.source,
@@ -129,15 +138,16 @@ class WindowsBeat:
         if self._windows.get(tp) is windows:
             self._read_to[tp] = chunk.end
 
-    def _letter(self, source: int, row: PartialRow) -> Outgoing:
+    def _letter(self, told: Any, row: PartialRow) -> Outgoing:
+        """Return the dead letter of a minute that is closed: one a block, however often told."""
         value = msgspec.json.encode(row)
         minute = time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(row.minute * 60))
         headers = DeadLetter(
             reason="window_expired",
-            detail=f"{row.stats.count} operations of the minute {minute}, whose windows are closed",
+            detail=f"up to {row.stats.count} operations of {minute}, whose windows are closed",
             topic=self._settings.topic(OPERATIONS),
-            partition=source,
-            offset=row.last_offset,
+            partition=told.source,
+            offset=told.block,
             index=row.minute,  # an array's operations may lie in several minutes
             timestamp_ms=row.minute * 60_000,
             size_bytes=len(value),
@@ -161,6 +171,9 @@ class WindowsBeat:
         some: list[Publication] = []
 
         async def send() -> None:
+            if self._windows.get(tp) is not windows:
+                some.clear()  # another worker's now
+                return
             await self._outbox.publish(
                 Outgoing(topic, tp.partition, one.key, one.value) for one in some
             )
