@@ -7,7 +7,7 @@ import pytest
 from stack.kafka import LocalKafka
 from tests.acceptance.torture import FAILPOINTS, Run
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
 
 
 def test_windows_are_exact_under_kills_pauses_joins_failpoints_and_a_broker_restart(

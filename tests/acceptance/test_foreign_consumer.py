@@ -12,7 +12,7 @@ from tdigest import TDigest
 from stack.kafka import LocalKafka
 from tests.acceptance.test_poison import latest, made, total
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
 
 def test_kafka_console_consumer_and_the_tdigest_package_recompute_p95(
