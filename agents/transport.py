@@ -191,6 +191,11 @@ class ChunkConsumer(driver.Consumer):
             self._done.pop(tp, None)
         await super().on_partitions_revoked(revoked)
 
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Forget what came between the loss and this: it belongs to the assignment before."""
+        self.on_lost(assigned)
+        await super().on_partitions_assigned(assigned, generation_id)
+
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Leave it to agents/watchdog.py: commits are rare here on purpose."""
 
