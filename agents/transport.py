@@ -269,7 +269,7 @@ class Continuity:
                 position = await consumer.position(tp)
             except KafkaError:  # not ours any more, or the broker is away
                 return
-            if expected is None or self._app.consumer_generation_id != generation:
+            if expected is None or self._app.rebalancing:
                 return
             if position is not None and position > self._next.get(tp, expected):
                 if suspect.get(tp) == expected:
@@ -285,8 +285,8 @@ class Continuity:
         tp: TP = message.tp
         chunk: Chunk = message.value
         generation = self._app.consumer_generation_id
-        if message.generation_id != generation:
-            return None
+        if message.generation_id != generation or self._app.rebalancing:
+            return None  # after a rebalance all is read again from the commit
         expected = await self._expected(tp, generation)
         if expected is None:
             return None
