@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.floating[Any]]
 
 #: Centroids kept of one block's share of a minute, of a stored window, of a published one.
 PARTIAL_LIMIT = 300
-STORED_LIMIT = 500
+STORED_LIMIT = 1_000
 PROVISIONAL_LIMIT = 200
 FINAL_LIMIT = 500
 
