@@ -6,6 +6,11 @@ DEGRADE ?=
 SEEDS ?= 20
 TESTS ?=
 
+# `make lock UPGRADE=` keeps the versions that stand there and only adds what is new.
+UPGRADE ?= --upgrade
+LOCK_OPTIONS := --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
+	--no-emit-trusted-host --no-emit-find-links
+
 VENV := .venv
 PY := $(VENV)/bin/python
 SOURCES := $(wildcard schemas streams agents client dashboard stack examples benchmarks tests)
@@ -60,8 +65,7 @@ status: $(VENV)/.installed ## say what runs
 lock: ## pin the newest versions again (requirements*.lock)
 	@python="$$($(FIND_PYTHON))"; test -n "$$python" && "$$python" -m venv --clear .lock-venv
 	@.lock-venv/bin/python -m pip install --quiet pip-tools
-	@set -e; compile='.lock-venv/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras \
-	--allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links'; \
+	@set -e; compile='.lock-venv/bin/pip-compile --quiet $(UPGRADE) $(LOCK_OPTIONS)'; \
 	export CUSTOM_COMPILE_COMMAND='make lock'; \
 	$$compile --extra dev --output-file requirements.lock pyproject.toml; \
 	$$compile --constraint requirements.lock --output-file requirements-runtime.lock \

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, RootModel
 
 from schemas.base import Wire
 from schemas.series import Series, Window
@@ -101,3 +101,45 @@ class Aggregate(Wire):
     trend: Trend | None = Field(description="Windows of one hour and more.")
     exemplars: list[Exemplar]
     digest: Digest
+
+
+class ServiceSeries(Wire):
+    """What a service aggregate is about."""
+
+    service: str
+
+
+class ServiceAggregate(Wire):
+    """How long a service was up in a window, as its heartbeats say; times in milliseconds.
+
+    Published at once when the status changes, and each second or so otherwise. What no heartbeat
+    speaks for is unknown: before the first one, and while nobody read them.
+    """
+
+    version: Literal[1] = 1
+    kind: Literal["service"] = "service"
+    series: ServiceSeries
+    window: Window
+    revision: int = Field(description="Of two with the same key the larger stands; it only grows.")
+    final: bool
+    status: Literal["up", "degraded", "down", "unknown"] = Field(
+        description="At the end of the window, or now."
+    )
+    since_ms: int = Field(description="Since when it has this status.")
+    silent: bool = Field(description="Down, since three beats were missed, not since it said so.")
+    last_beat_ms: int | None
+    every_s: float
+    message: str | None
+    up_ms: int
+    degraded_ms: int
+    down_ms: int
+    unknown_ms: int
+    uptime: Ratio | None = Field(
+        description="(up + degraded) / (up + degraded + down); null while all is unknown."
+    )
+
+
+class AggregateRecord(
+    RootModel[Annotated[Aggregate | ServiceAggregate, Field(discriminator="kind")]]
+):
+    """A record on `aggregates`."""

@@ -59,6 +59,34 @@ AGGREGATES = Topic(
     | LARGE,
     "A window's revision: of two with one key the larger revision stands.",
 )
+HEARTBEATS = Topic(
+    "heartbeats",
+    "the service",
+    "plane",
+    _kept(1),
+    "A service says up, degraded or down, and how often it will say so.",
+)
+BREACHES = Topic(
+    "breaches",
+    "fingerprint of rule and series",
+    "one",
+    _kept(30),
+    "A rule opened, updated or resolved, with the evidence.",
+)
+COMMANDS = Topic(
+    "commands",
+    "alert or silence id",
+    "one",
+    _kept(30),
+    "Acknowledge, silence, end a silence, redrive, test a channel.",
+)
+NOTIFICATIONS = Topic(
+    "notifications",
+    "fingerprint",
+    "one",
+    _kept(30),
+    "The decision log: each send, failure, hold and suppression, with its reason.",
+)
 DEAD_LETTERS = Topic(
     "dead-letters",
     "topic/partition/offset/index",
@@ -67,4 +95,13 @@ DEAD_LETTERS = Topic(
     "The original bytes of what was refused; why and where from stand in the headers.",
 )
 
-TOPICS = (OPERATIONS, PARTIALS, AGGREGATES, DEAD_LETTERS)
+TOPICS = (
+    OPERATIONS,
+    HEARTBEATS,
+    PARTIALS,
+    AGGREGATES,
+    BREACHES,
+    COMMANDS,
+    NOTIFICATIONS,
+    DEAD_LETTERS,
+)

@@ -1,0 +1,85 @@
+"""Describe a breach on `breaches`: a rule opened, updated or resolved, with the evidence."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from schemas.aggregates import Exemplar
+from schemas.base import Wire
+from schemas.rules import Operator, Severity
+
+BreachState = Literal["opened", "updated", "resolved"]
+RuleKind = Literal["metric_threshold", "service_status", "burn_rate", "trend", "no_data"]
+Why = Literal[
+    "violated",  # opened
+    "severity_changed",  # updated
+    "confirmed",  # updated: final windows say so too
+    "still_true",  # updated: what was stale is true now, or five more minutes have passed
+    "condition_gone",  # resolved
+    "undone",  # resolved: a later revision says it never was
+    "too_few_samples",  # resolved: nothing is left to judge by
+    "rule_removed",  # resolved: the rule is no longer in the file, or another
+]
+
+
+class Step(Wire):
+    """Whom to tell when nobody has acknowledged for so long."""
+
+    after_ms: int
+    channels: list[str]
+
+
+class Routing(Wire):
+    """Who is to be told, as the rule file said when it was judged."""
+
+    channels: list[str]
+    cooldown_ms: int
+    escalation: list[Step] = Field(default_factory=list)
+
+
+class Span(Wire):
+    """The trailing span that was judged: start_ms <= t < end_ms, epoch milliseconds UTC."""
+
+    start_ms: int
+    end_ms: int
+
+
+class Breach(Wire):
+    """A rule's verdict on a series changed. Of one id the larger revision stands."""
+
+    version: Literal[1] = 1
+    id: str = Field(description="A hash of rule, series and the first violating minute.")
+    revision: Annotated[int, Field(ge=1)] = Field(
+        description="1 is the opening; the same id and revision is always the same content."
+    )
+    state: BreachState
+    why: Why
+    fingerprint: str = Field(description="A hash of rule and series: the record's key.")
+    rule: str
+    kind: RuleKind
+    series: str = Field(description='Such as parse_job_data{platform="lever"}, or a service.')
+    labels: dict[str, str] = Field(description="The series' labels and the rule's own.")
+    severity: Severity
+    metric: str | None = Field(None, description="What was measured; null for a status.")
+    operator: Operator | None = None
+    threshold: float | None = Field(None, description="In the unit.")
+    observed: float | None = Field(None, description="In the unit; null without any sample.")
+    unit: str = Field("", description="%, ms, s, /s, x or nothing.")
+    samples: int = Field(description="How many operations `observed` rests on.")
+    evidence: dict[str, float | str | None] = Field(
+        default_factory=dict, description="More figures: p95_ms, burn rates, z …"
+    )
+    span: Span
+    since_ms: int = Field(description="The first violating minute's start.")
+    opened_ms: int = Field(description="Event time at which it opened.")
+    resolved_ms: int | None = Field(None, description="Event time at which it resolved.")
+    confirmed: bool = Field(description="Whether final windows say so; else it may be undone.")
+    stale: bool = Field(
+        False, description="What is judged ended more than 15 minutes before it was told."
+    )
+    summary: str = Field(description="A sentence a person understands.")
+    exemplars: list[Exemplar] = Field(default_factory=list)
+    runbook: str | None = None
+    dashboard: str | None = None
+    routing: Routing
+    rules_hash: str = Field(description="Of the rule file that judged it.")

@@ -1,0 +1,70 @@
+"""Describe what people ask of the alert role on `commands`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, RootModel
+
+from schemas.base import Wire
+
+
+class _Command(Wire):
+    version: Literal[1] = 1
+    id: str = Field(description="Names this command; a repeat of it does nothing.")
+    by: Annotated[str, Field(min_length=1, max_length=200)] = Field(description="Who asks.")
+    at_ms: int = Field(description="When, epoch milliseconds UTC.")
+    comment: Annotated[str, Field(max_length=1000)] = ""
+
+
+class Acknowledge(_Command):
+    """Somebody works on it: no more escalation, nobody else is told."""
+
+    kind: Literal["acknowledge"] = "acknowledge"
+    fingerprint: str
+    breach_id: str = Field(description="The episode: an old one cannot mute a new one.")
+
+
+class Matcher(Wire):
+    """A label is, or is not, a value or a pattern."""
+
+    label: str
+    operator: Literal["=", "!=", "=~", "!~"] = "="
+    value: str
+
+
+class Silence(_Command):
+    """Tell nobody of what matches from start to end; the id is the silence's."""
+
+    kind: Literal["silence"] = "silence"
+    matchers: Annotated[list[Matcher], Field(min_length=1)]
+    start_ms: int
+    end_ms: int
+
+
+class EndSilence(_Command):
+    """End a silence before its time."""
+
+    kind: Literal["end_silence"] = "end_silence"
+    silence: str
+
+
+class Redrive(_Command):
+    """Try a delivery that was given up once more."""
+
+    kind: Literal["redrive"] = "redrive"
+    delivery: str
+
+
+class TestChannel(_Command):
+    """Send a test message to a channel."""
+
+    kind: Literal["test_channel"] = "test_channel"
+    channel: str
+
+
+Command = Annotated[
+    Acknowledge | Silence | EndSilence | Redrive | TestChannel, Field(discriminator="kind")
+]
+
+
+class CommandRecord(RootModel[Command]):
+    """A record on `commands`."""

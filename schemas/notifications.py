@@ -1,0 +1,66 @@
+"""Describe a decision on `notifications`: who was told, or was not, and why."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from schemas.base import Wire
+from schemas.rules import Severity
+
+Reason = Literal[
+    "due",  # a delivery is owed from now on
+    "attempted",  # a request began: its claim
+    "sent",  # the receiver took it
+    "retry",  # it did not, and is asked again
+    "gave_up",  # past the deadline, or refused for good: a dead letter too
+    "fallback",  # another channel is told instead
+    "cancelled",  # no longer needed: resolved before anyone was told
+    "cooldown",
+    "silenced",
+    "below_severity",
+    "channel_disabled",
+    "unknown_channel",
+    "undeliverable",
+    "grouped",
+    "inhibited",
+    "acknowledged",
+    "storm",
+    "stale",
+    "not_told",  # a resolve for a channel that never heard of the opening
+    "no_channel",
+    "updated",  # the breach changed and nobody needs to hear of it
+    "duplicate",  # the same breach revision or command again
+    "command_done",
+    "command_refused",
+]
+Event = Literal["opened", "severity_raised", "resolved", "escalated", "summary", "test"]
+
+
+class Cause(Wire):
+    """What was decided upon: a record's place, or a tick of the clock."""
+
+    kind: Literal["breach", "command", "tick", "delivery"]
+    topic: str | None = None
+    offset: int | None = None
+
+
+class Notification(Wire):
+    """A decision about one alert and, where it is about one, a channel."""
+
+    version: Literal[1] = 1
+    id: str = Field(description="Names the decision: a repeat has the same.")
+    fingerprint: str = Field(description="The alert: the record's key.")
+    breach_id: str | None
+    rule: str | None
+    series: str | None
+    severity: Severity | None
+    channel: str | None = Field(description="null where it is about none or all.")
+    event: Event | None = Field(description="What would be said.")
+    reason: Reason
+    sentence: str = Field(description="The reason for people.")
+    until_ms: int | None = Field(None, description="When it is decided again, if it is.")
+    delivery: str | None = Field(None, description="The delivery it is about.")
+    attempt: int | None = None
+    answer: str | None = Field(None, description="What the receiver said, without secrets.")
+    now_ms: int = Field(description="The clock it was decided by, epoch milliseconds UTC.")
+    cause: Cause

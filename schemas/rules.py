@@ -1,0 +1,202 @@
+"""Describe the rules of the rule file: what is good, and for which series."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+Severity = Literal["low", "medium", "high", "critical"]
+SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
+"""In rising order."""
+
+Operator = Literal["less_than", "less_than_or_equal", "greater_than", "greater_than_or_equal"]
+
+#: What a metric is of, and the unit of its threshold: ratios are per cent in the file.
+Metric = Literal[
+    "success_rate",
+    "error_rate",
+    "duration_mean",
+    "duration_p50",
+    "duration_p90",
+    "duration_p95",
+    "duration_p99",
+    "cache_hit_rate",
+    "cache_miss_rate",
+    "cache_eviction_rate",
+    "cache_ttl",
+    "throughput",
+    "confidence",
+    "uptime",
+]
+Dimension = Literal["operation", "platform", "confidence", "service"]
+
+_UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+_SPAN = re.compile(r"(\d+)(ms|s|m|h|d|w)")
+
+
+def to_ms(value: object) -> object:
+    """Return a span such as `90s`, `5m` or `1h30m` in milliseconds.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not isinstance(value, str):
+        message = f"{value!r} has no unit: write a span such as 30s, 5m or 1h30m"
+        raise ValueError(message)  # noqa: TRY004 - pydantic reports ValueError only
+    if value == "0":
+        return 0
+    parts = _SPAN.findall(value)
+    if not parts or "".join(number + unit for number, unit in parts) != value:
+        message = f"{value!r} is no span: write 30s, 5m or 1h30m (units ms s m h d w)"
+        raise ValueError(message)
+    return sum(int(number) * _UNIT_MS[unit] for number, unit in parts)
+
+
+Span = Annotated[
+    int,
+    BeforeValidator(to_ms),
+    WithJsonSchema({"type": "string", "pattern": r"^(\d+(ms|s|m|h|d|w))+$", "examples": ["5m"]}),
+]
+"""Milliseconds, written as in Prometheus: `5m`."""
+
+
+class Configured(BaseModel):
+    """A part of the rule file: frozen, and a field that is unknown is a mistake."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+RuleName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", max_length=100)]
+
+
+class EscalationStep(Configured):
+    """Whom to tell when nobody has acknowledged for so long."""
+
+    after: Span
+    channels: Annotated[list[str], Field(min_length=1)]
+
+
+class _Rule(Configured):
+    """What all kinds share."""
+
+    name: RuleName
+    description: str | None = None
+    each: list[Dimension] | Dimension = Field(
+        default_factory=list,
+        description="A breach for each of these; none: one for all together.",
+    )
+    match: str | None = Field(
+        None,
+        description='Label matchers as in Prometheus: operation="parse", platform=~"lever|ashby".',
+    )
+    severity: Severity = "medium"
+    labels: dict[str, str] = Field(default_factory=dict)
+    runbook: str | None = Field(None, description="A link that says what to do.")
+    dashboard: str | None = Field(None, description="A link that shows more.")
+    summary: Annotated[str, Field(max_length=2000)] | None = Field(
+        None, description="A Jinja template; by default a plain sentence."
+    )
+    channels: list[str] = Field(default_factory=list)
+    cooldown: Span | None = Field(None, description="By default defaults.cooldown.")
+    escalation: list[EscalationStep] = Field(default_factory=list)
+    keep_firing_for: Span = Field(
+        0, description="Resolve only after the condition was gone for so long."
+    )
+    enabled: bool = True
+
+    @property
+    def dimensions(self) -> frozenset[str]:
+        """The dimensions that `each` names."""
+        return frozenset([self.each] if isinstance(self.each, str) else self.each)
+
+
+class Tier(Configured):
+    """A severity past a threshold of its own."""
+
+    severity: Severity
+    threshold: float
+
+
+class MetricThreshold(_Rule):
+    """A metric over a trailing window is past a threshold."""
+
+    kind: Literal["metric_threshold"]
+    metric: Metric
+    operator: Operator
+    threshold: float | None = Field(
+        None, description="Per cent, milliseconds, seconds (TTL) or operations a second."
+    )
+    tiers: list[Tier] = Field(
+        default_factory=list, description="In place of threshold and severity, mildest first."
+    )
+    resolve_threshold: float | None = Field(
+        None, description="Resolve only once the metric is back past this one."
+    )
+    window: Span
+    hold: Span = Field(0, alias="for", description="Breach only after so long in a row.")
+    min_samples: Annotated[int, Field(ge=1)] = 1
+
+
+class ServiceStatus(_Rule):
+    """A service is down, degraded or silent."""
+
+    kind: Literal["service_status"]
+    status: list[Literal["down", "degraded", "silent"]] | Literal["down", "degraded", "silent"]
+    hold: Span = Field(0, alias="for")
+
+
+class BurnPair(Configured):
+    """A page or a ticket: burning the budget so many times too fast over both windows."""
+
+    rate: Annotated[float, Field(gt=0)]
+    long: Span
+    short: Span
+    severity: Severity
+
+
+class BurnRate(_Rule):
+    """The error budget of an objective burns too fast over a long and a short window.
+
+    Source: https://sre.google/workbook/alerting-on-slos/
+    """
+
+    kind: Literal["burn_rate"]
+    objective: Annotated[float, Field(gt=0, lt=100)] = Field(
+        description="The success rate aimed at, in per cent."
+    )
+    pairs: list[BurnPair] = Field(
+        default_factory=lambda: [
+            BurnPair(rate=14.4, long=to_ms("1h"), short=to_ms("5m"), severity="critical"),
+            BurnPair(rate=6, long=to_ms("6h"), short=to_ms("30m"), severity="high"),
+            BurnPair(rate=1, long=to_ms("3d"), short=to_ms("6h"), severity="medium"),
+        ]
+    )
+    min_samples: Annotated[int, Field(ge=1)] = Field(
+        100, description="Operations in the long window, so that low traffic pages nobody."
+    )
+
+
+class TrendRule(_Rule):
+    """The success rate degrades against the window before, several windows in a row."""
+
+    kind: Literal["trend"]
+    window: Literal["1h", "6h", "24h", "7d"] = "1h"
+    evaluations: Annotated[int, Field(ge=1, le=24)] = 2
+
+
+class NoData(_Rule):
+    """A series that used to speak fell silent."""
+
+    kind: Literal["no_data"]
+    after: Span
+
+
+Rule = Annotated[
+    MetricThreshold | ServiceStatus | BurnRate | TrendRule | NoData, Field(discriminator="kind")
+]
+
+
+def json_rule(rule: Any) -> dict[str, Any]:
+    """Return a rule as plain values, spans in milliseconds."""
+    dumped: dict[str, Any] = rule.model_dump(mode="json", by_alias=True)
+    return dumped
