@@ -1,9 +1,22 @@
 """Describe the rules of the rule file: what is good, and for which series."""
 
+import math
 import re
-from typing import Annotated, Any, Literal
+from itertools import pairwise
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
+
+from schemas import checks, limits
 
 Severity = Literal["low", "medium", "high", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
@@ -58,21 +71,56 @@ Span = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^(\d+(ms|s|m|h|d|w))+$", "examples": ["5m"]}),
 ]
 """Milliseconds, written as in Prometheus: `5m`."""
+Minutes = Annotated[Span, AfterValidator(checks.whole_minutes)]
+Window = Annotated[Span, AfterValidator(checks.some_minutes)]
+Positive = Annotated[Span, AfterValidator(checks.positive)]
+Link = Annotated[str, AfterValidator(checks.link)]
+Template = Annotated[str, Field(max_length=2000), AfterValidator(checks.template)]
 
 
 class Configured(BaseModel):
     """A part of the rule file: frozen, and a field that is unknown is a mistake."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
+def _one_or_more(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Dimensions = Annotated[
+    list[Dimension],
+    BeforeValidator(_one_or_more),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": list(get_args(Dimension))},
+                {"type": "array", "items": {"enum": list(get_args(Dimension))}},
+            ]
+        }
+    ),
+]
+Status = Literal["down", "degraded", "silent"]
+Statuses = Annotated[
+    list[Status],
+    Field(min_length=1),
+    BeforeValidator(_one_or_more),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": list(get_args(Status))},
+                {"type": "array", "items": {"enum": list(get_args(Status))}, "minItems": 1},
+            ]
+        }
+    ),
+]
 RuleName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", max_length=100)]
 
 
 class EscalationStep(Configured):
     """Whom to tell when nobody has acknowledged for so long."""
 
-    after: Span
+    after: Positive
     channels: Annotated[list[str], Field(min_length=1)]
 
 
@@ -81,25 +129,25 @@ class _Rule(Configured):
 
     name: RuleName
     description: str | None = None
-    each: list[Dimension] | Dimension = Field(
+    each: Dimensions = Field(
         default_factory=list,
         description="A breach for each of these; none: one for all together.",
     )
-    match: str | None = Field(
+    match: Annotated[str, AfterValidator(checks.matcher_text)] | None = Field(
         None,
         description='Label matchers as in Prometheus: operation="parse", platform=~"lever|ashby".',
     )
     severity: Severity = "medium"
     labels: dict[str, str] = Field(default_factory=dict)
-    runbook: str | None = Field(None, description="A link that says what to do.")
-    dashboard: str | None = Field(None, description="A link that shows more.")
-    summary: Annotated[str, Field(max_length=2000)] | None = Field(
+    runbook: Link | None = Field(None, description="A link that says what to do.")
+    dashboard: Link | None = Field(None, description="A link that shows more.")
+    summary: Template | None = Field(
         None, description="A Jinja template; by default a plain sentence."
     )
     channels: list[str] = Field(default_factory=list)
     cooldown: Span | None = Field(None, description="By default defaults.cooldown.")
     escalation: list[EscalationStep] = Field(default_factory=list)
-    keep_firing_for: Span = Field(
+    keep_firing_for: Minutes = Field(
         0, description="Resolve only after the condition was gone for so long."
     )
     enabled: bool = True
@@ -107,7 +155,15 @@ class _Rule(Configured):
     @property
     def dimensions(self) -> frozenset[str]:
         """The dimensions that `each` names."""
-        return frozenset([self.each] if isinstance(self.each, str) else self.each)
+        return frozenset(self.each)
+
+    @field_validator("escalation")
+    @classmethod
+    def _later_and_later(cls, steps: list[EscalationStep]) -> list[EscalationStep]:
+        if any(later.after <= step.after for step, later in pairwise(steps)):
+            message = "its steps must come later and later: let `after` grow"
+            raise ValueError(message)
+        return steps
 
 
 class Tier(Configured):
@@ -127,31 +183,79 @@ class MetricThreshold(_Rule):
         None, description="Per cent, milliseconds, seconds (TTL) or operations a second."
     )
     tiers: list[Tier] = Field(
-        default_factory=list, description="In place of threshold and severity, mildest first."
+        default_factory=list,
+        validate_default=True,
+        description="In place of threshold and severity, mildest first.",
     )
     resolve_threshold: float | None = Field(
         None, description="Resolve only once the metric is back past this one."
     )
-    window: Span
-    hold: Span = Field(0, alias="for", description="Breach only after so long in a row.")
+    window: Window
+    hold: Minutes = Field(0, alias="for", description="Breach only after so long in a row.")
     min_samples: Annotated[int, Field(ge=1)] = 1
+
+    @field_validator("metric")
+    @classmethod
+    def _selects_something(cls, metric: Metric, info: ValidationInfo) -> Metric:
+        checks.selection(info, of_services=metric == "uptime", what=metric)
+        return metric
+
+    @field_validator("threshold", "resolve_threshold")
+    @classmethod
+    def _in_range(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if value is not None and "metric" in info.data:
+            limits.in_range(value, info.data["metric"], info.data.get("operator"))
+        return value
+
+    @field_validator("tiers")
+    @classmethod
+    def _rising(cls, tiers: list[Tier], info: ValidationInfo) -> list[Tier]:
+        limits.rising(tiers, info.data)
+        return tiers
+
+    @field_validator("resolve_threshold")
+    @classmethod
+    def _behind(cls, value: float | None, info: ValidationInfo) -> float | None:
+        limits.behind(value, info.data)
+        return value
 
 
 class ServiceStatus(_Rule):
     """A service is down, degraded or silent."""
 
     kind: Literal["service_status"]
-    status: list[Literal["down", "degraded", "silent"]] | Literal["down", "degraded", "silent"]
-    hold: Span = Field(0, alias="for")
+    status: Statuses
+    hold: Minutes = Field(0, alias="for", description="Breach only after so long in a row.")
+
+    @field_validator("kind")
+    @classmethod
+    def _selects_something(cls, kind: str, info: ValidationInfo) -> str:
+        checks.selection(info, of_services=True, what=kind)
+        return kind
 
 
 class BurnPair(Configured):
     """A page or a ticket: burning the budget so many times too fast over both windows."""
 
     rate: Annotated[float, Field(gt=0)]
-    long: Span
-    short: Span
+    long: Window
+    short: Window
     severity: Severity
+
+    @field_validator("short")
+    @classmethod
+    def _shorter(cls, short: int, info: ValidationInfo) -> int:
+        if short >= info.data.get("long", math.inf):
+            message = "must be shorter than `long`: a twelfth of it is usual"
+            raise ValueError(message)
+        return short
+
+
+WORKBOOK_PAIRS = (
+    {"rate": 14.4, "long": "1h", "short": "5m", "severity": "critical"},
+    {"rate": 6, "long": "6h", "short": "30m", "severity": "high"},
+    {"rate": 1, "long": "3d", "short": "6h", "severity": "medium"},
+)
 
 
 class BurnRate(_Rule):
@@ -164,16 +268,19 @@ class BurnRate(_Rule):
     objective: Annotated[float, Field(gt=0, lt=100)] = Field(
         description="The success rate aimed at, in per cent."
     )
-    pairs: list[BurnPair] = Field(
-        default_factory=lambda: [
-            BurnPair(rate=14.4, long=to_ms("1h"), short=to_ms("5m"), severity="critical"),
-            BurnPair(rate=6, long=to_ms("6h"), short=to_ms("30m"), severity="high"),
-            BurnPair(rate=1, long=to_ms("3d"), short=to_ms("6h"), severity="medium"),
-        ]
+    pairs: Annotated[list[BurnPair], Field(min_length=1)] = Field(
+        default_factory=lambda: [BurnPair.model_validate(pair) for pair in WORKBOOK_PAIRS],
+        description="By default the workbook's three.",
     )
     min_samples: Annotated[int, Field(ge=1)] = Field(
         100, description="Operations in the long window, so that low traffic pages nobody."
     )
+
+    @field_validator("kind")
+    @classmethod
+    def _selects_something(cls, kind: str, info: ValidationInfo) -> str:
+        checks.selection(info, of_services=False, what=kind)
+        return kind
 
 
 class TrendRule(_Rule):
@@ -183,12 +290,24 @@ class TrendRule(_Rule):
     window: Literal["1h", "6h", "24h", "7d"] = "1h"
     evaluations: Annotated[int, Field(ge=1, le=24)] = 2
 
+    @field_validator("kind")
+    @classmethod
+    def _selects_something(cls, kind: str, info: ValidationInfo) -> str:
+        checks.selection(info, of_services=False, what=kind)
+        return kind
+
 
 class NoData(_Rule):
     """A series that used to speak fell silent."""
 
     kind: Literal["no_data"]
-    after: Span
+    after: Window
+
+    @field_validator("kind")
+    @classmethod
+    def _selects_something(cls, kind: str, info: ValidationInfo) -> str:
+        checks.selection(info, of_services=None, what=kind)
+        return kind
 
 
 Rule = Annotated[

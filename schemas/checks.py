@@ -1,0 +1,106 @@
+"""Check the texts and spans that a rule file's fields hold; each refusal says what to write."""
+
+from pydantic import ValidationInfo
+
+from schemas.matchers import parse_matchers
+
+MINUTE_MS = 60_000
+#: `aggregates` keeps a week.
+LONGEST_MS = 7 * 24 * 60 * MINUTE_MS
+SERVICE = "service"
+
+
+def whole_minutes(span_ms: int) -> int:
+    """Return the span if it is composed of minutes, which is what windows are made of."""
+    if span_ms % MINUTE_MS:
+        minutes = max(round(span_ms / MINUTE_MS), 1)
+        message = f"is not composed of whole minutes: write {minutes}m"
+        raise ValueError(message)
+    return span_ms
+
+
+def some_minutes(span_ms: int) -> int:
+    """Return the span if it is composed of minutes, at least one and at most a week."""
+    if not 0 < whole_minutes(span_ms) <= LONGEST_MS:
+        message = "must be from 1m to 7d"
+        raise ValueError(message)
+    return span_ms
+
+
+def positive(span_ms: int) -> int:
+    """Return the span if it takes any time."""
+    if span_ms <= 0:
+        message = "must be longer than 0: write 5m"
+        raise ValueError(message)
+    return span_ms
+
+
+def link(text: str) -> str:
+    """Return the text if it is a link that a browser opens."""
+    if not text.startswith(("https://", "http://")) or any(map(str.isspace, text)):
+        message = "is no link: write https://…"
+        raise ValueError(message)
+    return text
+
+
+def template(text: str) -> str:
+    """Return the text if Jinja understands it."""
+    from jinja2 import TemplateSyntaxError
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    try:
+        ImmutableSandboxedEnvironment().parse(text)
+    except TemplateSyntaxError as error:
+        message = (
+            f"is no Jinja template: {error.message} (its line {error.lineno});"
+            " write {{ observed }} for a value"
+        )
+        raise ValueError(message) from None
+    return text
+
+
+def matcher_text(text: str) -> str:
+    """Return the text if it is label matchers of dimensions that series have."""
+    dimensions = ("operation", "platform", "confidence", SERVICE)
+    for matcher in parse_matchers(text):
+        if matcher.label not in dimensions:
+            message = f"no series has a label {matcher.label!r}: write one of {listed(dimensions)}"
+            raise ValueError(message)
+    return text
+
+
+def selection(info: ValidationInfo, *, of_services: bool | None, what: str) -> None:
+    """Refuse `each` and `match` that select nothing there is.
+
+    Args:
+        info: the fields read so far.
+        of_services: whether the series are services', or operations'; None: either.
+        what: names what the rule looks at.
+    """
+    if "each" not in info.data or "match" not in info.data:
+        return  # wrong themselves
+    each = set(info.data["each"])
+    matchers = parse_matchers(info.data["match"]) if info.data["match"] else ()
+    exact = {matcher.label for matcher in matchers if matcher.operator == "="}
+    named = each | {matcher.label for matcher in matchers}
+    if of_services is None:
+        of_services = SERVICE in named
+    strange = named - {SERVICE} if of_services else named & {SERVICE}
+    if strange:
+        of = "a service" if of_services else "operations"
+        message = f"{what} is of {of}: `each` and `match` cannot name {listed(sorted(strange))}"
+        raise ValueError(message)
+    if of_services and not named:
+        message = f'{what} is of a service: write `each: service` or `match: service="…"` too'
+        raise ValueError(message)
+    if {"platform", "confidence"} <= named:
+        message = "no series has both a platform and a confidence level: leave one out"
+        raise ValueError(message)
+    for label in sorted(named - each - exact):
+        message = f"`match` may select several of {label}: write `each: {label}` too"
+        raise ValueError(message)
+
+
+def listed(names: object) -> str:
+    """Return names for a sentence."""
+    return ", ".join(str(name) for name in names)  # type: ignore[attr-defined]  # any iterable

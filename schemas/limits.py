@@ -1,0 +1,85 @@
+"""Check a threshold's size and side; each refusal says what to write."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from schemas.rules import Tier
+
+_SEVERITIES = ("low", "medium", "high", "critical")
+#: In per cent, and never past a hundred.
+_RATES = {"success_rate", "error_rate", "cache_hit_rate", "cache_miss_rate", "uptime"}
+#: What is good when it is near a hundred: a threshold of 1 or less was meant as a ratio.
+_NEAR_100 = {"success_rate", "cache_hit_rate", "uptime"}
+
+
+def in_range(value: float, metric: str, operator: str | None) -> None:
+    """Refuse a threshold that the metric never reaches, or that was meant as a ratio."""
+    if value < 0:
+        message = f"{metric} is never below 0"
+        raise ValueError(message)
+    if metric in _RATES and value > 100:  # noqa: PLR2004, RUF100 - per cent
+        message = f"{metric} is in per cent and never above 100"
+        raise ValueError(message)
+    below = operator in ("less_than", "less_than_or_equal")
+    if metric in _NEAR_100 and below and 0 < value <= 1:
+        message = f"{metric} is in per cent: write {value * 100:g}"
+        raise ValueError(message)
+
+
+def rising(tiers: "Sequence[Tier]", fields: Mapping[str, Any]) -> None:
+    """Refuse tiers that are not mildest first, or that stand beside a threshold.
+
+    Args:
+        tiers: as the file has them.
+        fields: of the rule, those that were read so far and are right.
+    """
+    if "threshold" in fields:
+        if tiers and fields["threshold"] is not None:
+            message = "stand in place of `threshold`: leave one of the two out"
+            raise ValueError(message)
+        if not tiers and fields["threshold"] is None:
+            message = "`threshold` is missing: write `threshold: 5` (or `tiers`)"
+            raise ValueError(message)
+    operator = fields.get("operator")
+    for tier in tiers:
+        if "metric" in fields:
+            in_range(tier.threshold, fields["metric"], operator)
+    for mild, grave in pairwise(tiers):
+        if _SEVERITIES.index(grave.severity) <= _SEVERITIES.index(mild.severity):
+            message = f"must be mildest first: {grave.severity} cannot come after {mild.severity}"
+            raise ValueError(message)
+        if operator and not _past(grave.threshold, mild.threshold, operator):
+            side = "below" if operator.startswith("less") else "above"
+            message = (
+                f"contradict {operator}: the threshold of {grave.severity} ({grave.threshold:g})"
+                f" must be {side} that of {mild.severity} ({mild.threshold:g})"
+            )
+            raise ValueError(message)
+
+
+def behind(value: float | None, fields: Mapping[str, Any]) -> None:
+    """Refuse a resolve threshold that is past the threshold itself."""
+    operator, first = fields.get("operator"), _first(fields)
+    if value is None or operator is None or first is None:
+        return
+    if _past(value, first, operator):
+        side = "below" if operator.startswith("greater") else "above"
+        message = (
+            f"is on the wrong side of the threshold: with {operator} {first:g} write"
+            f" {first:g} or a number {side} it"
+        )
+        raise ValueError(message)
+
+
+def _first(fields: Mapping[str, Any]) -> float | None:
+    tiers = fields.get("tiers")
+    if tiers:
+        return float(tiers[0].threshold)
+    threshold = fields.get("threshold")
+    return None if threshold is None else float(threshold)
+
+
+def _past(value: float, other: float, operator: str) -> bool:
+    return value < other if operator.startswith("less") else value > other
