@@ -1,0 +1,93 @@
+"""Read secrets from the environment or from files, and keep them out of whatever is written.
+
+`SLACK_WEBHOOK_URL` holds the value; `SLACK_WEBHOOK_URL_FILE` names a file that does. As for the
+settings, a file `.env` in the working directory may hold either; the environment wins.
+"""
+
+import os
+import urllib.parse
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from dotenv import dotenv_values
+from pydantic import SecretStr
+
+from agents.logs import redactor
+
+#: A part of a webhook's URL that is shorter is a word rather than a token.
+_MIN_TOKEN = 8
+
+
+class MissingSecret(Exception):
+    """A secret is missing or cannot be one; the text names the variable and never its value."""
+
+
+class Secrets:
+    """The variables that hold secrets. Its repr shows none."""
+
+    def __init__(self, environ: Mapping[str, str] | None = None, dotenv: str = ".env") -> None:
+        if environ is None:
+            held = {name: value for name, value in dotenv_values(dotenv).items() if value}
+            environ = held | dict(os.environ)
+        self._environ = environ
+
+    def get(self, name: str) -> SecretStr | None:
+        """Return the secret, or None if no variable holds or names it.
+
+        Raises:
+            MissingSecret: a file is named and cannot be read.
+        """
+        if value := self._environ.get(name, "").strip():
+            return SecretStr(value)
+        path = self._environ.get(f"{name}_FILE", "").strip()
+        if not path:
+            return None
+        try:
+            value = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            raise MissingSecret(f"{name}_FILE names a file that cannot be read: {why}.") from None
+        return SecretStr(value) if value else None
+
+    def need(self, name: str) -> SecretStr:
+        """Return the secret.
+
+        Raises:
+            MissingSecret: there is none.
+        """
+        if (value := self.get(name)) is None:
+            raise MissingSecret(f"Neither {name} nor {name}_FILE is set in the environment.")
+        return value
+
+    def need_url(self, name: str) -> SecretStr:
+        """Return the secret, which is a URL.
+
+        Raises:
+            MissingSecret: there is none, or it is no URL of a web server.
+        """
+        value = self.need(name)
+        try:
+            parts = urllib.parse.urlsplit(value.get_secret_value())
+            fits = parts.scheme in ("https", "http") and bool(parts.hostname)
+            fits = fits and parts.port != 0
+        except ValueError:
+            fits = False
+        if not fits:
+            raise MissingSecret(f"{name} is not a URL such as https://example.com/hook.")
+        return value
+
+
+def masking(secrets: Iterable[SecretStr | None]) -> Callable[[str], str]:
+    """Return a function that masks the secrets, also the parts of a URL that give it away."""
+    values = [secret.get_secret_value() for secret in secrets if secret is not None]
+    return redactor(part for value in values for part in (value, *_telling_parts(value)))
+
+
+def _telling_parts(value: str) -> list[str]:
+    if "://" not in value:
+        return []
+    parts = urllib.parse.urlsplit(value)
+    whole = parts.path + (f"?{parts.query}" if parts.query else "")
+    tokens = [whole, *parts.path.split("/"), parts.query, parts.username, parts.password]
+    tokens += [item for _, item in urllib.parse.parse_qsl(parts.query)]
+    return [token for token in tokens if token and len(token) >= _MIN_TOKEN]
