@@ -70,6 +70,10 @@ class Settings(BaseSettings):
     digest_engine: Literal["fastdigest", "tdigest"] = Field(
         "fastdigest", description="tdigest is the pure-Python reference, 100 times slower."
     )
+    rule_file: str = Field(
+        "config/opwatch.yaml",
+        description="Rules and channels: `opwatch rules check FILE` says whether it is right.",
+    )
     http_host: str = Field("127.0.0.1", description="Where /metrics, /healthz and /readyz listen.")
     http_port: Annotated[int, Field(ge=0, le=65535)] = Field(
         9464, description="0 takes a free port; the log says which."
