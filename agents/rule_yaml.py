@@ -24,7 +24,8 @@ class Mistake:
 
     def __str__(self) -> str:
         where = f" {self.where}:" if self.where else ""
-        return f"{self.line}:{self.column}:{where} {self.text}."
+        end = "" if self.text.endswith("?") else "."
+        return f"{self.line}:{self.column}:{where} {self.text}{end}"
 
 
 @dataclass

@@ -3,27 +3,57 @@
 Secrets come from the environment or from files (`NAME_FILE`); a channel names the variable.
 """
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from schemas.rules import SEVERITIES, Configured, Severity, Span
+from schemas import checks
+from schemas.rules import SEVERITIES, Configured, Link, Positive, Severity
 
+
+def _address(text: str) -> str:
+    if re.fullmatch(r"[^\s@<>,;]+@[^\s@<>,;]+", text) is None:
+        message = "is no mail address: write name@example.com"
+        raise ValueError(message)
+    return text
+
+
+def _number(text: str) -> str:
+    if re.fullmatch(r"\+[1-9]\d{6,14}", text) is None:
+        message = 'is no telephone number: write it in quotes with its country, "+15551234567"'
+        raise ValueError(message)
+    return text
+
+
+def _variable(text: str) -> str:
+    if re.fullmatch(r"[A-Z_][A-Z0-9_]*", text) is None:
+        message = (
+            "is no name of an environment variable: write one such as SLACK_WEBHOOK_URL and put"
+            " the value into the environment"
+        )
+        raise ValueError(message)
+    return text
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Number = Annotated[str, AfterValidator(_number)]
+Variable = Annotated[str, AfterValidator(_variable)]
 ChannelName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", max_length=100)]
 
 
 class _Channel(Configured):
     name: ChannelName
     enabled: bool = True
-    severities: list[Severity] = Field(
+    severities: Annotated[list[Severity], Field(min_length=1)] = Field(
         default_factory=lambda: list(SEVERITIES),
         description="What is told here; the rest is recorded as below the channel's severity.",
     )
     fallback: str | None = Field(
         None, description="The channel that is told when this one cannot be reached in time."
     )
-    template: Annotated[str, Field(max_length=8000)] | None = Field(
-        None, description="A Jinja template for the text in place of the default."
+    template: Annotated[str, Field(max_length=8000), AfterValidator(checks.template)] | None = (
+        Field(None, description="A Jinja template for the text in place of the default.")
     )
 
 
@@ -31,8 +61,8 @@ class Email(_Channel):
     """Mail by SMTP: SMTP_HOST, SMTP_PORT, SMTP_USER, SMTP_PASSWORD."""
 
     type: Literal["email"]
-    to: Annotated[list[str], Field(min_length=1)]
-    sender: str = Field("opwatch@localhost", alias="from")
+    to: Annotated[list[Address], Field(min_length=1)]
+    sender: Address = Field("opwatch@localhost", alias="from")
     tls: Literal["starttls", "implicit", "none"] = Field(
         "starttls", description="none only for a relay on this machine."
     )
@@ -43,31 +73,31 @@ class Slack(_Channel):
 
     type: Literal["slack"]
     channel: str | None = Field(None, description="Shown to people; the webhook decides.")
-    webhook_url_env: str = "SLACK_WEBHOOK_URL"
+    webhook_url_env: Variable = "SLACK_WEBHOOK_URL"
 
 
 class PagerDuty(_Channel):
     """PagerDuty's Events API v2."""
 
     type: Literal["pagerduty"]
-    service_key_env: str = "PAGERDUTY_SERVICE_KEY"
-    url: str = "https://events.pagerduty.com/v2/enqueue"
+    service_key_env: Variable = "PAGERDUTY_SERVICE_KEY"
+    url: Link = "https://events.pagerduty.com/v2/enqueue"
 
 
 class Sms(_Channel):
     """Twilio: TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN, TWILIO_FROM."""
 
     type: Literal["sms"]
-    to: Annotated[list[str], Field(min_length=1)]
-    url: str = "https://api.twilio.com"
+    to: Annotated[list[Number], Field(min_length=1)]
+    url: Link = "https://api.twilio.com"
 
 
 class Webhook(_Channel):
     """Alertmanager's webhook, version 4, signed by Standard Webhooks."""
 
     type: Literal["webhook"]
-    url_env: str = "OPWATCH_WEBHOOK_URL"
-    secret_env: str | None = Field(None, description="Names the variable with whsec_… in it.")
+    url_env: Variable = "OPWATCH_WEBHOOK_URL"
+    secret_env: Variable | None = Field(None, description="Names the variable with whsec_… in it.")
 
 
 Channel = Annotated[Email | Slack | PagerDuty | Sms | Webhook, Field(discriminator="type")]
@@ -76,8 +106,8 @@ Channel = Annotated[Email | Slack | PagerDuty | Sms | Webhook, Field(discriminat
 class Defaults(Configured):
     """What a rule that says nothing of it gets."""
 
-    cooldown: Span = 10 * 60_000
+    cooldown: Positive = 10 * 60_000
     channels: list[str] = Field(default_factory=list)
-    runbook: str | None = None
-    dashboard: str | None = None
+    runbook: Link | None = None
+    dashboard: Link | None = None
     labels: dict[str, str] = Field(default_factory=dict)

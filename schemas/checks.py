@@ -52,7 +52,7 @@ def template(text: str) -> str:
         ImmutableSandboxedEnvironment().parse(text)
     except TemplateSyntaxError as error:
         message = (
-            f"is no Jinja template: {error.message} (its line {error.lineno});"
+            f"is no Jinja template: {(error.message or '').rstrip('.')} (its line {error.lineno});"
             " write {{ observed }} for a value"
         )
         raise ValueError(message) from None

@@ -1,11 +1,15 @@
 """Describe the rule file as a whole: defaults, channels and rules."""
 
-from typing import Literal
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from schemas.channels import Channel, Defaults
 from schemas.rules import Configured, Rule
+
+Path = tuple[str | int, ...]
 
 
 class RuleFile(Configured):
@@ -15,3 +19,75 @@ class RuleFile(Configured):
     defaults: Defaults = Field(default_factory=Defaults)
     channels: list[Channel] = Field(default_factory=list)
     rules: list[Rule] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "RuleFile":
+        mistakes = [text for _, text in misfits(self.model_dump(by_alias=True))]
+        if mistakes:
+            raise ValueError("; ".join(mistakes))
+        return self
+
+
+def misfits(body: Any) -> Iterator[tuple[Path, str]]:
+    """Yield what the parts of a rule file say of one another that does not hold.
+
+    Args:
+        body: plain values, also of a file that has other mistakes.
+    """
+    if not isinstance(body, dict):
+        return
+    for part in ("channels", "rules"):
+        yield from _twice(body, part)
+    known = [name for _, channel in _parts(body, "channels") if (name := channel.get("name"))]
+    for path, name in _referenced(body):
+        if isinstance(name, str) and name not in known:
+            yield path, _unknown(name, known)
+    for at, channel in _parts(body, "channels"):
+        if channel.get("fallback") is not None and channel["fallback"] == channel.get("name"):
+            yield ("channels", at, "fallback"), "a channel cannot stand in for itself: name another"
+
+
+def _parts(body: dict[str, Any], part: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    parts = body.get(part)
+    for at, each in enumerate(parts if isinstance(parts, list) else []):
+        if isinstance(each, dict):
+            yield at, each
+
+
+def _twice(body: dict[str, Any], part: str) -> Iterator[tuple[Path, str]]:
+    seen: dict[str, int] = {}
+    for at, each in _parts(body, part):
+        name = each.get("name")
+        if not isinstance(name, str):
+            continue
+        if name in seen:
+            text = f"{part}[{seen[name]}] has the name {name!r} too: give one of them another"
+            yield (part, at, "name"), text
+        seen.setdefault(name, at)
+
+
+def _referenced(body: dict[str, Any]) -> Iterator[tuple[Path, object]]:
+    """Yield each place where a channel is named, with what stands there."""
+    defaults = body.get("defaults")
+    if isinstance(defaults, dict):
+        yield from _elements(defaults, ("defaults",))
+    for at, channel in _parts(body, "channels"):
+        yield ("channels", at, "fallback"), channel.get("fallback")
+    for at, rule in _parts(body, "rules"):
+        yield from _elements(rule, ("rules", at))
+        for number, step in _parts(rule, "escalation"):
+            yield from _elements(step, ("rules", at, "escalation", number))
+
+
+def _elements(holder: dict[str, Any], path: Path) -> Iterator[tuple[Path, object]]:
+    names = holder.get("channels")
+    for at, name in enumerate(names if isinstance(names, list) else []):
+        yield (*path, "channels", at), name
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    if not known:
+        return f"no channel is called {name!r}: describe it under `channels`"
+    meant = get_close_matches(name, known, 1, 0.6)
+    hint = f"did you mean {meant[0]}?" if meant else f"there are {', '.join(known)}"
+    return f"no channel is called {name!r}; {hint}"

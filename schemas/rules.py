@@ -145,7 +145,7 @@ class _Rule(Configured):
         None, description="A Jinja template; by default a plain sentence."
     )
     channels: list[str] = Field(default_factory=list)
-    cooldown: Span | None = Field(None, description="By default defaults.cooldown.")
+    cooldown: Positive | None = Field(None, description="By default defaults.cooldown.")
     escalation: list[EscalationStep] = Field(default_factory=list)
     keep_firing_for: Minutes = Field(
         0, description="Resolve only after the condition was gone for so long."
