@@ -107,20 +107,20 @@ class FastEngine:
 
     def compress(self, means: Floats, weights: Floats, limit: int) -> tuple[Floats, Floats]:
         """See Engine."""
-        told = _fast(means, weights, limit).to_bytes()
+        values: Any = means  # it takes arrays too, though its types say only sequences
+        counts: Any = weights
+        told = fastdigest.TDigest.from_values(values, counts, max_centroids=limit).to_bytes()
         assert told.startswith(_FAST_FORM), "fastdigest packs its digests in another form"
         centroids = np.frombuffer(told, "<f8", offset=_FAST_HEADER).reshape(-1, 2)
         return centroids[:, 0], centroids[:, 1]
 
     def quantiles(self, means: Floats, weights: Floats, ranks: Sequence[float]) -> list[float]:
-        """See Engine."""
-        return list(_fast(means, weights, 2 * len(means)).quantile_vec(list(ranks)))
-
-
-def _fast(means: Floats, weights: Floats, limit: int) -> Any:
-    values: Any = means  # it takes arrays too, though its types say only sequences
-    counts: Any = weights
-    return fastdigest.TDigest.from_values(values, counts, max_centroids=limit)
+        """See Engine. Between the middles of centroids; making a TDigest costs five times more."""
+        means, weights = _ordered(means, weights)
+        ends = np.cumsum(weights)
+        wanted = np.array(ranks) * (ends[-1] - 1) + 0.5  # of single samples: as numpy's default
+        asked: list[float] = np.interp(wanted, ends - weights / 2, means).tolist()
+        return asked
 
 
 class ReferenceEngine:
@@ -177,14 +177,22 @@ def thinned(packed: bytes, limit: int) -> bytes:
         return packed
     if weights is None:
         return pack_samples(means, limit)
-    order = np.argsort(means, kind="stable")
-    heavy = weights[order].astype(np.float64)
+    means, weights = _ordered(means, weights)
+    heavy = weights.astype(np.float64)
     ends = np.cumsum(heavy)
     ranks = (ends - heavy / 2) / ends[-1]
     buckets = np.searchsorted(_k1_ranks(limit), ranks, side="right")
     starts = np.flatnonzero(np.diff(buckets, prepend=-1))
     sums = np.add.reduceat(heavy, starts)
-    return pack(np.add.reduceat(means[order] * heavy, starts) / sums, sums)
+    return pack(np.add.reduceat(means * heavy, starts) / sums, sums)
+
+
+def _ordered(means: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Return the centroids by mean; what an engine compressed is so already."""
+    if (means[1:] >= means[:-1]).all():
+        return means, weights
+    order = np.argsort(means, kind="stable")
+    return means[order], weights[order]
 
 
 def _concatenated(packed: Sequence[bytes]) -> tuple[Floats, Floats]:

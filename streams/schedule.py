@@ -141,6 +141,11 @@ class Schedule:
         self._due[window.size].pop(window, None)
 
     @property
+    def minutes_due(self) -> int:
+        """How many minutes changed and are to be published, now or later."""
+        return len(self._due["1m"])
+
+    @property
     def awaited_count(self) -> int:
         """How many sizes and starts have windows that wait to be final."""
         return len(self._finals)

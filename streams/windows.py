@@ -205,6 +205,11 @@ class Windows:
         return self._schedule.awaited_count if self.watermarks.low_ms is None else 0
 
     @property
+    def minutes_due(self) -> int:
+        """How many minutes changed and are yet to be published."""
+        return self._schedule.minutes_due
+
+    @property
     def oldest_due_ms(self) -> int | None:
         """When the window that waits the longest to be published became due."""
         return self._schedule.oldest_due_ms

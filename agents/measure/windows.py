@@ -38,6 +38,11 @@ _TOGETHER = 100
 #: Records applied before the loop is let go.
 _APPLIED_TOGETHER = 20
 
+#: Changed minutes a series, on average, that wait to be published before reading does: a replay
+#: is read faster than its windows are told, and what waits is kept in memory.
+_WAITING_A_SERIES = 4
+_ROOM_AGAIN_S = 0.02
+
 _BY_PARTITION = (
     metrics.series,
     metrics.rows,
@@ -80,6 +85,7 @@ class WindowsBeat:
             int(settings.future_s * 1000),
             int(settings.grace_s * 1000),
         )
+        self._most_due = _WAITING_A_SERIES * settings.series_limit
         self._windows: dict[TP, Windows] = {}
         self._read_to: dict[TP, int] = {}
         self._expired: dict[TP, list[Outgoing]] = {}
@@ -134,9 +140,21 @@ class WindowsBeat:
                     told.quiet_ms,
                 )
             if i % _APPLIED_TOGETHER == 0:
-                await asyncio.sleep(0)
+                await self._room()
+                if self._windows.get(tp) is not windows:
+                    return  # lost meanwhile
         if self._windows.get(tp) is windows:
             self._read_to[tp] = chunk.end
+
+    async def _room(self) -> None:
+        """Let the loop go on, and wait while too much is to be published."""
+        await asyncio.sleep(0)
+        while self._too_much:  # noqa: ASYNC110 - beats bring it down in many small steps
+            await asyncio.sleep(_ROOM_AGAIN_S)
+
+    @property
+    def _too_much(self) -> bool:
+        return sum(one.minutes_due for one in self._windows.values()) > self._most_due
 
     def _letter(self, told: Any, row: PartialRow) -> Outgoing:
         """Return the dead letter of a minute that is closed: one a block, however often told."""
