@@ -33,7 +33,15 @@ Reason = Literal[
     "command_done",
     "command_refused",
 ]
-Event = Literal["opened", "severity_raised", "resolved", "escalated", "summary", "test"]
+Event = Literal[
+    "opened",
+    "severity_raised",
+    "acknowledged",  # told to PagerDuty only
+    "resolved",
+    "escalated",
+    "summary",
+    "test",
+]
 
 
 class Cause(Wire):
@@ -60,6 +68,9 @@ class Notification(Wire):
     sentence: str = Field(description="The reason for people.")
     until_ms: int | None = Field(None, description="When it is decided again, if it is.")
     delivery: str | None = Field(None, description="The delivery it is about.")
+    parcel: str | None = Field(
+        None, description="The message it goes in: the delivery's own id unless it shares one."
+    )
     attempt: int | None = None
     answer: str | None = Field(None, description="What the receiver said, without secrets.")
     now_ms: int = Field(description="The clock it was decided by, epoch milliseconds UTC.")

@@ -24,3 +24,10 @@ class Message:
     created_ms: int
     """When the delivery was decided, epoch milliseconds UTC."""
     acknowledge_url: str | None = None
+    incident: str = ""
+    """Names the incident: constant from trigger to resolve, so PagerDuty's dedup_key comes of it
+    when it is set. Of one message about several alerts it is closed when all have resolved."""
+    acknowledged_by: str = ""
+    """Who acknowledged, where the event is `acknowledged`; who asked, where it is `test`."""
+    comment: str = ""
+    """What they said."""

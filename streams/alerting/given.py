@@ -1,0 +1,104 @@
+"""Name what alerting is given: records, ticks, claims and receivers' answers."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from schemas.breaches import Breach
+from schemas.channels import Channel
+from schemas.commands import Command
+from streams.messages.message import Message
+
+
+@dataclass(frozen=True, kw_only=True)
+class BreachGiven:
+    """A record of `breaches`."""
+
+    breach: Breach
+    raw: bytes
+    """Its value as it was read."""
+    offset: int
+    topic: str = "breaches"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandGiven:
+    """A record of `commands`."""
+
+    command: Command
+    offset: int
+    topic: str = "commands"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tick:
+    """The clock moved on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """The receiver took it."""
+
+    answer: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retry:
+    """It did not get through, and may the next time."""
+
+    answer: str = ""
+    after_ms: int | None = None
+    ambiguous: bool = False
+    """Whether the receiver may have taken it all the same."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejected:
+    """It will never get through as it is."""
+
+    answer: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parcel:
+    """A claimed message: write the changes, then make the request, then give the answer."""
+
+    id: str
+    """Names the message over its attempts: the same content has the same."""
+    channel: str
+    row: str
+    """The key of the row that carries the claim."""
+    delivery: str
+    """The head's id."""
+    generation: str
+    attempt: int
+    lease_until_ms: int
+    message: Message
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerGiven:
+    """What came of a parcel."""
+
+    parcel: Parcel
+    answer: Sent | Retry | Rejected
+    jitter: float = 0.5
+    """A random number of [0, 1), for the backoff."""
+
+
+Given = BreachGiven | CommandGiven | Tick | AnswerGiven
+
+
+@dataclass(frozen=True, kw_only=True)
+class Channels:
+    """The channels of the rule file, and which of them cannot be used and why."""
+
+    by_name: Mapping[str, Channel]
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """Of channels whose secret is missing: a sentence, without the secret's value."""
+
+    @classmethod
+    def of(
+        cls, channels: Iterable[Channel], missing: Mapping[str, str] | None = None
+    ) -> "Channels":
+        """Return the channels of a rule file."""
+        return cls(by_name={one.name: one for one in channels}, missing=dict(missing or {}))
