@@ -1,0 +1,1 @@
+"""Judge aggregates by rules: the public face is streams.rules.evaluation."""
