@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from schemas import checks
-from schemas.rules import SEVERITIES, Configured, Link, Positive, Severity
+from schemas.rules import SEVERITIES, Configured, Link, Severity
+from schemas.spans import Span
 
 
 def _address(text: str) -> str:
@@ -106,7 +107,7 @@ Channel = Annotated[Email | Slack | PagerDuty | Sms | Webhook, Field(discriminat
 class Defaults(Configured):
     """What a rule that says nothing of it gets."""
 
-    cooldown: Positive = 10 * 60_000
+    cooldown: Span = 10 * 60_000
     channels: list[str] = Field(default_factory=list)
     runbook: Link | None = None
     dashboard: Link | None = None

@@ -1,38 +1,10 @@
-"""Check the texts and spans that a rule file's fields hold; each refusal says what to write."""
+"""Check what a rule file's texts hold; each refusal says what to write."""
 
 from pydantic import ValidationInfo
 
 from schemas.matchers import parse_matchers
 
-MINUTE_MS = 60_000
-#: `aggregates` keeps a week.
-LONGEST_MS = 7 * 24 * 60 * MINUTE_MS
 SERVICE = "service"
-
-
-def whole_minutes(span_ms: int) -> int:
-    """Return the span if it is composed of minutes, which is what windows are made of."""
-    if span_ms % MINUTE_MS:
-        minutes = max(round(span_ms / MINUTE_MS), 1)
-        message = f"is not composed of whole minutes: write {minutes}m"
-        raise ValueError(message)
-    return span_ms
-
-
-def some_minutes(span_ms: int) -> int:
-    """Return the span if it is composed of minutes, at least one and at most a week."""
-    if not 0 < whole_minutes(span_ms) <= LONGEST_MS:
-        message = "must be from 1m to 7d"
-        raise ValueError(message)
-    return span_ms
-
-
-def positive(span_ms: int) -> int:
-    """Return the span if it takes any time."""
-    if span_ms <= 0:
-        message = "must be longer than 0: write 5m"
-        raise ValueError(message)
-    return span_ms
 
 
 def link(text: str) -> str:

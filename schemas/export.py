@@ -7,16 +7,31 @@ import yaml
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
+from schemas import spans
 from schemas.aggregates import Aggregate
+from schemas.breaches import Breach
+from schemas.commands import CommandRecord
 from schemas.dead_letters import KEPT_BYTES, DeadLetter
 from schemas.dialects import as_text, draft7
+from schemas.notifications import Notification
 from schemas.operations import Operations
 from schemas.partials import PartialsRecord
-from schemas.topics import AGGREGATES, DEAD_LETTERS, OPERATIONS, PARTIALS, Topic
+from schemas.rule_file import RuleFile
+from schemas.topics import (
+    AGGREGATES,
+    BREACHES,
+    COMMANDS,
+    DEAD_LETTERS,
+    NOTIFICATIONS,
+    OPERATIONS,
+    PARTIALS,
+    Topic,
+)
 
 VERSION = "1"
 #: The prefix that stands in front of a topic's name unless the operator chose another.
 PREFIX = "opwatch."
+RULE_FILE = "schemas/rule-file.json"
 
 
 class Message(NamedTuple):
@@ -26,7 +41,7 @@ class Message(NamedTuple):
     name: str
     model: type[BaseModel]
     sent_by: Literal["services", "opwatch"]
-    """Who sends: `services` what opwatch receives, `opwatch` what others may receive."""
+    """Who sends: `services` (and people) what opwatch receives, `opwatch` what others may."""
     part: Literal["payload", "headers"] = "payload"
 
     @property
@@ -44,6 +59,9 @@ MESSAGES = (
     Message(OPERATIONS, "operations", Operations, "services"),
     Message(PARTIALS, "partials", PartialsRecord, "opwatch"),
     Message(AGGREGATES, "aggregate", Aggregate, "opwatch"),
+    Message(BREACHES, "breach", Breach, "opwatch"),
+    Message(COMMANDS, "command", CommandRecord, "services"),
+    Message(NOTIFICATIONS, "notification", Notification, "opwatch"),
     Message(DEAD_LETTERS, "deadLetter", DeadLetter, "opwatch", "headers"),
 )
 
@@ -51,6 +69,7 @@ MESSAGES = (
 def documents() -> dict[str, str]:
     """Return the text of each document by the path it has below docs/."""
     texts = {message.file: _json(json_schema(message)) for message in MESSAGES}
+    texts[RULE_FILE] = _json(rule_file_schema())
     head = "# Made from schemas/ by `opwatch schema export`: do not edit.\n"
     body = yaml.dump(asyncapi(), Dumper=_Plain, sort_keys=False, allow_unicode=True, width=100)
     return texts | {"asyncapi.yaml": head + body}
@@ -62,6 +81,23 @@ def json_schema(message: Message) -> dict[str, Any]:
     if message.part == "headers":
         schema = as_text(schema)
     return {"$schema": GenerateJsonSchema.schema_dialect} | schema
+
+
+def rule_file_schema() -> dict[str, Any]:
+    """Return the rule file's JSON Schema (2020-12), by which editors complete it."""
+    schema = RuleFile.model_json_schema(mode="validation")
+    _write_spans_out(schema)
+    return {"$schema": GenerateJsonSchema.schema_dialect} | schema
+
+
+def _write_spans_out(node: Any) -> None:
+    """Write defaults that are milliseconds as the file does: an editor inserts them."""
+    if isinstance(node, dict):
+        if node.get("pattern") == spans.PATTERN and isinstance(node.get("default"), int):
+            node["default"] = spans.as_text(node["default"])
+        node = list(node.values())
+    for each in node if isinstance(node, list) else []:
+        _write_spans_out(each)
 
 
 def asyncapi() -> dict[str, Any]:

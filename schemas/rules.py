@@ -1,7 +1,6 @@
 """Describe the rules of the rule file: what is good, and for which series."""
 
 import math
-import re
 from itertools import pairwise
 from typing import Annotated, Any, Literal, get_args
 
@@ -17,6 +16,7 @@ from pydantic import (
 )
 
 from schemas import checks, limits
+from schemas.spans import Minutes, Positive, Span, Window
 
 Severity = Literal["low", "medium", "high", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
@@ -43,37 +43,6 @@ Metric = Literal[
 ]
 Dimension = Literal["operation", "platform", "confidence", "service"]
 
-_UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
-_SPAN = re.compile(r"(\d+)(ms|s|m|h|d|w)")
-
-
-def to_ms(value: object) -> object:
-    """Return a span such as `90s`, `5m` or `1h30m` in milliseconds.
-
-    Raises:
-        ValueError: it is none.
-    """
-    if not isinstance(value, str):
-        message = f"{value!r} has no unit: write a span such as 30s, 5m or 1h30m"
-        raise ValueError(message)  # noqa: TRY004 - pydantic reports ValueError only
-    if value == "0":
-        return 0
-    parts = _SPAN.findall(value)
-    if not parts or "".join(number + unit for number, unit in parts) != value:
-        message = f"{value!r} is no span: write 30s, 5m or 1h30m (units ms s m h d w)"
-        raise ValueError(message)
-    return sum(int(number) * _UNIT_MS[unit] for number, unit in parts)
-
-
-Span = Annotated[
-    int,
-    BeforeValidator(to_ms),
-    WithJsonSchema({"type": "string", "pattern": r"^(\d+(ms|s|m|h|d|w))+$", "examples": ["5m"]}),
-]
-"""Milliseconds, written as in Prometheus: `5m`."""
-Minutes = Annotated[Span, AfterValidator(checks.whole_minutes)]
-Window = Annotated[Span, AfterValidator(checks.some_minutes)]
-Positive = Annotated[Span, AfterValidator(checks.positive)]
 Link = Annotated[str, AfterValidator(checks.link)]
 Template = Annotated[str, Field(max_length=2000), AfterValidator(checks.template)]
 
@@ -145,7 +114,7 @@ class _Rule(Configured):
         None, description="A Jinja template; by default a plain sentence."
     )
     channels: list[str] = Field(default_factory=list)
-    cooldown: Positive | None = Field(None, description="By default defaults.cooldown.")
+    cooldown: Span | None = Field(None, description="By default defaults.cooldown.")
     escalation: list[EscalationStep] = Field(default_factory=list)
     keep_firing_for: Minutes = Field(
         0, description="Resolve only after the condition was gone for so long."

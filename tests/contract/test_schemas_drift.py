@@ -9,8 +9,10 @@ import yaml
 from jsonschema import Draft7Validator, Draft202012Validator
 
 from schemas.aggregates import Aggregate
+from schemas.breaches import Breach
 from schemas.dead_letters import DeadLetter, from_headers, to_headers
-from schemas.export import MESSAGES, PREFIX, asyncapi, documents, json_schema
+from schemas.export import MESSAGES, PREFIX, RULE_FILE, asyncapi, documents, json_schema
+from schemas.notifications import Notification
 from schemas.partials import Partials, PartialsRecord, Progress
 from schemas.topics import TOPICS
 from tests.unit.cli.samples import aggregate
@@ -27,6 +29,52 @@ OPERATION = {
     "duration_ms": 12.5,
 }
 STATS = [1, 1, 12_500, 156.25, 12.5, 12.5, 0, 0, 0, 0, 0, 0, 0, "AAAA", [[True, 12.5, "a", None]]]
+BREACH = Breach(
+    id="b1",
+    revision=1,
+    state="opened",
+    why="violated",
+    fingerprint="f1",
+    rule="high_error_rate",
+    kind="metric_threshold",
+    series='*{platform="lever"}',
+    labels={"platform": "lever"},
+    severity="high",
+    metric="error_rate",
+    operator="greater_than",
+    threshold=5.0,
+    observed=12.5,
+    unit="%",
+    samples=80,
+    span={"start_ms": 1_772_600_460_000, "end_ms": 1_772_600_760_000},
+    since_ms=1_772_600_700_000,
+    opened_ms=1_772_600_760_000,
+    confirmed=False,
+    summary="12.5 % of 80 operations of lever failed in 5m; at most 5 % may.",
+    routing={"channels": ["slack_engineering"], "cooldown_ms": 600_000},
+    rules_hash="08788c48876c",
+)
+COMMAND = {"id": "c1", "by": "kim", "at_ms": 1}
+SILENCE = COMMAND | {
+    "kind": "silence",
+    "matchers": [{"label": "platform", "value": "lever"}],
+    "start_ms": 1,
+    "end_ms": 2,
+}
+NOTIFICATION = Notification(
+    id="n1",
+    fingerprint="f1",
+    breach_id="b1",
+    rule="high_error_rate",
+    series='*{platform="lever"}',
+    severity="high",
+    channel="slack_engineering",
+    event="opened",
+    reason="cooldown",
+    sentence="told 3 minutes ago; again at 12:10.",
+    now_ms=1,
+    cause={"kind": "breach", "topic": "opwatch.breaches", "offset": 7},
+)
 LETTER = DeadLetter(
     reason="invalid_json",
     detail="not JSON: é",
@@ -49,7 +97,8 @@ def test_what_is_committed_is_what_the_schemas_say(name: str):
 
 def test_no_document_is_left_over():
     assert {f"schemas/{path.name}" for path in (DOCS / "schemas").iterdir()} == {
-        message.file for message in MESSAGES
+        *(message.file for message in MESSAGES),
+        RULE_FILE,
     }
 
 
@@ -103,6 +152,12 @@ def messages() -> dict[str, list[Any]]:
             json.loads(Progress(source=1, next_offset=5).model_dump_json()),
         ],
         "aggregates": [json.loads(aggregate(size="1h", verdict="stable").model_dump_json())],
+        "breaches": [json.loads(BREACH.model_dump_json())],
+        "commands": [
+            SILENCE,
+            COMMAND | {"kind": "acknowledge", "fingerprint": "f1", "breach_id": "b1"},
+        ],
+        "notifications": [json.loads(NOTIFICATION.model_dump_json())],
         "dead-letters": [{name: value.decode() for name, value in to_headers(LETTER)}],
     }
 
