@@ -1,4 +1,4 @@
-"""Run the measure role: one Faust app with the agents ingest and windows, and the table."""
+"""Run the measure role: one Faust app with its agents and their tables."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ from agents import logs, metrics, topics
 from agents.health import Health
 from agents.instance import claim
 from agents.measure.ingest import PROGRESS_S, TELL_S, Ingest
-from agents.measure.table import WindowsTable
+from agents.measure.table import VersionedTable
 from agents.measure.windows import BEAT_S, WindowsBeat
 from agents.outbox import Outbox
 from agents.settings import Settings
@@ -25,6 +25,7 @@ from agents.topics import TopicSpec
 from agents.transport import Continuity, use_chunks
 from agents.watchdog import Watchdog
 from schemas.topics import HOUR_MS, LARGE, OPERATIONS, PARTIALS
+from streams.rows import revision_of
 
 log = structlog.get_logger()
 
@@ -35,6 +36,10 @@ _STOP_S = 8.0
 EXIT_FAILED = 1
 #: Chunks of the changelog that wait to be taken in: Faust's default, 1,000 records, means records.
 _RESTORED_TOGETHER = 4
+#: The tables, and what reads a packed row's version.
+TABLES: dict[str, Callable[[bytes], Any]] = {
+    "windows": revision_of,
+}
 
 
 class _Raw(faust.Schema):
@@ -89,17 +94,23 @@ class Measure:
         """Make the app; nothing runs yet."""
         self.app = app = _faust_app(settings)
         operations, partials = settings.topic(OPERATIONS), settings.topic(PARTIALS)
-        self.changelog = changelog_of(settings)
-        use_chunks(app, [operations, partials, self.changelog.name], self._lost)
+        changelogs = {name: changelog_of(settings, name).name for name in TABLES}
+        use_chunks(app, [operations, partials, *changelogs.values()], self._lost)
         raw = _Raw(key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
-        self.table = WindowsTable(
-            app,
-            name="windows",
-            partitions=settings.partitions,
-            schema=raw,
-            recovery_buffer_size=_RESTORED_TOGETHER,
-        )
-        app.tables.add(self.table)
+        tables = {
+            name: app.tables.add(
+                VersionedTable(
+                    app,
+                    name=name,
+                    partitions=settings.partitions,
+                    schema=raw,
+                    recovery_buffer_size=_RESTORED_TOGETHER,
+                    version_of=version_of,
+                )
+            )
+            for name, version_of in TABLES.items()
+        }
+        self._table_of = {changelogs[name]: table for name, table in tables.items()}
         app.agent(app.topic(operations, schema=raw), name="ingest")(self._read_operations)
         app.agent(app.topic(partials, schema=raw), name="windows")(self._read_partials)
         self._operations = operations
@@ -107,7 +118,11 @@ class Measure:
         self._outbox = Outbox(settings)
         self._ingest = Ingest(settings, self._outbox, lambda: app.consumer)
         self._windows = WindowsBeat(
-            settings, self._outbox, lambda: app.consumer, self.table.of, self.changelog.name
+            settings,
+            self._outbox,
+            lambda: app.consumer,
+            tables["windows"].of,
+            changelogs["windows"],
         )
         self._health = Health(settings.http_host, settings.http_port, self._unready)
         self._watchdog = Watchdog(settings.session_timeout_s, _STUCK_S)
@@ -193,16 +208,16 @@ class Measure:
         recovery = self.app.tables.recovery
         recovery.flush_buffers()
         for tp in tps:
-            if tp.topic == self.changelog.name:
+            if table := self._table_of.get(tp.topic):
                 recovery.revoke(tp)
-                self.table.lost(tp.partition)
+                table.lost(tp.partition)
 
     # ------------------------------------------------------------------ health
 
     def _unready(self) -> str | None:
         app = self.app
         if app.in_recovery:
-            return f"restoring the windows table: {self._remaining()} records to go"
+            return f"restoring the tables: {self._remaining()} records to go"
         if app.rebalancing or not app.started:
             return "waiting for Kafka to assign partitions"
         return None
@@ -216,7 +231,7 @@ class Measure:
         metrics.recovering.set(app.in_recovery)
         waits = {f"{tp.topic}/{tp.partition}": at for tp, at in self._continuity.behind().items()}
         if app.in_recovery:
-            waits = {"restoring the windows table": self._remaining()}
+            waits = {"restoring the tables": self._remaining()}
         elif app.rebalancing:
             waits = {"an assignment of partitions": 0}
         self._watchdog.waits({} if self._outbox.away else waits)
@@ -244,13 +259,18 @@ class Measure:
         await self._continuity.look()
 
 
-def changelog_of(settings: Settings) -> TopicSpec:
-    """Return the topic that the windows table is restored from."""
+def changelog_of(settings: Settings, table: str) -> TopicSpec:
+    """Return the topic that a table is restored from."""
     return TopicSpec(
-        f"{settings.topic_prefix}measure-windows-changelog",
+        f"{settings.topic_prefix}measure-{table}-changelog",
         settings.partitions,
         {"cleanup.policy": "compact", "min.compaction.lag.ms": str(HOUR_MS)} | LARGE,
     )
+
+
+def changelogs_of(settings: Settings) -> list[TopicSpec]:
+    """Return the topics that the tables are restored from."""
+    return [changelog_of(settings, table) for table in TABLES]
 
 
 async def _main(settings: Settings) -> None:
@@ -258,7 +278,7 @@ async def _main(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    await topics.ensure(settings, [changelog_of(settings)])
+    await topics.ensure(settings, changelogs_of(settings))
     try:
         await Measure(settings).run(stopped)
     except Exception:

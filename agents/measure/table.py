@@ -1,22 +1,21 @@
-"""Restore the rows of the windows table from its changelog."""
+"""Restore a table's rows, by partition, from its changelog."""
 
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any
 
 import faust
 
-from streams.rows import revision_of
 
-
-class WindowsTable(faust.Table):
+class VersionedTable(faust.Table):
     """The rows of every partition of ours; restoring keeps the row with the higher version.
 
     A stalled former owner may write late, and Faust's own restoring is last-writer-wins.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """See faust.Table."""
+    def __init__(self, *args: Any, version_of: Callable[[bytes], Any], **kwargs: Any) -> None:
+        """See faust.Table; `version_of` reads what only grows out of a packed row."""
         super().__init__(*args, **kwargs)
+        self._version_of = version_of
         self._of: dict[int, dict[bytes, bytes]] = {}
 
     def of(self, partition: int) -> MutableMapping[bytes, bytes]:
@@ -29,11 +28,12 @@ class WindowsTable(faust.Table):
 
     def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
         """Take chunks of the changelog in."""
+        version_of = self._version_of
         for event in batch:
             rows = self.of(event.message.partition)
             for record in event.message.value.records:
                 known = rows.get(record.key)
                 if record.value is None:
                     rows.pop(record.key, None)
-                elif known is None or revision_of(record.value) >= revision_of(known):
+                elif known is None or version_of(record.value) >= version_of(known):
                     rows[record.key] = record.value

@@ -13,7 +13,7 @@ from agents.settings import Settings
 
 async def use(settings: Settings, *_: object, **__: object) -> list[str]:
     """Ask about each topic, whereupon the mock cluster makes it."""
-    names = [spec.name for spec in (*topics.wanted(settings), app.changelog_of(settings))]
+    names = [spec.name for spec in (*topics.wanted(settings), *app.changelogs_of(settings))]
     client = AIOKafkaAdminClient(**settings.kafka())
     try:
         await client.start()
