@@ -50,6 +50,7 @@ _NO = {"", "0", "no", "off", "false"}
 _KEPT = ("OPWATCH_KAFKA_", "OPWATCH_REPLICATION", "OPWATCH_STACK_")
 _WORKER = ("agents.cli", "worker", "measure")
 _MOCK_WORKER = ("examples.job_parser.mock_worker",)
+_RULES = Path(__file__).with_name("rules.yaml")
 _MOCKED = (
     "This Kafka is librdkafka's mock cluster: it keeps nothing, and exact counts are not promised."
     " What you see is how it looks, not what it is worth."
@@ -71,6 +72,7 @@ class Demo:
             "OPWATCH_INSTANCE": "demo",
             "OPWATCH_HTTP_PORT": str(free_port()),
             "OPWATCH_LOG_FORMAT": "console",
+            "OPWATCH_RULE_FILE": str(_RULES),
         }
         self.settings = Settings(topic_prefix=self.prefix, partitions=_PARTITIONS)
         self._environment["OPWATCH_KAFKA_BOOTSTRAP"] = self.settings.kafka_bootstrap

@@ -1,7 +1,8 @@
 """Serve the platforms' job pages over HTTP on loopback, each as slowly as its line is thin.
 
 Nothing is pretended: a page is rendered when it is asked for and trickles out at the platform's
-pace; in times of trouble it stops half-way, or is cut off by a proxy that takes it for complete.
+pace; in times of trouble the line is as good as gone, and the page stops half-way or is cut off by
+a proxy that takes it for complete.
 """
 
 import asyncio
@@ -17,8 +18,9 @@ LOOPBACK = "127.0.0.1"
 _PIECE = 4096
 #: The proxy in front of all platforms lets so many bytes of a page through, no more.
 _PROXY_LIMIT = 100_000
-#: In trouble, of four pages one stalls and three are cut to this share.
+#: In trouble, of four pages one stalls and three are cut to this share; all are slow.
 _CUT = 0.55
+_TROUBLED_BYTES_PER_S = 40_000
 #: A page that stalls stands still for so long: longer than anybody waits.
 _STALL_S = 3.0
 
@@ -88,8 +90,9 @@ class Site:
             writer.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
             return
         page = RENDER[platform](post).encode()[:_PROXY_LIMIT]
-        stalls = False
+        stalls, bytes_per_s = False, PLATFORMS[platform].bytes_per_s
         if platform in self.in_trouble:
+            bytes_per_s = _TROUBLED_BYTES_PER_S
             self._asked[platform] += 1
             turn = self._asked[platform] % 4
             stalls = turn == 0
@@ -99,7 +102,7 @@ class Site:
         half = len(page) // 2
         for start in range(0, len(page), _PIECE):
             piece = page[start : start + _PIECE]
-            await asyncio.sleep(len(piece) / PLATFORMS[platform].bytes_per_s)
+            await asyncio.sleep(len(piece) / bytes_per_s)
             if stalls and start + len(piece) > half:
                 await asyncio.sleep(_STALL_S)
                 stalls = False
