@@ -1,0 +1,106 @@
+"""Write a message as a text message of one segment, for Twilio."""
+
+import base64
+import urllib.parse
+
+from schemas.channels import Sms
+from streams.messages import figures, wording
+from streams.messages.message import Message
+from streams.messages.plain import ELLIPSIS, one_line
+from streams.messages.request import FORM, Request, posted
+
+#: https://www.twilio.com/docs/glossary/what-sms-character-limit
+GSM_SEGMENT = 160
+UCS2_SEGMENT = 70
+#: https://www.twilio.com/docs/glossary/what-is-gsm-7-character-encoding
+GSM_7 = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+#: Each of these takes two.
+GSM_7_EXTENDED = frozenset("^{}\\[~]|€")
+#: https://www.twilio.com/docs/messaging/services#sender-pool: such a sender is a service.
+_SERVICE_PREFIX = "MG"
+
+#: What has a plain spelling is not worth half the characters.
+_PLAIN = str.maketrans(
+    {
+        "–": "-",
+        "—": "-",
+        "…": "...",
+        "×": "x",
+        "≥": ">=",
+        "≤": "<=",
+        "•": "-",
+        "‘": "'",
+        "’": "'",
+        "“": '"',
+        "”": '"',
+        "→": "->",
+        "\u00a0": " ",
+        "`": "'",
+    }
+)
+
+
+def requests(
+    message: Message, channel: Sms, account: str, token: str, sender: str
+) -> list[tuple[str, Request]]:
+    """Return, for each recipient, the POST that tells them."""
+    body = text(message, channel)
+    basic = base64.b64encode(f"{account}:{token}".encode()).decode()
+    sid = urllib.parse.quote(account, safe="")
+    url = f"{channel.url.rstrip('/')}/2010-04-01/Accounts/{sid}/Messages.json"
+    from_name = "MessagingServiceSid" if sender.startswith(_SERVICE_PREFIX) else "From"
+    return [
+        (
+            to,
+            posted(
+                url,
+                urllib.parse.urlencode({"To": to, from_name: sender, "Body": body}).encode(),
+                FORM,
+                authorization=f"Basic {basic}",
+            ),
+        )
+        for to in channel.to
+    ]
+
+
+def text(message: Message, channel: Sms) -> str:
+    """Return what fits one segment: title, then figures or the template's text, then the link."""
+    title = wording.title(message)
+    if channel.template is not None:
+        return one_segment(wording.text(message, channel.template))
+    said = figures.observed(message.breach) or one_line(message.breach.summary)
+    acknowledge = next((ln.url for ln in wording.links(message) if ln.text == "Acknowledge"), "")
+    whole = f"{title}: {said}"
+    if acknowledge and segments_hold(f"{title} {acknowledge}"):
+        return one_segment(whole, f" {acknowledge}")
+    return one_segment(whole)
+
+
+def one_segment(words: str, ending: str = "") -> str:
+    """Return the words, cut where need be, and the ending, in one segment."""
+    words = one_line(words).translate(_PLAIN)
+    if segments_hold(words + ending):
+        return words + ending
+    ellipsis = "..." if _is_gsm(words + ending) else ELLIPSIS
+    while words and not segments_hold(f"{words}{ellipsis}{ending}"):
+        words = words[:-1]
+    return f"{words.rstrip()}{ellipsis}{ending}"
+
+
+def segments_hold(words: str) -> bool:
+    """Whether the words are one segment."""
+    return length(words) <= (GSM_SEGMENT if _is_gsm(words) else UCS2_SEGMENT)
+
+
+def length(words: str) -> int:
+    """Return how much of a segment the words take: septets of GSM-7, or UTF-16 units."""
+    if _is_gsm(words):
+        return sum(2 if character in GSM_7_EXTENDED else 1 for character in words)
+    return len(words.encode("utf-16-be", "surrogatepass")) // 2
+
+
+def _is_gsm(words: str) -> bool:
+    return all(character in GSM_7 or character in GSM_7_EXTENDED for character in words)

@@ -1,0 +1,175 @@
+"""Say in words what a message tells: title, text, fields and links, the same in all channels."""
+
+from dataclasses import dataclass
+
+from schemas.breaches import Breach
+from streams.messages.figures import exemplars, observed, service, when
+from streams.messages.message import Message
+from streams.messages.plain import fit, lines, link, moment, one_line
+from streams.messages.templates import TemplateFailed, render
+
+MAX_TITLE = 300
+#: Further alerts that a text lists; the rest is a number.
+MAX_LISTED = 10
+MAX_LISTED_TEXT = 200
+
+_NOTHING_TO_ACKNOWLEDGE = ("resolved", "acknowledged", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """A figure beside its name."""
+
+    title: str
+    value: str
+    short: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """Where to look or what to do, as a button says it."""
+
+    text: str
+    url: str
+
+
+def title(message: Message) -> str:
+    """Return one line: `[HIGH] success on parse{platform="lever"} and 29 more`."""
+    named = f"[{_state(message)}] {subject(message.breach)}"
+    more = f" and {len(message.others)} more" if message.others else ""
+    return fit(named, MAX_TITLE - len(more)) + more
+
+
+def subject(breach: Breach) -> str:
+    """Return what is wrong where, in one line."""
+    return one_line(f"{breach.rule} on {breach.series}")
+
+
+def _state(message: Message) -> str:
+    severity = message.breach.severity.upper()
+    match message.event:
+        case "resolved":
+            return "OPENED AND RESOLVED" if message.opening_untold else "RESOLVED"
+        case "severity_raised":
+            return f"{severity}, raised"
+        case "escalated":
+            return f"{severity}, not acknowledged"
+        case "acknowledged":
+            return "ACKNOWLEDGED"
+        case "test":
+            return "TEST"
+        case _:
+            return severity
+
+
+def text(message: Message, template: str | None = None) -> str:
+    """Return what happened, by the channel's template or in our words.
+
+    A template that fails never swallows the page: our words stand, and say that it failed.
+    """
+    if template is None:
+        return _default(message)
+    try:
+        return lines(render(template, values(message)))
+    except TemplateFailed as failure:
+        return f"{_default(message)}\n(The channel's template failed: {failure})"
+
+
+def _default(message: Message) -> str:
+    breach = message.breach
+    told = [lines(breach.summary)]
+    if message.opening_untold and breach.resolved_ms is not None:
+        told.append(
+            f"Opened {moment(breach.opened_ms)}, resolved {moment(breach.resolved_ms)};"
+            " the opening could not be told in between."
+        )
+    if message.event == "acknowledged":
+        told.append(_by("Acknowledged by", message))
+    if message.event == "test":
+        told.append(_by("A test, and nothing else, asked for by", message))
+    told += [f"• {listed(other)}" for other in message.others[:MAX_LISTED]]
+    if (rest := len(message.others) - MAX_LISTED) > 0:
+        told.append(f"… and {rest} more.")
+    return "\n".join(told)
+
+
+def _by(what: str, message: Message) -> str:
+    who = one_line(message.acknowledged_by) or "somebody"
+    said = one_line(message.comment)
+    return f"{what} {who}" + (f": {said}" if said else ".")
+
+
+def listed(breach: Breach) -> str:
+    """Return one line about one of several alerts."""
+    state = "RESOLVED" if breach.state == "resolved" else breach.severity.upper()
+    line = f"[{state}] {subject(breach)}: {one_line(breach.summary)}"
+    return fit(line, MAX_LISTED_TEXT)
+
+
+def fields(message: Message) -> list[Field]:
+    """Return severity, service and time, and what was observed against the threshold."""
+    breach = message.breach
+    told = [
+        Field(title="Severity", value=breach.severity.capitalize()),
+        Field(title="Service", value=service(breach)),
+        Field(title="Time", value=when(breach), short=breach.resolved_ms is None),
+    ]
+    if said := observed(breach):
+        told.append(Field(title="Observed", value=said, short=False))
+    if breach.exemplars:
+        told.append(Field(title="Examples", value=exemplars(breach), short=False))
+    return told
+
+
+def links(message: Message) -> list[Link]:
+    """Return the dashboard, the runbook and, while it is not resolved, where to acknowledge."""
+    acknowledge = (
+        None if message.event in ("resolved", "acknowledged", "test") else message.acknowledge_url
+    )
+    named = {
+        "View dashboard": message.breach.dashboard,
+        "Runbook": message.breach.runbook,
+        "Acknowledge": message.acknowledge_url if to_come else None,
+    }
+    return [Link(text=said, url=url) for said, to in named.items() if (url := link(to))]
+
+
+def values(message: Message) -> dict[str, object]:
+    """Return what a template may name."""
+    breach = message.breach
+    return {
+        "event": message.event,
+        "title": title(message),
+        "text": _default(message),
+        "level": message.level,
+        "acknowledged_by": message.acknowledged_by,
+        "comment": message.comment,
+        "others": [listed(other) for other in message.others],
+        "acknowledge_url": link(message.acknowledge_url),
+        "when": when(breach),
+        "service": service(breach),
+        "said": observed(breach),
+        **{name: getattr(breach, name) for name in TEMPLATE_FIELDS},
+        "labels": dict(breach.labels),
+        "evidence": dict(breach.evidence),
+    }
+
+
+#: The breach's fields that a template may name by themselves.
+TEMPLATE_FIELDS = (
+    "rule",
+    "kind",
+    "series",
+    "severity",
+    "state",
+    "summary",
+    "metric",
+    "operator",
+    "threshold",
+    "observed",
+    "unit",
+    "samples",
+    "confirmed",
+    "runbook",
+    "dashboard",
+)
