@@ -123,9 +123,7 @@ def fields(message: Message) -> list[Field]:
 
 def links(message: Message) -> list[Link]:
     """Return the dashboard, the runbook and, while it is not resolved, where to acknowledge."""
-    acknowledge = (
-        None if message.event in ("resolved", "acknowledged", "test") else message.acknowledge_url
-    )
+    to_come = message.event not in _NOTHING_TO_ACKNOWLEDGE
     named = {
         "View dashboard": message.breach.dashboard,
         "Runbook": message.breach.runbook,
