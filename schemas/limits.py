@@ -9,9 +9,16 @@ if TYPE_CHECKING:
 
 _SEVERITIES = ("low", "medium", "high", "critical")
 #: In per cent, and never past a hundred.
-_RATES = {"success_rate", "error_rate", "cache_hit_rate", "cache_miss_rate", "uptime"}
+_RATES = {
+    "success_rate",
+    "error_rate",
+    "cache_hit_rate",
+    "cache_miss_rate",
+    "confidence",
+    "uptime",
+}
 #: What is good when it is near a hundred: a threshold of 1 or less was meant as a ratio.
-_NEAR_100 = {"success_rate", "cache_hit_rate", "uptime"}
+_NEAR_100 = {"success_rate", "cache_hit_rate", "confidence", "uptime"}
 
 
 def in_range(value: float, metric: str, operator: str | None) -> None:

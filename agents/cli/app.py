@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from agents.cli import config, deadletters, replay, schema, tail, topics, worker
+from agents.cli import config, deadletters, replay, rules, schema, tail, topics, worker
 from agents.cli.running import NO, OK, Sentence, fail, reader_left
 
 HELP = """Exact, live success rates and percentiles of operations, from events on Kafka.
@@ -22,6 +22,7 @@ Examples:
   opwatch tail --json | jq .       … or hand them on
   opwatch replay yesterday.jsonl   publish recorded operations
   opwatch deadletters list         see what was refused, and why
+  opwatch rules check FILE         find every mistake in a rule file
 
 Exit codes: 0 ok; 1 the check failed or nothing was found; 2 wrong usage or settings; 3 Kafka
 cannot be reached; 130 Ctrl-C; 143 SIGTERM.
@@ -43,6 +44,7 @@ app.add_typer(topics.app, name="topics")
 app.command("tail")(tail.tail)
 app.command("replay")(replay.replay)
 app.add_typer(deadletters.app, name="deadletters")
+app.add_typer(rules.app, name="rules")
 app.add_typer(schema.app, name="schema")
 app.add_typer(config.app, name="config")
 

@@ -1,9 +1,11 @@
-"""Check the settings and show where each comes from, secrets masked."""
+"""Check the settings and the rule file, and show where each setting comes from, secrets masked."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from agents.cli.rules import loaded, summed_up
 from agents.cli.running import NO, Sentence, console
 
 if TYPE_CHECKING:
@@ -24,7 +26,9 @@ app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
 
 @app.command()
 def check() -> None:
-    """Check all settings and show them with their sources; exit 1 with every mistake at once.
+    """Check all settings and the rule file, and show where each setting comes from.
+
+    Exit 1 with every mistake at once.
 
     Examples:
       opwatch config check
@@ -43,6 +47,7 @@ def check() -> None:
     except ValidationError as error:
         raise Sentence("\n".join(mistakes(error)), NO) from None
     _print(chosen)
+    typer.echo(f"\n{summed_up(loaded(Path(chosen.rule_file)))}")
 
 
 @app.command()

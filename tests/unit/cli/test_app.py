@@ -17,6 +17,10 @@ COMMANDS = [
     "deadletters list",
     "deadletters show",
     "deadletters redrive",
+    "rules list",
+    "rules check",
+    "rules test",
+    "rules backtest",
     "schema export",
     "config check",
     "config table",
@@ -48,7 +52,7 @@ def test_every_command_helps_with_examples(command: str):
 
 
 def test_no_command_is_left_out():
-    for group in ("", "worker", "topics", "deadletters", "schema", "config"):
+    for group in ("", "worker", "topics", "deadletters", "rules", "schema", "config"):
         listed = opwatch(*group.split(), "--help").stdout.partition("Commands:")[2]
         rows = [line for line in listed.splitlines() if line[:2] == "  " != line[2:4]]
         names = {line.split()[0] for line in rows}

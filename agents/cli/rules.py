@@ -1,0 +1,108 @@
+"""Look at rule files, check and test them, and say what they would have told."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from agents.cli.running import NO, Sentence, console, settings
+
+if TYPE_CHECKING:
+    from agents.rule_file import LoadedRules
+
+HELP = """Look at rule files, check and test them, and say what they would have told.
+
+Without a FILE it is the one that OPWATCH_RULE_FILE names.
+
+\b
+Examples:
+  opwatch rules list
+  opwatch rules check config/opwatch.yaml
+  opwatch rules test config/opwatch.tests.yaml
+  opwatch rules backtest config/opwatch.yaml --from 24h
+"""
+
+app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
+Loaded = TypeVar("Loaded")
+_FILE = typer.Argument(metavar="[FILE]", show_default=False, help="The rule file.")
+
+
+@app.command("list")
+def list_rules(file: Annotated[Path | None, _FILE] = None) -> None:
+    """Show the rules of a file: what each looks at, and who is told.
+
+    Examples:
+      opwatch rules list
+      opwatch rules list examples/job_parser/rules.yaml
+    """
+    from agents.cli.rules_view import table
+
+    console().print(table(loaded(file).rules))
+
+
+@app.command()
+def check(file: Annotated[Path | None, _FILE] = None) -> None:
+    """Check a rule file; exit 1 with every mistake at once, each with its line and what to write.
+
+    Examples:
+      opwatch rules check config/opwatch.yaml
+    """
+    typer.echo(summed_up(loaded(file)))
+
+
+@app.command()
+def test(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Files of rule tests.")],
+) -> None:
+    """Run rule tests: given these minutes, expect these breaches; exit 1 where they differ.
+
+    A file of tests names its rule file and says, a case each, what was measured minute by minute
+    and what is open when. docs/rules.md describes the notation.
+
+    Examples:
+      opwatch rules test config/opwatch.tests.yaml
+    """
+    from agents.cli.rule_cases import failures, load_tests
+
+    failed = total = 0
+    for file in files:
+        tests = _told_well(lambda file=file: load_tests(file))
+        for case in tests.file.tests:
+            total += 1
+            wrong = failures(case, tests.rules)
+            failed += bool(wrong)
+            typer.echo(f"{'failed' if wrong else 'ok':<6}  {file}: {case.name}")
+            for sentence in wrong:
+                typer.echo(f"          {sentence}")
+    if failed:
+        raise Sentence(f"{failed} of {total} rule tests failed.", NO)
+
+
+def loaded(file: Path | None) -> "LoadedRules":
+    """Return the rule file, by default the settings'.
+
+    Raises:
+        Sentence: it has mistakes; all of them.
+    """
+    from agents.rule_file import load
+
+    return _told_well(lambda: load(file or settings().rule_file))
+
+
+def summed_up(rules: "LoadedRules") -> str:
+    """Return that a rule file is right, and how much is in it."""
+    off = sum(not rule.enabled for rule in rules.rules.rules)
+    return (
+        f"{rules.path}: {len(rules.rules.rules)} rules{f' ({off} not enabled)' if off else ''},"
+        f" {len(rules.rules.channels)} channels, all right ({rules.hash})"
+    )
+
+
+def _told_well(load: Callable[[], Loaded]) -> Loaded:
+    from agents.rule_file import BadRuleFile
+
+    try:
+        return load()
+    except BadRuleFile as error:
+        raise Sentence(str(error), NO) from None
