@@ -1,10 +1,13 @@
 """Describe why a record or an array's element was refused, in the headers of `dead-letters`.
 
-The value is the original bytes; the key is topic/partition/offset/index.
+The value is the original bytes; the key is topic/partition/offset/index. Of a message that could
+not be delivered the value is the breach it tells of, and the delivery stands in the index's place.
 """
 
 from collections.abc import Iterable
 from typing import Literal
+
+from pydantic import Field
 
 from schemas.base import Wire
 
@@ -17,6 +20,7 @@ Reason = Literal[
     "from_future",
     "too_large",
     "window_expired",
+    "undelivered",
 ]
 
 #: Past this many bytes a dead letter keeps the first of them and a sha256 of the whole.
@@ -32,6 +36,9 @@ class DeadLetter(Wire):
     partition: int
     offset: int
     index: int | None = None
+    delivery: str | None = Field(
+        None, description="The delivery that was given up: topic and offset are its breach's."
+    )
     timestamp_ms: int
     size_bytes: int
     sha256: str
@@ -42,7 +49,7 @@ class DeadLetter(Wire):
     def key(self) -> str:
         """The record's key: where the refused bytes stand, so that repeats are one."""
         index = "-" if self.index is None else self.index
-        return f"{self.topic}/{self.partition}/{self.offset}/{index}"
+        return f"{self.topic}/{self.partition}/{self.offset}/{self.delivery or index}"
 
 
 def to_headers(letter: DeadLetter) -> list[tuple[str, bytes]]:
