@@ -37,17 +37,22 @@ def load(path: str | Path) -> LoadedRules:
         BadRuleFile: it cannot be read, or there are mistakes in it.
     """
     path = Path(path)
+    return parse(read_text(path), path)
+
+
+def read_text(path: Path) -> str:
+    """Return what the file at the path says.
+
+    Raises:
+        BadRuleFile: it cannot be read.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise BadRuleFile([f"{path} is not UTF-8: byte {error.start}."]) from None
     except OSError as error:
-        sentence = (
-            f"cannot read the rule file {path}: {error.strerror}; OPWATCH_RULE_FILE says which"
-            " it is."
-        )
-        raise BadRuleFile([sentence]) from None
-    return parse(text, path)
+        hint = "write its path, or set OPWATCH_RULE_FILE"
+        raise BadRuleFile([f"cannot read {path}: {error.strerror}; {hint}."]) from None
 
 
 def parse(text: str, path: str | Path = "rules") -> LoadedRules:

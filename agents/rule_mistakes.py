@@ -1,9 +1,9 @@
 """Say what is wrong in a rule file: where it stands, and what to write instead."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from agents import rule_secrets
 from agents.rule_kinds import repaired
@@ -11,6 +11,7 @@ from agents.rule_sentences import sentence
 from agents.rule_yaml import Document, Mistake, Path
 from schemas.rule_file import RuleFile, misfits
 
+Model = TypeVar("Model", bound=BaseModel)
 _EMPTY = "the file is empty: write `rules:` and below it a rule, as config/opwatch.yaml does"
 
 
@@ -29,27 +30,50 @@ def mistakes_of(document: Document) -> tuple[RuleFile | None, list[Mistake]]:
     guessed, unknown_kinds = repaired(body)
     for path, text in (*unknown_kinds, *misfits(body)):
         found.setdefault(path, text)
-    rules, refused = _validated(guessed)
-    for path, text in refused:
-        found.setdefault(path, text)
+    rules = None
+    try:
+        rules = RuleFile.model_validate(guessed)
+    except ValidationError as error:
+        for path, each in _refused(error, body):
+            found.setdefault(path, sentence(each, path))
     if not found:
         return rules, []
-    return None, sorted(_placed(document, path, text) for path, text in found.items())
+    return None, _in_order(document, found)
 
 
-def _validated(body: Any) -> tuple[RuleFile | None, list[tuple[Path, str]]]:
+def mistakes_in(
+    document: Document,
+    model: type[Model],
+    parts: Mapping[str, type[BaseModel]],
+) -> tuple[Model | None, list[Mistake]]:
+    """Return what a YAML document says by another model, or else every mistake in it.
+
+    Args:
+        document: as it was read.
+        model: of the whole.
+        parts: the models of its parts, by the field that holds them.
+    """
+    if document.broken is not None:
+        return None, [document.broken]
+    found = dict(document.mistakes)
+    told = None
     try:
-        return RuleFile.model_validate(body), []
+        told = model.model_validate(document.body)
     except ValidationError as error:
-        return None, list(_refused(error, body))
+        for path, each in _refused(error, document.body):
+            found.setdefault(path, sentence(each, path, parts, model))
+    return (None, _in_order(document, found)) if found else (told, [])
 
 
-def _refused(error: ValidationError, body: Any) -> Iterator[tuple[Path, str]]:
+def _in_order(document: Document, found: Mapping[Path, str]) -> list[Mistake]:
+    return sorted(_placed(document, path, text) for path, text in found.items())
+
+
+def _refused(error: ValidationError, body: Any) -> Iterator[tuple[Path, Any]]:
     for each in error.errors(include_url=False):
         path = _path_in(each["loc"], body)
-        if not path and each["type"] == "value_error":
-            continue  # what `misfits` says with its places
-        yield path, sentence(each, path)
+        if path or each["type"] != "value_error":  # that is what `misfits` says with its places
+            yield path, each
 
 
 def _path_in(loc: Path, body: Any) -> Path:
@@ -87,7 +111,7 @@ def _where(path: Path, body: Any) -> str:
         if isinstance(step, int):
             text += f"[{step}]"
             name = node.get("name") if isinstance(node, dict) else None
-            text += f" {name}" if isinstance(name, str) else ""
+            text += f" {name}" if isinstance(name, str) and " " not in name else ""
         else:
             text += f".{step}" if text else step
     return text

@@ -51,17 +51,24 @@ _WANTED = {
 }
 
 
-def sentence(mistake: Mapping[str, Any], path: Path) -> str:
+def sentence(
+    mistake: Mapping[str, Any],
+    path: Path,
+    parts: Mapping[str, type[BaseModel]] = _PARTS,
+    root: type[BaseModel] = RuleFile,
+) -> str:
     """Return what is wrong and what to write.
 
     Args:
         mistake: one of pydantic's `errors()`.
         path: where it stands in the file.
+        parts: the models by the field, or the kind, that holds them.
+        root: the model of the whole.
     """
     kind, given, context = mistake["type"], mistake["input"], mistake.get("ctx", {})
     name = str(path[-1]) if path else ""
     if kind == "extra_forbidden":
-        return _unknown(name, mistake["loc"][:-1])
+        return _unknown(name, mistake["loc"][:-1], parts, root)
     if kind == "missing":
         return f"is missing: write `{_EXAMPLES.get(name, name + ': …')}`"
     if kind == "literal_error":
@@ -75,9 +82,11 @@ def sentence(mistake: Mapping[str, Any], path: Path) -> str:
     return _bounded(kind, given, context) or f"{_shown(given)}: {mistake['msg']}"
 
 
-def _unknown(name: str, parent: tuple[str | int, ...]) -> str:
+def _unknown(
+    name: str, parent: Path, parts: Mapping[str, type[BaseModel]], root: type[BaseModel]
+) -> str:
     holder = next((str(step) for step in reversed(parent) if not isinstance(step, int)), "")
-    known = names_of(_PARTS.get(holder, RuleFile))
+    known = names_of(parts.get(holder, root))
     meant = get_close_matches(name, known, 1, 0.6)
     hint = f"did you mean {meant[0]}?" if meant else f"there are {', '.join(known)}"
     of = f" of {holder}" if holder in KINDS or holder in TYPES else ""

@@ -1,6 +1,7 @@
 """Look at rule files, check and test them, and say what they would have told."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -67,7 +68,7 @@ def test(
 
     failed = total = 0
     for file in files:
-        tests = _told_well(lambda file=file: load_tests(file))
+        tests = _told_well(partial(load_tests, file))
         for case in tests.file.tests:
             total += 1
             wrong = failures(case, tests.rules)
@@ -87,7 +88,7 @@ def loaded(file: Path | None) -> "LoadedRules":
     """
     from agents.rule_file import load
 
-    return _told_well(lambda: load(file or settings().rule_file))
+    return _told_well(partial(load, file or settings().rule_file))
 
 
 def summed_up(rules: "LoadedRules") -> str:
