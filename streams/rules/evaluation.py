@@ -11,14 +11,23 @@ backtest and a rule test drive it alike:
     breaches = [Breach.model_validate_json(one.value) for one in said]
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, MutableMapping
 from typing import NamedTuple
 
 from schemas.rule_file import RuleFile
 from streams.digests import ENGINES, Engine
-from streams.rules.records import Told, read_aggregate
+from streams.rules.breach import key_of
+from streams.rules.compiled import Compiled, compile_rules
+from streams.rules.judged import STALE_MS, Judged, reload
+from streams.rules.records import Told, kind_of, labels_of, name_of, read_aggregate
+from streams.rules.rows import STATE_PREFIX, Row, State, pack, unpack_row, unpack_state
+from streams.rules.selector import Index
 
-__all__ = ["Evaluation", "Said", "read_aggregate"]
+__all__ = ["STALE_MS", "Evaluation", "Said", "read_aggregate"]
+
+_MINUTE_MS = 60_000
+#: A partition that says nothing for so long is silent; the clock settles it so far behind.
+QUIET_MS = 120_000
 
 
 class Said(NamedTuple):
@@ -35,40 +44,85 @@ class Said(NamedTuple):
 class Evaluation:
     """The rules over one partition's series."""
 
-    rules_hash: str
-    """Of the rules in effect."""
-    next_offset: int
-    """The first offset not taken in yet."""
-
     def __init__(
         self,
         rules: RuleFile,
         rules_hash: str,
         *,
         partition: int = 0,
-        packed: Mapping[bytes, bytes] | None = None,
+        packed: MutableMapping[bytes, bytes] | None = None,
+        generation: int = 0,
         engine: Engine = ENGINES["fastdigest"],
     ) -> None:
         """Begin with what the table holds.
 
         Args:
-            rules: in effect, unless the table says which were: then `reload` once all that was
-                there at the start is taken in.
+            rules: to judge by. What the table has open by others is resolved by the next call.
             rules_hash: of the rule file.
             partition: of `aggregates`.
-            packed: the partition's rows, as take_changes gave them.
+            packed: the partition's rows, kept in step by take_changes.
+            generation: grows with each rule file, so that rows do.
             engine: merges digests.
         """
+        self.rules_hash = rules_hash
+        """Of the rules in effect."""
+        self.next_offset = 0
+        """The first offset not taken in yet."""
+        self.evaluated = 0
+        """How many records rules were evaluated for; set it back at will."""
+        self._engine = engine
+        self._packed = {} if packed is None else packed
+        self._state_key = STATE_PREFIX + str(partition).encode()
+        self._state = State()
+        if known := self._packed.get(self._state_key):
+            self._state = unpack_state(known)
+        self.next_offset = self._state.offset
+        self._generation = max(generation, self._state.generation)
+        self._written = self._state.offset, dict(self._state.horizon)
+        self._clock: dict[str, int] = {}
+        self._is_clock_written = False
+        self._heard: dict[str, tuple[int, int]] = {}
+        self._taken: dict[str, int] = {}
+        self._judged: dict[bytes, Judged] = {}
+        self._awake: dict[bytes, Judged] = {}
+        self._dirty: set[bytes] = set()
+        self._unselected: set[bytes] = set()
+        self._owed: list[Said] = []
+        self._use(compile_rules(rules))
+
+    # ------------------------------------------------------------------ inputs
 
     def take(self, offset: int, timestamp_ms: int, told: Told | None) -> list[Said]:
         """Take a record in; return what it makes us say, in order.
 
         Args:
-            offset: the record's. What its row knows already is skipped.
+            offset: the record's. What is known already is skipped.
             timestamp_ms: the record's: 15 minutes past its window's end it is history (stale).
             told: as read_aggregate returned it; None for a record of no concern.
         """
-        raise NotImplementedError
+        if offset < self.next_offset:
+            return []
+        said = self._take_owed()
+        self.next_offset = offset + 1
+        if told is None:
+            return said
+        kind = kind_of(told)
+        self._taken[kind] = self._taken.get(kind, 0) + 1
+        horizon = self._state.horizon.get(kind, 0)
+        if told.final and told.window.size == "1m":
+            minute = told.window.start_ms // _MINUTE_MS
+            if minute > horizon:
+                horizon = self._state.horizon[kind] = minute
+                said += self._sweep(kind, timestamp_ms)
+        key = f"{kind}/{name_of(told)}".encode()
+        judged = self._of(key, told, horizon)
+        if judged is None or offset <= judged.row.offset:
+            return said
+        self.evaluated += 1
+        judged.row.offset = offset
+        self._awake[key] = judged
+        self._dirty.add(key)
+        return said + _said(key, judged.take(told, timestamp_ms, horizon))
 
     def pass_time(self, until_ms: int) -> list[Said]:
         """Take minutes before a time as final also where nothing was heard of them.
@@ -76,7 +130,13 @@ class Evaluation:
         For backtests and rule tests, at the end or where a gap is to be judged. The agent's way is
         `tick`.
         """
-        raise NotImplementedError
+        said = self._take_owed()
+        minute = until_ms // _MINUTE_MS
+        for kind in {judged.row.kind for judged in self._awake.values()}:
+            if minute > self._state.horizon.get(kind, 0):
+                self._state.horizon[kind] = minute
+                said += self._sweep(kind, until_ms)
+        return said
 
     def tick(self, now_ms: int, *, caught_up: bool) -> list[Said]:
         """Let the clock settle silent partitions, two minutes behind, and look for silence.
@@ -88,19 +148,159 @@ class Evaluation:
             now_ms: the clock.
             caught_up: whether the partition is read to its end.
         """
-        raise NotImplementedError
+        said = self._take_owed()
+        minute = (now_ms - QUIET_MS) // _MINUTE_MS
+        for kind in {judged.row.kind for judged in self._awake.values()}:
+            taken = self._taken.get(kind, 0)
+            before, since_ms = self._heard.get(kind, (-1, now_ms))
+            if taken != before or not caught_up:
+                self._heard[kind] = taken, now_ms
+            elif now_ms - since_ms >= QUIET_MS and minute > self._state.horizon.get(kind, 0):
+                self._clock[kind] = minute
+        return said
 
-    def reload(self, rules: RuleFile, rules_hash: str) -> list[Said]:
+    def reload(self, rules: RuleFile, rules_hash: str, generation: int | None = None) -> list[Said]:
         """Judge by other rules from here on; resolve what rules had open that are gone or changed.
 
-        Write what `rules_row` returns first.
+        The agent writes all changes, and then which rules there are, first.
         """
-        raise NotImplementedError
+        said = self._take_owed()
+        dirty = set(self._dirty)
+        self.take_changes()
+        self.rules_hash = rules_hash
+        self._generation = self._generation + 1 if generation is None else generation
+        self._dirty = dirty
+        self._use(compile_rules(rules))
+        return said + self._take_owed()
 
-    def take_changes(self) -> list[tuple[bytes, bytes | None]]:
-        """Return the rows to write to the table's changelog, None to delete; none stays owed."""
-        raise NotImplementedError
+    # ------------------------------------------------------------------ rows
+
+    def take_changes(self, only: Collection[bytes] | None = None) -> list[tuple[bytes, bytes]]:
+        """Return the rows to write to the table's changelog.
+
+        Args:
+            only: of these rows (Said.row); by default all that changed, and the partition's own:
+                then everything before next_offset is done once they are written.
+        """
+        keys = self._dirty if only is None else self._dirty.intersection(only)
+        changes = [(key, self._pack(key)) for key in sorted(keys)]
+        self._dirty -= set(keys)
+        if only is not None:
+            return changes
+        horizon = self._state.horizon | self._clock
+        if (self.next_offset, horizon) != self._written:
+            self._written = self.next_offset, dict(horizon)
+            packed = pack(State(self._generation, self.next_offset, horizon))
+            self._packed[self._state_key] = packed
+            changes.append((self._state_key, packed))
+        self._is_clock_written = bool(self._clock)
+        return changes
 
     def written(self) -> None:
-        """Say that what take_changes returned is on the broker."""
-        raise NotImplementedError
+        """Say that all that take_changes returned is on the broker."""
+        if not self._is_clock_written:
+            return
+        self._is_clock_written = False
+        for kind, minute in self._clock.items():
+            self._state.horizon[kind] = max(minute, self._state.horizon.get(kind, 0))
+        self._clock.clear()
+        for kind in self._state.horizon:
+            self._owed += self._sweep_by_clock(kind)
+
+    @property
+    def wants_written(self) -> bool:
+        """Whether the clock says something that must be written before it takes effect."""
+        return bool(self._clock)
+
+    @property
+    def firing(self) -> int:
+        """How many breaches are open."""
+        return sum(judged.firing for judged in self._awake.values())
+
+    # ------------------------------------------------------------------ series
+
+    def _of(self, key: bytes, told: Told, horizon: int) -> Judged | None:
+        judged = self._judged.get(key)
+        if judged is not None or key in self._unselected:
+            return judged
+        packed = self._packed.get(key)
+        row = unpack_row(packed) if packed else None
+        labels = labels_of(told)
+        rules = self._index.select(kind_of(told), labels)
+        if not rules and row is None:
+            self._unselected.add(key)
+            return None
+        if row is None:
+            first = told.window.start_ms // _MINUTE_MS
+            if told.window.size != "1m":
+                first = max(horizon, told.window.end_ms // _MINUTE_MS)
+            settled = first - 1
+            row = Row(
+                self._generation, -1, settled, 0, kind_of(told), labels, settled, settled,
+                {}, {}, {}, {}, {},
+            )  # fmt: skip
+        return self._judge(key, row, rules)
+
+    def _judge(self, key: bytes, row: Row, rules: tuple[Compiled, ...]) -> Judged:
+        if said := reload(row, rules):
+            self._owed += _said(key, said)
+            self._dirty.add(key)
+        name = key.partition(b"/")[2].decode()
+        judged = self._judged[key] = Judged(name, row, rules, self.rules_hash, self._engine)
+        return judged
+
+    def _use(self, rules: tuple[Compiled, ...]) -> None:
+        """Judge the series of the table by rules, and keep those awake that time changes."""
+        self._index = Index(rules)
+        self._judged.clear()
+        self._awake.clear()
+        self._unselected.clear()
+        for key, packed in sorted(self._packed.items()):
+            if key.startswith(b"~"):
+                continue
+            row = unpack_row(packed)
+            judged = self._judge(key, row, self._index.select(row.kind, row.labels))
+            if not judged.is_at_rest:
+                self._awake[key] = judged
+            elif key not in self._dirty:
+                del self._judged[key]
+        for kind in self._state.horizon:
+            self._owed += self._sweep_by_clock(kind)
+
+    def _pack(self, key: bytes) -> bytes:
+        judged = self._judged[key]
+        judged.row.generation = self._generation
+        packed = self._packed[key] = pack(judged.pack())
+        if key not in self._awake:
+            del self._judged[key]
+        return packed
+
+    # ------------------------------------------------------------------ time
+
+    def _sweep_by_clock(self, kind: str) -> list[Said]:
+        return self._sweep(kind, self._state.horizon[kind] * _MINUTE_MS + QUIET_MS)
+
+    def _sweep(self, kind: str, timestamp_ms: int) -> list[Said]:
+        """Settle the series of which nothing is heard; let go those that time changes no more."""
+        horizon = self._state.horizon[kind]
+        said: list[Said] = []
+        for key, judged in list(self._awake.items()):
+            row = judged.row
+            if row.kind != kind or row.settled >= horizon - 1:
+                continue
+            before = row.settled
+            said += _said(key, judged.settle(horizon, timestamp_ms))
+            if row.settled != before:
+                self._dirty.add(key)
+            if judged.is_at_rest:
+                del self._awake[key]
+                self._dirty.add(key)
+        return said
+
+    def _take_owed(self) -> list[Said]:
+        owed, self._owed = self._owed, []
+        return owed
+
+
+def _said(key: bytes, breaches: list[bytes]) -> list[Said]:
+    return [Said(key_of(one), one, key) for one in breaches]

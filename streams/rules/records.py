@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from streams.series import ALL, series_name
+
 
 class SeriesFields(msgspec.Struct, gc=False, frozen=True):
     """An operations series, see schemas.series.Series."""
@@ -88,6 +90,35 @@ def read_aggregate(value: bytes) -> Told | None:
     if not value:
         return None
     try:
-        return _decode(value)
+        told: Told = _decode(value)
     except msgspec.MsgspecError:
         return None
+    return told
+
+
+def kind_of(told: Told) -> str:
+    """Return the kind of its series."""
+    return "operations" if isinstance(told, ToldOperations) else "service"
+
+
+def name_of(told: Told) -> str:
+    """Return the name of its series."""
+    if not isinstance(told, ToldOperations):
+        return told.series.service
+    series = told.series
+    if series.platform is not None:
+        return series_name(series.operation, "platform", series.platform)
+    return series_name(series.operation, series.confidence and "confidence", series.confidence)
+
+
+def labels_of(told: Told) -> dict[str, str]:
+    """Return its dimensions: `*` is none."""
+    if not isinstance(told, ToldOperations):
+        return {"service": told.series.service}
+    series = told.series
+    labels = {} if series.operation == ALL else {"operation": series.operation}
+    if series.platform is not None:
+        labels["platform"] = series.platform
+    if series.confidence is not None:
+        labels["confidence"] = series.confidence
+    return labels

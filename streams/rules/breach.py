@@ -1,0 +1,136 @@
+"""Make the breach that is published: always the same bytes for the same id and revision."""
+
+import hashlib
+from typing import Any, NamedTuple
+
+import msgspec
+
+from schemas.breaches import BreachState, Why
+from schemas.rules import SEVERITIES, BurnRate, MetricThreshold, NoData, TrendRule
+from streams.rules.compiled import Compiled
+from streams.rules.metrics import MEASURES
+from streams.rules.rows import Episode
+from streams.rules.seen import Seen
+from streams.rules.sentences import sentence, summary
+from streams.rules.verdict import Verdict
+
+_MINUTE_MS = 60_000
+_ID_LENGTH = 32
+_encode = msgspec.json.Encoder().encode
+
+
+class Moment(NamedTuple):
+    """What is said, and of which minute."""
+
+    state: BreachState
+    why: Why
+    minute: int
+    resolved: bool = False
+
+
+def fingerprint_of(rule: str, series: str) -> str:
+    """Return what stands for a rule and a series."""
+    return _hash(rule, series)
+
+
+def id_of(rule: str, series: str, since: int) -> str:
+    """Return the id of the episode that began with a violating minute."""
+    return _hash(rule, series, str(since))
+
+
+class _Key(msgspec.Struct):
+    fingerprint: str
+
+
+def key_of(breach: bytes) -> bytes:
+    """Return the key of a breach on its topic."""
+    return msgspec.json.decode(breach, type=_Key).fingerprint.encode()
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:_ID_LENGTH]
+
+
+class About(NamedTuple):
+    """Whom a breach is about."""
+
+    series: str
+    labels: dict[str, str]
+    rules_hash: str
+
+
+def breach(
+    about: About, one: Compiled, episode: Episode, moment: Moment, verdict: Verdict, seen: Seen
+) -> bytes:
+    """Return a schemas.breaches.Breach as JSON."""
+    rule = one.rule
+    minute = moment.minute
+    evidence = {
+        name: round(value, 6) if isinstance(value, float) else value
+        for name, value in one.evidence(rule, seen, minute).items()
+    }
+    plain = sentence(rule, about.series, verdict, evidence)
+    metric, operator, unit = _measured(rule)
+    fields: dict[str, Any] = {
+        "version": 1,
+        "id": episode.id,
+        "revision": episode.revision,
+        "state": moment.state,
+        "why": moment.why,
+        "fingerprint": fingerprint_of(rule.name, about.series),
+        "rule": rule.name,
+        "kind": rule.kind,
+        "series": about.series,
+        "labels": about.labels | one.labels,
+        "severity": SEVERITIES[episode.severity],
+        "metric": metric,
+        "operator": operator,
+        "threshold": verdict.threshold,
+        "observed": None if verdict.observed is None else round(verdict.observed, 6),
+        "unit": unit,
+        "samples": verdict.samples,
+        "evidence": evidence,
+        "span": {
+            "start_ms": (minute + 1 - verdict.span) * _MINUTE_MS,
+            "end_ms": (minute + 1) * _MINUTE_MS,
+        },
+        "since_ms": episode.since * _MINUTE_MS,
+        "opened_ms": episode.opened * _MINUTE_MS,
+        "resolved_ms": minute * _MINUTE_MS if moment.resolved else None,
+        "confirmed": episode.confirmed,
+        "stale": episode.stale,
+        "summary": plain,
+        "exemplars": seen.exemplars(minute),
+        "runbook": one.runbook,
+        "dashboard": one.dashboard,
+        "routing": one.routing.model_dump(mode="json"),
+        "rules_hash": about.rules_hash,
+    }
+    fields["summary"] = summary(rule.summary, plain, fields)
+    return _encode(fields)
+
+
+def removed(episode: Episode) -> bytes:
+    """Return the breach that ends an episode whose rule is gone or another."""
+    fields = msgspec.json.decode(episode.last)
+    fields |= {
+        "revision": episode.revision,
+        "state": "resolved",
+        "why": "rule_removed",
+        "resolved_ms": max(fields["span"]["end_ms"] - _MINUTE_MS, fields["opened_ms"]),
+        "summary": f"the rule {fields['rule']} is gone from the file, or another now",
+    }
+    return _encode(fields)
+
+
+def _measured(rule: object) -> tuple[str | None, str | None, str]:
+    """Return metric, operator and unit."""
+    if isinstance(rule, MetricThreshold):
+        return rule.metric, rule.operator, MEASURES[rule.metric].unit
+    if isinstance(rule, BurnRate):
+        return "burn_rate", "greater_than_or_equal", "x"
+    if isinstance(rule, TrendRule):
+        return "success_rate", "less_than", "%"
+    if isinstance(rule, NoData):
+        return "silence", "greater_than_or_equal", "min"
+    return None, None, ""

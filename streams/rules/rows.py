@@ -1,0 +1,147 @@
+"""Keep what rules know of one series in a table row: windows still needed, and each rule's state.
+
+Of two rows of a series the one with the higher version stands; it only grows.
+"""
+
+import msgspec
+
+from streams.rules.fold import IDLE, Fold
+
+#: A row with this prefix holds what a partition knows besides its series, see State.
+STATE_PREFIX = b"~state/"
+
+
+class Held(msgspec.Struct, array_like=True, gc=False):
+    """A window."""
+
+    revision: int
+    final: bool
+    sums: tuple[int, ...]
+    """See streams.rules.sums.Sums."""
+    digest: bytes = b""
+    """Packed, or JSON as it came; empty where no rule asks for a percentile."""
+    exemplars: bytes = b""
+    """JSON, of the newest minutes."""
+    status: str = ""
+    """A service's: up, degraded, down, silent or unknown."""
+
+
+class TrendHeld(msgspec.Struct, array_like=True, gc=False):
+    """A final window's trend."""
+
+    end: int
+    """The minute it ends before."""
+    verdict: str
+    evidence: dict[str, float | None]
+
+
+class Episode(msgspec.Struct, array_like=True):
+    """What was said of a rule's violation since it opened."""
+
+    id: str
+    revision: int
+    severity: int
+    since: int
+    """The first violating minute."""
+    opened: int
+    """The minute in which it opened."""
+    live: int
+    """The newest minute by which it was said to be violated."""
+    told: int
+    """The minute of the last message."""
+    confirmed: bool
+    stale: bool
+    last: bytes
+    """The last message: what is said when its rule is gone rests on it."""
+
+
+class RuleState(msgspec.Struct, array_like=True):
+    """A rule's state."""
+
+    made_of: str
+    """A hash of the rule's text: another rule of this name begins anew."""
+    fold: Fold = IDLE
+    """Over minutes that are settled."""
+    episode: Episode | None = None
+    last_id: str = ""
+    """Of the episode before, with …"""
+    last_revision: int = 0
+    """… how many messages it had: an id that comes again counts on."""
+
+
+class Row(msgspec.Struct, array_like=True):
+    """A series."""
+
+    generation: int
+    """Of the rule file. Stands first with the next three: the version."""
+    offset: int
+    """The last record taken in."""
+    settled: int
+    """The last minute (since the epoch) that is judged for good."""
+    said: int
+    """How many messages."""
+    kind: str
+    labels: dict[str, str]
+    newest: int
+    """The newest minute with a window."""
+    spoke: int
+    """The newest minute in which it had anything to say."""
+    minutes: dict[int, Held]
+    fives: dict[int, Held]
+    hours: dict[int, Held]
+    trends: dict[str, list[TrendHeld]]
+    rules: dict[str, RuleState]
+
+
+class State(msgspec.Struct, array_like=True):
+    """A partition: what all its rows together rest on."""
+
+    generation: int = 0
+    offset: int = 0
+    """Every row holds at least what came before it."""
+    horizon: dict[str, int] = {}
+    """By kind, the newest final minute: earlier ones without a window are empty for good."""
+
+
+class _Head(msgspec.Struct, array_like=True, gc=False):
+    generation: int
+    offset: int
+    settled: int
+    said: int
+
+
+class _StateHead(msgspec.Struct, array_like=True, gc=False):
+    generation: int
+    offset: int
+    horizon: dict[str, int]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_row = msgspec.msgpack.Decoder(Row).decode
+_decode_state = msgspec.msgpack.Decoder(State).decode
+_decode_head = msgspec.msgpack.Decoder(_Head).decode
+
+
+def pack(row: Row | State) -> bytes:
+    """Return a row as bytes for the table."""
+    return _encode(row)
+
+
+def unpack_row(packed: bytes) -> Row:
+    """Return the series' row that pack was given."""
+    return _decode_row(packed)
+
+
+def unpack_state(packed: bytes) -> State:
+    """Return the partition's row that pack was given."""
+    return _decode_state(packed)
+
+
+def version_of(packed: bytes) -> tuple[int, ...]:
+    """Return a packed row's version: of two rows with one key the higher one stands."""
+    try:
+        head = _decode_head(packed)
+    except msgspec.ValidationError:
+        state = _decode_state(packed)
+        return (state.generation, state.offset, sum(state.horizon.values()), 0)
+    return (head.generation, head.offset, head.settled, head.said)

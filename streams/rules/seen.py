@@ -1,0 +1,275 @@
+"""Look back from a minute over a series' windows: sums, percentiles, status, silence.
+
+A span of 3 h 20 min that ends with minute t, whole larger windows inside and smaller ones at its
+edges; what is larger must be final, else its parts are taken:
+
+    5m  |1h        |1h        |5m|5m|5m|1m|1m|1m|t|
+"""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+import numpy as np
+
+from schemas.aggregates import Exemplar
+from schemas.fast import struct_of
+from schemas.partials import ExemplarRow
+from streams.digests import PROVISIONAL_LIMIT, STORED_LIMIT, Engine, merge, pack, quantiles, thinned
+from streams.rules.needs import EXEMPLAR_MINUTES, FIVES_UP_TO, MINUTES_UP_TO, Needs
+from streams.rules.records import Told, ToldOperations
+from streams.rules.rows import Held, Row, TrendHeld
+from streams.rules.sums import NOTHING, Sums, sums_of, total
+from streams.stats import best_exemplars
+
+_MINUTE_MS = 60_000
+_FIVE, _HOUR = 5, 60
+#: Windows of more than an hour are kept for their trend alone; so many.
+_TRENDS_KEPT = 24
+
+
+class _Centroid(msgspec.Struct, gc=False):
+    m: float
+    c: float
+
+
+class _Digest(msgspec.Struct, gc=False):
+    centroids: list[_Centroid]
+
+
+_read_digest = msgspec.json.Decoder(_Digest).decode
+_read_exemplars = msgspec.json.Decoder(list[struct_of(Exemplar)]).decode  # type: ignore[misc]
+
+
+class Seen:
+    """A series' windows, with what was summed up already."""
+
+    def __init__(self, row: Row, needs: Needs, engine: Engine) -> None:
+        """Look at a row's windows."""
+        self._row = row
+        self._needs = needs
+        self._engine = engine
+        self._bases: dict[tuple[int, int], tuple[Sums, bytes | None]] = {}
+        self._newest_base = 0
+        self.changes = 0
+        """Grows with each change of a minute other than the newest."""
+
+    # ------------------------------------------------------------------ windows come and go
+
+    def take(self, told: Told) -> bool:
+        """Take a window in; return whether it says anything new that rules look at."""
+        window, row = told.window, self._row
+        minute = window.start_ms // _MINUTE_MS
+        is_trend = window.size in self._needs.trends and self._take_trend(told)
+        kept = self._kept(told)
+        if kept is None:
+            return is_trend
+        before = kept.get(minute)
+        if before is not None and (told.revision, told.final) <= (before.revision, before.final):
+            return is_trend
+        if self._newest_base > minute or minute < row.newest:
+            self._bases.clear()
+            self._newest_base = 0
+            self.changes += 1
+        kept[minute] = self._held(told, final=told.final or (before is not None and before.final))
+        if window.size == "1m":
+            self._note(told, minute)
+        return True
+
+    def _kept(self, told: Told) -> dict[int, Held] | None:
+        """Return where a window belongs; None if no span needs it."""
+        window, row, needs = told.window, self._row, self._needs
+        if window.size == "1m":
+            oldest = row.settled - max(needs.short, EXEMPLAR_MINUTES)
+            return row.minutes if window.start_ms // _MINUTE_MS > oldest else None
+        if not told.final:
+            return None
+        if window.size == "5m" and needs.long:
+            return row.fives
+        return row.hours if window.size == "1h" and needs.long > FIVES_UP_TO else None
+
+    def _note(self, told: Told, minute: int) -> None:
+        row = self._row
+        if minute > row.newest:
+            for each in range(max(row.newest, minute - EXEMPLAR_MINUTES), minute):
+                if (held := row.minutes.get(each)) is not None:
+                    _digest_of(held)  # a fifth of what it takes as it came
+            row.newest = minute
+        if isinstance(told, ToldOperations) or not (told.silent or told.status == "unknown"):
+            row.spoke = max(row.spoke, minute)
+
+    def _held(self, told: Told, *, final: bool) -> Held:
+        sums = tuple(sums_of(told))
+        if not isinstance(told, ToldOperations):
+            status = "silent" if told.silent and told.status == "down" else told.status
+            return Held(told.revision, final, sums, status=status)
+        small = told.window.size == "1m"
+        digest = bytes(told.digest) if self._needs.digests else b""
+        return Held(told.revision, final, sums, digest, bytes(told.exemplars) if small else b"")
+
+    def _take_trend(self, told: Told) -> bool:
+        if not told.final or not isinstance(told, ToldOperations):
+            return False
+        trend = msgspec.json.decode(told.trend)
+        if trend is None:
+            return False
+        end = told.window.end_ms // _MINUTE_MS
+        kept = [one for one in self._row.trends.get(told.window.size, []) if one.end != end]
+        kept.append(TrendHeld(end, trend["verdict"], trend["evidence"]))
+        kept.sort(key=lambda one: one.end)
+        self._row.trends[told.window.size] = kept[-_TRENDS_KEPT - 1 :]
+        self.changes += 1
+        return True
+
+    def prune(self) -> None:
+        """Drop windows that no span after the settled minutes reaches."""
+        row, needs = self._row, self._needs
+        after = row.settled + 1
+        oldest = after - max(needs.short, needs.long)
+        short = after - max(needs.short, EXEMPLAR_MINUTES)
+        row.minutes = {
+            at: held
+            for at, held in row.minutes.items()
+            if at > short or (at > oldest and not self._is_covered(at))
+        }
+        for at, held in row.minutes.items():
+            if at <= after - needs.digests:
+                held.digest = b""
+            if at <= row.newest - EXEMPLAR_MINUTES:
+                held.exemplars = b""
+        if row.fives:
+            edge = after - min(needs.long, FIVES_UP_TO) - _FIVE
+            row.fives = {
+                at: held
+                for at, held in row.fives.items()
+                if at > edge or (at > oldest and at // _HOUR * _HOUR not in row.hours)
+            }
+        if row.hours:
+            row.hours = {at: held for at, held in row.hours.items() if at > oldest - _HOUR}
+
+    def _is_covered(self, minute: int) -> bool:
+        row = self._row
+        return minute // _FIVE * _FIVE in row.fives or minute // _HOUR * _HOUR in row.hours
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no span reaches anything."""
+        row = self._row
+        return not (row.minutes or row.fives or row.hours)
+
+    def pack_digests(self) -> None:
+        """Bring digests that are as they came into the form of the table."""
+        for held in self._row.minutes.values():
+            _digest_of(held)
+
+    # ------------------------------------------------------------------ looking back
+
+    def at(self, minute: int) -> Held | None:
+        """Return the minute's window."""
+        return self._row.minutes.get(minute)
+
+    def sums(self, span: int, minute: int) -> Sums:
+        """Return the sums of so many minutes, the last one included."""
+        base, _ = self._base(span, minute, digest=False)
+        held = self._row.minutes.get(minute)
+        if held is None:
+            return base
+        return Sums._make(held.sums) if base is NOTHING else total((base, held.sums))
+
+    def quantile(self, span: int, minute: int, rank: float) -> float | None:
+        """Return the value (ms) at a rank (0 to 1) of the durations; None without any."""
+        _, base = self._base(span, minute, digest=True)
+        held = self._row.minutes.get(minute)
+        parts = [base] if base else []
+        if held is not None and (digest := _digest_of(held)):
+            parts.append(digest)
+        if not parts:
+            return None
+        merged = merge(parts, self._engine, STORED_LIMIT)
+        return quantiles(merged, self._engine, (rank,))[0]
+
+    def _base(self, span: int, minute: int, *, digest: bool) -> tuple[Sums, bytes | None]:
+        """Return what a span holds before its last minute."""
+        key = span, minute
+        known = self._bases.get(key)
+        if known is not None and (known[1] is not None or not digest):
+            return known
+        parts = list(self._parts(span, minute))
+        packed = None
+        if digest:
+            digests = [one for one in map(_digest_of, parts) if one]
+            packed = merge(digests, self._engine, STORED_LIMIT) if digests else b""
+        found = total([held.sums for held in parts]), packed
+        if minute >= self._newest_base:
+            if minute > self._newest_base:
+                self._bases.clear()
+            self._newest_base = minute
+            self._bases[key] = found
+        return found
+
+    def _parts(self, span: int, minute: int) -> Iterator[Held]:
+        row = self._row
+        at = minute - span + 1
+        if span <= MINUTES_UP_TO:
+            for each in range(at, minute):
+                if (held := row.minutes.get(each)) is not None:
+                    yield held
+            return
+        edge = _FIVE if span <= FIVES_UP_TO else _HOUR
+        at = -(-at // edge) * edge
+        while at < minute:
+            length = _HOUR
+            larger = row.hours.get(at) if at % _HOUR == 0 and at + _HOUR <= minute else None
+            if larger is None:
+                length = _FIVE
+                larger = row.fives.get(at) if at % _FIVE == 0 and at + _FIVE <= minute else None
+            if larger is None:
+                length, larger = 1, row.minutes.get(at)
+            if larger is not None:
+                yield larger
+            at += length
+
+    def trends(self, size: str, minute: int) -> list[TrendHeld]:
+        """Return the trends of the final windows of a size that ended by the minute's end."""
+        return [one for one in self._row.trends.get(size, []) if one.end <= minute + 1]
+
+    def silence(self, minute: int) -> int:
+        """Return for how many minutes, the last one included, the series had said nothing."""
+        return minute - self._row.spoke
+
+    def exemplars(self, minute: int) -> list[dict[str, str | float | bool | None]]:
+        """Return the operations most worth looking at in the last minutes."""
+        rows: list[ExemplarRow] = []
+        for each in range(minute - EXEMPLAR_MINUTES + 1, minute + 1):
+            held = self._row.minutes.get(each)
+            found = _read_exemplars(held.exemplars) if held and held.exemplars else ()
+            rows += [
+                ExemplarRow(not one.success, one.duration_ms, one.id, one.error_type)
+                for one in found
+            ]
+        return [
+            {
+                "id": row.id,
+                "success": not row.failed,
+                "duration_ms": row.duration_ms,
+                "error_type": row.error_type,
+            }
+            for row in best_exemplars(rows)
+        ]
+
+
+_NONE = Held(0, False, ())
+
+
+def _digest_of(held: Held) -> bytes:
+    """Return the window's packed digest, empty if it has none."""
+    digest = held.digest
+    if digest[:1] != b"{":
+        return digest
+    centroids = _read_digest(digest).centroids
+    held.digest = b""
+    if centroids:
+        means: Sequence[float] = [one.m for one in centroids]
+        weights = [one.c for one in centroids]
+        packed = pack(np.array(means, np.float64), np.array(weights, np.float64))
+        held.digest = thinned(packed, PROVISIONAL_LIMIT)
+    return held.digest
