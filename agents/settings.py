@@ -1,6 +1,7 @@
 """Read the settings from the environment (`OPWATCH_…`), check them, and mask the secrets."""
 
 import ssl
+from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -74,6 +75,14 @@ class Settings(BaseSettings):
         "config/opwatch.yaml",
         description="Rules and channels: `opwatch rules check FILE` says whether it is right.",
     )
+    allow_addresses: str = Field(
+        "",
+        description="Networks that receivers may be in although they are private, and may be"
+        " reached without TLS: 10.1.2.0/24, 127.0.0.1.",
+    )
+    receivers_ca_file: str | None = Field(
+        None, description="Authorities (PEM) to trust for receivers beside the public ones."
+    )
     http_host: str = Field("127.0.0.1", description="Where /metrics, /healthz and /readyz listen.")
     http_port: Annotated[int, Field(ge=0, le=65535)] = Field(
         9464, description="0 takes a free port; the log says which."
@@ -94,6 +103,17 @@ class Settings(BaseSettings):
                 message = f"{broker.strip()!r} is not host:port"
                 raise ValueError(message)
         return ",".join(broker.strip() for broker in value.split(","))
+
+    @field_validator("allow_addresses")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for network in value.replace(",", " ").split():
+            try:
+                ip_network(network)
+            except ValueError:
+                message = f"{network!r} is no network such as 10.1.2.0/24"
+                raise ValueError(message) from None
+        return value
 
     @model_validator(mode="after")
     def _credentials(self) -> "Settings":
