@@ -1,0 +1,51 @@
+"""Remember who of several recipients need not be told again, and sum up what they all answered."""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from agents.alert.channels.sender import Answer, Rejected, Retry, Sent
+
+MAX_DELIVERIES = 10_000
+
+
+class Recipients:
+    """Of each delivery in flight, the recipients that answered for good.
+
+    In memory: after a crash all are told again, under the same id.
+    """
+
+    def __init__(self) -> None:
+        self._done: OrderedDict[str, dict[str, Answer]] = OrderedDict()
+
+    def left(self, delivery: str, recipients: Iterable[str]) -> list[str]:
+        """Return who is still to be told."""
+        done = self._done.get(delivery, {})
+        return [one for one in dict.fromkeys(recipients) if one not in done]
+
+    def settle(self, delivery: str, answers: dict[str, Answer]) -> Answer:
+        """Take the answers of an attempt in and return the answer of all.
+
+        While one may still be told it is a Retry; else it is Sent if anyone was told.
+        """
+        done = self._done.setdefault(delivery, {})
+        done |= {one: said for one, said in answers.items() if not isinstance(said, Retry)}
+        waiting = {one: said for one, said in answers.items() if isinstance(said, Retry)}
+        told = _listed({**done, **waiting})
+        if waiting:
+            while len(self._done) > MAX_DELIVERIES:
+                self._done.popitem(last=False)
+            asked = [said.after_ms for said in waiting.values() if said.after_ms is not None]
+            return Retry(
+                answer=told,
+                after_ms=max(asked, default=None),
+                ambiguous=any(said.ambiguous for said in waiting.values()),
+            )
+        del self._done[delivery]
+        sent = any(isinstance(said, Sent) for said in done.values())
+        return Sent(answer=told) if sent else Rejected(answer=told)
+
+
+def _listed(answers: dict[str, Answer]) -> str:
+    if len(answers) == 1:
+        return next(iter(answers.values())).answer
+    return "; ".join(f"{one}: {said.answer}" for one, said in answers.items())

@@ -1,0 +1,46 @@
+"""Post to a webhook that speaks Alertmanager's format."""
+
+from dataclasses import dataclass, field
+
+from agents.alert.channels.posting import Post, always
+from agents.alert.channels.sender import Answer, Rejected, Sent
+from agents.alert.credentials import WebhookAccess
+from agents.alert.outside import Heard
+from schemas.channels import Webhook
+from streams.messages import webhook
+from streams.messages.message import Message
+
+#: Standard Webhooks: the endpoint is to be disabled.
+GONE = 410
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookSender:
+    """One endpoint."""
+
+    channel: Webhook
+    access: WebhookAccess
+    post: Post = field(repr=False)
+
+    async def send(self, message: Message, attempt: int, deadline_s: float) -> Answer:  # noqa: ARG002 - the protocol's
+        """Make one attempt, signed anew: the same id, another time."""
+        return await always(self.post.mask, self.channel.name, self._send(message, deadline_s))
+
+    async def _send(self, message: Message, deadline_s: float) -> Answer:
+        request = webhook.request(
+            message,
+            self.channel,
+            self.access.url.get_secret_value(),
+            tuple(key.get_secret_value() for key in self.access.keys),
+            self.post.now_ms(),
+        )
+        return await self.post.answer(request, deadline_s, judge)
+
+
+def judge(post: Post, heard: Heard) -> Answer:
+    """Answer what the endpoint means: only 2xx is success, and its status alone says so."""
+    if 200 <= heard.status < 300:
+        return Sent(answer=post.told(heard))
+    if heard.status == GONE:
+        return Rejected(answer=post.told(heard), disables=True)
+    return post.by_status(heard)
