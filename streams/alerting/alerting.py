@@ -9,21 +9,40 @@ A shell drives it; nothing here waits, sends or looks at a clock:
     published(ids)                         ... then say so, then commit or send.
 """
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from typing import NamedTuple
 
-from streams.alerting.given import Channels, Given, Parcel
-from streams.alerting.limits import LEASE_MS
+from schemas.notifications import Cause
+from streams.alerting.commanding import take_command
+from streams.alerting.delivering import claim, take_answer
+from streams.alerting.given import (
+    AnswerGiven,
+    BreachGiven,
+    Channels,
+    CommandGiven,
+    Given,
+    Parcel,
+    Tick,
+)
+from streams.alerting.lifecycle import take_breach
+from streams.alerting.limits import LEASE_MS, PACE_MS
+from streams.alerting.table import Table
+from streams.alerting.ticking import prune, tick
+from streams.alerting.turn import Turn
 
 
 class Publication(NamedTuple):
     """A decision to publish on `notifications`; say `published` once the broker has it."""
 
-    key: bytes
-    """The alert's fingerprint."""
+    row: bytes
+    """The table's key of the row that owes it."""
     id: str
+    key: bytes
+    """The record's key: the alert's fingerprint."""
     value: bytes
     """A Notification as JSON."""
+    letter: bytes
+    """What to send to the dead letters too, of a delivery that was given up; else empty."""
 
 
 class Alerting:
@@ -39,24 +58,40 @@ class Alerting:
             channels: where messages may go.
             generation: names this process and assignment; another's claims are waited out.
         """
-        raise NotImplementedError
+        self._table = Table(packed)
+        self._channels = channels
+        self._generation = generation
+        self._claimed_ms: dict[str, int] = {}
 
     def take(self, given: Given, now_ms: int) -> int:
         """Decide upon an input; return how many decisions that made.
 
         A record whose offset its row has seen changes nothing.
         """
-        raise NotImplementedError
+        turn = Turn(table=self._table, channels=self._channels, now_ms=now_ms, cause=_cause(given))
+        match given:
+            case BreachGiven():
+                _take_breach(turn, given)
+            case CommandGiven():
+                take_command(turn, given.command, given.offset)
+            case AnswerGiven():
+                take_answer(turn, given)
+            case Tick():
+                tick(turn)
+        return turn.said
 
     def next_due_ms(self) -> int | None:
         """Return when a Tick has something to decide, None if never as things stand."""
-        raise NotImplementedError
+        next_wake = self._table.next_wake()
+        return next_wake[0] if next_wake is not None else None
 
     # ------------------------------------------------------------------ delivering
 
     def next_claim_ms(self, channel: str) -> int | None:
         """Return when `claim` has something for the channel, None if nothing is owed to it."""
-        raise NotImplementedError
+        queue = self._table.queues.get(channel)
+        due_ms = queue.next_ms() if queue is not None else None
+        return None if due_ms is None else max(due_ms, self._free_ms(channel))
 
     def claim(self, channel: str, now_ms: int, lease_ms: int = LEASE_MS) -> Parcel | None:
         """Claim the next message of a channel, None if none is due now.
@@ -65,7 +100,24 @@ class Alerting:
         may be open for a channel. The request must not begin before the changes are written,
         and must end before the lease.
         """
-        raise NotImplementedError
+        queue = self._table.queues.get(channel)
+        if queue is None or now_ms < self._free_ms(channel):
+            return None
+        parcel = queue.first(now_ms)
+        if parcel is None:
+            return None
+        self._claimed_ms[channel] = now_ms
+        cause = Cause(kind="delivery")
+        turn = Turn(table=self._table, channels=self._channels, now_ms=now_ms, cause=cause)
+        return claim(turn, parcel, self._generation, lease_ms)
+
+    def _free_ms(self, channel: str) -> int:
+        """Return when a channel may be asked again: its pace, and its circuit."""
+        known = self._channels.by_name.get(channel)
+        pace_ms = PACE_MS[known.type] if known is not None else 0
+        last_ms = self._claimed_ms.get(channel)
+        paced_ms = last_ms + pace_ms if last_ms is not None else 0
+        return max(paced_ms, self._table.circuit(channel).open_until_ms)
 
     # ------------------------------------------------------------------ giving out
 
@@ -75,17 +127,42 @@ class Alerting:
         Args:
             published: also those that changed only in that their decisions are published.
         """
-        raise NotImplementedError
+        return self._table.take_changes(published=published)
 
     def unpublished(self) -> Iterator[Publication]:
-        """Yield decisions that are not known to be published, oldest first; after a start all."""
-        raise NotImplementedError
+        """Yield decisions that are not known to be published, an alert's own in their order."""
+        for key, one in self._table.unpublished():
+            yield Publication(key.encode(), one.id, one.key.encode(), one.value, one.letter)
 
-    def published(self, ids: list[tuple[bytes, str]]) -> None:
-        """Note that the broker has decisions (key, id); their rows say so with the next change."""
-        raise NotImplementedError
+    def published(self, publications: Iterable[Publication]) -> None:
+        """Note that the broker has decisions; their rows say so with the next change."""
+        for one in publications:
+            self._table.published(one.row.decode(), one.id)
 
     @property
     def owed(self) -> dict[str, int]:
-        """How many deliveries each channel is owed."""
-        raise NotImplementedError
+        """How many messages each channel is owed, without those in flight."""
+        return {channel: len(queue) for channel, queue in self._table.queues.items()}
+
+
+def _take_breach(turn: Turn, given: BreachGiven) -> None:
+    breach = given.breach
+    row = turn.table.rows.get(breach.fingerprint) or turn.table.create(breach.fingerprint)
+    if given.offset <= row.breach_offset:
+        return
+    row.breach_offset = given.offset
+    take_breach(turn, row, breach, given.raw)
+    prune(row, turn.now_ms)
+    turn.table.settle(row)
+
+
+def _cause(given: Given) -> Cause:
+    match given:
+        case BreachGiven():
+            return Cause(kind="breach", topic=given.topic, offset=given.offset)
+        case CommandGiven():
+            return Cause(kind="command", topic=given.topic, offset=given.offset)
+        case AnswerGiven():
+            return Cause(kind="delivery")
+        case Tick():
+            return Cause(kind="tick")

@@ -128,8 +128,12 @@ class Decision(msgspec.Struct, array_like=True, frozen=True):
     """A record for `notifications` that is not known to be published."""
 
     id: str
+    key: str
+    """The record's key: the alert's fingerprint."""
     value: bytes
     """A Notification as JSON, the same bytes each time."""
+    letter: bytes = b""
+    """Of a delivery that was given up: its dead letter."""
 
 
 class Silenced(msgspec.Struct, array_like=True):

@@ -1,0 +1,46 @@
+"""Decide whether an opening is held because its channel heard of the same a short time ago.
+
+told high     until
+   |------------|        high, medium of another episode: held; critical: told
+"""
+
+from schemas.rules import Severity
+from streams.alerting.routing import RANK
+from streams.alerting.rows import Mark
+
+
+def cooling(marks: list[Mark], channel: str, severity: Severity, now_ms: int) -> Mark | None:
+    """Return the mark that holds an opening the longest, None if none does.
+
+    A milder one's does not. An episode's own does: it may end and open again under its id.
+    """
+    holding = [
+        mark
+        for mark in marks
+        if mark.channel == channel
+        and RANK[mark.severity] >= RANK[severity]
+        and mark.until_ms > now_ms
+    ]
+    return max(holding, key=lambda mark: mark.until_ms, default=None)
+
+
+def marked(marks: list[Mark], new: Mark, now_ms: int) -> list[Mark]:
+    """Return the marks with one more, or one that ends later; those that are over are left out."""
+    same = (new.channel, new.severity, new.breach_id)
+    kept = [
+        mark
+        for mark in marks
+        if mark.until_ms > now_ms and (mark.channel, mark.severity, mark.breach_id) != same
+    ]
+    earlier = [
+        mark.until_ms for mark in marks if (mark.channel, mark.severity, mark.breach_id) == same
+    ]
+    until_ms = max(new.until_ms, *earlier) if earlier else new.until_ms
+    if until_ms > now_ms:
+        kept.append(Mark(new.channel, new.severity, new.breach_id, until_ms))
+    return kept
+
+
+def unmarked(marks: list[Mark], channel: str, breach_id: str) -> list[Mark]:
+    """Return the marks without those of an episode on a channel that was not told after all."""
+    return [one for one in marks if (one.channel, one.breach_id) != (channel, breach_id)]

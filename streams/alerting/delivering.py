@@ -1,0 +1,138 @@
+"""Claim a message, and decide what its receiver's answer means for everyone it tells of."""
+
+from streams.alerting import limits
+from streams.alerting.backoff import backoff_ms, failed
+from streams.alerting.given import AnswerGiven, Parcel, Rejected, Retry, Sent
+from streams.alerting.giving_up import give_up
+from streams.alerting.messages import message_of
+from streams.alerting.owing import OPENINGS, set_mark
+from streams.alerting.resolving import succeed
+from streams.alerting.rows import Circuit, Claim, Delivery, Row
+from streams.alerting.turn import Turn, moment
+
+
+def claim(turn: Turn, parcel: str, generation: str, lease_ms: int) -> Parcel:
+    """Begin an attempt to send a message."""
+    found = turn.table.head_of(parcel)
+    assert found is not None
+    row, head = found
+    head.attempts += 1
+    lease_until_ms = turn.now_ms + lease_ms
+    head.claim = Claim(generation, head.attempts, lease_until_ms)
+    members = len(turn.table.parcels[parcel])
+    more = f", with {members - 1} more in the same message" if members > 1 else ""
+    why = f"Attempt {head.attempts} to tell {head.channel}{more}."
+    turn.say(row, "attempted", why, delivery=head, attempt=head.attempts)
+    turn.table.settle(row)
+    return Parcel(
+        id=parcel,
+        channel=head.channel,
+        row=row.key,
+        delivery=head.id,
+        generation=generation,
+        attempt=head.attempts,
+        lease_until_ms=lease_until_ms,
+        message=message_of(turn.table, parcel),
+    )
+
+
+def take_answer(turn: Turn, given: AnswerGiven) -> None:
+    """Take a receiver's answer in; that of a claim which is closed already changes nothing."""
+    parcel, answer = given.parcel, given.answer
+    found = turn.table.head_of(parcel.id)
+    if found is None or found[1].claim is None:
+        return
+    row, head = found
+    claimed = head.claim
+    assert claimed is not None
+    if (claimed.generation, claimed.attempt) != (parcel.generation, parcel.attempt):
+        return
+    match answer:
+        case Sent():
+            if turn.table.circuit(head.channel).failures:
+                turn.table.set_circuit(head.channel, Circuit())
+            sent(turn, parcel.id, answer.answer)
+        case Retry():
+            circuit = failed(turn.table.circuit(head.channel), turn.now_ms)
+            turn.table.set_circuit(head.channel, circuit)
+            wait_ms = backoff_ms(head.attempts, given.jitter, answer.after_ms)
+            retry(turn, row, head, answer, wait_ms)
+        case Rejected():
+            give_up(turn, parcel.id, f"{head.channel} refused it for good.", answer.answer)
+
+
+def lapse(turn: Turn, row: Row, head: Delivery) -> None:
+    """Close a claim that nobody closed in time: the receiver may have heard."""
+    answer = Retry(answer="", ambiguous=True)
+    retry(turn, row, head, answer, 0)
+
+
+def retry(turn: Turn, row: Row, head: Delivery, answer: Retry, wait_ms: int) -> None:
+    """Try a message again later, or give it up if that is past its deadline."""
+    head.ambiguous = head.ambiguous or answer.ambiguous
+    not_before_ms = turn.now_ms + wait_ms
+    open_until_ms = turn.table.circuit(head.channel).open_until_ms
+    not_before_ms = max(not_before_ms, open_until_ms)
+    if not_before_ms >= head.deadline_ms:
+        why = f"{head.channel} could not be reached until {moment(head.deadline_ms)}."
+        give_up(turn, head.parcel, why, answer.answer)
+        return
+    attempt = head.attempts
+    head.claim = None
+    head.not_before_ms = not_before_ms
+    what = "It is not known whether the receiver heard" if answer.ambiguous else "Not taken"
+    why = f"{what}; again at {moment(not_before_ms)}."
+    if open_until_ms > turn.now_ms:
+        why += (
+            f" {head.channel} failed {limits.CIRCUIT_FAILURES} times or more: left alone so long."
+        )
+    turn.say(
+        row,
+        "retry",
+        why,
+        until_ms=not_before_ms,
+        delivery=head,
+        attempt=attempt,
+        answer=answer.answer or None,
+    )
+    turn.table.settle(row)
+    for key, delivery_id in list(turn.table.parcels[head.parcel]):
+        member_row = turn.table.rows[key]
+        if any(one.owed and one.after == delivery_id for one in member_row.deliveries):
+            member = member_row.delivery(delivery_id)
+            assert member is not None
+            succeed(turn, member_row, member, through=False)
+            turn.table.settle(member_row)
+
+
+def sent(turn: Turn, parcel: str, answer: str) -> None:
+    """Note for everyone a message tells of that it got through; its head comes last."""
+    head = turn.table.head_of(parcel)
+    for key, delivery_id in members_of(turn, parcel):
+        row = turn.table.rows[key]
+        delivery = row.delivery(delivery_id)
+        assert delivery is not None
+        attempt = head[1].attempts if head is not None else delivery.attempts
+        delivery.claim = None
+        delivery.outcome = "sent"
+        delivery.finished_ms = turn.now_ms
+        delivery.answer = answer
+        for told in row.told:
+            if delivery.id in (told.delivery, told.resolve) and told.state != "failed":
+                told.state = "sent"
+                told.at_ms = turn.now_ms
+        if delivery.event in (*OPENINGS, "severity_raised") or delivery.opening_untold:
+            cooldown_ms = turn.table.text(row, delivery.text).routing.cooldown_ms
+            set_mark(turn, row, delivery, cooldown_ms)
+        why = f"{delivery.channel} took it ({delivery.event.replace('_', ' ')})."
+        turn.say(row, "sent", why, delivery=delivery, attempt=attempt, answer=answer or None)
+        succeed(turn, row, delivery, through=True)
+        turn.table.settle(row)
+
+
+def members_of(turn: Turn, parcel: str) -> list[tuple[str, str]]:
+    """Return (row's key, delivery's id) of a message's members, its head last."""
+    head = turn.table.head_of(parcel)
+    last = (head[0].key, head[1].id) if head is not None else None
+    members = list(turn.table.parcels.get(parcel, ()))
+    return [one for one in members if one != last] + ([last] if last is not None else [])

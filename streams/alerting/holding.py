@@ -1,0 +1,66 @@
+"""Decide whether an alert is told to nobody for now: stale, inhibited or silenced."""
+
+from schemas.breaches import Breach
+from schemas.notifications import Event
+from streams.alerting.rows import Hold, Row
+from streams.alerting.silences import covers, labels_of
+from streams.alerting.turn import Turn, moment
+from streams.alerting.waking import hides_until_ms
+
+
+def held(turn: Turn, row: Row, breach: Breach, event: Event, level: int, channel: str = "") -> bool:
+    """Hold a telling if something holds it, on record; return whether it is held.
+
+    Args:
+        turn: the input being decided upon.
+        row: the alert's.
+        breach: its newest.
+        event: what would be told.
+        level: the escalation step.
+        channel: empty: all that are routed to.
+    """
+    if breach.stale:
+        why = "What is judged is long past: told only if it is still true."
+        return _hold(turn, row, Hold(event, channel, level, "stale", None), why)
+    for key in turn.table.service_hidden_by(breach):
+        until_ms = hides_until_ms(turn.table, key)
+        if until_ms is None or until_ms > turn.now_ms:
+            hider = turn.table.newest(turn.table.rows[key])
+            why = f"Inhibited by {hider.rule} on {hider.series}: the service is down."
+            hold = Hold(event, channel, level, "inhibited", until_ms, key)
+            return _hold(turn, row, hold, why)
+    if turn.table.silences:
+        return _silenced(turn, row, breach, Hold(event, channel, level, "silenced", None))
+    return False
+
+
+def _silenced(turn: Turn, row: Row, breach: Breach, hold: Hold) -> bool:
+    labels = labels_of(breach)
+    standing = []
+    for key, silence in turn.table.silences.items():
+        state = turn.table.rows[key].silence
+        if state is None or not state.start_ms <= turn.now_ms < state.end_ms:
+            continue
+        if covers(silence.matchers, labels):
+            standing.append((state.end_ms, key))
+    if not standing:
+        return False
+    end_ms, key = max(standing)
+    silence = turn.table.silences[key]
+    said = f" ({silence.comment})" if silence.comment else ""
+    why = f"Silenced by {silence.by} until {moment(end_ms)}{said}, silence {silence.id}."
+    new = Hold(hold.event, hold.channel, hold.level, "silenced", end_ms, key)
+    return _hold(turn, row, new, why)
+
+
+def _hold(turn: Turn, row: Row, hold: Hold, why: str) -> bool:
+    row.holds = [*row.holds, hold]
+    turn.say(
+        row,
+        hold.reason,
+        why,
+        channel=hold.channel or None,
+        event=hold.event,
+        until_ms=hold.until_ms,
+    )
+    return True

@@ -1,0 +1,96 @@
+"""Decide what a breach's record means for its alert.
+
+opened ---- firing ---- acknowledged
+              |   raised   |
+              |<-----------|
+              |------ resolved ------|     another episode: opened
+"""
+
+from schemas.breaches import Breach
+from streams.alerting.resolving import resolve, text_name
+from streams.alerting.routing import RANK
+from streams.alerting.rows import Row, State
+from streams.alerting.telling import tell, tell_again, tell_raised
+from streams.alerting.turn import Turn
+
+
+def take_breach(turn: Turn, row: Row, breach: Breach, raw: bytes) -> None:
+    """Take a breach in: of one episode the larger revision stands, of two the later one."""
+    known = row.revisions.get(breach.id)
+    if known is not None and breach.revision <= known:
+        why = f"Revision {breach.revision} of this episode is known: it is at {known}."
+        turn.say(row, "duplicate", why, breach=breach)
+        return
+    current = turn.table.newest(row) if row.newest else None
+    if current is None or current.id == breach.id:
+        _take_newest(turn, row, current, breach, raw)
+    elif (breach.since_ms, breach.opened_ms) < (current.since_ms, current.opened_ms):
+        _take_late(turn, row, current, breach, raw)
+    else:
+        _end_unsaid(turn, row, current)
+        _take_newest(turn, row, None, breach, raw)
+
+
+def _take_newest(turn: Turn, row: Row, before: Breach | None, breach: Breach, raw: bytes) -> None:
+    was_over = before is not None and row.state == "resolved"
+    row.revisions[breach.id] = breach.revision
+    turn.table.set_newest(row, text_name(breach), raw, breach)
+    if breach.state == "resolved" and was_over:
+        turn.say(row, "updated", "It is over already: nobody needs to hear of it again.")
+    elif breach.state == "resolved":
+        _become(turn, row, "resolved")
+        resolve(turn, row, breach)
+    elif before is None or was_over:
+        _become(turn, row, "firing")
+        row.firing_ms, row.escalated, row.acknowledged_by = turn.now_ms, 0, ""
+        tell(turn, row, "opened", 0, breach.routing.channels)
+    else:
+        _take_update(turn, row, before, breach)
+    spoken = {one.breach_id for one in row.told} | {breach.id}
+    row.revisions = {name: n for name, n in row.revisions.items() if name in spoken}
+
+
+def _take_update(turn: Turn, row: Row, before: Breach, breach: Breach) -> None:
+    stale = [hold for hold in row.holds if hold.reason == "stale"]
+    if stale and not breach.stale:
+        row.holds = [hold for hold in row.holds if hold.reason != "stale"]
+        for hold in stale:
+            tell_again(turn, row, hold)
+        return
+    if RANK[breach.severity] > RANK[before.severity]:
+        said = turn.said
+        if row.state == "acknowledged":
+            _become(turn, row, "firing")
+            row.firing_ms = turn.now_ms
+            row.acknowledged_by = ""
+        tell_raised(turn, row)
+        if turn.said > said:
+            return
+    why = f"It changed ({breach.why.replace('_', ' ')}), and nobody needs to hear of it."
+    turn.say(row, "updated", why)
+
+
+def _take_late(turn: Turn, row: Row, current: Breach, breach: Breach, raw: bytes) -> None:
+    """Take in what belongs to an episode that a later one has followed."""
+    row.revisions[breach.id] = breach.revision
+    heard = any(one.breach_id == breach.id and not one.resolve for one in row.told)
+    if heard and breach.state == "resolved":
+        row.texts[text_name(breach)] = raw
+        holds, row.holds = row.holds, []  # they are the later episode's
+        resolve(turn, row, breach)
+        row.holds = holds
+        return
+    why = f"Too late: episode {current.id} has followed this one."
+    turn.say(row, "not_told", why, breach=breach)
+
+
+def _end_unsaid(turn: Turn, row: Row, current: Breach) -> None:
+    """End an episode whose end nobody said before another one began."""
+    if row.state != "resolved":
+        resolve(turn, row, current)
+
+
+def _become(turn: Turn, row: Row, state: State) -> None:
+    if row.state != state:
+        row.state = state
+        row.since_ms = turn.now_ms

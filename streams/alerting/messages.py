@@ -1,0 +1,54 @@
+"""Write down what a message tells: of one alert, or of several with the worst one first."""
+
+from schemas.breaches import Breach
+from schemas.notifications import Event
+from streams.alerting.ids import digest
+from streams.alerting.routing import RANK
+from streams.alerting.rows import Delivery, Row
+from streams.alerting.table import Table
+from streams.messages.message import Message
+
+
+def message_of(table: Table, parcel: str) -> Message:
+    """Return what is to be said of a parcel that is owed: the same bytes for the same members."""
+    members = []
+    for key, delivery_id in table.parcels[parcel]:
+        row = table.rows[key]
+        delivery = row.delivery(delivery_id)
+        assert delivery is not None
+        members.append((row, delivery))
+    return message_about(table, parcel, members)
+
+
+def message_about(table: Table, parcel: str, members: list[tuple[Row, Delivery]]) -> Message:
+    """Return the message that tells of deliveries which share a parcel."""
+    told = [(one, table.text(row, one.text)) for row, one in members]
+    told.sort(key=_place)
+    lead, breach = told[0]
+    alone = len(told) == 1
+    ids = sorted(one.id for one, _ in told)
+    return Message(
+        delivery=lead.id if alone else digest("parcel", parcel, *ids),
+        event=_event([one for one, _ in told]),
+        breach=breach,
+        others=tuple(other for _, other in told[1:]),
+        opening_untold=lead.opening_untold,
+        level=max(one.level for one, _ in told),
+        created_ms=min(one.created_ms for one, _ in told),
+        incident=lead.incident,
+        acknowledged_by=lead.by,
+    )
+
+
+def _place(member: tuple[Delivery, Breach]) -> tuple[bool, int, int, str]:
+    delivery, _ = member
+    over = delivery.event == "resolved"
+    return over, -RANK[delivery.severity], delivery.created_ms, delivery.id
+
+
+def _event(told: list[Delivery]) -> Event:
+    """Return what the message is: what all of its members are, else what the worst one is."""
+    event = told[0].event
+    if len(told) > 1 and event != "resolved" and any(one.storm for one in told):
+        return "summary"
+    return event

@@ -1,0 +1,81 @@
+"""Put one input's decisions on record, each with its reason."""
+
+from dataclasses import dataclass
+
+from schemas.breaches import Breach
+from schemas.notifications import Cause, Event, Notification, Reason
+from streams.alerting.given import Channels
+from streams.alerting.ids import digest
+from streams.alerting.rows import Decision, Delivery, Row
+from streams.alerting.table import Table
+from streams.messages.plain import moment
+
+__all__ = ["Turn", "moment"]
+
+
+@dataclass(kw_only=True)
+class Turn:
+    """One input being decided upon."""
+
+    table: Table
+    channels: Channels
+    now_ms: int
+    cause: Cause
+    said: int = 0
+    """How many decisions were made."""
+
+    def say(
+        self,
+        row: Row,
+        reason: Reason,
+        sentence: str,
+        *,
+        breach: Breach | None = None,
+        channel: str | None = None,
+        event: Event | None = None,
+        until_ms: int | None = None,
+        delivery: Delivery | None = None,
+        attempt: int | None = None,
+        answer: str | None = None,
+        fingerprint: str | None = None,
+        letter: bytes = b"",
+    ) -> None:
+        """Put a decision in the row; the row is yet to be settled."""
+        row.decided += 1
+        if breach is None and row.newest:
+            breach = self.table.newest(row)
+        key = fingerprint or (breach.fingerprint if breach is not None else row.key)
+        breach_id = breach.id if breach is not None else None
+        severity = breach.severity if breach is not None else None
+        if delivery is not None:
+            breach_id, severity = delivery.breach_id, delivery.severity
+            channel, event = delivery.channel, delivery.event
+        parts = (row.key, breach_id or "", str(row.decided), str(self.now_ms), reason)
+        decision_id = digest("decision", *parts)
+        notification = Notification(
+            id=decision_id,
+            fingerprint=key,
+            breach_id=breach_id,
+            rule=breach.rule if breach is not None else None,
+            series=breach.series if breach is not None else None,
+            severity=severity,
+            channel=channel,
+            event=event,
+            reason=reason,
+            sentence=sentence,
+            until_ms=until_ms,
+            delivery=delivery.id if delivery is not None else None,
+            parcel=delivery.parcel if delivery is not None else None,
+            attempt=attempt,
+            answer=answer,
+            now_ms=self.now_ms,
+            cause=self.cause,
+        )
+        value = notification.model_dump_json().encode()
+        row.decisions = [*row.decisions, Decision(decision_id, key, value, letter)]
+        self.said += 1
+
+    def is_type(self, channel: str, kind: str) -> bool:
+        """Whether a channel is of a type."""
+        known = self.channels.by_name.get(channel)
+        return known is not None and known.type == kind
