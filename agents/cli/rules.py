@@ -80,6 +80,52 @@ def test(
         raise Sentence(f"{failed} of {total} rule tests failed.", NO)
 
 
+@app.command()
+def backtest(
+    file: Annotated[Path | None, _FILE] = None,
+    *,
+    from_: Annotated[
+        str | None,
+        typer.Option("--from", metavar="WHEN", help="A span back (24h) or an ISO 8601 time."),
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="WHEN", help="The same; by default the end.")
+    ] = None,
+    recorded: Annotated[
+        Path | None,
+        typer.Option("--input", metavar="FILE", help="A file of `opwatch tail --json`."),
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", metavar="OTHER", help="Show the difference to this rule file."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One breach a line.")] = False,
+) -> None:
+    """Say what a rule file would have told: per rule what opened and resolved, and when.
+
+    It reads `aggregates` (which are kept for a week), or a file, through the same evaluation as the
+    worker. The same input gives the same output. Nobody is told of anything.
+
+    Examples:
+      opwatch rules backtest --from 24h
+      opwatch rules backtest new.yaml --from 2026-03-02T08:00 --to 2026-03-02T20:00
+      opwatch rules backtest new.yaml --from 7d --against config/opwatch.yaml
+      opwatch tail --json --from-beginning --once > monday.jsonl
+      opwatch rules backtest new.yaml --input monday.jsonl --json | jq .
+    """
+    from agents.cli.moments import since_ms
+    from agents.cli.rule_backtest import Range
+    from agents.cli.rules_backtest import Wanted, show
+
+    over = Range(since_ms(from_), since_ms(to))
+    if over.from_ms is None and recorded is None:
+        raise typer.BadParameter("say from when, such as --from 24h", param_hint="--from")
+    if None not in over and over.from_ms >= over.to_ms:  # type: ignore[operator]  # just looked
+        raise typer.BadParameter("ends before it begins", param_hint="--to")
+    files = [loaded(file), *([loaded(against)] if against is not None else [])]
+    show(Wanted(files, over, recorded, as_json))
+
+
 def loaded(file: Path | None) -> "LoadedRules":
     """Return the rule file, by default the settings'.
 
