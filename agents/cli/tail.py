@@ -101,14 +101,18 @@ class _Source:
         self._since = None if from_beginning else int((time.time() - BACK_S) * 1000)
         self._seconds = seconds
 
-    async def batches(self) -> "AsyncIterator[list[tuple[bytes, Any]]]":
-        """Yield batches of (value, aggregate), once a moment, even an empty one."""
+    async def batches(self, *, services: bool = False) -> "AsyncIterator[list[tuple[bytes, Any]]]":
+        """Yield batches of (value, aggregate), once a moment, even an empty one.
+
+        Args:
+            services: also theirs; of an aggregate there is then only what rules read.
+        """
         from agents.cli.kafka import reader
         from schemas.topics import AGGREGATES
 
         async with reader(self.settings, self.settings.topic(AGGREGATES)) as topic:
             await topic.from_time(self._since)
-            decode = self._decoder()
+            decode = self._judged() if services else self._decoder()
             async for values in self._values(topic):
                 yield [pair for value in values if (pair := decode(value)) is not None]
 
@@ -121,6 +125,20 @@ class _Source:
             yield [record.value for record in records]
             if until is not None and time.monotonic() >= until:
                 return
+
+    def _judged(self) -> "Callable[[bytes | None], tuple[bytes, Any] | None]":
+        from fnmatch import fnmatchcase
+
+        from streams.rules.records import name_of, read_aggregate
+
+        def decode(value: bytes | None) -> tuple[bytes, Any] | None:
+            told = read_aggregate(value or b"")
+            if told is None or (self._series and not fnmatchcase(name_of(told), self._series)):
+                return None
+            assert value is not None
+            return value, told
+
+        return decode
 
     def _decoder(self) -> "Callable[[bytes | None], tuple[bytes, Any] | None]":
         from fnmatch import fnmatchcase
@@ -174,12 +192,12 @@ async def _table(source: _Source) -> int:
 async def _lines(source: _Source) -> int:
     import sys
 
-    from agents.cli.table import name_of
+    from streams.rules.records import name_of
 
     out = sys.stdout.buffer
     written = 0
     newest: dict[tuple[str, str, int], tuple[int, bytes]] = {}
-    async for batch in source.batches():
+    async for batch in source.batches(services=True):
         for value, aggregate in batch:
             window = aggregate.window
             if source.window is not None and window.size != source.window:
