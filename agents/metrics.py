@@ -36,3 +36,21 @@ held_finals = Gauge(
     "opwatch_held_finals", "Windows that cannot be final: a source is unheard of.", ["partition"]
 )
 recovering = Gauge("opwatch_recovering", "1 while the table is being restored.")
+services = Gauge("opwatch_services", "Services heard of.", ["partition"])
+services_down = Gauge(
+    "opwatch_services_down", "Services that are down, said or silent.", ["partition"]
+)
+heartbeats = Counter("opwatch_heartbeats", "Heartbeats folded in; again after a restart.")
+services_behind = Gauge(
+    "opwatch_services_unjudged",
+    "1 while nobody is judged silent: the heartbeats are not read to their end.",
+    ["partition"],
+)
+rules_evaluations = Counter(
+    "opwatch_rules_evaluations", "Windows that rules were evaluated for; again after a restart."
+)
+breaches = Counter("opwatch_breaches", "Messages on `breaches`.", ["state", "severity"])
+firing = Gauge("opwatch_breaches_open", "Breaches that are open.", ["partition"])
+rules_reload_failed = Gauge(
+    "opwatch_rules_reload_failed", "1 while the rule file is wrong and the rules before it stand."
+)

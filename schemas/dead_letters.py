@@ -21,6 +21,10 @@ Reason = Literal[
     "too_large",
     "window_expired",
     "undelivered",
+    "wrong_key",
+    "invalid_heartbeat",
+    "too_many_services",
+    "too_often",
 ]
 
 #: Past this many bytes a dead letter keeps the first of them and a sha256 of the whole.

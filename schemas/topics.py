@@ -63,7 +63,8 @@ HEARTBEATS = Topic(
     "heartbeats",
     "the service",
     "plane",
-    _kept(1),
+    # The broker says when a beat came: by a service's own clock it may have come long ago.
+    _kept(1, **{"message.timestamp.type": "LogAppendTime"}),
     "A service says up, degraded or down, and how often it will say so.",
 )
 BREACHES = Topic(

@@ -1,6 +1,7 @@
 """Write and read a series' name, and say which target partition keeps it.
 
-A name looks as in Prometheus: `*`, `parse_job_data{platform="lever"}`, `*{confidence="low"}`.
+A name looks as in Prometheus: `*`, `parse_job_data{platform="lever"}`, `*{confidence="low"}`,
+and `service{name="crawler"}` for a service.
 """
 
 import re
@@ -38,6 +39,12 @@ def parse_series(name: str) -> Series:
     if label == "platform":
         return Series(operation=operation, platform=plain)
     return Series.model_validate({"operation": operation, "confidence": plain})
+
+
+def service_series(service: str) -> str:
+    """Return the name of a service's series: no operation's, whatever that is called."""
+    escaped = service.replace("\\", "\\\\").replace('"', '\\"')
+    return f'service{{name="{escaped}"}}'
 
 
 @lru_cache(maxsize=65_536)

@@ -17,6 +17,10 @@ from agents import logs, metrics, topics
 from agents.health import Health
 from agents.instance import claim
 from agents.measure.ingest import PROGRESS_S, TELL_S, Ingest
+from agents.measure.rules import BEAT_S as RULES_BEAT_S
+from agents.measure.rules import RulesBeat
+from agents.measure.services import BEAT_S as SERVICES_BEAT_S
+from agents.measure.services import ServicesBeat
 from agents.measure.table import VersionedTable
 from agents.measure.windows import BEAT_S, WindowsBeat
 from agents.outbox import Outbox
@@ -24,8 +28,10 @@ from agents.settings import Settings
 from agents.topics import TopicSpec
 from agents.transport import Continuity, use_chunks
 from agents.watchdog import Watchdog
-from schemas.topics import HOUR_MS, LARGE, OPERATIONS, PARTIALS
+from schemas.topics import AGGREGATES, HEARTBEATS, HOUR_MS, LARGE, OPERATIONS, PARTIALS
 from streams.rows import revision_of
+from streams.rules.rows import version_of as rules_version_of
+from streams.service_rows import version_of as service_version_of
 
 log = structlog.get_logger()
 
@@ -39,6 +45,8 @@ _RESTORED_TOGETHER = 4
 #: The tables, and what reads a packed row's version.
 TABLES: dict[str, Callable[[bytes], Any]] = {
     "windows": revision_of,
+    "services": service_version_of,
+    "rules": rules_version_of,
 }
 
 
@@ -94,8 +102,11 @@ class Measure:
         """Make the app; nothing runs yet."""
         self.app = app = _faust_app(settings)
         operations, partials = settings.topic(OPERATIONS), settings.topic(PARTIALS)
+        heartbeats = settings.topic(HEARTBEATS)
+        aggregates = settings.topic(AGGREGATES)
         changelogs = {name: changelog_of(settings, name).name for name in TABLES}
-        use_chunks(app, [operations, partials, *changelogs.values()], self._lost)
+        read = [operations, partials, heartbeats, aggregates]
+        use_chunks(app, [*read, *changelogs.values()], self._lost)
         raw = _Raw(key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
         tables = {
             name: app.tables.add(
@@ -113,6 +124,8 @@ class Measure:
         self._table_of = {changelogs[name]: table for name, table in tables.items()}
         app.agent(app.topic(operations, schema=raw), name="ingest")(self._read_operations)
         app.agent(app.topic(partials, schema=raw), name="windows")(self._read_partials)
+        app.agent(app.topic(heartbeats, schema=raw), name="services")(self._read_heartbeats)
+        app.agent(app.topic(aggregates, schema=raw), name="rules")(self._read_aggregates)
         self._operations = operations
         self._continuity = Continuity(app)
         self._outbox = Outbox(settings)
@@ -124,7 +137,22 @@ class Measure:
             tables["windows"].of,
             changelogs["windows"],
         )
-        self._health = Health(settings.http_host, settings.http_port, self._unready)
+        self._services = ServicesBeat(
+            settings,
+            self._outbox,
+            lambda: app.consumer,
+            tables["services"].of,
+            changelogs["services"],
+        )
+        self._rules = RulesBeat(
+            settings,
+            self._outbox,
+            lambda: app.consumer,
+            tables["rules"].of,
+            changelogs["rules"],
+        )
+        tables["rules"].on_recover(self._restored)
+        self._health = Health(settings.http_host, settings.http_port, self._unready, self._rules.remarks)
         self._watchdog = Watchdog(settings.session_timeout_s, _STUCK_S)
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -138,10 +166,13 @@ class Measure:
         await self._health.start()
         self._watchdog.start()
         await self.app.start()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._rules.source.ask)
         loops = [
             asyncio.create_task(self._every(TELL_S, self._ingest.tell)),
             asyncio.create_task(self._every(PROGRESS_S, self._report)),
             asyncio.create_task(self._every(BEAT_S, self._windows.beat)),
+            asyncio.create_task(self._every(SERVICES_BEAT_S, self._services.beat)),
+            asyncio.create_task(self._every(RULES_BEAT_S, self._rules.beat)),
         ]
         ends: list[asyncio.Future[Any]] = [
             asyncio.create_task(stopped.wait()),
@@ -184,6 +215,12 @@ class Measure:
     async def _read_partials(self, stream: Any) -> None:
         await self._read(stream, self._windows.read)
 
+    async def _read_heartbeats(self, stream: Any) -> None:
+        await self._read(stream, self._services.read)
+
+    async def _read_aggregates(self, stream: Any) -> None:
+        await self._read(stream, self._rules.read)
+
     async def _read(self, stream: Any, read: Callable[[TP, Any], Awaitable[None]]) -> None:
         try:
             async for event in stream.noack().events():
@@ -203,6 +240,8 @@ class Measure:
         self._continuity.lost(tps)
         self._ingest.lost(tps)
         self._windows.lost(tps)
+        self._services.lost(tps)
+        self._rules.lost(tps)
         # Faust reads on where it stood in the changelog of a partition that stays: the rows it
         # read before are gone, so it must begin anew.
         recovery = self.app.tables.recovery
@@ -211,6 +250,10 @@ class Measure:
             if table := self._table_of.get(tp.topic):
                 recovery.revoke(tp)
                 table.lost(tp.partition)
+
+    async def _restored(self) -> None:
+        again = self.app.tables.recovery.signal_recovery_start.is_set()
+        self._rules.restored = not self.app.rebalancing and not again
 
     # ------------------------------------------------------------------ health
 

@@ -1,0 +1,177 @@
+"""Drive the services of this worker's partitions of `heartbeats`, in beats.
+
+Twice a second: look how far the log was read, publish what follows and wait for the broker, write
+the rows to the table's changelog and wait for the broker. What only repeats that all is well is
+written, and its input said to be done, every few seconds: until then it is read again.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Collection, MutableMapping
+from typing import Any
+
+from faust.types import TP
+
+from agents import failpoints, metrics
+from agents.letters import dead_letter
+from agents.outbox import Outbox, Outgoing
+from agents.settings import Settings
+from agents.transport import Chunk
+from schemas.topics import AGGREGATES, DEAD_LETTERS, HEARTBEATS
+from streams.decode import Refused
+from streams.heartbeats import Limits, read_heartbeat
+from streams.series import partition_of
+from streams.services import Services, Times
+
+BEAT_S = 0.5
+#: What is not urgent is written, and its input committed, this often.
+WRITE_S = 10.0
+
+_BY_PARTITION = (metrics.services, metrics.services_down, metrics.services_behind)
+_WHY = {
+    "window_expired": "its time was summed up already",
+    "too_many_services": "the limit of services is reached (OPWATCH_SERIES_LIMIT)",
+    "too_often": "its service beats far more often than it says",
+}
+
+
+class _Source:
+    """A partition: its services, and how far it was read."""
+
+    def __init__(self, services: Services, read_to: int) -> None:
+        self.services = services
+        self.read_to = read_to
+        self.letters: list[Refused] = []
+        self.write_at_s = time.monotonic() + WRITE_S
+
+
+class ServicesBeat:
+    """The partitions of `heartbeats` that are this worker's."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        outbox: Outbox,
+        consumer: Any,
+        rows_of: Callable[[int], MutableMapping[bytes, bytes]],
+        changelog: str,
+    ) -> None:
+        """Publish through the outbox.
+
+        Args:
+            settings: the worker's.
+            outbox: publishes.
+            consumer: returns the ChunkConsumer.
+            rows_of: returns a partition's rows in the table.
+            changelog: the table's changelog topic.
+        """
+        self._settings = settings
+        self._outbox = outbox
+        self._consumer = consumer
+        self._rows_of = rows_of
+        self._changelog = changelog
+        self._topic = settings.topic(HEARTBEATS)
+        lateness_ms, future_ms = int(settings.lateness_s * 1000), int(settings.future_s * 1000)
+        self._limits = Limits(lateness_ms, future_ms)
+        self._times = Times(lateness_ms, future_ms, int(settings.grace_s * 1000))
+        self._services_limit = -(-settings.series_limit // settings.partitions)
+        self._sources: dict[TP, _Source] = {}
+
+    def lost(self, tps: Collection[TP]) -> None:
+        """Forget partitions at once."""
+        for tp in tps:
+            if self._sources.pop(tp, None) is not None:
+                for gauge in _BY_PARTITION:
+                    with contextlib.suppress(KeyError):
+                        gauge.remove(tp.partition)
+                with contextlib.suppress(KeyError):
+                    metrics.lag.remove(self._topic, tp.partition)
+
+    async def read(self, tp: TP, chunk: Chunk) -> None:
+        """Fold a chunk of `heartbeats` in."""
+        source = self._begin_at(tp, chunk.start)
+        if source.read_to != chunk.start:
+            message = f"{tp}: read to {source.read_to}, then from {chunk.start}"
+            raise RuntimeError(message)
+        now_ms = int(time.time() * 1000)
+        for record in chunk.records:
+            said = read_heartbeat(record, self._limits)
+            if isinstance(said, Refused):
+                source.letters.append(said)
+                continue
+            reason = source.services.apply(*said, record.offset, now_ms)
+            if reason is None:
+                metrics.heartbeats.inc()
+            else:
+                source.letters.append(
+                    Refused(record, None, reason, _WHY[reason], record.value or b"")
+                )
+        source.read_to = chunk.end
+
+    def _begin_at(self, tp: TP, start: int) -> _Source:
+        source = self._sources.get(tp)
+        if source is None:
+            rows = self._rows_of(tp.partition)
+            services = Services(rows, self._times, self._services_limit)
+            source = self._sources[tp] = _Source(services, start)
+        return source
+
+    async def beat(self) -> None:
+        """Look, publish, write, commit; also where no beat comes any more."""
+        consumer = self._consumer()
+        for tp in consumer.assignment():
+            if tp.topic == self._topic and tp not in self._sources:
+                generation = consumer.app.consumer_generation_id
+                start = await consumer.committed(tp)
+                if consumer.app.consumer_generation_id != generation or consumer.app.rebalancing:
+                    return
+                self._begin_at(tp, start)
+        for tp, source in list(self._sources.items()):
+            self._look(tp, source)
+            await self._publish(source)
+            if self._sources.get(tp) is source:
+                await self._write(tp, source)
+
+    def _look(self, tp: TP, source: _Source) -> None:
+        end, told_at_ms = self._consumer().end_of(tp)
+        at_end = end is not None and source.read_to >= end
+        source.services.look(told_at_ms if at_end else None, int(time.time() * 1000))
+        metrics.services.labels(tp.partition).set(len(source.services))
+        metrics.services_down.labels(tp.partition).set(source.services.down)
+        metrics.services_behind.labels(tp.partition).set(not at_end)
+        if end is not None:
+            lag = max(0, end - source.read_to)
+            metrics.lag.labels(self._topic, tp.partition).set(lag)
+
+    async def _publish(self, source: _Source) -> None:
+        publications = list(source.services.collect(int(time.time() * 1000)))
+        if not publications:
+            return
+        topic, partitions = self._settings.topic(AGGREGATES), self._settings.partitions
+        await self._outbox.publish(
+            Outgoing(topic, partition_of(one.series, partitions), one.key, one.value)
+            for one in publications
+        )
+        failpoints.reached("services_after_publish")
+        for one in publications:
+            metrics.aggregates.labels(one.final).inc()
+
+    async def _write(self, tp: TP, source: _Source) -> None:
+        """Write what changed; now and then all of it, and say that the input so far is done."""
+        everything = time.monotonic() >= source.write_at_s or bool(source.letters)
+        read_to, letters = source.read_to, source.letters
+        source.letters = []
+        changes = source.services.take_changes(everything=everything)
+        topic = self._settings.topic(DEAD_LETTERS)
+        await self._outbox.publish(
+            dead_letter(topic, self._topic, tp.partition, refused) for refused in letters
+        )
+        for refused in letters:
+            metrics.dead_letters.labels(refused.reason).inc()
+        await self._outbox.publish(
+            Outgoing(self._changelog, tp.partition, key, value) for key, value in changes
+        )
+        failpoints.reached("services_after_rows")
+        if everything and self._sources.get(tp) is source:
+            source.write_at_s = time.monotonic() + WRITE_S
+            self._consumer().done(tp, read_to)

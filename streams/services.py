@@ -1,0 +1,319 @@
+"""Keep one partition's services: fold heartbeats in, judge silence, say what to publish and write.
+
+A shell drives it in beats: `apply` as records come, then `look` with how far the log was read,
+`collect` what to publish, and once the broker has it `take_changes` for the table.
+
+Only who listens can call a service silent: somebody who has read the log to its end, three
+intervals long. What a service says in the log counts whenever it is read.
+"""
+
+from collections.abc import Iterator, MutableMapping
+from typing import NamedTuple
+
+import msgspec
+
+from schemas.dead_letters import Reason
+from schemas.series import WindowSize
+from streams.aggregates import aggregate_key
+from streams.heartbeats import HEALTHS, Beat, patience_ms
+from streams.series import service_series
+from streams.service_rows import (
+    MOST_BEATS,
+    SILENT,
+    Row,
+    Span,
+    pack_service,
+    public,
+    unpack_service,
+)
+from streams.sizes import DAY_MS, HOUR_MS, MINUTE_MS, SIZE_MS, SIZES, window_start
+
+__all__ = ["Publication", "Services", "Times"]
+
+#: How often a window that is not final is published, but for changes, which are at once.
+INTERVAL_MS: dict[WindowSize, int] = {
+    "1m": 5_000,
+    "5m": 15_000,
+    "1h": MINUTE_MS,
+    "6h": MINUTE_MS,
+    "24h": MINUTE_MS,
+    "7d": MINUTE_MS,
+}
+#: Who has not looked at the log for longer begins to listen anew.
+DEAF_MS = 5_000
+#: Clients need so long to be back after Kafka was away, whatever their interval.
+RETURN_MS = 10_000
+#: A service that is silent for so long is no more.
+FORGOTTEN_MS = 7 * DAY_MS
+
+_STATUS = (*HEALTHS, "unknown", "down")
+_encode = msgspec.json.Encoder().encode
+
+
+class Times(NamedTuple):
+    """How late beats may be, and how long a window waits for them before it is final."""
+
+    lateness_ms: int
+    future_ms: int
+    grace_ms: int
+
+
+class Publication(NamedTuple):
+    """A revision to publish."""
+
+    series: str
+    key: bytes
+    value: bytes
+    final: bool
+    changed: bool
+    """Whether the service's status is another than the last one published."""
+
+
+class Services:
+    """The services of one partition of `heartbeats`."""
+
+    def __init__(
+        self, packed: MutableMapping[bytes, bytes], times: Times, services_limit: int
+    ) -> None:
+        """Begin with what the table holds.
+
+        Args:
+            packed: the partition's rows in the table; kept in step by take_changes.
+            times: lateness, future and grace.
+            services_limit: services kept here.
+        """
+        self._packed = packed
+        self._times = times
+        self._limit = services_limit
+        self._rows = {key: unpack_service(row) for key, row in packed.items()}
+        self._heard_ms: dict[bytes, int] = {}
+        self._due: dict[bytes, list[int]] = {}
+        self._changed: set[bytes] = set()
+        self._urgent: set[bytes] = set()
+        self._gone: set[bytes] = set()
+        self._read_ms = 0
+        self._seen_ms = 0
+        self._listening_since_ms: int | None = None
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def down(self) -> int:
+        """How many are down, as far as that was published."""
+        return sum(_STATUS[row.told] == "down" for row in self._rows.values())
+
+    # ------------------------------------------------------------------ taking in
+
+    def apply(self, service: str, beat: Beat, offset: int, now_ms: int) -> Reason | None:
+        """Fold a beat in; return why not, if it cannot be."""
+        key = service.encode()
+        row = self._rows.get(key)
+        came_ms = min(beat.sent_ms + beat.lag_ms, now_ms)
+        self._read_ms = max(self._read_ms, came_ms)
+        if row is None:
+            if len(self._rows) >= self._limit:
+                return "too_many_services"
+            settled_ms = came_ms - self._times.lateness_ms - self._times.future_ms
+            row = self._rows[key] = Row.begin(service, settled_ms)
+            self._gone.discard(key)
+        if offset < row.next_offset:
+            return None  # known since before a restart
+        if beat.at_ms < row.settled_ms:
+            return "window_expired"
+        if len(row.beats) >= 2 * MOST_BEATS:
+            return "too_often"
+        row.next_offset = offset + 1
+        self._changed.add(key)
+        self._heard_ms[key] = now_ms
+        if row.fold(beat):
+            _revise(row, beat.at_ms)
+            if len(row.beats) > MOST_BEATS:
+                self._settle(row, row.beats[-MOST_BEATS].at_ms)
+        return None
+
+    def look(self, seen_ms: int | None, now_ms: int) -> None:
+        """Judge who is silent.
+
+        Args:
+            seen_ms: the time at which the log's end was where it was read to; None: it is read
+                further still.
+            now_ms: the clock.
+        """
+        if seen_ms is None:
+            self._listening_since_ms = None
+            self._seen_ms = max(self._seen_ms, self._read_ms)
+            return
+        seen_ms = min(max(seen_ms, self._read_ms), now_ms)
+        if self._listening_since_ms is None or seen_ms - self._seen_ms > DEAF_MS:
+            self._listening_since_ms = seen_ms
+        self._seen_ms = max(self._seen_ms, seen_ms)
+        for key, row in list(self._rows.items()):
+            self._judge(key, row, self._listening_since_ms)
+            self._forget(key, row)
+
+    def _judge(self, key: bytes, row: Row, listening_ms: int) -> None:
+        newest, seen_ms = row.newest, self._seen_ms
+        if newest is None:
+            return
+        # Less a moment: who was silent before is so from the first look on, not unknown in between.
+        start_ms = max(newest.until_ms, listening_ms - 1)
+        if row.silent_since_ms is None:
+            wait_ms = patience_ms(newest.every_ms)
+            due_ms = max(
+                newest.until_ms,
+                listening_ms + max(wait_ms, RETURN_MS),
+                self._heard_ms.get(key, 0) + wait_ms,
+            )
+            if seen_ms < due_ms:
+                return
+            row.silent_since_ms = start_ms
+            _revise(row, start_ms)
+        if seen_ms > start_ms:
+            row.silence(start_ms, seen_ms)
+            self._changed.add(key)
+
+    def _forget(self, key: bytes, row: Row) -> None:
+        newest = row.newest
+        if newest is not None and self._seen_ms - newest.until_ms > FORGOTTEN_MS:
+            del self._rows[key]
+            self._due.pop(key, None)
+            self._heard_ms.pop(key, None)
+            self._changed.discard(key)
+            self._gone.add(key)
+
+    # ------------------------------------------------------------------ giving out
+
+    def collect(self, now_ms: int) -> Iterator[Publication]:
+        """Yield what is due: finals, and while the log is read to its end also what goes on."""
+        live = self._listening_since_ms is not None
+        final_to_ms = self._seen_ms - self._times.grace_ms
+        for key, row in list(self._rows.items()):
+            owes_finals = final_to_ms // MINUTE_MS > row.finals_to_ms // MINUTE_MS
+            revised = row.changed_from_ms is not None and row.changed_from_ms < row.finals_to_ms
+            due = self._due.setdefault(key, [0] * len(SIZES))
+            if not (owes_finals or revised or (live and self._is_due(key, due, now_ms))):
+                continue
+            spans = row.spans(self._seen_ms)
+            if self._seen_ms <= row.first_ms or not spans:
+                continue  # it has not begun
+            if owes_finals or revised:
+                yield from self._finals(key, row, spans, final_to_ms, now_ms)
+            if live:
+                yield from self._going_on(key, row, spans, due, now_ms)
+            settle_ms = self._seen_ms - self._times.lateness_ms - self._times.future_ms
+            if settle_ms - row.settled_ms >= MINUTE_MS:
+                self._settle(row, settle_ms)
+
+    def _is_due(self, key: bytes, due: list[int], now_ms: int) -> bool:
+        return key in self._changed or min(due) <= now_ms
+
+    def _finals(
+        self, key: bytes, row: Row, spans: list[Span], final_to_ms: int, now_ms: int
+    ) -> Iterator[Publication]:
+        changed_ms = row.changed_from_ms
+        from_ms = row.finals_to_ms if changed_ms is None else min(changed_ms, row.finals_to_ms)
+        for size in SIZES:
+            span_ms = SIZE_MS[size]
+            start_ms = window_start(size, max(from_ms, row.first_ms))
+            while start_ms + span_ms <= final_to_ms:
+                end_ms = start_ms + span_ms
+                is_new = end_ms > row.finals_to_ms
+                if end_ms > from_ms and (is_new or (changed_ms is not None)):
+                    one = self._publication(row, size, start_ms, spans, now_ms)
+                    if one is not None:
+                        yield one
+                start_ms = end_ms
+        row.finals_to_ms = max(row.finals_to_ms, final_to_ms)
+        row.changed_from_ms = None
+        self._changed.add(key)
+        self._urgent.add(key)
+
+    def _going_on(
+        self, key: bytes, row: Row, spans: list[Span], due: list[int], now_ms: int
+    ) -> Iterator[Publication]:
+        changed = spans[-1].health != row.told
+        for place, size in enumerate(SIZES):
+            if changed or due[place] <= now_ms:
+                due[place] = now_ms + INTERVAL_MS[size]
+                start_ms = window_start(size, spans[-1].end_ms - 1)
+                one = self._publication(row, size, start_ms, spans, now_ms)
+                if one is not None:
+                    yield one._replace(changed=changed)
+        if changed:
+            row.told = spans[-1].health
+            self._changed.add(key)
+            self._urgent.add(key)
+
+    def _publication(
+        self, row: Row, size: WindowSize, start_ms: int, spans: list[Span], now_ms: int
+    ) -> Publication | None:
+        window_end_ms = start_ms + SIZE_MS[size]
+        end_ms = min(window_end_ms, self._seen_ms)
+        until = [
+            span._replace(end_ms=min(span.end_ms, end_ms))
+            for span in spans
+            if span.start_ms < end_ms
+        ]
+        times = row.times(size, start_ms, until)
+        if not until or (not times.known and end_ms < self._seen_ms - HOUR_MS):
+            return None  # nobody listened for long: history that says nothing
+        health = until[-1].health
+        speaks = row.speaks_at(end_ms)
+        is_now = end_ms == spans[-1].end_ms
+        since_ms = row.since(until)
+        if health == SILENT and is_now and row.silent_since_ms is not None:
+            since_ms = min(since_ms, row.silent_since_ms)
+        row.revision = max(row.revision + 1, now_ms)
+        final = window_end_ms + self._times.grace_ms <= self._seen_ms
+        series = service_series(row.service)
+        known_ms = times.known
+        value = {
+            "version": 1,
+            "kind": "service",
+            "series": {"service": row.service},
+            "window": {"size": size, "start_ms": start_ms, "end_ms": window_end_ms},
+            "revision": row.revision,
+            "final": final,
+            "status": _STATUS[health],
+            "since_ms": since_ms,
+            "silent": health == SILENT,
+            "last_beat_ms": speaks.sent_ms if speaks else None,
+            "every_s": (speaks or row.beats[0]).every_ms / 1000,
+            "message": speaks.message if speaks and public(health) == speaks.health else None,
+            "up_ms": times.up,
+            "degraded_ms": times.degraded,
+            "down_ms": times.down,
+            "unknown_ms": end_ms - start_ms - known_ms,
+            "uptime": (times.up + times.degraded) / known_ms if known_ms else None,
+        }
+        return Publication(
+            series, aggregate_key(series, size, start_ms), _encode(value), final, changed=False
+        )
+
+    def _settle(self, row: Row, to_ms: int) -> None:
+        """Sum up what is before a time and was published as final."""
+        row.settle(min(to_ms, row.finals_to_ms))
+
+    def take_changes(self, *, everything: bool) -> list[tuple[bytes, bytes | None]]:
+        """Return what to write to the table's changelog, None to delete.
+
+        Args:
+            everything: also rows that only tell of beats that say nothing new, or of time.
+        """
+        keys = self._changed if everything else self._urgent & self._changed
+        changes: list[tuple[bytes, bytes | None]] = []
+        for key in sorted(keys):
+            packed = self._packed[key] = pack_service(self._rows[key])
+            changes.append((key, packed))
+        gone = [key for key in sorted(self._gone) if self._packed.pop(key, None) is not None]
+        changes += [(key, None) for key in gone]
+        self._changed = self._changed - keys
+        self._urgent.clear()
+        self._gone.clear()
+        return changes
+
+
+def _revise(row: Row, from_ms: int) -> None:
+    known = row.changed_from_ms
+    row.changed_from_ms = from_ms if known is None else min(known, from_ms)
