@@ -24,7 +24,7 @@ class Mistake:
 
     def __str__(self) -> str:
         where = f" {self.where}:" if self.where else ""
-        end = "" if self.text.endswith("?") else "."
+        end = "" if self.text.endswith(("?", "…")) else "."
         return f"{self.line}:{self.column}:{where} {self.text}{end}"
 
 
