@@ -12,11 +12,25 @@ log = structlog.get_logger()
 class Health:
     """A small HTTP server in the worker's own loop: where that hangs, so do the answers."""
 
-    def __init__(self, host: str, port: int, unready: Callable[[], str | None]) -> None:
-        """Listen at an address; `unready` says in a sentence why the worker is not ready, if so."""
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        unready: Callable[[], str | None],
+        remarks: Callable[[], list[str]] = list,
+    ) -> None:
+        """Listen.
+
+        Args:
+            host: the address.
+            port: 0 takes a free one.
+            unready: says in a sentence why the worker is not ready, if so.
+            remarks: says in sentences what an operator should know of one that is.
+        """
         self._host = host
         self._port = port
         self._unready = unready
+        self._remarks = remarks
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -50,4 +64,4 @@ class Health:
     async def _readyz(self, _: web.Request) -> web.Response:
         if why := self._unready():
             return web.Response(status=503, text=why + "\n")
-        return web.Response(text="ok\n")
+        return web.Response(text="\n".join(["ok", *self._remarks(), ""]))

@@ -152,7 +152,9 @@ class Measure:
             changelogs["rules"],
         )
         tables["rules"].on_recover(self._restored)
-        self._health = Health(settings.http_host, settings.http_port, self._unready, self._rules.remarks)
+        self._health = Health(
+            settings.http_host, settings.http_port, self._unready, self._rules.remarks
+        )
         self._watchdog = Watchdog(settings.session_timeout_s, _STUCK_S)
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 

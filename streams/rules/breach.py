@@ -40,11 +40,22 @@ def id_of(rule: str, series: str, since: int) -> str:
 
 class _Key(msgspec.Struct):
     fingerprint: str
+    state: str
+    severity: str
+
+
+_decode_key = msgspec.json.Decoder(_Key).decode
 
 
 def key_of(breach: bytes) -> bytes:
     """Return the key of a breach on its topic."""
-    return msgspec.json.decode(breach, type=_Key).fingerprint.encode()
+    return _decode_key(breach).fingerprint.encode()
+
+
+def word_of(breach: bytes) -> tuple[str, str]:
+    """Return the state and the severity of a breach."""
+    key = _decode_key(breach)
+    return key.state, key.severity
 
 
 def _hash(*parts: str) -> str:
@@ -69,7 +80,9 @@ def breach(
         name: round(value, 6) if isinstance(value, float) else value
         for name, value in one.evidence(rule, seen, minute).items()
     }
-    plain = sentence(rule, about.series, verdict, evidence)
+    service = about.labels.get("service")
+    whom = about.series if service is None else f"service {service}"
+    plain = sentence(rule, whom, verdict, evidence)
     metric, operator, unit = _measured(rule)
     fields: dict[str, Any] = {
         "version": 1,

@@ -28,6 +28,9 @@ __all__ = ["STALE_MS", "Evaluation", "Said", "read_aggregate"]
 _MINUTE_MS = 60_000
 #: A partition that says nothing for so long is silent; the clock settles it so far behind.
 QUIET_MS = 120_000
+#: Kinds of which a final minute of one series says that earlier ones of the others are final too.
+#: A service's minutes follow one another without a gap, and each only speaks for itself.
+_FINAL_TOGETHER = {"operations"}
 
 
 class Said(NamedTuple):
@@ -111,7 +114,9 @@ class Evaluation:
         horizon = self._state.horizon.get(kind, 0)
         if told.final and told.window.size == "1m":
             minute = told.window.start_ms // _MINUTE_MS
-            if minute > horizon:
+            if kind not in _FINAL_TOGETHER:
+                horizon = minute
+            elif minute > horizon:
                 horizon = self._state.horizon[kind] = minute
                 said += self._sweep(kind, timestamp_ms)
         key = f"{kind}/{name_of(told)}".encode()
@@ -132,7 +137,7 @@ class Evaluation:
         """
         said = self._take_owed()
         minute = until_ms // _MINUTE_MS
-        for kind in {judged.row.kind for judged in self._awake.values()}:
+        for kind in self._kinds():
             if minute > self._state.horizon.get(kind, 0):
                 self._state.horizon[kind] = minute
                 said += self._sweep(kind, until_ms)
@@ -150,7 +155,7 @@ class Evaluation:
         """
         said = self._take_owed()
         minute = (now_ms - QUIET_MS) // _MINUTE_MS
-        for kind in {judged.row.kind for judged in self._awake.values()}:
+        for kind in self._kinds():
             taken = self._taken.get(kind, 0)
             before, since_ms = self._heard.get(kind, (-1, now_ms))
             if taken != before or not caught_up:
@@ -276,6 +281,9 @@ class Evaluation:
         return packed
 
     # ------------------------------------------------------------------ time
+
+    def _kinds(self) -> set[str]:
+        return _FINAL_TOGETHER.intersection(one.row.kind for one in self._awake.values())
 
     def _sweep_by_clock(self, kind: str) -> list[Said]:
         return self._sweep(kind, self._state.horizon[kind] * _MINUTE_MS + QUIET_MS)

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from streams.series import ALL, series_name
+from streams.series import ALL, series_name, service_series
 
 
 class SeriesFields(msgspec.Struct, gc=False, frozen=True):
@@ -104,7 +104,7 @@ def kind_of(told: Told) -> str:
 def name_of(told: Told) -> str:
     """Return the name of its series."""
     if not isinstance(told, ToldOperations):
-        return told.series.service
+        return service_series(told.series.service)
     series = told.series
     if series.platform is not None:
         return series_name(series.operation, "platform", series.platform)

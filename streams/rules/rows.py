@@ -9,6 +9,8 @@ from streams.rules.fold import IDLE, Fold
 
 #: A row with this prefix holds what a partition knows besides its series, see State.
 STATE_PREFIX = b"~state/"
+#: A row with this prefix holds the rule file in effect, see InEffect.
+IN_EFFECT_PREFIX = b"~rules/"
 
 
 class Held(msgspec.Struct, array_like=True, gc=False):
@@ -103,6 +105,14 @@ class State(msgspec.Struct, array_like=True):
     """By kind, the newest final minute: earlier ones without a window are empty for good."""
 
 
+class InEffect(msgspec.Struct, array_like=True, gc=False):
+    """The rule file that a partition's rows are judged by: it is not in the log."""
+
+    generation: int
+    hash: str
+    text: str
+
+
 class _Head(msgspec.Struct, array_like=True, gc=False):
     generation: int
     offset: int
@@ -110,19 +120,14 @@ class _Head(msgspec.Struct, array_like=True, gc=False):
     said: int
 
 
-class _StateHead(msgspec.Struct, array_like=True, gc=False):
-    generation: int
-    offset: int
-    horizon: dict[str, int]
-
-
 _encode = msgspec.msgpack.Encoder().encode
 _decode_row = msgspec.msgpack.Decoder(Row).decode
 _decode_state = msgspec.msgpack.Decoder(State).decode
+_decode_in_effect = msgspec.msgpack.Decoder(InEffect).decode
 _decode_head = msgspec.msgpack.Decoder(_Head).decode
 
 
-def pack(row: Row | State) -> bytes:
+def pack(row: Row | State | InEffect) -> bytes:
     """Return a row as bytes for the table."""
     return _encode(row)
 
@@ -137,11 +142,21 @@ def unpack_state(packed: bytes) -> State:
     return _decode_state(packed)
 
 
+def unpack_in_effect(packed: bytes) -> InEffect:
+    """Return the rule file that pack was given."""
+    return _decode_in_effect(packed)
+
+
 def version_of(packed: bytes) -> tuple[int, ...]:
     """Return a packed row's version: of two rows with one key the higher one stands."""
     try:
         head = _decode_head(packed)
     except msgspec.ValidationError:
+        pass
+    else:
+        return (head.generation, head.offset, head.settled, head.said)
+    try:
         state = _decode_state(packed)
-        return (state.generation, state.offset, sum(state.horizon.values()), 0)
-    return (head.generation, head.offset, head.settled, head.said)
+    except msgspec.ValidationError:
+        return (_decode_in_effect(packed).generation,)
+    return (state.generation, state.offset, sum(state.horizon.values()))

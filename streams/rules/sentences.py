@@ -23,7 +23,7 @@ def sentence(rule: Rule, series: str, verdict: Verdict, evidence: Evidence) -> s
     if isinstance(rule, MetricThreshold):
         return _of_metric(rule, series, verdict)
     if isinstance(rule, ServiceStatus):
-        return f"service {series} is {evidence.get('status') or 'unknown'}"
+        return f"{series} is {evidence.get('status') or 'unknown'}"
     if isinstance(rule, NoData):
         if not verdict.observed:
             return f"{series} has data again"

@@ -1,0 +1,245 @@
+"""Drive the rules over this worker's partitions of `aggregates`.
+
+What a record makes us say is published at once, then the rows that rest on it are written. Each
+15 s all rows are written, and the input is said to be done. Whatever is killed in between is said
+again, byte for byte. What is not in the log, the clock and the rule file, is written to the table
+before anything is said of it.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Collection, MutableMapping
+from typing import Any
+
+import structlog
+from faust.types import TP
+
+from agents import failpoints, metrics
+from agents.measure.rule_source import RuleSource
+from agents.outbox import Outbox, Outgoing
+from agents.rule_file import BadRuleFile, parse
+from agents.settings import Settings
+from agents.transport import Chunk
+from schemas.rule_file import RuleFile
+from schemas.topics import AGGREGATES, BREACHES
+from streams.digests import ENGINES
+from streams.rules.breach import word_of
+from streams.rules.evaluation import Evaluation, Said, read_aggregate
+from streams.rules.rows import IN_EFFECT_PREFIX, InEffect, pack, unpack_in_effect
+
+log = structlog.get_logger()
+
+BEAT_S = 1.0
+#: What is not said needs no row at once: what lies between is read again.
+WRITE_S = 15.0
+#: Records taken in before what they say is published and the loop is let go.
+_TAKEN_TOGETHER = 50
+
+_BY_PARTITION = (metrics.firing,)
+
+
+class _Partition:
+    """A partition of `aggregates`."""
+
+    def __init__(self, evaluation: Evaluation, generation: int, read_to: int) -> None:
+        self.evaluation = evaluation
+        self.generation = generation
+        self.read_to = read_to
+        self.done = read_to
+        self.write_at_s = time.monotonic() + WRITE_S
+        self.lock = asyncio.Lock()
+
+
+class RulesBeat:
+    """The partitions of `aggregates` that are this worker's."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        outbox: Outbox,
+        consumer: Any,
+        rows_of: Callable[[int], MutableMapping[bytes, bytes]],
+        changelog: str,
+    ) -> None:
+        """Publish through the outbox.
+
+        Args:
+            settings: the worker's.
+            outbox: publishes.
+            consumer: returns the ChunkConsumer.
+            rows_of: returns a partition's rows in the table.
+            changelog: the table's changelog topic.
+        """
+        self.source = RuleSource(settings)
+        self.restored = False
+        """Whether the table's rows are all there: set by whoever restores it."""
+        self._settings = settings
+        self._outbox = outbox
+        self._consumer = consumer
+        self._rows_of = rows_of
+        self._changelog = changelog
+        self._topic = settings.topic(AGGREGATES)
+        self._breaches = settings.topic(BREACHES)
+        self._partitions: dict[TP, _Partition] = {}
+
+    def lost(self, tps: Collection[TP]) -> None:
+        """Forget partitions at once."""
+        self.restored = False
+        for tp in tps:
+            if self._partitions.pop(tp, None) is not None:
+                for gauge in _BY_PARTITION:
+                    with contextlib.suppress(KeyError):
+                        gauge.remove(tp.partition)
+
+    def remarks(self) -> list[str]:
+        """Return what an operator should know although the worker is ready."""
+        return [
+            f"the rule file is wrong, and the rules before it stand: {mistake}"
+            for mistake in self.source.mistakes
+        ]
+
+    async def read(self, tp: TP, chunk: Chunk) -> None:
+        """Take a chunk of `aggregates` in."""
+        known = self._partitions.get(tp) or await self._begin(tp, chunk.start)
+        if known is None:
+            return
+        records = chunk.records
+        for start in range(0, len(records), _TAKEN_TOGETHER):
+            async with known.lock:
+                if self._partitions.get(tp) is not known:
+                    return  # another worker's now
+                said: list[Said] = []
+                take = known.evaluation.take
+                for record in records[start : start + _TAKEN_TOGETHER]:
+                    said += take(record.offset, record.timestamp, read_aggregate(record.value))
+                await self._speak(tp, known, said)
+            await asyncio.sleep(0)
+        known.read_to = chunk.end
+
+    async def beat(self) -> None:
+        """Look at the clock and at the rule file; write what is due."""
+        self.source.look()
+        if not self.restored:
+            return
+        for tp in self._consumer().assignment():
+            if tp.topic == self._topic and tp not in self._partitions:
+                await self._begin(tp, await self._consumer().committed(tp))
+        for tp, known in list(self._partitions.items()):
+            async with known.lock:
+                if self._partitions.get(tp) is known:
+                    await self._beat(tp, known)
+
+    async def _beat(self, tp: TP, known: _Partition) -> None:
+        evaluation = known.evaluation
+        end, _ = self._consumer().end_of(tp)
+        caught_up = end is not None and known.read_to >= end
+        if caught_up and evaluation.rules_hash != self.source.loaded.hash:
+            await self._reload(tp, known)
+        said = evaluation.tick(int(time.time() * 1000), caught_up=caught_up)
+        await self._speak(tp, known, said)
+        if time.monotonic() >= known.write_at_s or evaluation.wants_written:
+            await self._write(tp, known)
+        metrics.firing.labels(tp.partition).set(evaluation.firing)
+        metrics.rules_evaluations.inc(evaluation.evaluated)
+        evaluation.evaluated = 0
+
+    # ------------------------------------------------------------------ publish, write, commit
+
+    async def _speak(self, tp: TP, known: _Partition, said: list[Said]) -> None:
+        """Publish breaches, then write the rows that rest on them."""
+        if not said:
+            return
+        await self._outbox.publish(Outgoing(self._breaches, 0, one.key, one.value) for one in said)
+        failpoints.reached("rules_after_publish")
+        for one in said:
+            metrics.breaches.labels(*word_of(one.value)).inc()
+        if self._partitions.get(tp) is known:
+            await self._put(tp, known.evaluation.take_changes({one.row for one in said}))
+            failpoints.reached("rules_after_rows")
+
+    async def _write(self, tp: TP, known: _Partition) -> None:
+        """Write all rows, then say that the input they hold is done."""
+        known.write_at_s = time.monotonic() + WRITE_S
+        if self._partitions.get(tp) is not known:
+            return
+        evaluation = known.evaluation
+        next_offset = evaluation.next_offset
+        await self._put(tp, evaluation.take_changes())
+        evaluation.written()
+        failpoints.reached("rules_before_commit")
+        if next_offset > known.done and self._partitions.get(tp) is known:
+            known.done = next_offset
+            self._consumer().done(tp, next_offset)
+
+    async def _put(self, tp: TP, changes: list[tuple[bytes, bytes]]) -> None:
+        await self._outbox.publish(
+            Outgoing(self._changelog, tp.partition, key, value) for key, value in changes
+        )
+
+    # ------------------------------------------------------------------ rule files
+
+    async def _begin(self, tp: TP, start: int) -> _Partition | None:
+        """Go on with the rules that the table says were in effect, else with the file's."""
+        rows = self._rows_of(tp.partition)
+        in_effect = self._in_effect(tp)
+        generation, rules, rules_hash = 0, self.source.loaded.rules, self.source.loaded.hash
+        if in_effect is not None:
+            generation, rules_hash = in_effect.generation, in_effect.hash
+            rules = self._parsed(in_effect) or rules
+        else:
+            generation = await self._put_in_effect(tp, 0)
+            if self._rows_of(tp.partition) is not rows:
+                return None  # lost meanwhile
+        if tp in self._partitions:
+            return self._partitions[tp]
+        evaluation = Evaluation(
+            rules,
+            rules_hash,
+            partition=tp.partition,
+            packed=rows,
+            generation=generation,
+            engine=ENGINES[self._settings.digest_engine],
+        )
+        known = self._partitions[tp] = _Partition(evaluation, generation, start)
+        return known
+
+    async def _reload(self, tp: TP, known: _Partition) -> None:
+        """Judge by the file as it is now, from a point on at which all rows are written."""
+        loaded = self.source.loaded
+        await self._write(tp, known)
+        known.generation = await self._put_in_effect(tp, known.generation)
+        if self._partitions.get(tp) is not known:
+            return
+        said = known.evaluation.reload(loaded.rules, loaded.hash, known.generation)
+        await self._speak(tp, known, said)
+        await self._write(tp, known)
+        log.info("rules in effect", partition=tp.partition, hash=loaded.hash)
+
+    async def _put_in_effect(self, tp: TP, generation: int) -> int:
+        """Write which rules are in effect from here on; return their generation."""
+        in_effect = InEffect(generation + 1, self.source.loaded.hash, self.source.text)
+        packed = pack(in_effect)
+        key = _in_effect_key(tp)
+        rows = self._rows_of(tp.partition)
+        await self._put(tp, [(key, packed)])
+        rows[key] = packed
+        return in_effect.generation
+
+    def _in_effect(self, tp: TP) -> InEffect | None:
+        packed = self._rows_of(tp.partition).get(_in_effect_key(tp))
+        return unpack_in_effect(packed) if packed else None
+
+    def _parsed(self, in_effect: InEffect) -> RuleFile | None:
+        try:
+            return parse(in_effect.text).rules
+        except BadRuleFile as bad:
+            log.warning(
+                "the rules that were in effect are none to this version, the file's are taken",
+                mistakes=bad.sentences,
+            )
+            return None
+
+
+def _in_effect_key(tp: TP) -> bytes:
+    return IN_EFFECT_PREFIX + str(tp.partition).encode()
