@@ -4,7 +4,7 @@ from pydantic import TypeAdapter
 
 from schemas.breaches import Breach, Routing, Span, Step
 from schemas.channels import Channel
-from schemas.commands import Acknowledge, Command, EndSilence, Redrive, Silence, TestChannel
+from schemas.commands import Acknowledge, EndSilence, Redrive, Silence, TestChannel
 from schemas.notifications import Notification
 from streams.alerting.alerting import Alerting
 from streams.alerting.given import (
