@@ -1,0 +1,124 @@
+"""Serve HTTP/1.1 by hand, so that a test can break it wherever a network would."""
+
+import asyncio
+import contextlib
+import ssl
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from tests.receivers.says import Say, Status, act
+
+MAX_BODY = 2 * 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrived:
+    """A request, when it came, and what was wrong with it."""
+
+    at: float
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    mistakes: list[str] = field(default_factory=list)
+    said: Say | None = None
+
+
+#: Reads a request as its vendor would: what is wrong with it, and what the vendor says.
+Vendor = Callable[[Arrived], tuple[list[str], Status]]
+
+
+class Receiver:
+    """A server on this machine. What the script holds is said first, then what the vendor says."""
+
+    def __init__(self, vendor: Vendor, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
+        self.script: deque[Say] = deque()
+        self.arrived: list[Arrived] = []
+        self.on_arrival: Callable[[Arrived], None] = lambda _: None
+        self._vendor = vendor
+        self._tls = tls
+        self.port = port
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(
+            self._connected, "127.0.0.1", self.port, ssl=self._tls
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in self._open:
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+
+    @property
+    def url(self) -> str:
+        """Where it listens, by name: its certificate is for `localhost`."""
+        return f"{'https' if self._tls else 'http'}://localhost:{self.port}"
+
+    def says(self, *says: Say) -> None:
+        """Say these next, one a request."""
+        self.script.extend(says)
+
+    @property
+    def mistakes(self) -> list[str]:
+        """What was wrong with all that came."""
+        return [mistake for one in self.arrived for mistake in one.mistakes]
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._open.add(task)
+        try:
+            while (arrived := await _read(reader)) is not None:
+                if not await self._answer(arrived, writer):
+                    break
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ssl.SSLError):
+            pass  # the client left
+        except asyncio.CancelledError:
+            pass  # the server ends; asyncio.streams would log it as an error
+        finally:
+            self._open.discard(task)
+            with contextlib.suppress(OSError, ssl.SSLError):
+                writer.transport.abort()
+
+    async def _answer(self, read: Arrived, writer: asyncio.StreamWriter) -> bool:
+        mistakes, usual = self._vendor(read)
+        say = self.script.popleft() if self.script else usual
+        arrived = Arrived(**{**vars(read), "mistakes": mistakes, "said": say})
+        self.arrived.append(arrived)
+        self.on_arrival(arrived)
+        return await act(say, writer)
+
+
+async def _read(reader: asyncio.StreamReader) -> Arrived | None:
+    head = await reader.readuntil(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")[:-2]
+    method, path, _ = first.split(" ")
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        assert name.lower() not in headers, f"{name} is there twice"
+        headers[name.lower()] = value.strip()
+    length = int(headers.get("content-length", "0"))
+    assert length <= MAX_BODY
+    body = await reader.readexactly(length)
+    return Arrived(at=time.time(), method=method, path=path, headers=headers, body=body)
+
+
+def taken(arrived: Iterable[Arrived]) -> list[Arrived]:
+    """Return those that were answered with success."""
+    return [one for one in arrived if isinstance(one.said, Status) and 200 <= one.said.status < 300]
