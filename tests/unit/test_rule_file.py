@@ -42,26 +42,42 @@ rules:
     window: 5m
 """
 TEN_TOLD = [
-    "4:5: channels[0] slack_engineering.webhook_url: a secret does not belong in the file:"
-    " remove it here (and give it up, it has been seen), and put the new one into the"
-    " environment as SLACK_WEBHOOK_URL.",
+    (
+        "4:5: channels[0] slack_engineering.webhook_url: a secret does not belong in the file:"
+        " remove it here (and give it up, it has been seen), and put the new one into the"
+        " environment as SLACK_WEBHOOK_URL."
+    ),
     "8:5: rules[0] high_error_rate.metric: 'eror_rate' is wrong; did you mean error_rate?",
-    "10:5: rules[0] high_error_rate.threshold: '5' is wrong: write a number without quotes and"
-    " units, such as 5 or 99.9.",
+    (
+        "10:5: rules[0] high_error_rate.threshold: '5' is wrong: write a number without quotes and"
+        " units, such as 5 or 99.9."
+    ),
     "11:5: rules[0] high_error_rate.window: '90s' is not composed of whole minutes: write 2m.",
-    "12:5: rules[0] high_error_rate.severty: no such field of metric_threshold; did you mean"
-    " severity?",
-    "13:16: rules[0] high_error_rate.channels[0]: no channel is called 'slack_enginering'; did"
-    " you mean slack_engineering?",
-    "14:5: rules[1] high_error_rate.name: rules[0] has the name 'high_error_rate' too: give one"
-    " of them another.",
-    "18:5: rules[1] high_error_rate.tiers: contradict less_than: the threshold of high (97) must"
-    " be below that of medium (95).",
-    "22:5: rules[1] high_error_rate.match: 'platform=lever' is no matcher: write platform=\"…\","
-    " its value in double quotes.",
+    (
+        "12:5: rules[0] high_error_rate.severty: no such field of metric_threshold; did you mean"
+        " severity?"
+    ),
+    (
+        "13:16: rules[0] high_error_rate.channels[0]: no channel is called 'slack_enginering'; did"
+        " you mean slack_engineering?"
+    ),
+    (
+        "14:5: rules[1] high_error_rate.name: rules[0] has the name 'high_error_rate' too: give one"
+        " of them another."
+    ),
+    (
+        "18:5: rules[1] high_error_rate.tiers: contradict less_than: the threshold of high (97) must"
+        " be below that of medium (95)."
+    ),
+    (
+        "22:5: rules[1] high_error_rate.match: 'platform=lever' is no matcher: write platform=\"…\","
+        " its value in double quotes."
+    ),
     "24:5: rules[2] slow.kind: 'metric_treshold' is no kind; did you mean metric_threshold?",
-    "28:5: rules[2] slow.resolve_threshold: 2500 is on the wrong side of the threshold: with"
-    " greater_than 2000 write 2000 or a number below it.",
+    (
+        "28:5: rules[2] slow.resolve_threshold: 2500 is on the wrong side of the threshold: with"
+        " greater_than 2000 write 2000 or a number below it."
+    ),
 ]
 
 
@@ -126,20 +142,33 @@ def test_the_hash_is_of_what_is_said_not_of_how():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", ["1:1: the file is empty: write `rules:` and below it a rule, as"
-              " config/opwatch.yaml does."]),
+        (
+            "",
+            [
+                (
+                    "1:1: the file is empty: write `rules:` and below it a rule, as"
+                    " config/opwatch.yaml does."
+                )
+            ],
+        ),
         ("rules:\n\t- a\n", ["2:1: a tab: YAML wants spaces here."]),
-        ("rules:\n  - name: x: y\n",
-         ["2:12: no YAML: a colon too much; put the value in quotes, or the line further in."]),
+        (
+            "rules:\n  - name: x: y\n",
+            ["2:12: no YAML: a colon too much; put the value in quotes, or the line further in."],
+        ),
         ("a: &a [*a]\n", ["1:1: aliases repeat too much: write the parts out."]),
         ("hello\n", ["1:1: 'hello' is wrong: write fields: `name: value` lines, further in."]),
-        ("rules:\n", ["1:1: rules: is empty: write a list: [one, two], or lines that begin with"
-                      " a dash."]),
-        ("rules: []\nrules: []\n",
-         ["2:1: rules: stands twice, the first time in line 1: leave one out."]),
+        (
+            "rules:\n",
+            [("1:1: rules: is empty: write a list: [one, two], or lines that begin with a dash.")],
+        ),
+        (
+            "rules: []\nrules: []\n",
+            ["2:1: rules: stands twice, the first time in line 1: leave one out."],
+        ),
         ("version: 2\n", ["1:1: version: 2 is wrong; write one of 1."]),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_rule_file_at_all(text: str, expected: list[str]):
     assert told(text) == expected
 
@@ -152,50 +181,102 @@ def test_what_is_no_rule_file_at_all(text: str, expected: list[str]):
         ({"window": ""}, "window: is missing: write `window: 5m`."),
         ({"for": "soon"}, "for: 'soon' is no span: write 30s, 5m or 1h30m (units ms s m h d w)."),
         ({"threshold": ""}, "tiers: `threshold` is missing: write `threshold: 5` (or `tiers`)."),
-        ({"threshold": "true"}, "threshold: True is wrong: write a number without quotes and"
-         " units, such as 5 or 99.9."),
+        (
+            {"threshold": "true"},
+            (
+                "threshold: True is wrong: write a number without quotes and"
+                " units, such as 5 or 99.9."
+            ),
+        ),
         ({"threshold": "101"}, "threshold: error_rate is in per cent and never above 100."),
         ({"threshold": "-1"}, "threshold: error_rate is never below 0."),
-        ({"metric": "cache_hit_rate", "operator": "less_than", "threshold": "0.8"},
-         "threshold: cache_hit_rate is in per cent: write 80."),
-        ({"tiers": "[{severity: low, threshold: 9}]"},
-         "tiers: stand in place of `threshold`: leave one of the two out."),
-        ({"threshold": "", "tiers": "[{severity: high, threshold: 5}, {severity: low,"
-          " threshold: 9}]"}, "tiers: must be mildest first: low cannot come after high."),
+        (
+            {"metric": "cache_hit_rate", "operator": "less_than", "threshold": "0.8"},
+            "threshold: cache_hit_rate is in per cent: write 80.",
+        ),
+        (
+            {"tiers": "[{severity: low, threshold: 9}]"},
+            "tiers: stand in place of `threshold`: leave one of the two out.",
+        ),
+        (
+            {
+                "threshold": "",
+                "tiers": "[{severity: high, threshold: 5}, {severity: low, threshold: 9}]",
+            },
+            "tiers: must be mildest first: low cannot come after high.",
+        ),
         ({"min_samples": "0"}, "min_samples: 0 is out of range: write a number at least 1."),
-        ({"min_samples": "2.5"}, "min_samples: 2.5 is wrong: write a whole number without quotes,"
-         " such as 50."),
+        (
+            {"min_samples": "2.5"},
+            ("min_samples: 2.5 is wrong: write a whole number without quotes, such as 50."),
+        ),
         ({"each": "plattform"}, "each: 'plattform' is wrong; did you mean platform?"),
-        ({"each": "service"}, "metric: error_rate is of operations: `each` and `match` cannot"
-         " name service."),
-        ({"metric": "uptime"}, "metric: uptime is of a service: write `each: service` or `match:"
-         ' service="…"` too.'),
-        ({"each": "[platform, confidence]"}, "metric: no series has both a platform and a"
-         " confidence level: leave one out."),
-        ({"match": "'platform=~\"a|b\"'"}, "metric: `match` may select several of platform: write"
-         " `each: platform` too."),
-        ({"match": "'platform=~\"(\"'", "each": "platform"}, "match: '(' is no regular"
-         " expression: missing ), unterminated subpattern at position 0."),
-        ({"match": "'region=\"eu\"'"}, "match: no series has a label 'region': write one of"
-         " operation, platform, confidence, service."),
-        ({"summary": '"{{ oops"'}, "summary: '{{ oops' is no Jinja template: unexpected end of"
-         " template, expected 'end of print statement' (its line 1); write {{ observed }} for a"
-         " value."),
-        ({"labels": "{team: 5}"}, "labels.team: 5 is wrong: write text, in quotes if it looks"
-         " like a number."),
+        (
+            {"each": "service"},
+            ("metric: error_rate is of operations: `each` and `match` cannot name service."),
+        ),
+        (
+            {"metric": "uptime"},
+            ('metric: uptime is of a service: write `each: service` or `match: service="…"` too.'),
+        ),
+        (
+            {"each": "[platform, confidence]"},
+            ("metric: no series has both a platform and a confidence level: leave one out."),
+        ),
+        (
+            {"match": "'platform=~\"a|b\"'"},
+            ("metric: `match` may select several of platform: write `each: platform` too."),
+        ),
+        (
+            {"match": "'platform=~\"(\"'", "each": "platform"},
+            (
+                "match: '(' is no regular"
+                " expression: missing ), unterminated subpattern at position 0."
+            ),
+        ),
+        (
+            {"match": "'region=\"eu\"'"},
+            (
+                "match: no series has a label 'region': write one of"
+                " operation, platform, confidence, service."
+            ),
+        ),
+        (
+            {"summary": '"{{ oops"'},
+            (
+                "summary: '{{ oops' is no Jinja template: unexpected end of"
+                " template, expected 'end of print statement' (its line 1); write {{ observed }} for a"
+                " value."
+            ),
+        ),
+        (
+            {"labels": "{team: 5}"},
+            ("labels.team: 5 is wrong: write text, in quotes if it looks like a number."),
+        ),
         ({"runbook": "wiki"}, "runbook: 'wiki' is no link: write https://…"),
-        ({"runbook": "https://me:hunter2@wiki"}, "runbook: a secret does not belong in the file:"
-         " remove it here (and give it up, it has been seen), and put the new one into the"
-         " environment as a variable that holds the whole address."),
+        (
+            {"runbook": "https://me:hunter2@wiki"},
+            (
+                "runbook: a secret does not belong in the file:"
+                " remove it here (and give it up, it has been seen), and put the new one into the"
+                " environment as a variable that holds the whole address."
+            ),
+        ),
         ({"enabled": '"no"'}, "enabled: 'no' is wrong: write true or false."),
-        ({"name": "5 %"}, "name: '5 %' is no name: write letters, digits and _ . - only, a letter"
-         " first."),
-        ({"channels": "[nobody]"}, "channels[0]: no channel is called 'nobody': describe it under"
-         " `channels`."),
-        ({"escalation": "[{after: 0s, channels: []}]"}, "escalation[0].after: '0s' must be longer"
-         " than 0: write 5m."),
+        (
+            {"name": "5 %"},
+            ("name: '5 %' is no name: write letters, digits and _ . - only, a letter first."),
+        ),
+        (
+            {"channels": "[nobody]"},
+            ("channels[0]: no channel is called 'nobody': describe it under `channels`."),
+        ),
+        (
+            {"escalation": "[{after: 0s, channels: []}]"},
+            ("escalation[0].after: '0s' must be longer than 0: write 5m."),
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_may_be_wrong_with_a_rule(fields: dict[str, str], expected: str):
     assert [it for it in told(rule(**fields)) if it.endswith("." + expected)]
 
@@ -203,21 +284,36 @@ def test_what_may_be_wrong_with_a_rule(fields: dict[str, str], expected: str):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("kind: burn_rate, objective: 100",
-         "objective: 100 is out of range: write a number below 100."),
-        ("kind: burn_rate, objective: 99, pairs: [{rate: 1, long: 5m, short: 1h, severity: low}]",
-         "pairs[0].short: '1h' must be shorter than `long`: a twelfth of it is usual."),
-        ("kind: service_status, status: dwon, each: service",
-         "status: 'dwon' is wrong; did you mean down?"),
-        ("kind: service_status, status: down",
-         'kind: service_status is of a service: write `each: service` or `match: service="…"`'
-         " too."),
+        (
+            "kind: burn_rate, objective: 100",
+            "objective: 100 is out of range: write a number below 100.",
+        ),
+        (
+            "kind: burn_rate, objective: 99, pairs: [{rate: 1, long: 5m, short: 1h, severity: low}]",
+            "pairs[0].short: '1h' must be shorter than `long`: a twelfth of it is usual.",
+        ),
+        (
+            "kind: service_status, status: dwon, each: service",
+            "status: 'dwon' is wrong; did you mean down?",
+        ),
+        (
+            "kind: service_status, status: down",
+            (
+                'kind: service_status is of a service: write `each: service` or `match: service="…"`'
+                " too."
+            ),
+        ),
         ("kind: trend, window: 5m", "window: '5m' is wrong; write one of 1h, 6h, 24h, 7d."),
         ("kind: no_data, after: 30s", "after: '30s' is not composed of whole minutes: write 1m."),
-        ("objective: 99.9", "kind: is missing: write `kind: burn_rate`, or another of"
-         " metric_threshold, service_status, burn_rate, trend, no_data."),
+        (
+            "objective: 99.9",
+            (
+                "kind: is missing: write `kind: burn_rate`, or another of"
+                " metric_threshold, service_status, burn_rate, trend, no_data."
+            ),
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_may_be_wrong_with_other_kinds(text: str, expected: str):
     (sentence,) = told(f"rules:\n  - {{name: a, {text}}}\n")
     assert sentence.partition(" a.")[2] == expected
@@ -226,18 +322,33 @@ def test_what_may_be_wrong_with_other_kinds(text: str, expected: str):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("type: email, to: [nobody]", "to[0]: 'nobody' is no mail address: write name@example.com."),
+        (
+            "type: email, to: [nobody]",
+            "to[0]: 'nobody' is no mail address: write name@example.com.",
+        ),
         ("type: email", "to: is missing: write `to: [name@example.com]`."),
-        ("type: sms, to: ['0155']", "to[0]: '0155' is no telephone number: write it in quotes with"
-         ' its country, "+15551234567".'),
+        (
+            "type: sms, to: ['0155']",
+            (
+                "to[0]: '0155' is no telephone number: write it in quotes with"
+                ' its country, "+15551234567".'
+            ),
+        ),
         ("type: slak", "type: 'slak' is no type; did you mean slack?"),
         ("type: slack, severities: [hihg]", "severities[0]: 'hihg' is wrong; did you mean high?"),
-        ("type: slack, fallback: c", "fallback: a channel cannot stand in for itself: name"
-         " another."),
-        ("type: webhook, url_env: my-url", "url_env: 'my-url' is no name of an environment"
-         " variable: write one such as SLACK_WEBHOOK_URL and put the value into the environment."),
+        (
+            "type: slack, fallback: c",
+            ("fallback: a channel cannot stand in for itself: name another."),
+        ),
+        (
+            "type: webhook, url_env: my-url",
+            (
+                "url_env: 'my-url' is no name of an environment"
+                " variable: write one such as SLACK_WEBHOOK_URL and put the value into the environment."
+            ),
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_may_be_wrong_with_a_channel(text: str, expected: str):
     (sentence,) = told(f"channels:\n  - {{name: c, {text}}}\n")
     assert sentence.partition(" c.")[2] == expected
@@ -292,7 +403,7 @@ def test_burn_rates_default_to_the_workbooks_pairs():
 
 
 def test_a_file_that_is_not_there(tmp_path: Path):
-    with pytest.raises(BadRuleFile, match="cannot read .*: No such file or directory; write its"):
+    with pytest.raises(BadRuleFile, match=r"cannot read .*: No such file or directory; write its"):
         load(tmp_path / "no.yaml")
     (tmp_path / "latin.yaml").write_bytes(b"# \xe9\n")
     with pytest.raises(BadRuleFile, match="is not UTF-8: byte 2"):
