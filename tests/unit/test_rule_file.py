@@ -66,12 +66,12 @@ TEN_TOLD = [
         " of them another."
     ),
     (
-        "18:5: rules[1] high_error_rate.tiers: contradict less_than: the threshold of high (97) must"
-        " be below that of medium (95)."
+        "18:5: rules[1] high_error_rate.tiers: contradict less_than: the threshold of high (97)"
+        " must be below that of medium (95)."
     ),
     (
-        "22:5: rules[1] high_error_rate.match: 'platform=lever' is no matcher: write platform=\"…\","
-        " its value in double quotes."
+        "22:5: rules[1] high_error_rate.match: 'platform=lever' is no matcher: write"
+        ' platform="…", its value in double quotes.'
     ),
     "24:5: rules[2] slow.kind: 'metric_treshold' is no kind; did you mean metric_threshold?",
     (
@@ -245,8 +245,8 @@ def test_what_is_no_rule_file_at_all(text: str, expected: list[str]):
             {"summary": '"{{ oops"'},
             (
                 "summary: '{{ oops' is no Jinja template: unexpected end of"
-                " template, expected 'end of print statement' (its line 1); write {{ observed }} for a"
-                " value."
+                " template, expected 'end of print statement' (its line 1); write {{ observed }} for"
+                " a value."
             ),
         ),
         (
@@ -289,7 +289,10 @@ def test_what_may_be_wrong_with_a_rule(fields: dict[str, str], expected: str):
             "objective: 100 is out of range: write a number below 100.",
         ),
         (
-            "kind: burn_rate, objective: 99, pairs: [{rate: 1, long: 5m, short: 1h, severity: low}]",
+            (
+                "kind: burn_rate, objective: 99,"
+                " pairs: [{rate: 1, long: 5m, short: 1h, severity: low}]"
+            ),
             "pairs[0].short: '1h' must be shorter than `long`: a twelfth of it is usual.",
         ),
         (
@@ -299,8 +302,8 @@ def test_what_may_be_wrong_with_a_rule(fields: dict[str, str], expected: str):
         (
             "kind: service_status, status: down",
             (
-                'kind: service_status is of a service: write `each: service` or `match: service="…"`'
-                " too."
+                "kind: service_status is of a service: write `each: service` or `match:"
+                ' service="…"` too.'
             ),
         ),
         ("kind: trend, window: 5m", "window: '5m' is wrong; write one of 1h, 6h, 24h, 7d."),
@@ -344,7 +347,8 @@ def test_what_may_be_wrong_with_other_kinds(text: str, expected: str):
             "type: webhook, url_env: my-url",
             (
                 "url_env: 'my-url' is no name of an environment"
-                " variable: write one such as SLACK_WEBHOOK_URL and put the value into the environment."
+                " variable: write one such as SLACK_WEBHOOK_URL and put the value into the"
+                " environment."
             ),
         ),
     ],
