@@ -21,6 +21,8 @@ Reason = Literal[
     "too_large",
     "window_expired",
     "undelivered",
+    "invalid_breach",
+    "invalid_command",
     "wrong_key",
     "invalid_heartbeat",
     "too_many_services",
