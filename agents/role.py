@@ -1,0 +1,300 @@
+"""Run a role: a Faust app with its agents and tables, its health, its watchdog, and its end."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from typing import Any
+
+import structlog
+import uvloop
+from faust.types import TP
+
+from agents import faust_app, logs, metrics, topics
+from agents.health import Health
+from agents.outbox import Outbox
+from agents.settings import Settings
+from agents.table import VersionedTable
+from agents.topics import TopicSpec
+from agents.transport import Chunk, Continuity, use_chunks
+from agents.watchdog import Watchdog
+from schemas.topics import HOUR_MS, LARGE, Topic
+
+log = structlog.get_logger()
+
+EXIT_FAILED = 1
+#: Work that waits and is not done for so long ends the process.
+_STUCK_S = 60.0
+#: Stopping takes at most this long; what is left is done again by whoever comes next.
+_STOP_S = 8.0
+#: How often what waits is shown to the watchdog, and what a rebalance dropped is looked for.
+_LOOK_S = 1.0
+#: Chunks of the changelog that wait to be taken in: Faust's default, 1,000 records, means records.
+_RESTORED_TOGETHER = 4
+
+Tables = Mapping[str, Callable[[bytes], Any]]
+"""A role's tables, and what reads a packed row's version."""
+Lost = Callable[[Collection[TP]], None]
+
+
+class Role:
+    """What a role's parts share; they are told of chunks, of losses and of the clock."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        name: str,
+        partitions: int,
+        reads: Collection[Topic],
+        tables: Tables,
+    ) -> None:
+        """Make the app; nothing runs yet.
+
+        Args:
+            settings: the worker's.
+            name: the role's.
+            partitions: of every topic that it reads, and of its tables.
+            reads: the topics that its agents read.
+            tables: its tables.
+        """
+        self.app = app = faust_app.make(settings, name, partitions)
+        self.outbox = Outbox(settings)
+        self.watchdog = Watchdog(settings.session_timeout_s, _STUCK_S)
+        self.health = Health(settings.http_host, settings.http_port, self.unready)
+        self.restored = False
+        """Whether the tables of this assignment are restored."""
+        self._settings = settings
+        self._changelogs = {
+            table: changelog_of(settings, name, table, partitions).name for table in tables
+        }
+        chunked = [*(settings.topic(topic) for topic in reads), *self._changelogs.values()]
+        use_chunks(app, chunked, self._lost)
+        self._continuity = Continuity(app)
+        self._raw = faust_app.raw_schema()
+        self._tables = {
+            table: app.tables.add(
+                VersionedTable(
+                    app,
+                    name=table,
+                    partitions=partitions,
+                    schema=self._raw,
+                    recovery_buffer_size=_RESTORED_TOGETHER,
+                    version_of=version_of,
+                )
+            )
+            for table, version_of in tables.items()
+        }
+        self._table_of = {self._changelogs[table]: one for table, one in self._tables.items()}
+        self._told_of_loss: list[Lost] = []
+        self._told_of_rows: list[Callable[[], None]] = []
+        self._work: list[Coroutine[Any, Any, None]] = []
+        self._farewells: list[Callable[[], Awaitable[None]]] = []
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        for table in self._tables.values():
+            table.on_recover(self._recovered)
+
+    # ------------------------------------------------------------------ putting it together
+
+    def agent(self, topic: Topic, name: str, read: Callable[[TP, Chunk], Awaitable[None]]) -> None:
+        """Let a topic's chunks be read, each once and in order."""
+
+        async def body(stream: Any) -> None:
+            try:
+                async for event in stream.noack().events():
+                    self.watchdog.turned()
+                    chunk = await self._continuity.accept(event.message)
+                    if chunk is not None:
+                        await read(event.message.tp, chunk)
+            except Exception as error:
+                self.fail(error)
+                raise
+
+        kafka_topic = self.app.topic(self._settings.topic(topic), schema=self._raw)
+        self.app.agent(kafka_topic, name=name)(body)
+
+    def rows_of(self, table: str, partition: int) -> Any:
+        """Return a partition's rows in a table."""
+        return self._tables[table].of(partition)
+
+    def changelog(self, table: str) -> str:
+        """Return the topic that a table is written to."""
+        return self._changelogs[table]
+
+    def when_lost(self, lost: Lost) -> None:
+        """Tell of partitions that are lost, at once."""
+        self._told_of_loss.append(lost)
+
+    def when_restored(self, restored: Callable[[], None]) -> None:
+        """Tell that the tables of an assignment are restored, before anything is read."""
+        self._told_of_rows.append(restored)
+
+    def every(self, seconds: float, do: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do something by the clock, except while partitions are assigned and rows restored."""
+        self._work.append(self._every(seconds, do))
+
+    def before_end(self, do: Callable[[], Awaitable[None]]) -> None:
+        """Do something when told to stop, while the partitions are still ours."""
+        self._farewells.append(do)
+
+    def fail(self, error: BaseException) -> None:
+        """End the worker: it cannot go on."""
+        if not self._failed.done():
+            self._failed.set_exception(error)
+
+    # ------------------------------------------------------------------ running
+
+    async def run(self, stopped: asyncio.Event) -> None:
+        """Run until told to stop.
+
+        Raises:
+            Exception: whatever ended it.
+        """
+        await self.outbox.start()
+        await self.health.start()
+        self.watchdog.start()
+        await self.app.start()
+        self.every(_LOOK_S, self._continuity.look)
+        loops = [asyncio.create_task(work) for work in self._work]
+        told = asyncio.create_task(stopped.wait())
+        ends: list[asyncio.Future[Any]] = [told, asyncio.create_task(self._ended()), self._failed]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        self.watchdog.stop()
+        for loop in loops:
+            loop.cancel()
+        if told.done():
+            await self._stop()
+            return
+        for end in ends:
+            if end.done():
+                end.result()
+
+    async def _stop(self) -> None:
+        log.info("stopping")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_S):
+                for farewell in self._farewells:
+                    await farewell()
+                await self.app.stop()
+                await self.outbox.stop()
+                await self.health.stop()
+
+    async def _ended(self) -> None:
+        """Return when Faust ended by itself, which it only does on an error."""
+        while not self.app.should_stop:  # noqa: ASYNC110 - Faust has no event for both its ends
+            await asyncio.sleep(0.5)
+        message = "the Faust app ended"
+        raise RuntimeError(message) from self.app.crash_reason
+
+    async def _every(self, seconds: float, do: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            while True:
+                began = time.monotonic()
+                self.watchdog.turned()
+                self._look()
+                if not self.app.rebalancing and not self.app.in_recovery:
+                    await do()
+                await asyncio.sleep(max(0.01, began + seconds - time.monotonic()))
+        except Exception as error:  # noqa: BLE001 - a task's edge: the worker ends by it
+            self.fail(error)
+
+    # ------------------------------------------------------------------ assignments
+
+    def _lost(self, tps: Collection[TP]) -> None:
+        self.restored = False
+        self._continuity.lost(tps)
+        for tell in self._told_of_loss:
+            tell(tps)
+        # Faust reads on where it stood in the changelog of a partition that stays: the rows it
+        # read before are gone, so it must begin anew.
+        recovery = self.app.tables.recovery
+        recovery.flush_buffers()
+        for tp in tps:
+            if table := self._table_of.get(tp.topic):
+                recovery.revoke(tp)
+                table.lost(tp.partition)
+
+    async def _recovered(self) -> None:
+        """Tell the parts, once, when the last table is restored: Faust resumes reading after."""
+        again = self.app.tables.recovery.signal_recovery_start.is_set()
+        if self.restored or self.app.rebalancing or again:
+            return
+        self.restored = True
+        try:
+            for tell in self._told_of_rows:
+                tell()
+        except Exception as error:
+            self.fail(error)  # Faust would swallow it
+            raise
+
+    # ------------------------------------------------------------------ health
+
+    def unready(self) -> str | None:
+        """Return why the worker is not ready, None if it is."""
+        app = self.app
+        if app.in_recovery:
+            return f"restoring the tables: {self._remaining()} records to go"
+        if app.rebalancing or not app.started:
+            return "waiting for Kafka to assign partitions"
+        return None
+
+    def _remaining(self) -> int:
+        return int(self.app.tables.recovery.active_remaining_total())
+
+    def _look(self) -> None:
+        """Show the watchdog what waits: it ends a process that does not get on with it."""
+        app = self.app
+        metrics.recovering.set(app.in_recovery)
+        waits = {f"{tp.topic}/{tp.partition}": at for tp, at in self._continuity.behind().items()}
+        if app.in_recovery:
+            waits = {"restoring the tables": self._remaining()}
+        elif app.rebalancing:
+            waits = {"an assignment of partitions": 0}
+        self.watchdog.waits({} if self.outbox.away else waits)
+
+
+def changelog_of(settings: Settings, role: str, table: str, partitions: int) -> TopicSpec:
+    """Return the topic that a table is restored from."""
+    return TopicSpec(
+        f"{settings.topic_prefix}{role}-{table}-changelog",
+        partitions,
+        {"cleanup.policy": "compact", "min.compaction.lag.ms": str(HOUR_MS)} | LARGE,
+    )
+
+
+def run(
+    settings: Settings,
+    changelogs: Collection[TopicSpec],
+    work: Callable[[asyncio.Event], Awaitable[None]],
+) -> None:
+    """Run a role until SIGTERM or Ctrl-C; exit with 1 when it cannot go on.
+
+    Args:
+        settings: the worker's.
+        changelogs: the topics to make besides the public ones.
+        work: runs the role until the event is set.
+
+    Raises:
+        agents.topics.Unreachable: no broker answers.
+        agents.topics.TopicMisfit: a topic does not fit the settings.
+    """
+    logs.configure(settings)
+    uvloop.run(_main(settings, changelogs, work))
+
+
+async def _main(
+    settings: Settings,
+    changelogs: Collection[TopicSpec],
+    work: Callable[[asyncio.Event], Awaitable[None]],
+) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    await topics.ensure(settings, list(changelogs))
+    try:
+        await work(stopped)
+    except Exception:
+        log.exception("the worker cannot go on and ends; what is not done is done again")
+        os._exit(EXIT_FAILED)  # Faust's threads would not let the process end
