@@ -63,6 +63,10 @@ class Alerting:
         self._generation = generation
         self._claimed_ms: dict[str, int] = {}
 
+    def use(self, channels: Channels) -> None:
+        """Let other channels be in force from now on."""
+        self._channels = channels
+
     def take(self, given: Given, now_ms: int) -> int:
         """Decide upon an input; return how many decisions that made.
 
