@@ -1,5 +1,7 @@
 """Run a worker role until it is told to stop."""
 
+from pathlib import Path
+
 import typer
 
 from agents.cli.running import kafka_told, settings
@@ -11,11 +13,6 @@ them at any time.
 """
 
 app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
-
-
-@app.callback()
-def worker() -> None:
-    """Keep `measure` a command of its own while it is the only one."""
 
 
 @app.command()
@@ -33,5 +30,26 @@ def measure() -> None:
     chosen = settings()
     from agents.measure.app import run
 
+    with kafka_told():
+        run(chosen)
+
+
+@app.command()
+def alert() -> None:
+    """Tell people of what arrives on `breaches`, and put on `notifications` who was told or not.
+
+    One worker at a time does so; a second one stands by. Channels are those of OPWATCH_RULE_FILE,
+    which is taken over when it changes and at SIGHUP; their secrets come from the environment.
+
+    Examples:
+      opwatch worker alert
+      SLACK_WEBHOOK_URL_FILE=/run/secrets/slack opwatch worker alert
+      OPWATCH_RULE_FILE=rules.yaml OPWATCH_HTTP_PORT=0 opwatch worker alert     standing by
+    """
+    chosen = settings()
+    from agents.alert.app import run
+    from agents.cli.rules import loaded
+
+    loaded(Path(chosen.rule_file))
     with kafka_told():
         run(chosen)

@@ -1,0 +1,164 @@
+"""Deliver what one channel is owed: claim, write, ask the receiver, take its answer in, write.
+
+A channel has a task of its own, so that a dead receiver delays nobody else. What is killed leaves
+a claim that nobody closed; whoever comes next waits its lease out.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+
+import structlog
+
+from agents import failpoints
+from agents.alert import metrics
+from agents.alert.channels import sender as channels
+from agents.alert.channels.sender import Sender
+from agents.alert.clock import Alarm, now_ms
+from agents.alert.ledger import Ledger
+from streams.alerting.alerting import Alerting
+from streams.alerting.given import AnswerGiven, Parcel, Rejected, Retry, Sent
+
+log = structlog.get_logger()
+
+#: A request ends this long before its claim's lease does.
+_MARGIN_S = 2.0
+#: No request gets longer than this...
+_REQUEST_S = 10.0
+#: ...and none begins with less.
+_LEAST_S = 1.0
+#: An adapter that does not keep its deadline gets this much more.
+_OVERTIME_S = 0.5
+#: When alerting says that a claim is due and gives none, it is asked again after this.
+_AGAIN_MS = 50
+
+Answer = Sent | Retry | Rejected
+
+
+class Delivery:
+    """The task of one channel."""
+
+    def __init__(
+        self,
+        name: str,
+        alerting: Alerting,
+        ledger: Ledger,
+        alarm: Alarm,
+        turned: Callable[[], None],
+    ) -> None:
+        """Deliver to the channel of this name.
+
+        Args:
+            name: the channel's.
+            alerting: what is owed.
+            ledger: writes claims and answers.
+            alarm: rings when something changed.
+            turned: ends a process that stood still; called right before a request.
+        """
+        self.sender: Sender | None = None
+        """Makes the requests; None while the channel cannot be used."""
+        self._name = name
+        self._alerting = alerting
+        self._ledger = ledger
+        self._alarm = alarm
+        self._turned = turned
+        self._stopping = False
+        self._request: asyncio.Future[channels.Answer] | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def run(self) -> None:
+        """Deliver until told to stop, or cancelled: then the request is cancelled at once."""
+        while not self._stopping:
+            rung = self._alarm.rung
+            now = now_ms()
+            sender = self.sender
+            due_ms = self._alerting.next_claim_ms(self._name) if sender is not None else None
+            if sender is None or due_ms is None or due_ms > now:
+                await self._alarm.wait(rung, due_ms)
+                continue
+            parcel = self._alerting.claim(self._name, now)
+            if parcel is None:
+                await self._alarm.wait(rung, now + _AGAIN_MS)
+                continue
+            self._idle.clear()
+            await self._deliver(parcel, sender)
+            self._idle.set()
+
+    async def stop(self, seconds: float) -> None:
+        """Begin no more requests; give the one in flight so long, then cancel it."""
+        self._stopping = True
+        self._alarm.ring()
+        try:
+            await asyncio.wait_for(self._idle.wait(), seconds)
+        except TimeoutError:
+            if self._request is not None:
+                self._request.cancel()
+            await self._idle.wait()
+
+    async def _deliver(self, parcel: Parcel, sender: Sender) -> None:
+        await self._ledger.written()
+        failpoints.reached("alert_after_claim")
+        answer = await self._ask(parcel, sender)
+        failpoints.reached("alert_after_send")
+        now = now_ms()
+        self._alerting.take(AnswerGiven(parcel=parcel, answer=answer, jitter=random.random()), now)
+        self._show(parcel, answer, now)
+        self._alarm.ring()
+        failpoints.reached("alert_before_row")
+        await self._ledger.written()
+
+    async def _ask(self, parcel: Parcel, sender: Sender) -> Answer:
+        """Make the request, in time for the lease."""
+        left_s = (parcel.lease_until_ms - now_ms()) / 1000 - _MARGIN_S
+        if self._stopping:
+            return Retry(answer="Not asked: this worker was told to stop.", after_ms=0)
+        if left_s < _LEAST_S:
+            return Retry(answer="Not asked: to write the claim took as long as it stands.")
+        self._turned()
+        deadline_s = min(_REQUEST_S, left_s)
+        request = asyncio.ensure_future(sender.send(parcel.message, parcel.attempt, deadline_s))
+        self._request = request
+        try:
+            with metrics.delivery_seconds.labels(self._name).time():
+                await asyncio.wait({request}, timeout=deadline_s + _OVERTIME_S)
+            return _answer(request)
+        finally:
+            self._request = None
+            request.cancel()  # of no effect once it is done
+
+    def _show(self, parcel: Parcel, answer: Answer, now: int) -> None:
+        outcome = type(answer).__name__.lower()
+        metrics.deliveries.labels(self._name, outcome).inc()
+        if isinstance(answer, Sent):
+            seconds = (now - parcel.message.created_ms) / 1000
+            metrics.telling_seconds.labels(self._name).observe(max(seconds, 0))
+            return
+        log.warning(
+            "not delivered",
+            channel=self._name,
+            outcome=outcome,
+            attempt=parcel.attempt,
+            answer=answer.answer,
+            delivery=parcel.delivery,
+        )
+
+
+def _answer(request: "asyncio.Future[channels.Answer]") -> Answer:
+    """Return what came of a request, as alerting is told it."""
+    if not request.done():
+        return Retry(answer="No answer in time.", ambiguous=True)
+    if request.cancelled():
+        why = "This worker was stopped before the receiver answered."
+        return Retry(answer=why, after_ms=0, ambiguous=True)
+    error = request.exception()
+    if error is not None:
+        log.error("a channel's adapter failed", exc_info=error)
+        return Retry(answer=f"Our adapter failed: {type(error).__name__}.", ambiguous=True)
+    match request.result():
+        case channels.Sent() as sent:
+            return Sent(answer=sent.answer)
+        case channels.Retry() as retry:
+            return Retry(answer=retry.answer, after_ms=retry.after_ms, ambiguous=retry.ambiguous)
+        case channels.Rejected() as rejected:
+            return Rejected(answer=rejected.answer)

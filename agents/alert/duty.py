@@ -1,0 +1,157 @@
+"""Do what an assignment obliges to: keep its alerts, write them, tick, and deliver."""
+
+import asyncio
+import uuid
+from collections.abc import Callable, Coroutine, MutableMapping
+from typing import Any
+
+import structlog
+
+from agents.alert import metrics
+from agents.alert.clock import Alarm, now_ms
+from agents.alert.delivery import Delivery
+from agents.alert.ledger import Ledger
+from agents.alert.receivers import Receivers
+from agents.outbox import Outbox
+from agents.settings import Settings
+from streams.alerting.alerting import Alerting
+from streams.alerting.given import Given, Tick
+from streams.alerting.rows import CHANNEL, unpack_row
+
+log = structlog.get_logger()
+
+#: What is published is noted in the rows this often, where nothing else changes them.
+_TIDY_MS = 2_000
+#: On SIGTERM requests in flight have so long.
+GRACE_S = 3.0
+#: A tick that leaves something due is followed by another after this.
+_AGAIN_MS = 20
+
+
+class Duty:
+    """From the moment that the rows are restored until the partition is another's."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        outbox: Outbox,
+        rows: MutableMapping[bytes, bytes],
+        changelog: str,
+        receivers: Receivers,
+    ) -> None:
+        """Take the rows over; nothing is done yet.
+
+        Args:
+            settings: the worker's.
+            outbox: publishes.
+            rows: the partition's, as restored.
+            changelog: the table's.
+            receivers: where messages go.
+        """
+        self._rows = rows
+        self._receivers = receivers
+        self.generation = uuid.uuid4().hex[:12]
+        self._alerting = Alerting(rows, receivers.channels, self.generation)
+        self.ledger = Ledger(settings, outbox, self._alerting, changelog)
+        self._alarm = Alarm()
+        self._deliveries: dict[str, Delivery] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._dead: set[str] = set()
+
+    def begin(self, turned: Callable[[], None], fail: Callable[[BaseException], None]) -> None:
+        """Begin: first publish again what is not known to be published.
+
+        Args:
+            turned: ends a process that stood still.
+            fail: ends the worker.
+        """
+        self._turned, self._fail = turned, fail
+        self._start(self.ledger.run())
+        self._start(self._tick())
+        self._start(self._tidy())
+        self.use()
+        log.info("alerts taken over", rows=len(self._rows), generation=self.generation)
+
+    def use(self) -> None:
+        """Use the receivers as they are now."""
+        self._alerting.use(self._receivers.channels)
+        for name in self._receivers.channels.by_name:
+            if name not in self._deliveries:
+                delivery = self._deliveries[name] = Delivery(
+                    name, self._alerting, self.ledger, self._alarm, self._turned
+                )
+                self._start(delivery.run())
+        for name, delivery in self._deliveries.items():
+            delivery.sender = self._receivers.senders.get(name)
+        self._alarm.ring()
+
+    def take(self, given: Given) -> None:
+        """Decide upon an input; wait for the ledger before anything is done about it."""
+        self._alerting.take(given, now_ms())
+
+    def ring(self) -> None:
+        """Let deliveries and ticks look at what was taken in."""
+        self._alarm.ring()
+
+    def lose(self) -> None:
+        """Stop at once, requests too: the partition is another's, or will be."""
+        self.ledger.lose()
+        for task in self._tasks:
+            task.cancel()
+
+    async def stop(self) -> None:
+        """Begin no more requests, end those in flight, and write what came of them."""
+        await asyncio.gather(*(one.stop(GRACE_S) for one in self._deliveries.values()))
+        self.ledger.tidy()
+        await self.ledger.written()
+
+    def show(self) -> None:
+        """Set the gauges, and say of each channel when it seems dead and when no more."""
+        owed = self._alerting.owed
+        for name in self._deliveries:
+            metrics.owed.labels(name).set(owed.get(name, 0))
+            packed = self._rows.get((CHANNEL + name).encode())
+            circuit = unpack_row(packed).circuit if packed is not None else None
+            dead = circuit is not None and circuit.open_until_ms > 0
+            if circuit is not None and dead != (name in self._dead):
+                self._dead ^= {name}
+                if dead:
+                    log.error(
+                        "a channel seems dead: asked once in a while",
+                        channel=name,
+                        failures=circuit.failures,
+                    )
+                else:
+                    log.info("a channel answers again", channel=name)
+            metrics.circuit_open.labels(name).set(dead)
+
+    # ------------------------------------------------------------------ tasks
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) and not self.ledger.lost:
+            self._fail(error)
+
+    async def _tick(self) -> None:
+        while True:
+            rung = self._alarm.rung
+            due_ms = self._alerting.next_due_ms()
+            if due_ms is None or due_ms > now_ms():
+                await self._alarm.wait(rung, due_ms)
+                continue
+            self.take(Tick())
+            self.ring()
+            await self.ledger.written()
+            if self._alerting.next_due_ms() == due_ms:
+                await asyncio.sleep(_AGAIN_MS / 1000)
+
+    async def _tidy(self) -> None:
+        await self.ledger.written()
+        while True:
+            await asyncio.sleep(_TIDY_MS / 1000)
+            self.ledger.tidy()
+            self.show()

@@ -1,0 +1,148 @@
+"""Write what changed of the alerts and publish what was decided, one round at a time.
+
+A round: write the rows and wait for the broker, publish the decisions that they owe and wait, note
+that they are published. Whoever changed something waits for a round that began after it; those who
+wait share one, so that ten thousand breaches need a few.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+import msgspec
+
+from agents import failpoints
+from agents.alert import metrics
+from agents.letters import letter
+from agents.outbox import Outbox, Outgoing
+from agents.settings import Settings
+from schemas.dead_letters import KEPT_BYTES, DeadLetter
+from schemas.topics import BREACHES, DEAD_LETTERS, NOTIFICATIONS
+from streams.alerting.alerting import Alerting, Publication
+
+#: Decisions published together; the loop is let go in between.
+_TOGETHER = 1_000
+
+
+class Lost(Exception):
+    """The alerts are another worker's now."""
+
+
+class Ledger:
+    """The one writer of an assignment's rows."""
+
+    def __init__(
+        self, settings: Settings, outbox: Outbox, alerting: Alerting, changelog: str
+    ) -> None:
+        """Write the rows of `alerting` to its table's changelog; nothing is written yet."""
+        self._settings = settings
+        self._outbox = outbox
+        self._alerting = alerting
+        self._changelog = changelog
+        self._wanted = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []
+        self._served: list[asyncio.Future[None]] = []
+        self._tidy = False
+        self.lost = False
+        """Whether nothing may be written any more."""
+
+    async def written(self) -> None:
+        """Return once all that changed before this call is with the broker.
+
+        Raises:
+            Lost: it will not be: the partition is another worker's.
+        """
+        if self.lost:
+            raise Lost
+        waiting = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiting)
+        self._wanted.set()
+        await waiting
+
+    def tidy(self) -> None:
+        """Let the next round also write the rows that changed only in what is published."""
+        self._tidy = True
+        self._wanted.set()
+
+    def lose(self) -> None:
+        """Write nothing more, and let nobody wait."""
+        self.lost = True
+        for waiting in (*self._waiting, *self._served):
+            if not waiting.done():
+                waiting.set_exception(Lost())
+
+    async def run(self) -> None:
+        """Write whenever somebody waits, until cancelled.
+
+        Raises:
+            KafkaError: the broker refuses what is written for good.
+        """
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            self._served, self._waiting = self._waiting, []
+            with metrics.write_seconds.time():
+                await self._round()
+            for waiting in self._served:
+                if not waiting.done():
+                    waiting.set_result(None)
+            self._served = []
+
+    async def _round(self) -> None:
+        tidy, self._tidy = self._tidy, False
+        rows = self._alerting.take_changes(published=tidy)
+        # Taken together with the rows: what is decided meanwhile is not written yet.
+        decided = list(self._alerting.unpublished())
+        await self._outbox.publish(Outgoing(self._changelog, 0, key, row) for key, row in rows)
+        if not decided:
+            return
+        failpoints.reached("alert_before_publish")
+        records = self._records(decided)
+        while some := list(islice(records, _TOGETHER)):
+            await self._outbox.publish(some)
+        failpoints.reached("alert_after_publish")
+        self._alerting.published(decided)
+
+    def _records(self, decided: Iterable[Publication]) -> Iterator[Outgoing]:
+        for one in decided:
+            yield Outgoing(self._settings.topic(NOTIFICATIONS), 0, one.key, one.value)
+            said = _read(one.value)
+            metrics.decisions.labels(said.reason).inc()
+            if one.letter:
+                metrics.given_up.labels(said.channel).inc()
+                yield self._letter(said, one.letter)
+
+    def _letter(self, said: "_Said", breach: bytes) -> Outgoing:
+        """Return the dead letter of a message that was given up."""
+        headers = DeadLetter(
+            reason="undelivered",
+            detail=said.sentence,
+            topic=self._settings.topic(BREACHES),
+            partition=0,
+            offset=-1 if said.cause.offset is None else said.cause.offset,
+            delivery=said.delivery,
+            timestamp_ms=int(time.time() * 1000),
+            size_bytes=len(breach),
+            sha256=hashlib.sha256(breach).hexdigest(),
+            truncated=len(breach) > KEPT_BYTES,
+        )
+        return letter(self._settings.topic(DEAD_LETTERS), headers, breach)
+
+
+class _Cause(msgspec.Struct):
+    offset: int | None = None
+
+
+class _Said(msgspec.Struct):
+    """What is read of a decision here."""
+
+    reason: str
+    sentence: str
+    channel: str | None
+    delivery: str | None
+    cause: _Cause
+
+
+_read = msgspec.json.Decoder(_Said).decode
