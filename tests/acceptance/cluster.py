@@ -8,11 +8,19 @@ from pathlib import Path
 
 
 class Workers:
-    """Processes of `opwatch worker measure` under one prefix, each with a name of its own."""
+    """Processes of `opwatch worker` under one prefix, each with a name of its own."""
 
     def __init__(
-        self, bootstrap: str, prefix: str, partitions: int, folder: Path, **settings: str
+        self,
+        bootstrap: str,
+        prefix: str,
+        partitions: int,
+        folder: Path,
+        *,
+        role: str = "measure",
+        **settings: str,
     ) -> None:
+        self._role = role
         self._environment = os.environ | {
             "OPWATCH_KAFKA_BOOTSTRAP": bootstrap,
             "OPWATCH_TOPIC_PREFIX": prefix,
@@ -29,7 +37,7 @@ class Workers:
         environment = self._environment | {"OPWATCH_INSTANCE": name, "OPWATCH_FAILPOINT": failpoint}
         with (self._folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "agents.cli", "worker", "measure"],
+                [sys.executable, "-m", "agents.cli", "worker", self._role],
                 env=environment,
                 stdout=log,
                 stderr=log,
