@@ -40,7 +40,7 @@ _APPLIED_TOGETHER = 20
 
 #: Changed minutes a series, on average, that wait to be published before reading does: a replay
 #: is read faster than its windows are told, and what waits is kept in memory.
-_WAITING_A_SERIES = 4
+_WAITING_A_SERIES = 2
 _ROOM_AGAIN_S = 0.02
 
 _BY_PARTITION = (
