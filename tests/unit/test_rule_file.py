@@ -245,8 +245,8 @@ def test_what_is_no_rule_file_at_all(text: str, expected: list[str]):
             {"summary": '"{{ oops"'},
             (
                 "summary: '{{ oops' is no Jinja template: unexpected end of"
-                " template, expected 'end of print statement' (its line 1); write {{ observed }} for"
-                " a value."
+                " template, expected 'end of print statement' (its line 1); write {{ observed }}"
+                " for a value."
             ),
         ),
         (
