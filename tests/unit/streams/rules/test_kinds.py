@@ -1,0 +1,204 @@
+"""service_status, burn_rate, trend and no_data: just below, at and above; gaps; flapping."""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.streams.rules.worlds import World, episodes, operations, service, threshold, words
+
+DOWN = {
+    "name": "critical_service_failure",
+    "kind": "service_status",
+    "status": "down",
+    "each": "service",
+    "severity": "critical",
+}
+UPTIME = threshold(
+    name="sla_violation", metric="uptime", operator="less_than", threshold=99.9, each="service",
+    window="5m",
+)  # fmt: skip
+BURN = {"name": "slo", "kind": "burn_rate", "objective": 99.0, "min_samples": 100}
+NO_DATA = {"name": "silent", "kind": "no_data", "after": "5m", "each": "platform"}
+
+
+# ------------------------------------------------------------------ service_status
+
+
+def test_a_service_that_is_down_is_told_at_once() -> None:
+    world = World(DOWN)
+    world.read(service(0), service(1, final=False))
+    (told,) = world.read(service(1, "down", final=False, revision=9))
+    assert (told.state, told.severity, told.series) == (
+        "opened", "critical", 'service{name="crawler"}',
+    )  # fmt: skip
+    assert told.summary == "service crawler is down"
+    assert told.evidence == {"status": "down"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status", "silent", "opens"),
+    [
+        ("down", "up", False, False),
+        ("down", "degraded", False, False),
+        ("down", "down", False, True),
+        ("down", "down", True, True),
+        ("silent", "down", False, False),
+        ("silent", "down", True, True),
+        (["degraded", "silent"], "degraded", False, True),
+        ("down", "unknown", False, False),
+    ],
+)
+def test_a_status_is_what_the_rule_names(
+    wanted: Any, status: str, silent: bool, opens: bool
+) -> None:
+    world = World(DOWN | {"status": wanted})
+    assert bool(world.read(service(0, status, silent=silent))) is opens
+
+
+def test_what_nobody_knows_neither_opens_nor_resolves() -> None:
+    world = World(DOWN)
+    world.read(service(0, "down"), service(1, "unknown"), service(9, "unknown"))
+    assert words(world.said)[0] == ("opened", "violated")
+    assert {one.state for one in world.said[1:]} <= {"updated"}
+    assert words(world.read(service(10)))[-1] == ("resolved", "condition_gone")
+
+
+def test_a_service_that_flaps_is_one_breach_with_keep_firing_for() -> None:
+    world = World(DOWN | {"keep_firing_for": "2m"})
+    world.read(*(service(i, status) for i, status in enumerate(["down", "up"] * 3 + ["up"] * 3)))
+    assert episodes(world.said) == [(0, 7, "critical")]
+
+
+def test_for_lets_a_short_outage_pass() -> None:
+    world = World(DOWN | {"for": "1m"})
+    world.read(service(0, "down"), service(1), service(2, "down"), service(3, "down"), service(4))
+    assert episodes(world.said) == [(3, 4, "critical")]
+
+
+@pytest.mark.parametrize(("down_ms", "opens"), [(299, False), (300, False), (301, True)])
+def test_uptime_is_over_the_time_that_is_known(down_ms: int, opens: bool) -> None:
+    world = World(UPTIME)
+    world.read(*(service(i) for i in range(4)))
+    told = world.read(service(4, up_ms=60_000 - down_ms, down_ms=down_ms))
+    assert bool(told) is opens
+
+
+# ------------------------------------------------------------------ burn_rate
+
+
+def _hour(world: World, failures: int, first: int = 0) -> None:
+    world.minutes(first, [failures] * 60)
+
+
+@pytest.mark.parametrize(
+    ("failures", "severity"), [(144, "critical"), (143, None), (145, "critical")]
+)
+def test_a_budget_that_burns_at_the_rate_is_told(failures: int, severity: str | None) -> None:
+    pair = {"rate": 14.4, "long": "1h", "short": "5m", "severity": "critical"}
+    world = World(BURN | {"pairs": [pair]})
+    for minute in range(60):
+        world.read(operations(minute, 1000, failures))
+    assert {one.severity for one in world.said} == ({severity} if severity else set())
+
+
+def test_both_windows_must_burn() -> None:
+    pair = {"rate": 14.4, "long": "1h", "short": "5m", "severity": "critical"}
+    world = World(BURN | {"pairs": [pair]})
+    _hour(world, 0)
+    assert world.minutes(60, [90] * 5) == []  # 5m burns, 1h not yet: 7.5 % of an hour
+    told = world.minutes(65, [90] * 5)
+    assert words(told)[0] == ("opened", "violated")
+    assert words(world.minutes(70, [0] * 6))[-1] == ("resolved", "condition_gone")
+
+
+def test_low_traffic_pages_nobody() -> None:
+    world = World(BURN | {"min_samples": 100})
+    assert world.read(operations(0, 99, 99)) == []
+    assert words(world.read(operations(1, 1, 1))) == [("opened", "violated")]
+
+
+def test_the_gravest_pair_that_burns_gives_the_severity() -> None:
+    world = World(BURN)
+    world.minutes(0, [20])
+    assert [one.severity for one in world.said] == ["critical"]
+    world = World(BURN)
+    world.minutes(0, [7])
+    assert [(one.severity, one.threshold) for one in world.said] == [("high", 6.0)]
+
+
+def test_long_spans_use_larger_windows() -> None:
+    pair = {"rate": 6, "long": "6h", "short": "30m", "severity": "high"}
+    world = World(BURN | {"pairs": [pair]})
+    for hour in range(8):
+        _hour(world, 3, 60 * hour)
+        for five in range(12):
+            world.read(operations(60 * hour + 5 * five, 500, 15, size="5m"))
+    assert world.said == []
+    told = world.minutes(480, [60] * 30)
+    assert told[0].state == "opened"
+    # 330 minutes of 3 failures and 30 of 60, at the first minute past six times the budget
+    assert told[0].samples <= 36_000
+    assert told[0].observed == pytest.approx(6, abs=0.2)
+
+
+# ------------------------------------------------------------------ trend
+
+
+def _trend(verdict: str) -> dict[str, Any]:
+    evidence = {"baseline_rate": 0.99, "baseline_count": 900, "rate": 0.95, "count": 900}
+    return {"verdict": verdict, "evidence": {**evidence, "z": -5.0, "p_value": 0.0, "agreeing": 3}}
+
+
+def _hours(verdicts: list[str], **rule: Any) -> World:
+    world = World({"name": "worse", "kind": "trend", "window": "1h", "evaluations": 2, **rule})
+    for hour, verdict in enumerate(verdicts):
+        world.read(operations(60 * hour + 59, 100))
+        world.read(operations(60 * hour, 900, 45, size="1h", trend=_trend(verdict)))
+        world.read(operations(60 * hour + 60, 100))
+    return world
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "opens"),
+    [
+        (["degrading"], False),
+        (["degrading", "degrading"], True),
+        (["degrading", "stable", "degrading"], False),
+        (["degrading", "insufficient_data", "degrading"], False),
+    ],
+)
+def test_a_trend_must_degrade_several_windows_in_a_row(verdicts: list[str], opens: bool) -> None:
+    assert bool(_hours(verdicts).said) is opens
+
+
+def test_a_trend_resolves_with_the_first_window_that_is_well() -> None:
+    world = _hours(["degrading", "degrading", "stable"])
+    assert words(world.said)[0] == ("opened", "violated")
+    assert words(world.said)[-1] == ("resolved", "condition_gone")
+    assert "fell from 99 % to 95 %" in world.said[0].summary
+
+
+# ------------------------------------------------------------------ no_data
+
+
+@pytest.mark.parametrize(("minutes", "opens"), [(4, False), (5, True), (6, True)])
+def test_silence_is_told_after_its_span(minutes: int, opens: bool) -> None:
+    world = World(NO_DATA)
+    world.read(operations(0, 10, platform="lever"))
+    assert bool(world.pass_minutes(minutes + 1)) is opens
+
+
+def test_silence_ends_with_the_first_final_minute() -> None:
+    world = World(NO_DATA)
+    world.read(operations(0, 10, platform="lever"))
+    (opened,) = world.pass_minutes(7)
+    assert opened.summary == '*{platform="lever"} has been silent for 5m (≥ 5m)'
+    assert world.read(operations(8, 1, platform="lever", final=False)) == []
+    assert words(world.read(operations(8, 2, platform="lever"))) == [("resolved", "condition_gone")]
+
+
+def test_a_series_that_never_spoke_is_not_silent() -> None:
+    world = World(NO_DATA)
+    world.read(operations(0, 10, platform="lever"))
+    world.pass_minutes(30)
+    assert {one.series for one in world.said} == {'*{platform="lever"}'}

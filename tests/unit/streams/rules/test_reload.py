@@ -1,0 +1,118 @@
+"""Rules that go, change or come while they fire; rows that come back."""
+
+from schemas.breaches import Breach
+from streams.rules.evaluation import QUIET_MS, Evaluation, read_aggregate
+from streams.rules.rows import version_of
+from tests.unit.streams.rules.worlds import (
+    BASE,
+    MINUTE_MS,
+    World,
+    episodes,
+    operations,
+    rule_file,
+    threshold,
+    words,
+)
+
+OTHER = threshold(name="other")
+
+
+def test_a_rule_that_is_removed_resolves_what_it_had_open() -> None:
+    world = World(threshold(), OTHER)
+    world.minutes(0, [9, 9])
+    (told,) = world.reload(OTHER)
+    assert (told.rule, told.state, told.why) == ("high_error_rate", "resolved", "rule_removed")
+    assert told.rules_hash == "hash-1"
+    assert told.resolved_ms is not None
+    assert world.minutes(2, [0])[-1].rule == "other"
+
+
+def test_a_rule_that_changes_is_another() -> None:
+    world = World(threshold())
+    world.minutes(0, [9, 9])
+    assert words(world.reload(threshold(threshold=8.0))) == [("resolved", "rule_removed")]
+    (opened,) = world.minutes(2, [9])
+    assert (opened.state, opened.threshold, opened.rules_hash) == ("opened", 8.0, "hash-2")
+    assert opened.id != world.said[0].id
+
+
+def test_a_rule_that_stays_goes_on() -> None:
+    world = World(threshold())
+    world.minutes(0, [9, 9])
+    assert world.reload(threshold(), OTHER) == []
+    world.minutes(2, [0])
+    assert episodes(one for one in world.said if one.rule == "high_error_rate") == [(0, 2, "high")]
+
+
+def test_a_rule_that_goes_and_comes_within_a_minute_counts_on() -> None:
+    world = World(threshold())
+    world.read(operations(0, 10, 9, final=False))
+    world.reload()
+    world.reload(threshold())
+    world.read(operations(0, 20, 19, final=False))
+    ids = [(one.id, one.revision) for one in world.said]
+    assert len(set(ids)) == len(ids) == 3
+
+
+def test_pending_survives_a_reload_that_does_not_touch_it() -> None:
+    rule = threshold(**{"for": "2m"})
+    world = World(rule)
+    world.minutes(0, [9])
+    world.reload(rule, OTHER)
+    world.minutes(1, [9, 9])
+    assert episodes(one for one in world.said if one.rule != "other") == [
+        (2, None, "high")
+    ]
+
+
+def test_rows_bring_everything_back() -> None:
+    file = rule_file(threshold(**{"for": "1m"}))
+    packed: dict[bytes, bytes] = {}
+    world = World(threshold(**{"for": "1m"}))
+    world.evaluation = Evaluation(file, "hash-1", packed=packed)
+    world.minutes(0, [9, 9])
+    world.evaluation.take_changes()
+    world.evaluation = Evaluation(file, "hash-1", packed=packed)
+    assert words(world.minutes(2, [0])) == [("resolved", "condition_gone")]
+
+
+def test_versions_only_grow() -> None:
+    packed: dict[bytes, bytes] = {}
+    world = World(threshold(each="platform"))
+    world.evaluation = Evaluation(rule_file(threshold(each="platform")), "h", packed=packed)
+    versions = {}
+    for minute in range(30):
+        world.read(operations(minute, 10, minute % 3, platform="lever"))
+        for key, value in world.evaluation.take_changes():
+            assert version_of(value) > versions.get(key, (-1,))
+            versions[key] = version_of(value)
+
+
+# ------------------------------------------------------------------ the clock
+
+
+def test_the_clock_settles_a_silent_partition_once_that_is_written() -> None:
+    packed: dict[bytes, bytes] = {}
+    evaluation = Evaluation(rule_file(threshold()), "h", packed=packed)
+    evaluation.take(0, (BASE + 1) * MINUTE_MS, read_aggregate(operations(0, 10, 9)))
+    evaluation.take_changes()
+    now_ms = (BASE + 1) * MINUTE_MS
+    assert evaluation.tick(now_ms, caught_up=True) == []
+    assert evaluation.tick(now_ms + QUIET_MS - 1, caught_up=True) == []
+    assert not evaluation.wants_written
+    assert evaluation.tick(now_ms + QUIET_MS + MINUTE_MS, caught_up=True) == []
+    assert evaluation.wants_written
+    changes = evaluation.take_changes()
+    again = Evaluation(rule_file(threshold()), "h", packed=dict(changes) | packed)
+    evaluation.written()
+    (said,) = evaluation.tick(now_ms + QUIET_MS + MINUTE_MS, caught_up=True)
+    assert Breach.model_validate_json(said.value).why == "too_few_samples"
+    assert again.tick(now_ms, caught_up=False) == [said]  # killed after the clock was written
+
+
+def test_the_clock_says_nothing_while_the_log_is_not_read_to_its_end() -> None:
+    evaluation = Evaluation(rule_file(threshold()), "h")
+    evaluation.take(0, (BASE + 1) * MINUTE_MS, read_aggregate(operations(0, 10, 9)))
+    for minute in range(10):
+        evaluation.tick((BASE + minute) * MINUTE_MS, caught_up=False)
+        assert not evaluation.wants_written
