@@ -5,10 +5,21 @@ import asyncio
 from opwatch_client import current
 from opwatch_client.buffer import Stats
 from opwatch_client.current import configure
+from opwatch_client.heartbeat import Heartbeat as heartbeat  # noqa: N813 - as operation below
 from opwatch_client.operation import Operation as operation  # noqa: N813 - reads as a verb's object
 from opwatch_client.operation import record
 
-__all__ = ["Stats", "aflush", "close", "configure", "flush", "operation", "record", "stats"]
+__all__ = [
+    "Stats",
+    "aflush",
+    "close",
+    "configure",
+    "flush",
+    "heartbeat",
+    "operation",
+    "record",
+    "stats",
+]
 
 __version__ = "0.1.0"
 

@@ -23,6 +23,7 @@ def configure(
     *,
     bootstrap: str | None = None,
     topic: str | None = None,
+    heartbeats: str | None = None,
     service: str | None = None,
     tls: bool | None = None,
     ca_file: str | None = None,
@@ -40,6 +41,7 @@ def configure(
     Args:
         bootstrap: brokers to begin with: host:port, host:port.
         topic: where operations go; it must exist.
+        heartbeats: where heartbeats go; it must exist.
         service: who does the operations.
         tls: talk TLS to Kafka.
         ca_file: CA certificates (PEM), if not the system's.
@@ -57,6 +59,7 @@ def configure(
     settings = Settings.read(
         bootstrap=bootstrap,
         topic=topic,
+        heartbeats=heartbeats,
         service=service,
         tls=tls,
         ca_file=ca_file,

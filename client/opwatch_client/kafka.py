@@ -51,16 +51,23 @@ class Connection:
         self._hurried = asyncio.Event()
 
     async def send(self, record: bytes) -> None:
-        """Return once Kafka has the record; repeat for ever until then.
+        """Return once Kafka has a record of operations; repeat for ever until then.
 
         Raises:
             RecordRefused: it is too large for this broker.
             Unreachable: after `hurry`, when Kafka was never reached.
         """
+        await self._deliver(self._settings.topic, None, record)
+
+    async def send_beat(self, service: bytes, record: bytes) -> None:
+        """Do as `send` does with a heartbeat."""
+        await self._deliver(self._settings.heartbeats, service, record)
+
+    async def _deliver(self, topic: str, key: bytes | None, record: bytes) -> None:
         delay_s = _FIRST_DELAY_S
         while True:
             try:
-                await self._send(record)
+                await self._send(topic, key, record)
             except _NEVER_TAKEN as error:
                 await self.close()  # it has counted a record that never was
                 raise RecordRefused(_said(error)) from error
@@ -90,9 +97,9 @@ class Connection:
                     await close()
                     return
 
-    async def _send(self, record: bytes) -> None:
+    async def _send(self, topic: str, key: bytes | None, record: bytes) -> None:
         producer = self._producer or await self._connect()
-        sending = asyncio.ensure_future(producer.send_and_wait(self._settings.topic, record))
+        sending = asyncio.ensure_future(producer.send_and_wait(topic, record, key=key))
         try:
             while not (await asyncio.wait({sending}, timeout=_SLOW_S))[0]:
                 cause = overheard()

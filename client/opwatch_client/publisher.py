@@ -3,6 +3,7 @@
 import functools
 import threading
 import time
+from collections import deque
 from concurrent.futures import CancelledError
 
 from opwatch_client.buffer import Buffer, Flushed, Stats
@@ -10,10 +11,12 @@ from opwatch_client.kafka import Connection
 from opwatch_client.logs import Warnings, log
 from opwatch_client.settings import Settings
 from opwatch_client.wire import Fields
-from opwatch_client.worker import ARRAY_LENGTH, Connect, Worker
+from opwatch_client.worker import ARRAY_LENGTH, Beats, Connect, Worker
 
 #: Of the time to close, what is left for a worker that has to be cut short.
 _CUT_SHORT_S = 0.5
+#: Heartbeats that wait for Kafka: an hour of one service's.
+MOST_BEATS = 360
 #: After a thread could not be started.
 _START_AGAIN_S = 1.0
 
@@ -27,6 +30,7 @@ class Publisher:
         self.service = settings.service
         self._connect = connect or functools.partial(Connection, settings)
         self._buffer = Buffer(settings.limit)
+        self._beats: Beats = deque(maxlen=MOST_BEATS)
         self._warn = Warnings()
         self._worker: Worker | None = None
         self._lock = threading.RLock()
@@ -38,6 +42,11 @@ class Publisher:
         count = self._buffer.append(operation)
         if self._worker is None or not count % ARRAY_LENGTH:
             self._wake()
+
+    def beat(self, service: bytes, record: bytes) -> None:
+        """Take a heartbeat; never wait, never raise. Of many that wait the oldest go."""
+        self._beats.append((service, record))
+        self._wake()
 
     def bad(self, field: str) -> None:
         """Count a value that was left out; the first of each field is said."""
@@ -84,7 +93,7 @@ class Publisher:
         In a `hurry` a Kafka that was never there is not waited for.
         """
         deadline_s = time.monotonic() + timeout_s
-        if len(self._buffer):
+        if len(self._buffer) or self._beats:
             self._wake()
         with self._lock:
             worker, self._worker = self._worker, None
@@ -113,7 +122,7 @@ class Publisher:
         with self._lock:
             if self._worker is not None or time.monotonic() < self._start_again_s:
                 return self._worker
-            self._worker = worker = Worker(self._buffer, self._connect, self._warn)
+            self._worker = worker = Worker(self._buffer, self._beats, self._connect, self._warn)
             try:
                 worker.start()
             except RuntimeError as error:  # out of threads, or Python is about to end

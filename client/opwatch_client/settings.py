@@ -28,6 +28,7 @@ class Settings:
 
     bootstrap: str = "127.0.0.1:9092"
     topic: str = "opwatch.operations"
+    heartbeats: str = "opwatch.heartbeats"
     service: str | None = None
     tls: bool = False
     ca_file: str | None = None
@@ -43,6 +44,7 @@ class Settings:
         """Take what is chosen, then the environment, then the defaults. Checks nothing."""
         values: dict[str, Any] = {
             "topic": _variable("TOPIC_PREFIX", "opwatch.") + "operations",
+            "heartbeats": _variable("TOPIC_PREFIX", "opwatch.") + "heartbeats",
             # What is not clearly "no" is a wish for TLS: a typing mistake must not send a
             # password in the clear.
             "tls": _variable("KAFKA_TLS", "").strip().lower() not in _FALSE,
@@ -63,7 +65,7 @@ class Settings:
             host, _, port = broker.strip().rpartition(":")
             if not host or not port.isdigit():
                 raise ValueError(f"bootstrap: {broker.strip()!r} is not host:port")
-        if not self.topic:
+        if not self.topic or not self.heartbeats:
             raise ValueError("topic: it has no name")
         if self.sasl_mechanism and self.sasl_mechanism not in MECHANISMS:
             known = ", ".join(MECHANISMS)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -22,10 +23,13 @@ class Kafka(Protocol):
     """What brings records to Kafka, however long that takes."""
 
     async def send(self, record: bytes) -> None: ...
+    async def send_beat(self, service: bytes, record: bytes) -> None: ...
     async def close(self) -> None: ...
     def hurry(self) -> None: ...
 
 
+#: Heartbeats that wait, each with its service.
+Beats = deque[tuple[bytes, bytes]]
 #: Makes a connection; it is given what to call with each failure.
 Connect = Callable[[Callable[[str], None]], Kafka]
 
@@ -33,9 +37,10 @@ Connect = Callable[[Callable[[str], None]], Kafka]
 class Worker:
     """One thread's life: from the first operation, or the first after `close`, to the next."""
 
-    def __init__(self, buffer: Buffer, connect: Connect, warn: Warnings) -> None:
+    def __init__(self, buffer: Buffer, beats: Beats, connect: Connect, warn: Warnings) -> None:
         """Start nothing yet; `connect` is called in the thread."""
         self._buffer = buffer
+        self._beats = beats
         self._connect = connect
         self._warn = warn
         self._thread = threading.Thread(target=self._work, name=THREAD_NAME, daemon=True)
@@ -136,13 +141,23 @@ class Worker:
 
     async def _round(self, kafka: Kafka) -> None:
         """Publish what waits now."""
+        await self._send_beats(kafka)
         left = self._buffer.waiting()
         dropped = self._buffer.stats().dropped
         while left > 0 and (operations := self._array(left)):
             left -= len(operations)
             await self._publish(kafka, operations)
+            await self._send_beats(kafka)
         if (more := self._buffer.stats().dropped - dropped) > 0:
             self._warn("opwatch dropped %d operations: the buffer was full", more)
+
+    async def _send_beats(self, kafka: Kafka) -> None:
+        """Send the heartbeats that wait: before operations, of which there may be many."""
+        while self._beats:
+            try:
+                await kafka.send_beat(*self._beats.popleft())
+            except RecordRefused as refusal:
+                self._warn("opwatch dropped a heartbeat: %s", refusal)
 
     def _array(self, most: int) -> list[bytes]:
         """Take and encode what fits into one record."""

@@ -16,6 +16,7 @@ class FakeKafka:
 
     def __init__(self) -> None:
         self.records: list[bytes] = []
+        self.beats: list[tuple[bytes, dict[str, Any]]] = []
         self.largest = 10**9
         self.threads: set[int] = set()
         self.connections = 0
@@ -36,6 +37,14 @@ class FakeKafka:
         self._there.set()
 
     async def send(self, record: bytes) -> None:
+        await self._take(record)
+        self.records.append(record)
+
+    async def send_beat(self, service: bytes, record: bytes) -> None:
+        await self._take(record)
+        self.beats.append((service, json.loads(record)))
+
+    async def _take(self, record: bytes) -> None:
         self.threads.add(threading.get_ident())
         while not self._there.is_set():
             self._complain("nobody there")
@@ -44,7 +53,6 @@ class FakeKafka:
             await asyncio.sleep(0.005)
         if len(record) > self.largest:
             raise RecordRefused("too large")
-        self.records.append(record)
 
     def hurry(self) -> None:
         self._hurried = True
