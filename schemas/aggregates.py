@@ -112,8 +112,9 @@ class ServiceSeries(Wire):
 class ServiceAggregate(Wire):
     """How long a service was up in a window, as its heartbeats say; times in milliseconds.
 
-    Published at once when the status changes, and each second or so otherwise. What no heartbeat
-    speaks for is unknown: before the first one, and while nobody read them.
+    Published at once when the status changes, and every few seconds otherwise. What no heartbeat
+    speaks for is unknown: before the first one, and while nobody listened. The four times add up to
+    what has passed of the window; of a final one that is its length.
     """
 
     version: Literal[1] = 1
@@ -121,7 +122,7 @@ class ServiceAggregate(Wire):
     series: ServiceSeries
     window: Window
     revision: int = Field(description="Of two with the same key the larger stands; it only grows.")
-    final: bool
+    final: bool = Field(description="No more is expected. Late beats make a new final revision.")
     status: Literal["up", "degraded", "down", "unknown"] = Field(
         description="At the end of the window, or now."
     )

@@ -8,11 +8,12 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 from schemas import spans
-from schemas.aggregates import Aggregate
+from schemas.aggregates import AggregateRecord
 from schemas.breaches import Breach
 from schemas.commands import CommandRecord
 from schemas.dead_letters import KEPT_BYTES, DeadLetter
 from schemas.dialects import as_text, draft7
+from schemas.heartbeats import Heartbeat
 from schemas.notifications import Notification
 from schemas.operations import Operations
 from schemas.partials import PartialsRecord
@@ -22,6 +23,7 @@ from schemas.topics import (
     BREACHES,
     COMMANDS,
     DEAD_LETTERS,
+    HEARTBEATS,
     NOTIFICATIONS,
     OPERATIONS,
     PARTIALS,
@@ -57,8 +59,9 @@ class Message(NamedTuple):
 
 MESSAGES = (
     Message(OPERATIONS, "operations", Operations, "services"),
+    Message(HEARTBEATS, "heartbeat", Heartbeat, "services"),
     Message(PARTIALS, "partials", PartialsRecord, "opwatch"),
-    Message(AGGREGATES, "aggregate", Aggregate, "opwatch"),
+    Message(AGGREGATES, "aggregate", AggregateRecord, "opwatch"),
     Message(BREACHES, "breach", Breach, "opwatch"),
     Message(COMMANDS, "command", CommandRecord, "services"),
     Message(NOTIFICATIONS, "notification", Notification, "opwatch"),

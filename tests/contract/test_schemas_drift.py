@@ -8,7 +8,7 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator, Draft202012Validator
 
-from schemas.aggregates import Aggregate
+from schemas.aggregates import Aggregate, AggregateRecord, ServiceAggregate
 from schemas.breaches import Breach
 from schemas.dead_letters import DeadLetter, from_headers, to_headers
 from schemas.export import MESSAGES, PREFIX, RULE_FILE, asyncapi, documents, json_schema
@@ -16,6 +16,7 @@ from schemas.notifications import Notification
 from schemas.partials import Partials, PartialsRecord, Progress
 from schemas.topics import TOPICS
 from tests.unit.cli.samples import aggregate
+from tests.unit.streams.services_world import World, beat
 
 DOCS = Path(__file__).parents[2] / "docs"
 #: From the npm package @asyncapi/specs; its $comment says which.
@@ -151,7 +152,11 @@ def messages() -> dict[str, list[Any]]:
             json.loads(Partials.model_validate_json(json.dumps(rows)).model_dump_json()),
             json.loads(Progress(source=1, next_offset=5).model_dump_json()),
         ],
-        "aggregates": [json.loads(aggregate(size="1h", verdict="stable").model_dump_json())],
+        "aggregates": [
+            json.loads(aggregate(size="1h", verdict="stable").model_dump_json()),
+            service_aggregate(),
+        ],
+        "heartbeats": [{"service": "crawler", "sent_at": "2026-03-04T05:06:00Z", "every_s": 5}],
         "breaches": [json.loads(BREACH.model_dump_json())],
         "commands": [
             SILENCE,
@@ -160,6 +165,13 @@ def messages() -> dict[str, list[Any]]:
         "notifications": [json.loads(NOTIFICATION.model_dump_json())],
         "dead-letters": [{name: value.decode() for name, value in to_headers(LETTER)}],
     }
+
+
+def service_aggregate() -> Any:
+    """Return what the measure role publishes of a service."""
+    world = World()
+    world.hears(beat(0, "degraded", message="slow"))
+    return world.look(5)[0]
 
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.topic.name)
@@ -182,8 +194,9 @@ def test_real_messages_fit_the_asyncapi_document(message: Any):
 
 
 def test_what_we_send_always_has_every_field():
-    schema = json_schema(next(message for message in MESSAGES if message.model is Aggregate))
-    assert set(schema["required"]) == set(Aggregate.model_fields)
+    schema = json_schema(next(one for one in MESSAGES if one.model is AggregateRecord))
+    for model in (Aggregate, ServiceAggregate):
+        assert set(schema["$defs"][model.__name__]["required"]) == set(model.model_fields)
 
 
 def test_partials_are_told_apart_by_their_kind():
