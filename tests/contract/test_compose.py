@@ -73,10 +73,12 @@ def test_kafka_is_the_release_the_jars_are():
     assert SERVICES["kafka"]["image"] == f"apache/kafka:{pinned[1]}"
 
 
-def test_the_worker_waits_for_a_healthy_broker_and_reaches_it_inside():
+@pytest.mark.parametrize("name", ["measure", "alert"])
+def test_a_worker_waits_for_a_healthy_broker_and_reaches_it_inside(name: str):
     kafka = SERVICES["kafka"]["environment"]
-    worker = SERVICES["measure"]
+    worker = SERVICES[name]
 
+    assert worker["command"] == f"worker {name}"
     assert worker["depends_on"]["kafka"] == {"condition": "service_healthy"}
     bootstrap = worker["environment"]["OPWATCH_KAFKA_BOOTSTRAP"]
     assert f"INSIDE://{bootstrap}" in kafka["KAFKA_ADVERTISED_LISTENERS"].split(",")
