@@ -55,9 +55,13 @@ class Workers:
         self._processes[name].send_signal(number)
 
     def kill(self, name: str) -> None:
+        self.restart(name)
+
+    def restart(self, name: str, failpoint: str = "") -> None:
+        """Kill a worker and start it anew, to die again at a failpoint."""
         self.signal(name, signal.SIGKILL)
         self._processes[name].wait()
-        self.start(name)
+        self.start(name, failpoint)
 
     def terminate(self, name: str) -> int:
         """End a worker; return its exit status, which must come within 10 s."""
