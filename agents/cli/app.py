@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from agents.cli import config, deadletters, replay, rules, schema, tail, topics, worker
+from agents.cli import (
+    ack,
+    alerts,
+    channels,
+    config,
+    deadletters,
+    replay,
+    rules,
+    schema,
+    silence,
+    tail,
+    topics,
+    why,
+    worker,
+)
 from agents.cli.running import NO, OK, Sentence, fail, reader_left
 
 HELP = """Exact, live success rates and percentiles of operations, from events on Kafka.
@@ -23,9 +37,11 @@ Examples:
   opwatch replay yesterday.jsonl   publish recorded operations
   opwatch deadletters list         see what was refused, and why
   opwatch rules check FILE         find every mistake in a rule file
+  opwatch alerts list              see what fires, and who was told
+  opwatch why 3f9c                 … and why, or why not
 
-Exit codes: 0 ok; 1 the check failed or nothing was found; 2 wrong usage or settings; 3 Kafka
-cannot be reached; 130 Ctrl-C; 143 SIGTERM.
+Exit codes: 0 ok; 1 the check failed, nothing was found or it was refused; 2 wrong usage or
+settings; 3 Kafka cannot be reached, or no alert worker answers; 130 Ctrl-C; 143 SIGTERM.
 """
 
 UNEXPECTED = "this should not happen: {}: {} (OPWATCH_LOG_LEVEL=debug shows where)."
@@ -45,6 +61,12 @@ app.command("tail")(tail.tail)
 app.command("replay")(replay.replay)
 app.add_typer(deadletters.app, name="deadletters")
 app.add_typer(rules.app, name="rules")
+app.add_typer(alerts.app, name="alerts")
+app.command("why")(why.why)
+app.command("why-not")(why.why_not)
+app.command("ack")(ack.ack)
+app.add_typer(silence.app, name="silence")
+app.add_typer(channels.app, name="channels")
 app.add_typer(schema.app, name="schema")
 app.add_typer(config.app, name="config")
 

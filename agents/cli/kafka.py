@@ -48,6 +48,11 @@ class Reader:
         for partition, found in times.items():
             self._consumer.seek(partition, found.offset if found else ends[partition])
 
+    async def from_the_end(self) -> None:
+        """Begin with what is published from now on."""
+        for partition, end in (await self._consumer.end_offsets(self._assigned)).items():
+            self._consumer.seek(partition, end)
+
     async def to_the_end(self) -> AsyncIterator[Any]:
         """Yield the records up to where the topic ends now."""
         ends = await self._consumer.end_offsets(self._assigned)

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
+RULE_FILE = str(ROOT / "config/opwatch.yaml")
 COMMANDS = [
     "worker measure",
+    "worker alert",
     "topics create",
     "topics check",
     "tail",
@@ -21,9 +23,32 @@ COMMANDS = [
     "rules check",
     "rules test",
     "rules backtest",
+    "alerts list",
+    "alerts show",
+    "why",
+    "why-not",
+    "ack",
+    "silence add",
+    "silence list",
+    "silence end",
+    "channels list",
+    "channels test",
+    "channels preview",
     "schema export",
     "config check",
     "config table",
+]
+GROUPS = [
+    "",
+    "worker",
+    "topics",
+    "deadletters",
+    "rules",
+    "alerts",
+    "silence",
+    "channels",
+    "schema",
+    "config",
 ]
 
 
@@ -52,14 +77,14 @@ def test_every_command_helps_with_examples(command: str):
 
 
 def test_no_command_is_left_out():
-    for group in ("", "worker", "topics", "deadletters", "rules", "schema", "config"):
+    for group in GROUPS:
         listed = opwatch(*group.split(), "--help").stdout.partition("Commands:")[2]
         rows = [line for line in listed.splitlines() if line[:2] == "  " != line[2:4]]
         names = {line.split()[0] for line in rows}
         told = {
             command.removeprefix(group).split()[0]
             for command in COMMANDS
-            if command.startswith(group)
+            if command.startswith(group + " ") or not group
         }
         assert names == told
 
@@ -82,6 +107,14 @@ def test_the_version_is_told():
         ["deadletters", "list", "--since", "yesterday"],
         ["deadletters", "redrive", "k", "--all"],
         ["topics", "create", "--partitions", "0"],
+        ["ack", "3f9c"],
+        ["silence", "add", "platform=lever", "--for", "2h", "--comment", "x"],
+        ["silence", "add", 'platform="lever"', "--for", "two hours", "--comment", "x"],
+        ["silence", "add", 'platform="lever"', "--for", "0", "--comment", "x"],
+        ["silence", "add", 'platform="lever"', "--for", "2h", "-c", "x", "--start", "2h"],
+        ["silence", "add", 'platform=~"("', "--for", "2h", "--comment", "x"],
+        ["why-not", "slack_engineering", "--since", "yesterday"],
+        ["channels", "preview", "slack_engineering", "--event", "exploded"],
     ],
     ids=" ".join,
 )
@@ -124,15 +157,47 @@ def test_settings_are_shown_with_their_source_and_without_secrets(tmp_path: Path
         OPWATCH_KAFKA_USERNAME="svc",
         OPWATCH_KAFKA_PASSWORD="hunter2-is-secret",
         OPWATCH_PARTITION="5",
+        OPWATCH_RULE_FILE=RULE_FILE,
     )
     assert answer.returncode == 0
-    shown = {line.split()[0]: line.split()[1:] for line in answer.stdout.splitlines()}
+    shown = {line.split()[0]: line.split()[1:] for line in answer.stdout.splitlines() if line}
     assert shown["OPWATCH_PARTITIONS"] == ["4", "environment"]
     assert shown["OPWATCH_GRACE_S"] == ["5.0", ".env"]
     assert shown["OPWATCH_REPLICATION"] == ["1", "default"]
     assert shown["OPWATCH_KAFKA_PASSWORD"] == ["**********", "environment"]
     assert "hunter2" not in answer.stdout + answer.stderr
     assert "OPWATCH_PARTITION is no setting and has no effect; did you mean" in answer.stderr
+
+
+def test_a_channel_without_its_secret_is_a_warning_and_no_failure(tmp_path: Path):
+    secret = "https://hooks.slack.com/services/T0/B0/a-long-secret-token"
+    answer = opwatch(
+        "config",
+        "check",
+        folder=tmp_path,
+        OPWATCH_RULE_FILE=RULE_FILE,
+        SLACK_WEBHOOK_URL=secret,
+        SMTP_HOST="mail.example.com",
+    )
+    assert answer.returncode == 0
+    assert answer.stderr == (
+        "opwatch: warning: the channel pagerduty_oncall cannot be used: Neither"
+        " PAGERDUTY_SERVICE_KEY nor PAGERDUTY_SERVICE_KEY_FILE is set in the environment.\n"
+    )
+    listed = opwatch(
+        "channels", "list", folder=tmp_path, OPWATCH_RULE_FILE=RULE_FILE, SLACK_WEBHOOK_URL=secret
+    )
+    assert listed.returncode == 0
+    assert "Neither PAGERDUTY_SERVICE_KEY" in " ".join(listed.stdout.split())
+    assert "a-long-secret-token" not in answer.stdout + listed.stdout + answer.stderr
+
+
+def test_a_channel_that_is_not_there_is_a_sentence():
+    answer = opwatch("channels", "preview", "slack_enginering")
+    assert answer.returncode == 1
+    assert answer.stderr == (
+        "opwatch: no channel is called 'slack_enginering'; did you mean slack_engineering?\n"
+    )
 
 
 def test_wrong_settings_fail_the_check_with_every_mistake(tmp_path: Path):
@@ -150,7 +215,12 @@ def test_schemas_are_written_and_checked(tmp_path: Path):
         "operations.json",
         "partials.json",
         "aggregates.json",
+        "heartbeats.json",
+        "breaches.json",
+        "commands.json",
+        "notifications.json",
         "dead-letters.json",
+        "rule-file.json",
         "asyncapi.yaml",
     }
     assert opwatch("schema", "export", "--out", str(tmp_path), "--check").returncode == 0

@@ -1,0 +1,42 @@
+"""Show channels: as fields, and as a table."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from agents.cli.figures import printable
+from schemas.channels import Channel
+
+
+def fields(one: Channel, missing: str | None) -> dict[str, Any]:
+    """Return what there is to say of a channel, for a pipe."""
+    return {
+        "name": one.name,
+        "type": one.type,
+        "enabled": one.enabled,
+        "severities": list(one.severities),
+        "fallback": one.fallback,
+        "missing": missing,
+    }
+
+
+def table(channels: Iterable[Channel], missing: Mapping[str, str]) -> Table:
+    """Return a row a channel."""
+    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("name", "type", "enabled"):
+        shown.add_column(heading, no_wrap=True)
+    for heading in ("severities", "fallback", "secret"):
+        shown.add_column(heading, overflow="fold")
+    for one in channels:
+        lacks = missing.get(one.name)
+        shown.add_row(
+            one.name,
+            one.type,
+            "yes" if one.enabled else Text("no", style="yellow"),
+            ", ".join(one.severities),
+            one.fallback or "–",
+            Text(printable(lacks), style="red") if lacks else "found",
+        )
+    return shown
