@@ -10,6 +10,7 @@ from agents.cli.running import NO, Sentence, console
 
 if TYPE_CHECKING:
     from agents.settings import Settings
+    from schemas.rule_file import RuleFile
 
 HELP = """Look at the settings and where they come from.
 
@@ -28,7 +29,8 @@ app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
 def check() -> None:
     """Check all settings and the rule file, and show where each setting comes from.
 
-    Exit 1 with every mistake at once.
+    Exit 1 with every mistake at once. A channel whose secret is missing here is a warning, no
+    mistake: a file is checked where no secrets are, too.
 
     Examples:
       opwatch config check
@@ -47,7 +49,16 @@ def check() -> None:
     except ValidationError as error:
         raise Sentence("\n".join(mistakes(error)), NO) from None
     _print(chosen)
-    typer.echo(f"\n{summed_up(loaded(Path(chosen.rule_file)))}")
+    rules = loaded(Path(chosen.rule_file))
+    typer.echo(f"\n{summed_up(rules)}")
+    _warn_of_channels(rules.rules)
+
+
+def _warn_of_channels(rules: "RuleFile") -> None:
+    from agents.alert.credentials import missing_secrets
+
+    for name, sentence in missing_secrets(one for one in rules.channels if one.enabled).items():
+        typer.echo(f"opwatch: warning: the channel {name} cannot be used: {sentence}", err=True)
 
 
 @app.command()
