@@ -10,23 +10,20 @@ intervals long. What a service says in the log counts whenever it is read.
 from collections.abc import Iterator, MutableMapping
 from typing import NamedTuple
 
-import msgspec
-
 from schemas.dead_letters import Reason
 from schemas.series import WindowSize
-from streams.aggregates import aggregate_key
-from streams.heartbeats import HEALTHS, Beat, patience_ms
-from streams.series import service_series
+from streams.heartbeats import Beat, patience_ms
+from streams.service_aggregates import Moment, Publication, publication
 from streams.service_rows import (
+    DOWN,
     MOST_BEATS,
-    SILENT,
     Row,
     Span,
     pack_service,
     public,
     unpack_service,
 )
-from streams.sizes import DAY_MS, HOUR_MS, MINUTE_MS, SIZE_MS, SIZES, window_start
+from streams.sizes import DAY_MS, MINUTE_MS, SIZE_MS, SIZES, window_start
 
 __all__ = ["Publication", "Services", "Times"]
 
@@ -46,9 +43,6 @@ RETURN_MS = 10_000
 #: A service that is silent for so long is no more.
 FORGOTTEN_MS = 7 * DAY_MS
 
-_STATUS = (*HEALTHS, "unknown", "down")
-_encode = msgspec.json.Encoder().encode
-
 
 class Times(NamedTuple):
     """How late beats may be, and how long a window waits for them before it is final."""
@@ -56,17 +50,6 @@ class Times(NamedTuple):
     lateness_ms: int
     future_ms: int
     grace_ms: int
-
-
-class Publication(NamedTuple):
-    """A revision to publish."""
-
-    series: str
-    key: bytes
-    value: bytes
-    final: bool
-    changed: bool
-    """Whether the service's status is another than the last one published."""
 
 
 class Services:
@@ -101,7 +84,7 @@ class Services:
     @property
     def down(self) -> int:
         """How many are down, as far as that was published."""
-        return sum(_STATUS[row.told] == "down" for row in self._rows.values())
+        return sum(public(row.told) == DOWN for row in self._rows.values())
 
     # ------------------------------------------------------------------ taking in
 
@@ -220,7 +203,7 @@ class Services:
                 end_ms = start_ms + span_ms
                 is_new = end_ms > row.finals_to_ms
                 if end_ms > from_ms and (is_new or (changed_ms is not None)):
-                    one = self._publication(row, size, start_ms, spans, now_ms)
+                    one = publication(row, size, start_ms, spans, self._moment(now_ms))
                     if one is not None:
                         yield one
                 start_ms = end_ms
@@ -237,59 +220,16 @@ class Services:
             if changed or due[place] <= now_ms:
                 due[place] = now_ms + INTERVAL_MS[size]
                 start_ms = window_start(size, spans[-1].end_ms - 1)
-                one = self._publication(row, size, start_ms, spans, now_ms)
+                one = publication(row, size, start_ms, spans, self._moment(now_ms))
                 if one is not None:
-                    yield one._replace(changed=changed)
+                    yield one
         if changed:
             row.told = spans[-1].health
             self._changed.add(key)
             self._urgent.add(key)
 
-    def _publication(
-        self, row: Row, size: WindowSize, start_ms: int, spans: list[Span], now_ms: int
-    ) -> Publication | None:
-        window_end_ms = start_ms + SIZE_MS[size]
-        end_ms = min(window_end_ms, self._seen_ms)
-        until = [
-            span._replace(end_ms=min(span.end_ms, end_ms))
-            for span in spans
-            if span.start_ms < end_ms
-        ]
-        times = row.times(size, start_ms, until)
-        if not until or (not times.known and end_ms < self._seen_ms - HOUR_MS):
-            return None  # nobody listened for long: history that says nothing
-        health = until[-1].health
-        speaks = row.speaks_at(end_ms)
-        is_now = end_ms == spans[-1].end_ms
-        since_ms = row.since(until)
-        if health == SILENT and is_now and row.silent_since_ms is not None:
-            since_ms = min(since_ms, row.silent_since_ms)
-        row.revision = max(row.revision + 1, now_ms)
-        final = window_end_ms + self._times.grace_ms <= self._seen_ms
-        series = service_series(row.service)
-        known_ms = times.known
-        value = {
-            "version": 1,
-            "kind": "service",
-            "series": {"service": row.service},
-            "window": {"size": size, "start_ms": start_ms, "end_ms": window_end_ms},
-            "revision": row.revision,
-            "final": final,
-            "status": _STATUS[health],
-            "since_ms": since_ms,
-            "silent": health == SILENT,
-            "last_beat_ms": speaks.sent_ms if speaks else None,
-            "every_s": (speaks or row.beats[0]).every_ms / 1000,
-            "message": speaks.message if speaks and public(health) == speaks.health else None,
-            "up_ms": times.up,
-            "degraded_ms": times.degraded,
-            "down_ms": times.down,
-            "unknown_ms": end_ms - start_ms - known_ms,
-            "uptime": (times.up + times.degraded) / known_ms if known_ms else None,
-        }
-        return Publication(
-            series, aggregate_key(series, size, start_ms), _encode(value), final, changed=False
-        )
+    def _moment(self, now_ms: int) -> Moment:
+        return Moment(self._seen_ms, now_ms, self._times.grace_ms)
 
     def _settle(self, row: Row, to_ms: int) -> None:
         """Sum up what is before a time and was published as final."""
