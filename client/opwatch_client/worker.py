@@ -17,6 +17,8 @@ from opwatch_client.loop import Loop
 ARRAY_LENGTH = 500
 ARRAY_BYTES = 500_000
 LINGER_S = 0.2
+#: What the last heartbeats are given at the end.
+LAST_BEATS_S = 1.0
 
 
 class Kafka(Protocol):
@@ -47,6 +49,8 @@ class Worker:
         self._closing = self._hurried = False
         self._awake = asyncio.Event()
         self._kafka: Kafka | None = None
+        self._beats_kafka: Kafka | None = None
+        self._beating: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -90,8 +94,10 @@ class Worker:
 
     def _close(self) -> None:
         self._awake.set()
-        if self._hurried and self._kafka is not None:
-            self._kafka.hurry()
+        if self._hurried:
+            for kafka in (self._kafka, self._beats_kafka):
+                if kafka is not None:
+                    kafka.hurry()
 
     def _work(self) -> None:
         # A host that debugs its own loops is not told of our slow callbacks.
@@ -109,6 +115,7 @@ class Worker:
                 closing = self._closing
                 await self._round_safely(kafka)
                 if closing:
+                    await self._end_beats(LAST_BEATS_S)
                     return
                 if self._buffer.waiting() < ARRAY_LENGTH:
                     await self._linger()
@@ -116,6 +123,7 @@ class Worker:
             if count := self._buffer.abandon():
                 log.warning("opwatch dropped %d operations at its end: Kafka was away", count)
         finally:
+            await self._end_beats(0)
             await kafka.close()
 
     async def _linger(self) -> None:
@@ -141,23 +149,41 @@ class Worker:
 
     async def _round(self, kafka: Kafka) -> None:
         """Publish what waits now."""
-        await self._send_beats(kafka)
+        self._beat()
         left = self._buffer.waiting()
         dropped = self._buffer.stats().dropped
         while left > 0 and (operations := self._array(left)):
             left -= len(operations)
             await self._publish(kafka, operations)
-            await self._send_beats(kafka)
         if (more := self._buffer.stats().dropped - dropped) > 0:
             self._warn("opwatch dropped %d operations: the buffer was full", more)
 
-    async def _send_beats(self, kafka: Kafka) -> None:
-        """Send the heartbeats that wait: before operations, of which there may be many."""
-        while self._beats:
-            try:
-                await kafka.send_beat(*self._beats.popleft())
-            except RecordRefused as refusal:
-                self._warn("opwatch dropped a heartbeat: %s", refusal)
+    def _beat(self) -> None:
+        """Send the heartbeats that wait, beside the operations and over another connection.
+
+        Neither waits for the other, also where one of the topics does not exist.
+        """
+        if self._beats and (self._beating is None or self._beating.done()):
+            self._beating = asyncio.create_task(self._send_beats())
+
+    async def _send_beats(self) -> None:
+        kafka = self._beats_kafka = self._beats_kafka or self._connect(self._failed)
+        if self._hurried:
+            kafka.hurry()
+        with contextlib.suppress(Unreachable):
+            while self._beats:
+                try:
+                    await kafka.send_beat(*self._beats.popleft())
+                except RecordRefused as refusal:
+                    self._warn("opwatch dropped a heartbeat: %s", refusal)
+
+    async def _end_beats(self, timeout_s: float) -> None:
+        """Give the last heartbeats a moment, then let their connection go."""
+        if self._beating is not None:
+            await asyncio.wait({self._beating}, timeout=timeout_s)
+            self._beating.cancel()
+        if self._beats_kafka is not None:
+            await self._beats_kafka.close()
 
     def _array(self, most: int) -> list[bytes]:
         """Take and encode what fits into one record."""

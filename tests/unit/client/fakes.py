@@ -18,6 +18,7 @@ class FakeKafka:
         self.records: list[bytes] = []
         self.beats: list[tuple[bytes, dict[str, Any]]] = []
         self.largest = 10**9
+        self.takes_beats = True
         self.threads: set[int] = set()
         self.connections = 0
         self.closed = 0
@@ -41,6 +42,8 @@ class FakeKafka:
         self.records.append(record)
 
     async def send_beat(self, service: bytes, record: bytes) -> None:
+        while not self.takes_beats:  # noqa: ASYNC110 - as where Kafka is away, below
+            await asyncio.sleep(0.005)
         await self._take(record)
         self.beats.append((service, json.loads(record)))
 

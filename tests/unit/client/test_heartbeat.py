@@ -105,3 +105,16 @@ def test_a_body_that_raises_is_not_said_to_be_down(kafka: FakeKafka):
     assert opwatch.close(5)
 
     assert [said["status"] for _, said in kafka.beats] == ["up"]
+
+
+def test_operations_do_not_wait_for_beats_that_nobody_takes(kafka: FakeKafka):
+    kafka.takes_beats = False  # the topic does not exist
+    with opwatch.heartbeat("crawler"):
+        opwatch.record(operation="a", success=True, duration_ms=1)
+        assert opwatch.flush(5)
+    began = time.monotonic()
+    opwatch.close(5)
+
+    assert len(kafka.operations) == 1
+    assert kafka.beats == []
+    assert time.monotonic() - began < 3
