@@ -139,7 +139,7 @@ class Windows:
             self._schedule.advance(low_ms, now_ms)
 
     def collect(self, now_ms: int, *, finals_only: bool = False) -> Iterator[Publication]:
-        """Yield what is due, children before their parents.
+        """Yield what is due, children before their parents, earlier ones before later ones.
 
         What is yielded is due no more; what changes meanwhile becomes due again. What is final
         is judged by the last `advance`, since only that made the children due as well.
@@ -150,7 +150,8 @@ class Windows:
         """
         schedule = self._schedule
         for size in SIZES:
-            for window in schedule.due(size, now_ms):
+            # A final minute promises rules that all earlier ones of the partition were told before.
+            for window in sorted(schedule.due(size, now_ms), key=_start_of):
                 final = schedule.is_final(window)
                 if finals_only and not final:
                     continue
@@ -302,6 +303,10 @@ class Windows:
         self.watermarks.remember(newest_ms)
         self.admission.resume(five.series, five.end_ms)
         self._rows.forget()
+
+
+def _start_of(window: Window) -> int:
+    return window.start_ms
 
 
 def _begun(children: list[tuple[int, int]]) -> list[tuple[int, int]]:
