@@ -38,7 +38,7 @@ def check() -> None:
     """
     from pydantic import ValidationError
 
-    from agents.cli.settings_view import unknown_variables
+    from agents.cli.settings_view import source_of, unknown_variables
     from agents.settings import Settings, mistakes
 
     for name, meant in unknown_variables():
@@ -49,6 +49,9 @@ def check() -> None:
     except ValidationError as error:
         raise Sentence("\n".join(mistakes(error)), NO) from None
     _print(chosen)
+    if source_of("rule_file") == "default" and not Path(chosen.rule_file).exists():
+        typer.echo(f"\nno rules: there is no {chosen.rule_file}, nor an OPWATCH_RULE_FILE")
+        return
     rules = loaded(Path(chosen.rule_file))
     typer.echo(f"\n{summed_up(rules)}")
     _warn_of_channels(rules.rules)
