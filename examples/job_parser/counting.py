@@ -13,8 +13,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agents.settings import Settings
 from schemas.aggregates import Aggregate
+from schemas.breaches import Breach
 from schemas.fast import struct_of
-from schemas.topics import AGGREGATES
+from schemas.topics import AGGREGATES, BREACHES
 from streams import digests
 
 #: A revision of fewer operations says too little to be called the worst.
@@ -129,10 +130,17 @@ def _percentiles(minutes: Iterable[Any]) -> list[float]:
     return digests.quantiles(digests.merge(packed, engine, digests.FINAL_LIMIT), engine, _RANKS)
 
 
+class Published(NamedTuple):
+    """What opwatch published meanwhile."""
+
+    aggregates: list[Any]
+    breaches: list[tuple[Breach, int]]
+    """With the time the broker had each, epoch ms."""
+
+
 @asynccontextmanager
-async def aggregates(settings: Settings) -> AsyncIterator[AsyncIterator[list[Any]]]:
+async def published(settings: Settings) -> AsyncIterator[AsyncIterator[Published]]:
     """Yield what is published, from the beginning and on, in batches, also empty ones."""
-    topic = settings.topic(AGGREGATES)
     consumer = AIOKafkaConsumer(
         **settings.kafka(),
         group_id=None,
@@ -140,20 +148,28 @@ async def aggregates(settings: Settings) -> AsyncIterator[AsyncIterator[list[Any
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=4 * 1024 * 1024,
     )
+    breaches = TopicPartition(settings.topic(BREACHES), 0)
+    topic = settings.topic(AGGREGATES)
     try:
         await consumer.start()
-        consumer.assign([TopicPartition(topic, n) for n in range(settings.partitions)])
-        yield _batches(consumer)
+        consumer.assign([breaches, *(TopicPartition(topic, n) for n in range(settings.partitions))])
+        yield _batches(consumer, breaches)
     finally:
         await consumer.stop()
 
 
-async def _batches(consumer: AIOKafkaConsumer) -> AsyncIterator[list[Any]]:
+async def _batches(
+    consumer: AIOKafkaConsumer, breaches: TopicPartition
+) -> AsyncIterator[Published]:
     decoder = msgspec.json.Decoder(struct_of(Aggregate))
     while True:
         fetched = await consumer.getmany(timeout_ms=_POLL_MS)
+        opened = fetched.pop(breaches, [])
         records = [record for some in fetched.values() for record in some]
-        yield [one for record in records if (one := _decoded(decoder, record.value)) is not None]
+        yield Published(
+            [one for record in records if (one := _decoded(decoder, record.value)) is not None],
+            [(Breach.model_validate_json(record.value), record.timestamp) for record in opened],
+        )
 
 
 def _decoded(decoder: Any, value: bytes | None) -> Any:

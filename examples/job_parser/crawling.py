@@ -1,7 +1,6 @@
 """Take one job post after the other through fetching, parsing and scoring, all of it measured."""
 
 import asyncio
-import contextlib
 import itertools
 import random
 import time
@@ -34,9 +33,10 @@ class _Crawl(NamedTuple):
 class Crawler:
     """Visits posts at each platform's pace; what it cannot keep up with it leaves out."""
 
-    def __init__(self, fetcher: Fetcher) -> None:
-        """Visit nothing yet."""
+    def __init__(self, fetcher: Fetcher, on_failure: Callable[[str], None]) -> None:
+        """Visit nothing yet; `on_failure` is told of the platform of each post that failed."""
         self.jobs = 0
+        self._on_failure = on_failure
         self.left_out = 0
         self._fetcher = fetcher
         self._pages: TtlCache[bytes] = TtlCache(PAGES_KEPT)
@@ -82,12 +82,13 @@ class Crawler:
     async def _work(self, crawl: _Crawl) -> None:
         while True:
             number = await crawl.queue.get()
-            # What goes wrong was measured where it did; the next post waits.
-            with contextlib.suppress(Exception):
+            try:
                 page = await self.fetch_page(crawl.platform, number)
                 job = crawl.parse(page)
                 score(crawl.platform, job)
                 self.jobs += 1
+            except Exception:  # noqa: BLE001 - it was measured where it happened; the next one waits
+                self._on_failure(crawl.platform)
             crawl.queue.task_done()
 
     async def fetch_page(self, platform: str, number: int) -> bytes:

@@ -1,7 +1,8 @@
 """Show opwatch measuring a real service: `make demo` (FOR=120, DEGRADE=1).
 
-It starts a worker and the job parser on the stack's Kafka, shows the live table, and at the end
-compares what was published with what was counted. All it started it ends.
+It starts the workers, the job parser and receivers that stand in for Slack, PagerDuty and a mail
+server, shows the live table, the breaches and who was told, and at the end compares what was
+published with what was counted. All it started it ends.
 """
 
 import asyncio
@@ -23,15 +24,20 @@ from agents import topics
 from agents.cli.running import console as make_console
 from agents.settings import Settings
 from examples.job_parser import screen, summary
-from examples.job_parser.counting import Counts, aggregates
+from examples.job_parser.counting import Counts, Published, published
 from examples.job_parser.crawling import PAGE_TTL_S
 from examples.job_parser.parser_process import ParserEnded, ParserProcess
+from examples.job_parser.receivers import Receivers
 from examples.job_parser.summary import Run, Trouble
 from examples.job_parser.supervising import NeverRuns, Supervised
+from examples.job_parser.telling import Telling
 from stack import bringup
 from stack.net import free_port
 
 _FOR_S = 60.0
+#: With DEGRADE=1 it lasts until what opened is resolved and told, at most this.
+_DEGRADED_FOR_S = 200.0
+_TOLD_S = 3.0
 _PARTITIONS = 4
 _REFRESH_S = 0.5
 #: A Kafka that has just been brought up answers within this.
@@ -49,6 +55,7 @@ _NO = {"", "0", "no", "off", "false"}
 #: Of the environment's OPWATCH_…, what says how to reach Kafka; the rest would make a demo differ.
 _KEPT = ("OPWATCH_KAFKA_", "OPWATCH_REPLICATION", "OPWATCH_STACK_")
 _WORKER = ("agents.cli", "worker", "measure")
+_ALERTER = ("agents.cli", "worker", "alert")
 _MOCK_WORKER = ("examples.job_parser.mock_worker",)
 _RULES = Path(__file__).with_name("rules.yaml")
 _MOCKED = (
@@ -83,6 +90,9 @@ class Demo:
         self._console: Console = make_console()
         self._screen = screen.Screen(self._console)
         self._counts = Counts()
+        self._telling = Telling()
+        self._receivers = Receivers(self._telling.message)
+        self._alerter: Supervised | None = None
         self._notice, self._alarming = "", False
         self._trouble: Trouble | None = None
         self._begun_s = time.monotonic()
@@ -106,7 +116,7 @@ class Demo:
         await self._make_topics()
         exact = False
         try:
-            async with self._running() as running, aggregates(self.settings) as batches:
+            async with self._running() as running, published(self.settings) as batches:
                 following = asyncio.create_task(self._follow(batches))
                 try:
                     with self._screen:
@@ -116,6 +126,7 @@ class Demo:
                     result = self._result()
                     exact = summary.agrees(result, self._counts)
                     summary.tell(result, self._counts, self._console)
+                    self._telling.tell(self._console)
                     if self.mocked:
                         self._console.print(_MOCKED, style="bold red")
                 finally:
@@ -139,7 +150,7 @@ class Demo:
 
     @contextlib.asynccontextmanager
     async def _running(self) -> AsyncIterator[set["asyncio.Task[None]"]]:
-        """Start the worker and the parser; end them in any case."""
+        """Start the workers, the receivers and the parser; end them in any case."""
         tasks = {
             asyncio.create_task(self._worker.run()),
             asyncio.create_task(
@@ -149,15 +160,29 @@ class Demo:
             ),
         }
         try:
+            if not self.mocked:
+                tasks.add(asyncio.create_task((await self._make_alerter()).run()))
             yield tasks
         finally:
             await self._parser.end()
-            if not await self._worker.end():
-                self._console.print("the worker did not end in time and was killed")
+            for worker in filter(None, (self._alerter, self._worker)):
+                if not await worker.end():
+                    self._console.print("a worker did not end in time and was killed")
+            await self._receivers.end()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._parser.end()  # if it was only just starting
+
+    async def _make_alerter(self) -> Supervised:
+        told = await self._receivers.start(self._folder, _RULES)
+        self._alerter = Supervised(
+            [sys.executable, "-m", *_ALERTER],
+            self._environment | told | {"OPWATCH_HTTP_PORT": str(free_port())},
+            self._folder / "alerter.log",
+            self._notify,
+        )
+        return self._alerter
 
     def _parser_options(self) -> list[str]:
         if not self._degrade:
@@ -166,9 +191,11 @@ class Demo:
         for_s = min(_TROUBLE_FOR_S, self._for_s * _TROUBLE_SHARE)
         return [f"--trouble-after={after_s:g}", f"--trouble-for={for_s:g}"]
 
-    async def _follow(self, batches: AsyncIterator[list[Any]]) -> None:
+    async def _follow(self, batches: AsyncIterator[Published]) -> None:
         async for batch in batches:
-            for aggregate in batch:
+            for breach, told_ms in batch.breaches:
+                self._telling.breach(breach, told_ms)
+            for aggregate in batch.aggregates:
                 self._counts.update(aggregate)
                 if screen.wants(aggregate):
                     self._screen.table.update(aggregate)
@@ -191,6 +218,8 @@ class Demo:
         while self._elapsed_s < self._for_s and not stopping.done():
             _raise_from(tasks)
             self._screen.show(self._moment())
+            if self._telling.is_over and self._degrade:
+                self._for_s = min(self._for_s, self._elapsed_s + _TOLD_S)
             await asyncio.wait(
                 [stopping, *tasks],
                 timeout=min(_REFRESH_S, max(0.0, self._for_s - self._elapsed_s)),
@@ -240,6 +269,7 @@ class Demo:
             per_second=self._parser.per_second,
             notice=self._notice,
             alarming=self._alarming,
+            happened=self._telling.lines(),
             hints=self._hints(),
         )
 
@@ -269,6 +299,9 @@ class Demo:
         self._screen.tell(sentence)
 
     def _on_parser(self, what: str, said: dict[str, Any]) -> None:
+        if what == "failing":
+            self._telling.failing_ms = self._telling.failing_ms or said["at_ms"]
+            return
         names = " and ".join(said["platforms"])
         if what == "trouble":
             self._trouble = Trouble(said["platforms"], said["at_ms"], None)
@@ -278,6 +311,7 @@ class Demo:
             )
         elif self._trouble is not None:
             self._trouble = self._trouble._replace(ended_ms=said["at_ms"])
+            self._telling.recovered_ms = said["at_ms"]
             self._notify(
                 f"{names} have recovered; cut pages fail until the cache drops them"
                 f" ({PAGE_TTL_S:g} s)"
@@ -301,8 +335,9 @@ def _ours(environment: Mapping[str, str]) -> dict[str, str]:
 
 def _seconds(environment: Mapping[str, str]) -> float | None:
     """Return for how long to run; None where FOR is no such thing."""
+    degrade = environment.get("DEGRADE", "").lower() not in _NO
     try:
-        seconds = float(environment.get("FOR") or _FOR_S)
+        seconds = float(environment.get("FOR") or (_DEGRADED_FOR_S if degrade else _FOR_S))
     except ValueError:
         return None
     return seconds if 0 < seconds < float("inf") else None
@@ -329,7 +364,7 @@ async def _main(for_s: float, folder: Path) -> int:
 
 def _tell_what_next() -> None:
     print(
-        "\nnext: make demo DEGRADE=1    two sites break for a while, and the table shows it\n"
+        "\nnext: make demo DEGRADE=1    two sites break for a while: who is told, and how soon\n"
         "      kill -9 the worker       its pid is shown while the demo runs\n"
         "      opwatch tail             the same table beside a running demo; the line is shown"
     )

@@ -24,11 +24,10 @@ class ParserProcess:
     """The service under measurement; its word on what it published is the client's own."""
 
     def __init__(self, on_event: Callable[[str, dict[str, Any]], None]) -> None:
-        """Start nothing yet; `on_event` is told of `trouble` and `recovered`."""
+        """Start nothing yet; `on_event` is told what befalls the sites."""
         self.published = 0
         self.pending = 0
         self.dropped = 0
-        self.troubled: Sequence[str] = ()
         self.serving = asyncio.Event()
         self.ended_well = False
         self._on_event = on_event
@@ -98,7 +97,6 @@ class ParserProcess:
             self._reports.append((time.monotonic(), self.published))
             self.ended_well = what == "ended"
         else:
-            self.troubled = said["platforms"] if what == "trouble" else ()
             self._on_event(what, said)
 
 

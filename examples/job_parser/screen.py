@@ -30,6 +30,8 @@ class Moment(NamedTuple):
     notice: str
     """What happened last, or goes on."""
     alarming: bool
+    happened: list[str]
+    """The latest breaches and messages, a line each."""
     hints: tuple[str, ...]
 
 
@@ -86,7 +88,8 @@ class Screen:
         above = [_line(_headline(moment), "bold"), _line(_figures(moment))]
         if moment.notice:
             above.append(_line(moment.notice, "bold red" if moment.alarming else "yellow"))
-        below = [_line(hint, "dim") for hint in moment.hints]
+        below = [_line(line, "cyan") for line in moment.happened]
+        below += [_line(hint, "dim") for hint in moment.hints]
         rows = None
         if self._console.is_terminal:
             rows = self._console.height - len(above) - len(below) - _FRAME

@@ -31,14 +31,22 @@ async def serve(
     """Crawl until told to stop; let the sites get into trouble for a while where asked to."""
     site = Site()
     fetcher = Fetcher(LOOPBACK, await site.start())
-    crawler = Crawler(fetcher)
+    failing: set[str] = set()
+
+    def failed(platform: str) -> None:
+        if platform in site.in_trouble and platform not in failing:
+            failing.add(platform)
+            say("failing", platform=platform)
+
+    crawler = Crawler(fetcher, failed)
     crawl = asyncio.create_task(crawler.run(stopped))
     beside = [asyncio.create_task(_report(crawler))]
     if trouble_after_s is not None:
         beside.append(asyncio.create_task(_trouble(site, trouble_after_s, trouble_for_s)))
     say("serving")
     try:
-        await crawl
+        async with opwatch.heartbeat("job-parser", every=2):
+            await crawl
     finally:
         for task in beside:
             task.cancel()

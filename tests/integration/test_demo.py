@@ -80,16 +80,19 @@ def demo(kafka: str, tmp_path: Path) -> Iterator[type[Running]]:
 
 
 def test_all_that_is_published_is_counted_and_nothing_stays(kafka: str, demo: type[Running]):
-    running = demo(FOR="12", DEGRADE="1")
+    running = demo(FOR="30", DEGRADE="1")
     prefix = running.says(r"OPWATCH_TOPIC_PREFIX=(\S+)")[1]
+    running.says("counted")
     children = running.children()
-    assert len(children) == 2
+    assert len(children) == 4  # two workers, the job parser, the receivers
 
     assert running.counted_exactly() > 5_000
     assert re.search(
         r"lever and workday were in trouble from [\d:]+ UTC until [\d:]+", running.said
     )
     assert re.search(r"cache hit rate: ashby \d", running.said)
+    assert re.search(r"breach +opened +high +error rate of \*\{platform=\"lever", running.said)
+    assert re.search(r"slack +told +\S+ \[HIGH] high_error_rate", running.said)
     assert not any(child.is_running() for child in children)
     # Deleted topics are gone for a client a moment later than for their controller.
     admin = AdminClient({"bootstrap.servers": kafka})
