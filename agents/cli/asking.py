@@ -4,6 +4,7 @@ import asyncio
 import getpass
 import time
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -22,6 +23,7 @@ from streams.stories.answer import Answer
 ANSWER_S = 10.0
 #: Another one takes over within its session timeout; a receiver is tried again in between.
 DELIVERY_S = 30.0
+PUBLISH_S = 15.0
 NO_WORKER = (
     "no alert worker answers; the command stands on the topic and will be read when one runs"
     " (`opwatch worker alert`)."
@@ -66,14 +68,26 @@ async def ask(settings: Settings, asked: Command, key: str, *, follow: bool = Fa
     Raises:
         Sentence: nobody decides in time.
     """
+    (answer,) = await ask_all(settings, [(asked, key)], follow=follow)
+    return answer
+
+
+async def ask_all(
+    settings: Settings, asked: Sequence[tuple[Command, str]], *, follow: bool = False
+) -> list[Answer]:
+    """Publish commands with their keys and return what was decided, of each at least something.
+
+    Raises:
+        Sentence: nobody decides in time; or not upon all of them.
+    """
     await partitions(settings, settings.topic(COMMANDS))  # says it well if there is none
     async with reader(settings, settings.topic(NOTIFICATIONS), committed=True) as decisions:
         await decisions.from_the_end()
-        answer = Answer(await _publish(settings, asked, key))
-        await _listen(decisions, answer, follow=follow)
-    if answer.said is None:
+        answers = [Answer(offset) for offset in await _publish(settings, asked)]
+        await _listen(decisions, answers, follow=follow)
+    if any(answer.said is None for answer in answers):
         raise Sentence(NO_WORKER, UNREACHABLE)
-    return answer
+    return answers
 
 
 def told(answer: Answer) -> Notification:
@@ -90,26 +104,38 @@ def told(answer: Answer) -> Notification:
     return last
 
 
-async def _publish(settings: Settings, asked: Command, key: str) -> int:
+async def _publish(settings: Settings, asked: Sequence[tuple[Command, str]]) -> list[int]:
     producer = AIOKafkaProducer(**settings.kafka(), acks="all", enable_idempotence=True)
+    topic = settings.topic(COMMANDS)
     try:
         await producer.start()
-        value = asked.model_dump_json().encode()
-        topic = settings.topic(COMMANDS)
-        sent = await asyncio.wait_for(producer.send_and_wait(topic, value, key=key.encode()), 15)
-        return int(sent.offset)
+        async with asyncio.timeout(PUBLISH_S):
+            sent = [
+                await producer.send(topic, one.model_dump_json().encode(), key=key.encode())
+                for one, key in asked
+            ]
+            return [record.offset for record in await asyncio.gather(*sent)]
     finally:
         await asyncio.wait_for(producer.stop(), 10)
 
 
-async def _listen(decisions: Reader, answer: Answer, *, follow: bool) -> None:
-    now = time.monotonic()
-    answer_by, outcome_by = now + ANSWER_S, now + DELIVERY_S
+async def _listen(decisions: Reader, answers: Sequence[Answer], *, follow: bool) -> None:
+    """Take decisions in until all is said, or nobody has said anything for too long."""
+    heard = begun = time.monotonic()
     async for records in decisions.onwards():
-        for record in records:
-            decision = parse_decision(record) if record.value is not None else None
-            if decision is not None:
+        said = sum(answer.said is not None for answer in answers)
+        for decision in filter(None, map(parse_decision, records)):
+            for answer in answers:
                 answer.take(decision)
-        waits = answer.said is None or (follow and not answer.refused and answer.outcome is None)
-        if not waits or time.monotonic() > (answer_by if answer.said is None else outcome_by):
+        now = time.monotonic()
+        if sum(answer.said is not None for answer in answers) > said:
+            heard = now
+        if any(answer.said is None for answer in answers):
+            if now - heard > ANSWER_S:
+                return
+        elif not (follow and any(_pending(one) for one in answers)) or now - begun > DELIVERY_S:
             return
+
+
+def _pending(answer: Answer) -> bool:
+    return not answer.refused and answer.outcome is None

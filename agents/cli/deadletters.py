@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 HELP = """See what was refused and why; send it back mended.
 
-A dead letter's key says where it stood: topic/partition/offset/index, with - for no index.
+A dead letter's key says where it stood: topic/partition/offset/index, with - for no index. A
+message that could not be delivered is one too: its key ends in the delivery.
 
 \b
 Examples:
@@ -135,9 +136,13 @@ def redrive(
     what was redriven before, what was kept in part only, what would be refused again, and what
     happened too long ago to be counted. Exit 1 if any was refused.
 
+    A message that could not be delivered (reason undelivered) is tried again by the alert worker;
+    exit 3 if none answers.
+
     Examples:
       opwatch deadletters redrive opwatch.operations/3/1742/- opwatch.operations/3/1743/-
       opwatch deadletters redrive --reason invalid_operation --through 'jq -c .platform="lever"'
+      opwatch deadletters redrive --reason undelivered
       opwatch deadletters redrive --all --dry-run
     """
     _known(reason)
@@ -157,9 +162,11 @@ def redrive(
 
 
 def _tell(report: "Report", *, dry_run: bool, by_key: bool) -> int:
-    from agents.cli.redrive import Go, Refused
+    from agents.cli.redrive import Again, Refused
 
-    gone = [letter for letter, answer in report.verdicts if isinstance(answer, Go)]
+    gone = [
+        (letter, answer) for letter, answer in report.verdicts if not isinstance(answer, Refused)
+    ]
     refused = [
         (letter, answer) for letter, answer in report.verdicts if isinstance(answer, Refused)
     ]
@@ -167,10 +174,12 @@ def _tell(report: "Report", *, dry_run: bool, by_key: bool) -> int:
     if not by_key:  # they were not asked for by name: that is no failure
         refused = [(letter, answer) for letter, answer in refused if not answer.already]
     did = "would be redriven" if dry_run else "redriven"
-    for letter in gone[:TELL]:
-        typer.echo(f"{letter.key} {did} to {letter.about.topic}")
-    for letter, answer in refused[:TELL]:
-        typer.echo(f"opwatch: {letter.key} {answer.why}.", err=True)
+    for letter, answer in gone[:TELL]:
+        said = f": {answer.sentence}" if isinstance(answer, Again) and answer.sentence else ""
+        target = "its channel" if isinstance(answer, Again) else letter.about.topic
+        typer.echo(f"{letter.key} {did} to {target}{said}")
+    for letter, refusal in refused[:TELL]:
+        typer.echo(f"opwatch: {letter.key} {refusal.why}.", err=True)
     for key in report.unknown:
         typer.echo(f"opwatch: there is no dead letter {key}.", err=True)
     if not by_key or len(gone) > TELL or len(refused) > TELL:

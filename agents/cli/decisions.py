@@ -91,6 +91,8 @@ async def _each(settings: Settings, topic: Topic, take: Callable[[Any], None]) -
 
 
 def _parsed(model: type[Model], record: Any) -> Model | None:
+    if record.value is None:
+        return None
     try:
         return model.model_validate_json(record.value)
     except ValidationError:  # of a kind or version this program does not know

@@ -16,6 +16,14 @@ class Go(NamedTuple):
     value: bytes
 
 
+class Again(NamedTuple):
+    """It is a message that was given up: the alert role is asked to try it once more."""
+
+    delivery: str
+    sentence: str = ""
+    """What the alert role said."""
+
+
 class Refused(NamedTuple):
     """It may not, for this reason."""
 
@@ -30,6 +38,8 @@ def before_fix(letter: Letter, redriven_at_ms: int | None, settings: Settings) -
     target = settings.topic(OPERATIONS)
     if redriven_at_ms is not None:
         return Refused(f"was already redriven at {when(redriven_at_ms)} UTC", already=True)
+    if about.delivery is not None:
+        return None
     if about.topic != target:
         return Refused(f"came from {about.topic}; only what came from {target} can go back")
     if about.reason == "window_expired":

@@ -4,18 +4,19 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 
 from agents.cli.kafka import partitions
 from agents.cli.letters import REDRIVEN_AT, REDRIVEN_TO, Letter, Letters, read
-from agents.cli.redrive import Go, Refused, after_fix, before_fix
+from agents.cli.redelivering import again, redeliver
+from agents.cli.redrive import Again, Go, Refused, after_fix, before_fix
 from agents.cli.running import NO, Sentence
 from agents.settings import Settings
 from schemas.dead_letters import DeadLetter
-from schemas.topics import DEAD_LETTERS, OPERATIONS
+from schemas.topics import COMMANDS, DEAD_LETTERS, OPERATIONS, Topic
 
 #: The header that says of which dead letter a record is the second try.
 REDRIVE_OF = "opwatch-redrive-of"
@@ -28,7 +29,7 @@ class Verdict(NamedTuple):
     """What became of a letter."""
 
     letter: Letter
-    answer: Go | Refused
+    answer: Go | Again | Refused
 
 
 class Report(NamedTuple):
@@ -70,13 +71,29 @@ async def redrive(
                 chunk = going[start : start + CHUNK]
                 await _publish(producer, settings, chunk)
                 done += len(chunk)
+            return await _messages(producer, settings, report)
     except (ProducerFenced, IllegalOperation):  # the latter when it is noticed between two sends
         raise Sentence(
             f"another redrive took over after {done} of this one's letters; run it again for the"
             " rest: nothing goes twice.",
             NO,
         ) from None
-    return report
+
+
+async def _messages(producer: AIOKafkaProducer, settings: Settings, report: Report) -> Report:
+    """Have messages that were given up tried again, and mark the letters of those that are."""
+    asked = [(letter, again) for letter, again in report.verdicts if isinstance(again, Again)]
+    if not asked:
+        return report
+    answers = await redeliver(settings, [again for _, again in asked])
+    told = {letter.key: answer for (letter, _), answer in zip(asked, answers, strict=True)}
+    tried = [letter for letter, _ in asked if isinstance(told[letter.key], Again)]
+    if tried:
+        async with producer.transaction():
+            for letter in tried:
+                await _mark(producer, settings, letter, COMMANDS)
+    verdicts = [Verdict(letter, told.get(letter.key, was)) for letter, was in report.verdicts]
+    return Report(verdicts, report.unknown)
 
 
 async def _judged(
@@ -91,7 +108,11 @@ async def _judged(
     for letter in letters.by_key.values():
         if not chosen(letter.key, letter.about):
             continue
-        answer: Go | Refused | None = before_fix(letter, letters.redriven.get(letter.key), settings)
+        answer: Go | Again | Refused | None = before_fix(
+            letter, letters.redriven.get(letter.key), settings
+        )
+        if answer is None and letter.about.delivery is not None:
+            answer = again(letter.about.delivery, through)
         if answer is None:
             fixed = await _fixed(letter.value, through)
             now_ms = int(time.time() * 1000)
@@ -106,23 +127,29 @@ async def _judged(
 async def _publish(
     producer: AIOKafkaProducer, settings: Settings, chunk: Sequence[tuple[Letter, Go]]
 ) -> None:
-    dead_letters = settings.topic(DEAD_LETTERS)
     target = settings.topic(OPERATIONS)
     async with producer.transaction():
         sent = []
         for letter, answer in chunk:
-            key = letter.key.encode()
-            now = str(int(time.time() * 1000)).encode()
+            headers = [(REDRIVE_OF, letter.key.encode())]
             sent += [
-                await producer.send(target, answer.value, headers=[(REDRIVE_OF, key)]),
-                await producer.send(
-                    dead_letters,
-                    b"",
-                    key=key,
-                    headers=[(REDRIVEN_AT, now), (REDRIVEN_TO, target.encode())],
-                ),
+                await producer.send(target, answer.value, headers=headers),
+                await _mark(producer, settings, letter, OPERATIONS),
             ]
         await asyncio.gather(*sent)
+
+
+async def _mark(
+    producer: AIOKafkaProducer, settings: Settings, letter: Letter, target: Topic
+) -> "asyncio.Future[Any]":
+    """Send the marker that says when, and to which topic, a letter was redriven."""
+    now = str(int(time.time() * 1000)).encode()
+    headers = [(REDRIVEN_AT, now), (REDRIVEN_TO, settings.topic(target).encode())]
+    topic = settings.topic(DEAD_LETTERS)
+    sent: asyncio.Future[Any] = await producer.send(
+        topic, b"", key=letter.key.encode(), headers=headers
+    )
+    return sent
 
 
 async def _fixed(value: bytes, through: str | None) -> bytes | Refused:

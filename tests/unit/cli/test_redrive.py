@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from agents.cli.letters import Letter, glimpse, span, when
-from agents.cli.redrive import Go, Refused, after_fix, before_fix, parse
+from agents.cli.redelivering import again
+from agents.cli.redrive import Again, Go, Refused, after_fix, before_fix, parse
 from agents.settings import Settings
 from schemas.dead_letters import DeadLetter
 
@@ -132,3 +133,15 @@ def test_a_time_beyond_the_calendar_is_still_told():
 def test_bytes_are_shown_in_one_harmless_line():
     assert glimpse(b"a\nb\x1b[31m\xff", 80) == "a·b·[31m\ufffd"
     assert glimpse(b"x" * 100, 10) == "x" * 9 + "…"
+
+
+def test_a_message_is_tried_again_and_never_mended():
+    given_up = letter(topic="opwatch.breaches", reason="undelivered", delivery="d1", truncated=True)
+
+    assert given_up.key == "opwatch.breaches/0/1/d1"
+    assert before_fix(given_up, None, SETTINGS) is None
+    assert again("d1", None) == Again("d1")
+    assert isinstance(again("d1", "cat"), Refused)
+    already = before_fix(given_up, NOW_MS, SETTINGS)
+    assert already is not None
+    assert already.already
