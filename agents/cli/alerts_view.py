@@ -44,9 +44,9 @@ def fields(one: Standing) -> dict[str, Any]:
 def print_table(shown: Iterable[Standing]) -> None:
     """Print a row an alert."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("alert", "state", "severity", "since (UTC)"):
+    for heading in ("alert", "state", "severity", "since (UTC)", "rule"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("rule", "series", "told"):
+    for heading in ("series", "told"):
         table.add_column(heading, overflow="fold")
     for one in shown:
         breach = one.breach
@@ -54,7 +54,7 @@ def print_table(shown: Iterable[Standing]) -> None:
             breach.fingerprint[:SHORT],
             state(one),
             Text(breach.severity, style=STYLES[breach.severity]),
-            brief(breach.opened_ms),
+            brief(breach.opened_ms)[:-3],
             Text(printable(breach.rule)),
             Text(printable(breach.series)),
             Text(printable(told(one.tellings))),

@@ -77,7 +77,8 @@ def print_story(one: Standing, entries: Iterable[Entry], earlier: int) -> None:
         )
     out.print(table)
     if earlier:
-        out.print(f"\nIt fired {earlier} times before: --all tells of those too.")
+        times = "once" if earlier == 1 else f"{earlier} times"
+        out.print(f"\nIt fired {times} before: --all tells of that too.")
 
 
 def untold_fields(one: Untold) -> dict[str, Any]:
@@ -100,14 +101,8 @@ def print_untold(channel: str, groups: Sequence[Group], since_ms: int) -> None:
     """Print the reasons, the most frequent first, and what each was about."""
     out = console()
     held = sum(len(one.decisions) for one in groups if one.reason != NOT_ROUTED)
-    out.print(
-        Text(
-            printable(
-                f"{held} times something was not told to {channel}, or not at once, since"
-                f" {moment(since_ms)}."
-            )
-        )
-    )
+    said = f"Not told to {channel}, or not at once, since {moment(since_ms)}: {held}"
+    out.print(Text(printable(said)))
     reasons = list(dict.fromkeys(one.reason for one in groups))
     for reason in reasons:
         about = [one for one in groups if one.reason == reason]

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from schemas.base import Wire
 from schemas.breaches import Breach
-from schemas.commands import Acknowledge, Command, Redrive, Silence
+from schemas.commands import Acknowledge, Command, EndSilence, Redrive, Silence
 from schemas.notifications import Notification
 from streams.alerting.silences import covers, labels_of
 from streams.messages.figures import observed
@@ -131,22 +131,24 @@ def _asked(log: Log, fingerprint: str, deliveries: Mapping[str, str | None]) -> 
         breach_id = _episode(told, fingerprint, deliveries, covering)
         if breach_id is None:
             continue
-        answer = log.answers.get(offset)
-        said = "No alert worker has answered yet." if answer is None else answer.sentence
         yield Entry(
             at_ms=told.at_ms,
             kind="command",
             what=told.command.kind.replace("_", " "),
             breach_id=breach_id or None,
             channel=None,
-            sentence=f"{_request(told.command)} {said}",
+            sentence=_answered(told.command, log.answers.get(offset)),
             record=told.command,
         )
 
 
-def _request(command: Command) -> str:
-    said = f", saying {command.comment!r}" if command.comment else ""
-    return f"{command.by} asked for it{said}."
+def _answered(command: Command, answer: Notification | None) -> str:
+    if answer is None:
+        return f"{command.by} asked for it; no alert worker has answered yet."
+    if answer.reason == "command_refused":
+        return f"{command.by} asked for it and was refused: {answer.sentence}"
+    comment = command.comment
+    return answer.sentence + (f" ({comment})" if comment not in answer.sentence else "")
 
 
 def _covering(log: Log, fingerprint: str) -> dict[str, str]:
@@ -180,6 +182,8 @@ def _episode(
         return deliveries[command.delivery] or ""
     if isinstance(command, Silence):
         return covering.get(command.id)
+    if isinstance(command, EndSilence):
+        return covering.get(command.silence)
     return None
 
 

@@ -205,7 +205,7 @@ def test_the_story_is_told_in_order_with_evidence_and_answers(records: Records):
     assert "81.25 % (threshold: below 95 %; 240 samples)" in opened
     assert "windows from 2027-01-15 07:55:00 to 2027-01-15 08:00:00 UTC" in opened
     assert told[3].answer == "200 ok"
-    assert "ada asked for it, saying 'on it'. Acknowledged by ada" in told[4].sentence
+    assert told[4].sentence == "Acknowledged by ada: on it"
     assert [one.minor for one in told].count(True) == 2
 
 
@@ -248,7 +248,25 @@ def test_dead_letters_redrives_and_silences_belong_to_the_story(records: Records
 
     assert [one.what for one in told] == ["opened", "silence", "gave up", "dead letter", "redrive"]
     assert "key/d" in told[3].sentence
-    assert "No alert worker has answered yet." in told[4].sentence
+    assert told[1].sentence == "ada silences what matches. (deploying)"
+    assert told[4].sentence == "ada asked for it; no alert worker has answered yet."
+
+
+def test_who_ended_a_silence_and_who_was_refused_is_told(records: Records):
+    records.breached()
+    records.asked("silence", id="quiet")
+    records.decided("command_done")
+    records.asked("end_silence", silence="quiet", by="grace")
+    records.decided("command_done", sentence="grace ended the silence.")
+    records.asked("acknowledge")
+    records.decided("command_refused", sentence="It has resolved.")
+
+    told = [one.sentence for one in story(records.log, FINGERPRINT) if one.kind == "command"]
+
+    assert told[1:] == [
+        "grace ended the silence.",
+        "ada asked for it and was refused: It has resolved.",
+    ]
 
 
 def test_commands_about_others_are_left_out(records: Records):
