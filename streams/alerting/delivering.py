@@ -97,12 +97,20 @@ def retry(turn: Turn, row: Row, head: Delivery, answer: Retry, wait_ms: int) -> 
     )
     turn.table.settle(row)
     for key, delivery_id in list(turn.table.parcels[head.parcel]):
-        member_row = turn.table.rows[key]
-        if any(one.owed and one.after == delivery_id for one in member_row.deliveries):
-            member = member_row.delivery(delivery_id)
-            assert member is not None
-            succeed(turn, member_row, member, through=False)
-            turn.table.settle(member_row)
+        _after_failure(turn, turn.table.rows[key], delivery_id, ambiguous=answer.ambiguous)
+
+
+def _after_failure(turn: Turn, row: Row, delivery_id: str, *, ambiguous: bool) -> None:
+    """Let what waits for a failed delivery take its place; what may be heard begins a cooldown."""
+    waits = any(one.owed and one.after == delivery_id for one in row.deliveries)
+    if not (waits or ambiguous):
+        return
+    delivery = row.delivery(delivery_id)
+    assert delivery is not None
+    if ambiguous:
+        _cool(turn, row, delivery)
+    succeed(turn, row, delivery, through=False)
+    turn.table.settle(row)
 
 
 def sent(turn: Turn, parcel: str, answer: str) -> None:
@@ -121,13 +129,18 @@ def sent(turn: Turn, parcel: str, answer: str) -> None:
             if delivery.id in (told.delivery, told.resolve) and told.state != "failed":
                 told.state = "sent"
                 told.at_ms = turn.now_ms
-        if delivery.event in (*OPENINGS, "severity_raised") or delivery.opening_untold:
-            cooldown_ms = turn.table.text(row, delivery.text).routing.cooldown_ms
-            set_mark(turn, row, delivery, cooldown_ms)
+        _cool(turn, row, delivery)
         why = f"{delivery.channel} took it ({delivery.event.replace('_', ' ')})."
         turn.say(row, "sent", why, delivery=delivery, attempt=attempt, answer=answer or None)
         succeed(turn, row, delivery, through=True)
         turn.table.settle(row)
+
+
+def _cool(turn: Turn, row: Row, delivery: Delivery) -> None:
+    """Let the cooldown count from when the channel heard, or may have."""
+    if delivery.event in (*OPENINGS, "severity_raised") or delivery.opening_untold:
+        cooldown_ms = turn.table.text(row, delivery.text).routing.cooldown_ms
+        set_mark(turn, row, delivery, cooldown_ms)
 
 
 def members_of(turn: Turn, parcel: str) -> list[tuple[str, str]]:

@@ -63,7 +63,7 @@ def _resolve_one(turn: Turn, row: Row, breach: Breach, channel: str, heard: list
         event="resolved",
         level=last.level,
         incident=last.incident,
-        opening_untold=untold,
+        opening_untold=flying is None and all(one.state != "sent" for one in heard),
         after=flying.id if flying is not None else "",
     )
     delivery = owe(turn, row, telling, opener if untold else None)
@@ -102,6 +102,7 @@ def succeed(turn: Turn, row: Row, before: Delivery, *, through: bool | None) -> 
         else:
             waiting.after = ""
             waiting.not_before_ms = turn.now_ms
+            waiting.opening_untold = waiting.event == "resolved" and through is None
 
 
 def _take_place(turn: Turn, row: Row, before: Delivery, waiting: Delivery) -> None:

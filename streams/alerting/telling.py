@@ -8,7 +8,7 @@ from streams.alerting.cooldown import cooling
 from streams.alerting.holding import held
 from streams.alerting.owing import Telling, cancel, note_told, owe, set_mark
 from streams.alerting.routing import RANK, refusal
-from streams.alerting.rows import Delivery, Hold, Row, Told
+from streams.alerting.rows import Delivery, Hold, Mark, Row, Told
 from streams.alerting.turn import Turn, moment
 
 
@@ -86,10 +86,11 @@ def tell_one(
     if known is not None:
         _tell_more(turn, row, breach, known)
         return
-    mark = cooling(row.marks, channel, breach.severity, turn.now_ms)
+    marks = [*row.marks, *_about_to_be_told(turn, row, breach, channel)]
+    mark = cooling(marks, channel, breach.severity, turn.now_ms)
     if mark is not None and event == "opened":
         why = (
-            f"{channel} was told {mark.severity} of it lately: cooldown until "
+            f"{channel} was told {mark.severity} of it lately, or is about to be: cooldown until "
             f"{moment(mark.until_ms)}."
         )
         row.holds = [*row.holds, Hold(event, channel, level, "cooldown", mark.until_ms)]
@@ -101,6 +102,20 @@ def tell_one(
     delivery = owe(turn, row, telling)
     note_told(turn, row, delivery)
     set_mark(turn, row, delivery, breach.routing.cooldown_ms)
+
+
+def _about_to_be_told(turn: Turn, row: Row, breach: Breach, channel: str) -> list[Mark]:
+    """Return marks for what the channel is still owed of earlier episodes: it may hear any time."""
+    until_ms = turn.now_ms + breach.routing.cooldown_ms
+    return [
+        Mark(channel, one.severity, one.breach_id, until_ms)
+        for one in row.deliveries
+        if one.owed and one.channel == channel and one.breach_id != breach.id and _opens(one)
+    ]
+
+
+def _opens(delivery: Delivery) -> bool:
+    return delivery.event not in ("resolved", "acknowledged") or delivery.opening_untold
 
 
 def _tell_more(turn: Turn, row: Row, breach: Breach, told: Told) -> None:

@@ -1,0 +1,382 @@
+"""Alerting tells once, resolves whom it told, and loses nothing, whatever happens in between."""
+
+from collections import defaultdict
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.commands import Acknowledge, EndSilence, Silence
+from schemas.notifications import Notification
+from schemas.rules import SEVERITIES
+from streams.alerting import limits
+from streams.alerting.alerting import Alerting
+from streams.alerting.given import AnswerGiven, BreachGiven, CommandGiven, Tick
+from tests.unit.streams.alerting.world import (
+    MINUTE,
+    T0,
+    Rejected,
+    Retry,
+    Sent,
+    World,
+    breach,
+)
+
+SEEDS = st.integers(0, 1 << 32)
+COOLDOWN_MS = 4 * MINUTE
+NOT_TOLD = {
+    "below_severity", "channel_disabled", "unknown_channel", "undeliverable", "cancelled",
+    "not_told", "no_channel", "gave_up", "acknowledged", "duplicate",
+}  # fmt: skip
+RANK = {severity: rank for rank, severity in enumerate(SEVERITIES)}
+
+
+def draw_log(random, services, episodes):
+    """Return records: (at_ms, breach or command), episodes one after another of each series."""
+    log = []
+    for i in range(services):
+        at = T0 + random.randrange(3 * MINUTE)
+        channels = random.sample(["slack", "pager", "mail", "off", "bare"], random.randint(1, 4))
+        steps = [(random.randint(1, 4) * MINUTE, ("pager", "mail"))] * (random.random() < 0.4)
+        for n in range(random.randint(1, episodes)):
+            severity = random.choice(SEVERITIES)
+            began, revision, stale = at, 1, random.random() < 0.1
+            fields = {
+                "episode": f"e{n}", "at_ms": began, "channels": channels,
+                "cooldown_ms": COOLDOWN_MS, "escalation": steps,
+            }  # fmt: skip
+            log.append((at, breach(f"p{i}", severity=severity, stale=stale, **fields)))
+            for _ in range(random.randint(0, 3)):
+                at += random.randrange(2 * MINUTE)
+                revision += 1
+                severity = random.choice([severity, random.choice(SEVERITIES)])
+                more = {"severity": severity, "revision": revision, "why": "still_true"}
+                log.append((at, breach(f"p{i}", state="updated", **more, **fields)))
+                if random.random() < 0.3:
+                    log.append((at + 500, draw_ack(random, i, n, len(log))))
+            at += random.randrange(4 * MINUTE)
+            over = {"state": "resolved", "severity": severity, "revision": revision + 1}
+            log.append((at, breach(f"p{i}", **over, **fields)))
+            at += random.randrange(3 * MINUTE)
+    for k in range(random.choice([0, 0, 1, 2])):
+        at = T0 + random.randrange(5 * MINUTE)
+        log.append((at, draw_silence(random, k, at)))
+        log.append((at + MINUTE, EndSilence(id=f"end{k}", by="bob", at_ms=at, silence=f"s{k}")))
+    return sorted(log, key=lambda one: one[0])
+
+
+def draw_ack(random, i, n, number):
+    of = max(0, n - random.choice([0, 0, 1]))
+    names = {"fingerprint": f"fp-p{i}", "breach_id": f"p{i}-e{of}"}
+    return Acknowledge(id=f"ack{number}", by="ann", at_ms=T0, **names)
+
+
+def draw_silence(random, k, at):
+    matchers = [{"label": "platform", "operator": "=~", "value": f"p[{k}-4]"}]
+    times = {"start_ms": at, "end_ms": at + random.randint(1, 5) * MINUTE}
+    return Silence(id=f"s{k}", by="ann", at_ms=at, matchers=matchers, **times)
+
+
+class Shell(World):
+    """A shell that is killed at any moment; what it had not written is given again."""
+
+    def __init__(self, random, log, *, kills=0.0, troubles=0.3):
+        self.random, self.log, self.kills, self.troubles = random, log, kills, troubles
+        self.read = self.committed = 0
+        self.inputs = []
+        super().__init__()
+
+    def killed(self):
+        return self.random.random() < self.kills
+
+    def crash(self, changes):
+        """Die while writing: some of the first changes are on disk, nothing is published."""
+        for key, value in changes[: self.random.randint(0, len(changes))]:
+            self.put(key, value)
+        self.read = self.committed
+        self.start()
+
+    def put(self, key, value):
+        if value is None:
+            self.packed.pop(key, None)
+        else:
+            self.packed[key] = value
+
+    def flush(self):
+        """Write and publish, unless killed first; return whether it lived."""
+        changes = self.alerting.take_changes(published=self.random.random() < 0.2)
+        if self.killed():
+            self.crash(changes)
+            return False
+        for key, value in changes:
+            self.put(key, value)
+        publications = list(self.alerting.unpublished())
+        for one in publications:
+            assert self.decisions.setdefault(one.id, one.value) == one.value
+        if publications and self.killed():  # all or some are published: nobody knows which
+            self.crash([])
+            return False
+        self.alerting.published(publications)
+        self.committed = self.read
+        return True
+
+    def give(self, given):
+        self.inputs.append((given, self.now))
+        return self.alerting.take(given, self.now)
+
+    def read_due(self):
+        while self.read < len(self.log) and self.log[self.read][0] <= self.now:
+            _, one = self.log[self.read]
+            if hasattr(one, "fingerprint") and hasattr(one, "rule"):
+                raw = one.model_dump_json().encode()
+                given = BreachGiven(breach=one, raw=raw, offset=self.read)
+            else:
+                given = CommandGiven(command=one, offset=self.read)
+            self.give(given)
+            self.read += 1
+            if self.random.random() < 0.3 and not self.flush():
+                return
+
+    def answer_of(self, channel):
+        random = self.random
+        if random.random() >= self.troubles:
+            return Sent(answer="ok")
+        return random.choice(
+            [
+                Retry(answer="503"),
+                Retry(answer="429", after_ms=random.randrange(20_000)),
+                Retry(answer="cut", ambiguous=True),
+                Rejected(answer="400") if channel == "slack" else Retry(answer="500"),
+            ]
+        )
+
+    def send(self, channel):
+        parcel = self.alerting.claim(channel, self.now)
+        if parcel is None:
+            return False
+        self.inputs.append((channel, self.now))
+        if not self.flush():
+            return True
+        if self.random.random() < 0.3:  # meanwhile more comes in
+            self.now += self.random.randrange(5_000)
+            self.read_due()
+        answer = self.answer_of(channel)
+        heard = isinstance(answer, Sent) or getattr(answer, "ambiguous", False)
+        if heard:
+            self.sent.append((self.now, channel, parcel.message))
+        if self.killed():
+            self.crash([])
+            return True
+        self.give(AnswerGiven(parcel=parcel, answer=answer, jitter=self.random.random()))
+        self.flush()
+        return True
+
+    def live(self, span_ms):
+        until = self.now + span_ms
+        for _ in range(100_000):
+            self.read_due()
+            self.give(Tick())
+            self.flush()
+            if sum(self.send(name) for name in self.channels.by_name):
+                continue
+            times = [self.next_ms() or until, until]
+            times += [self.log[self.read][0]] if self.read < len(self.log) else []
+            if min(times) >= until and self.now >= until:
+                return self
+            self.now = max(self.now + 1, min(times))
+        raise AssertionError("it never rests")
+
+    def finish(self):
+        """Let everything through and everything end."""
+        self.live(40 * MINUTE)
+        self.kills = self.troubles = 0
+        return self.live(3 * 60 * MINUTE)
+
+
+def shell(seed, *, kills=0.0, troubles=0.3, services=4, episodes=3):
+    random = Random(seed)
+    log = draw_log(random, random.randint(1, services), episodes)
+    return Shell(random, log, kills=kills, troubles=troubles)
+
+
+def heard_openings(sent, channel):
+    """Return (at, fingerprint, breach's id, severity) of the openings a channel heard of."""
+    return [
+        (at, one.fingerprint, one.id, one.severity)
+        for at, to, message in sent
+        if to == channel and message.event in ("opened", "summary")
+        for one in (message.breach, *message.others)
+    ]
+
+
+@settings(max_examples=60)
+@given(SEEDS, st.sampled_from([0.0, 0.05]))
+def test_no_channel_hears_of_two_episodes_within_a_cooldown_unless_severity_rose(seed, kills):
+    world = shell(seed, kills=kills).finish()
+    for channel in world.channels.by_name:
+        before = {}
+        for at, fingerprint, name, severity in heard_openings(world.sent, channel):
+            known = before.get(fingerprint)
+            if known is not None and known[1] != name and RANK[severity] <= RANK[known[2]]:
+                assert at - known[0] >= COOLDOWN_MS
+            before[fingerprint] = (at, name, severity)
+
+
+@settings(max_examples=60)
+@given(SEEDS)
+def test_every_record_ends_in_a_decision_with_a_reason_and_a_sentence(seed):
+    world = shell(seed)
+    world.finish()
+    said = world.said()
+    decided = {one.cause.offset for one in said}
+    assert decided >= set(range(len(world.log)))
+    for one in said:
+        assert one.reason
+        assert one.sentence.endswith((".", ")")), one.sentence
+    assert len({one.id for one in said}) == len(said)
+
+
+@settings(max_examples=40)
+@given(SEEDS)
+def test_replaying_the_inputs_gives_the_same_decisions_with_or_without_restarts(seed):
+    world = shell(seed)
+    world.finish()
+    random = Random(seed + 1)
+    packed, decisions, parcels = {}, {}, {}
+    alerting = Alerting(packed, world.channels, "g1")
+    for given_, now_ms in world.inputs:
+        if random.random() < 0.2:
+            alerting = Alerting(dict(packed), world.channels, "g1")
+        if isinstance(given_, str):
+            parcel = alerting.claim(given_, now_ms)
+            if parcel is not None:
+                parcels[parcel.id, parcel.attempt] = parcel
+        else:
+            if isinstance(given_, AnswerGiven):
+                assert parcels[given_.parcel.id, given_.parcel.attempt].message == (
+                    given_.parcel.message
+                )
+            alerting.take(given_, now_ms)
+        for key, value in alerting.take_changes():
+            packed[key] = value
+            if value is None:
+                del packed[key]
+        decisions |= {one.id: one.value for one in alerting.unpublished()}
+        alerting.published(list(alerting.unpublished()))
+    assert decisions == world.decisions
+
+
+@settings(max_examples=40)
+@given(SEEDS)
+def test_the_same_record_twice_changes_nothing(seed):
+    world = shell(seed)
+    take = world.give
+
+    def give(given_):
+        said = take(given_)  # and again:
+        if isinstance(given_, BreachGiven | CommandGiven | AnswerGiven):
+            world.alerting.take_changes()
+            assert world.alerting.take(given_, world.now) == 0
+            assert world.alerting.take_changes() == []
+        return said
+
+    world.give = give
+    while world.read < len(world.log):
+        world.now = max(world.now, world.log[world.read][0])
+        world.read_due()
+        world.give(Tick())
+        for name in world.channels.by_name:
+            world.send(name)
+
+
+@settings(max_examples=100)
+@given(SEEDS, st.sampled_from([0.0, 0.03, 0.15]))
+def test_everyone_who_heard_hears_of_the_end_and_nobody_else_does(seed, kills):
+    world = shell(seed, kills=kills).finish()
+    opened, closed = defaultdict(set), defaultdict(set)
+    for _, channel, message in world.sent:
+        if channel == "pager":
+            place = opened if message.event not in ("resolved", "acknowledged") else closed
+            levels = range(message.level + 1) if place is closed else [message.level]
+            for level in levels:
+                place[channel].add((message.incident, level))
+                if place is opened:
+                    closed[channel].discard((message.incident, level))
+            continue
+        for one in (message.breach, *message.others):
+            if message.event == "resolved" and not message.opening_untold:
+                assert one.id in opened[channel], "nobody heard of it"
+            if message.event != "resolved" or message.opening_untold:
+                opened[channel].add(one.id)
+            if one.state == "resolved":
+                closed[channel].add(one.id)
+    for channel, known in opened.items():
+        assert known <= closed[channel] | ended_unsaid(world, channel), channel
+
+
+def ended_unsaid(world, channel):
+    """Return the episodes whose end a channel certainly could not be told."""
+    return {one.breach_id for one in world.said() if one.reason == "gave_up"}
+
+
+@settings(max_examples=100)
+@given(SEEDS, st.sampled_from([0.03, 0.15, 0.3]))
+def test_a_crash_at_any_point_loses_no_delivery(seed, kills):
+    world = shell(seed, kills=kills).finish()
+    assert sum(world.alerting.owed.values()) == 0
+    heard = defaultdict(set)
+    for _, channel, message in world.sent:
+        heard[channel] |= {one.id for one in (message.breach, *message.others)}
+    refused = defaultdict(set)
+    for one in world.said():
+        if one.reason in NOT_TOLD:
+            refused[one.channel].add(one.breach_id)
+    for _, one in world.log:
+        if not hasattr(one, "routing"):
+            continue
+        for channel in one.routing.channels:
+            assert one.id in heard[channel] | refused[channel] | refused[None], channel
+
+
+@settings(max_examples=60)
+@given(SEEDS)
+def test_an_acknowledgement_of_another_episode_mutes_nothing(seed):
+    with_acks = shell(seed, troubles=0.0)
+    acked = [one for _, one in with_acks.log if isinstance(one, Acknowledge)]
+    with_acks.finish()
+    refused = {one.cause.offset for one in with_acks.said() if one.reason == "command_refused"}
+    for one in with_acks.said():
+        if one.reason == "acknowledged":
+            assert any(ack.breach_id == one.breach_id for ack in acked)
+    kept = [record for offset, record in enumerate(with_acks.log) if offset not in refused]
+    without = Shell(Random(seed), kept, troubles=0.0)
+    without.finish()
+    assert events_of(without) == events_of(with_acks)
+
+
+def events_of(world):
+    return {
+        (channel, message.event, one.id)
+        for _, channel, message in world.sent
+        for one in (message.breach, *message.others)
+        if message.event == "escalated"
+    }
+
+
+@settings(max_examples=40)
+@given(SEEDS)
+def test_thirty_openings_within_five_seconds_are_two_messages_a_channel(seed):
+    random = Random(seed)
+    world = World()
+    for at in sorted(random.randrange(limits.GROUP_WAIT_MS) for _ in range(30)):
+        world.now = max(world.now, T0 + at)
+        world.deliver()
+        severity = random.choice(["high", "critical"])
+        channels = ("slack", "pager", "mail")
+        world.breach(f"p{len(world.decisions)}", severity=severity, channels=channels)
+    world.run(MINUTE)
+    for channel in ("slack", "pager", "mail"):
+        assert len(world.told(channel)) == 2
+    assert len(heard_openings(world.sent, "slack")) == 30
+    said = [Notification.model_validate_json(value) for value in world.decisions.values()]
+    assert len({one.breach_id for one in said}) == 30
