@@ -70,7 +70,7 @@ def read(text: str) -> Document:
         said = "aliases repeat too much: write the parts out"
         document.broken = Mistake(line=1, column=1, where="", text=said)
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]  # its stubs say nothing
+        loader.dispose()
     return document
 
 
@@ -130,7 +130,7 @@ class _Reader:
 
     def _scalar(self, node: yaml.Node, path: Path) -> Any:
         try:
-            return self._loader.construct_object(node)  # type: ignore[no-untyped-call]  # as above
+            return self._loader.construct_object(node)
         except (yaml.MarkedYAMLError, ValueError, OverflowError):
             self._document.mistakes.append((path, "cannot be read: put it in quotes"))
             return str(node.value)

@@ -124,7 +124,7 @@ def _bar(episodes: Sequence[Episode], from_ms: int, to: int, cells: int) -> Text
     for cell in range(cells):
         begins, ends = from_ms + cell * step, from_ms + (cell + 1) * step
         here = [
-            SEVERITIES.index(it.severity)  # type: ignore[arg-type]  # it is one
+            SEVERITIES.index(it.severity)
             for it in episodes
             if it.opened_ms < ends and (it.resolved_ms is None or it.resolved_ms > begins)
         ]

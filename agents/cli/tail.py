@@ -8,7 +8,7 @@ import typer
 from agents.cli.running import NO, Sentence, console, run, settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from agents.cli.kafka import Reader
     from agents.settings import Settings
@@ -108,11 +108,12 @@ class _Source:
             services: also theirs; of an aggregate there is then only what rules read.
         """
         from agents.cli.kafka import reader
+        from agents.cli.tail_values import of_all, of_operations
         from schemas.topics import AGGREGATES
 
         async with reader(self.settings, self.settings.topic(AGGREGATES)) as topic:
             await topic.from_time(self._since)
-            decode = self._judged() if services else self._decoder()
+            decode = (of_all if services else of_operations)(self._series)
             async for values in self._values(topic):
                 yield [pair for value in values if (pair := decode(value)) is not None]
 
@@ -125,44 +126,6 @@ class _Source:
             yield [record.value for record in records]
             if until is not None and time.monotonic() >= until:
                 return
-
-    def _judged(self) -> "Callable[[bytes | None], tuple[bytes, Any] | None]":
-        from fnmatch import fnmatchcase
-
-        from streams.rules.records import name_of, read_aggregate
-
-        def decode(value: bytes | None) -> tuple[bytes, Any] | None:
-            told = read_aggregate(value or b"")
-            if told is None or (self._series and not fnmatchcase(name_of(told), self._series)):
-                return None
-            assert value is not None
-            return value, told
-
-        return decode
-
-    def _decoder(self) -> "Callable[[bytes | None], tuple[bytes, Any] | None]":
-        from fnmatch import fnmatchcase
-
-        import msgspec
-
-        from agents.cli.table import name_of
-        from schemas.aggregates import Aggregate
-        from schemas.fast import struct_of
-
-        decoder = msgspec.json.Decoder(struct_of(Aggregate))
-
-        def decode(value: bytes | None) -> tuple[bytes, Any] | None:
-            if value is None:  # a tombstone
-                return None
-            try:
-                aggregate: Any = decoder.decode(value)
-            except msgspec.MsgspecError:  # of a kind or version this program does not know
-                return None
-            if self._series and not fnmatchcase(name_of(aggregate), self._series):
-                return None
-            return value, aggregate
-
-        return decode
 
 
 async def _table(source: _Source) -> int:

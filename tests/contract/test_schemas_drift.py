@@ -1,6 +1,7 @@
 """Hold the generated documents to the schemas, and the AsyncAPI document to AsyncAPI's own."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,21 @@ def test_real_messages_fit_the_asyncapi_document(message: Any):
     for body in messages()[message.topic.name]:
         validator.validate(body)
     assert not validator.is_valid({"nothing": 1})
+
+
+@pytest.mark.parametrize("name", ["config/opwatch.yaml", "examples/job_parser/rules.yaml"])
+def test_an_editor_finds_the_shipped_rule_files_right_and_others_wrong(name: str):
+    schema = json.loads((DOCS / "schemas" / "rule-file.json").read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(schema)
+    validator = Draft202012Validator(schema)
+    path = DOCS.parent / name
+    text = path.read_text(encoding="utf-8")
+    validator.validate(yaml.safe_load(text))
+    for wrong in ("metric: error_rat", "metric: error_rate\n    treshold: 5"):
+        assert not validator.is_valid(yaml.safe_load(text.replace("metric: error_rate", wrong)))
+    assert not validator.is_valid(yaml.safe_load(re.sub("window: .*", "window: 5", text)))
+    (named,) = re.findall(r"^# yaml-language-server: \$schema=(.*)$", text, re.MULTILINE)
+    assert (path.parent / named).resolve() == (DOCS / "schemas" / "rule-file.json").resolve()
 
 
 def test_what_we_send_always_has_every_field():
