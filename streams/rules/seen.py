@@ -25,6 +25,7 @@ _MINUTE_MS = 60_000
 _FIVE, _HOUR = 5, 60
 #: Windows of more than an hour are kept for their trend alone; so many.
 _TRENDS_KEPT = 24
+_BASES_KEPT = 32
 
 
 class _Centroid(msgspec.Struct, gc=False):
@@ -49,7 +50,6 @@ class Seen:
         self._needs = needs
         self._engine = engine
         self._bases: dict[tuple[int, int], tuple[Sums, bytes | None]] = {}
-        self._newest_base = 0
         self.changes = 0
         """Grows with each change of a minute other than the newest."""
 
@@ -66,10 +66,10 @@ class Seen:
         before = kept.get(minute)
         if before is not None and (told.revision, told.final) <= (before.revision, before.final):
             return is_trend
-        if self._newest_base > minute or minute < row.newest:
-            self._bases.clear()
-            self._newest_base = 0
+        if minute < row.newest:
             self.changes += 1
+        for key in [key for key in self._bases if key[1] > minute]:
+            del self._bases[key]
         kept[minute] = self._held(told, final=told.final or (before is not None and before.final))
         if window.size == "1m":
             self._note(told, minute)
@@ -199,11 +199,9 @@ class Seen:
             digests = [one for one in map(_digest_of, parts) if one]
             packed = merge(digests, self._engine, STORED_LIMIT) if digests else b""
         found = total([held.sums for held in parts]), packed
-        if minute >= self._newest_base:
-            if minute > self._newest_base:
-                self._bases.clear()
-            self._newest_base = minute
-            self._bases[key] = found
+        if len(self._bases) >= _BASES_KEPT:
+            self._bases.clear()
+        self._bases[key] = found
         return found
 
     def _parts(self, span: int, minute: int) -> Iterator[Held]:
@@ -216,17 +214,25 @@ class Seen:
             return
         edge = _FIVE if span <= FIVES_UP_TO else _HOUR
         at = -(-at // edge) * edge
-        while at < minute:
-            length = _HOUR
-            larger = row.hours.get(at) if at % _HOUR == 0 and at + _HOUR <= minute else None
-            if larger is None:
-                length = _FIVE
-                larger = row.fives.get(at) if at % _FIVE == 0 and at + _FIVE <= minute else None
-            if larger is None:
-                length, larger = 1, row.minutes.get(at)
-            if larger is not None:
-                yield larger
-            at += length
+        hours = {each for each in row.hours if at <= each <= minute - _HOUR}
+        fives = {
+            each
+            for each in row.fives
+            if at <= each <= minute - _FIVE and each // _HOUR * _HOUR not in hours
+        }
+        for each, held in row.hours.items():
+            if each in hours:
+                yield held
+        for each, held in row.fives.items():
+            if each in fives:
+                yield held
+        for each, held in row.minutes.items():
+            if (
+                at <= each < minute
+                and each // _FIVE * _FIVE not in fives
+                and each // _HOUR * _HOUR not in hours
+            ):
+                yield held
 
     def trends(self, size: str, minute: int) -> list[TrendHeld]:
         """Return the trends of the final windows of a size that ended by the minute's end."""
