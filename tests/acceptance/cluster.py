@@ -51,6 +51,9 @@ class Workers:
                 self.ended.append((name, status))
                 self.start(name)
 
+    def is_running(self, name: str) -> bool:
+        return self._processes[name].poll() is None
+
     def signal(self, name: str, number: int) -> None:
         self._processes[name].send_signal(number)
 
@@ -74,6 +77,9 @@ class Workers:
             process.kill()
             process.wait()
         self._processes.clear()
+
+    def pid(self, name: str) -> int:
+        return self._processes[name].pid
 
     @property
     def names(self) -> list[str]:
