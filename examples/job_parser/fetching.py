@@ -4,7 +4,7 @@ import asyncio
 from typing import NamedTuple
 
 #: Nobody waits longer for a job page.
-TIMEOUT_S = 0.4
+TIMEOUT_S = 0.8
 _HEAD_END = b"\r\n\r\n"
 _OK = 200
 _GONE = 404

@@ -20,7 +20,7 @@ _PIECE = 4096
 _PROXY_LIMIT = 100_000
 #: In trouble, of four pages one stalls and three are cut to this share; all are slow.
 _CUT = 0.55
-_TROUBLED_BYTES_PER_S = 40_000
+_TROUBLED_BYTES_PER_S = 22_000
 #: A page that stalls stands still for so long: longer than anybody waits.
 _STALL_S = 3.0
 
