@@ -9,16 +9,16 @@ before anything is said of it.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Collection, MutableMapping
+from collections.abc import Callable, Collection, MutableMapping, Sequence
 from typing import Any
 
 import structlog
 from faust.types import TP
 
 from agents import failpoints, metrics
-from agents.measure.rule_source import RuleSource
 from agents.outbox import Outbox, Outgoing
 from agents.rule_file import BadRuleFile, parse
+from agents.rule_source import RuleSource
 from agents.settings import Settings
 from agents.transport import Chunk
 from schemas.rule_file import RuleFile
@@ -35,6 +35,8 @@ BEAT_S = 1.0
 WRITE_S = 15.0
 #: Records taken in before what they say is published and the loop is let go.
 _TAKEN_TOGETHER = 50
+#: Rows packed before the loop is let go.
+_WRITTEN_TOGETHER = 200
 
 _BY_PARTITION = (metrics.firing,)
 
@@ -165,6 +167,12 @@ class RulesBeat:
             return
         evaluation = known.evaluation
         next_offset = evaluation.next_offset
+        dirty = evaluation.dirty
+        for start in range(0, len(dirty), _WRITTEN_TOGETHER):
+            some = dirty[start : start + _WRITTEN_TOGETHER]
+            await self._put(tp, evaluation.take_changes(some))
+            if self._partitions.get(tp) is not known:
+                return
         await self._put(tp, evaluation.take_changes())
         evaluation.written()
         failpoints.reached("rules_before_commit")
@@ -172,7 +180,7 @@ class RulesBeat:
             known.done = next_offset
             self._consumer().done(tp, next_offset)
 
-    async def _put(self, tp: TP, changes: list[tuple[bytes, bytes]]) -> None:
+    async def _put(self, tp: TP, changes: Sequence[tuple[bytes, bytes | None]]) -> None:
         await self._outbox.publish(
             Outgoing(self._changelog, tp.partition, key, value) for key, value in changes
         )

@@ -145,5 +145,5 @@ def _measured(rule: object) -> tuple[str | None, str | None, str]:
     if isinstance(rule, TrendRule):
         return "success_rate", "less_than", "%"
     if isinstance(rule, NoData):
-        return "silence", "greater_than_or_equal", "min"
+        return "silence", "greater_than_or_equal", "s"
     return None, None, ""

@@ -20,12 +20,22 @@ from streams.rules.breach import key_of
 from streams.rules.compiled import Compiled, compile_rules
 from streams.rules.judged import STALE_MS, Judged, reload
 from streams.rules.records import Told, kind_of, labels_of, name_of, read_aggregate
-from streams.rules.rows import STATE_PREFIX, Row, State, pack, unpack_row, unpack_state
+from streams.rules.rows import (
+    STATE_PREFIX,
+    Row,
+    State,
+    pack,
+    settled_of,
+    unpack_row,
+    unpack_state,
+)
 from streams.rules.selector import Index
 
 __all__ = ["STALE_MS", "Evaluation", "Said", "read_aggregate"]
 
 _MINUTE_MS = 60_000
+_HOUR = 60
+_WEEK = 7 * 24 * 60
 #: A partition that says nothing for so long is silent; the clock settles it so far behind.
 QUIET_MS = 120_000
 #: Kinds of which a final minute of one series says that earlier ones of the others are final too.
@@ -91,6 +101,7 @@ class Evaluation:
         self._dirty: set[bytes] = set()
         self._unselected: set[bytes] = set()
         self._owed: list[Said] = []
+        self._looked = 0
         self._use(compile_rules(rules))
 
     # ------------------------------------------------------------------ inputs
@@ -180,18 +191,21 @@ class Evaluation:
 
     # ------------------------------------------------------------------ rows
 
-    def take_changes(self, only: Collection[bytes] | None = None) -> list[tuple[bytes, bytes]]:
-        """Return the rows to write to the table's changelog.
+    def take_changes(
+        self, only: Collection[bytes] | None = None
+    ) -> list[tuple[bytes, bytes | None]]:
+        """Return the rows to write to the table's changelog, None to delete.
 
         Args:
             only: of these rows (Said.row); by default all that changed, and the partition's own:
                 then everything before next_offset is done once they are written.
         """
         keys = self._dirty if only is None else self._dirty.intersection(only)
-        changes = [(key, self._pack(key)) for key in sorted(keys)]
+        changes: list[tuple[bytes, bytes | None]] = [(key, self._pack(key)) for key in sorted(keys)]
         self._dirty -= set(keys)
         if only is not None:
             return changes
+        changes += self._forgotten()
         horizon = self._state.horizon | self._clock
         if (self.next_offset, horizon) != self._written:
             self._written = self.next_offset, dict(horizon)
@@ -211,6 +225,11 @@ class Evaluation:
         self._clock.clear()
         for kind in self._state.horizon:
             self._owed += self._sweep_by_clock(kind)
+
+    @property
+    def dirty(self) -> list[bytes]:
+        """The keys of the rows that changed."""
+        return sorted(self._dirty)
 
     @property
     def wants_written(self) -> bool:
@@ -279,6 +298,22 @@ class Evaluation:
         if key not in self._awake:
             del self._judged[key]
         return packed
+
+    def _forgotten(self) -> list[tuple[bytes, bytes | None]]:
+        """Delete rows at rest of which nothing was heard for a week, looking once an hour."""
+        newest = max(self._state.horizon.values(), default=0)
+        if newest < self._looked + _HOUR:
+            return []
+        self._looked = newest
+        old = [
+            key
+            for key, packed in self._packed.items()
+            if not key.startswith(b"~") and key not in self._judged
+            if settled_of(packed) < newest - _WEEK
+        ]
+        for key in old:
+            del self._packed[key]
+        return [(key, None) for key in sorted(old)]
 
     # ------------------------------------------------------------------ time
 

@@ -33,6 +33,12 @@ class Fold(NamedTuple):
     milder: int = _NEVER
     """The first minute in a row less grave than what it fires with."""
 
+    @property
+    def is_steady(self) -> bool:
+        """Whether it fires, and more of the same verdicts change nothing."""
+        graver = self.since[self.severity + 1 :]
+        return self.severity >= 0 and not (self.gone or self.milder or any(graver))
+
 
 IDLE = Fold()
 

@@ -16,7 +16,7 @@ from streams.digests import Engine
 from streams.rules.breach import About, Moment, breach, id_of, removed
 from streams.rules.compiled import Compiled
 from streams.rules.fold import IDLE, Fold, step
-from streams.rules.needs import needs_of
+from streams.rules.needs import in_silence_from, needs_of
 from streams.rules.records import Told
 from streams.rules.rows import Episode, Row, RuleState
 from streams.rules.seen import Seen
@@ -30,6 +30,8 @@ _AGAIN = 5
 #: A window that is not final so many minutes after others are never will be.
 _OVERDUE = 60
 _PRUNE = 5
+#: A series of which nothing was heard for so many minutes is silent.
+_SILENT = 60
 _UNKNOWN = Verdict(NO_SEVERITY, False, False, None, 0, None, 1)
 
 
@@ -113,9 +115,11 @@ class Judged:
             if held is None:
                 if minute >= horizon:
                     return
-                if self.is_at_rest:
-                    row.settled = horizon - 1
-                    return
+                quiet_to = self._quiet_to(minute, horizon, timestamp_ms)
+                if quiet_to >= minute:
+                    row.settled = quiet_to
+                    self._seen.prune()
+                    continue
             elif not held.final and horizon - minute < _OVERDUE:
                 return
             for one in self._ones:
@@ -123,6 +127,32 @@ class Judged:
             row.settled = minute
             if minute % _PRUNE == 0:
                 self._seen.prune()
+
+    def _quiet_to(self, minute: int, horizon: int, timestamp_ms: int) -> int:
+        """Return up to which minute nothing that is said can change, if from this one on.
+
+        A gap of days would otherwise be judged minute by minute. Once a series was silent for an
+        hour nothing opens but what is about silence: that good operations of long ago leave a long
+        span is no news.
+        """
+        row = self.row
+        is_empty = self._seen.is_empty
+        if not is_empty and minute - row.newest <= _SILENT:
+            return minute - 1
+        later = [at for at in row.minutes if at > minute]
+        to = min([horizon, *later]) - 1
+        for rule, state in self._ones:
+            fold, episode = state.fold, state.episode
+            if fold == IDLE and episode is None:
+                crossing = row.spoke + in_silence_from(rule.rule)
+                if crossing >= minute:
+                    to = min(to, crossing - 1)
+            elif is_empty and fold.is_steady and episode is not None and episode.confirmed:
+                fresh = (timestamp_ms - STALE_MS) // _MINUTE_MS - 1
+                to = min(to, fresh - 1)
+            else:
+                return minute - 1
+        return to
 
     def _settle_one(self, one: _One, minute: int, timestamp_ms: int) -> None:
         rule, state = one
@@ -153,8 +183,8 @@ class Judged:
             episode.severity = severity
             episode.stale = episode.stale and stale
             self._say(one, "updated", "severity_changed", minute, verdict)
-        elif (episode.stale and not stale) or minute - episode.told >= _AGAIN:
-            episode.stale = stale
+        elif not stale and (episode.stale or minute - episode.told >= _AGAIN):
+            episode.stale = False
             self._say(one, "updated", "still_true", minute, verdict)
 
     # ------------------------------------------------------------------ live

@@ -29,6 +29,15 @@ class Needs(NamedTuple):
     """Whether a rule has something to say of minutes in which nothing happens."""
 
 
+def in_silence_from(rule: object) -> int:
+    """Return for how many minutes a series must be silent for a rule to open by that; 0: none."""
+    if isinstance(rule, NoData):
+        return rule.after // _MINUTE_MS
+    if isinstance(rule, MetricThreshold) and rule.metric == "throughput":
+        return rule.window // _MINUTE_MS
+    return 0
+
+
 def needs_of(rules: Iterable[object]) -> Needs:
     """Return what rules (of schemas.rules) need together."""
     spans: list[int] = [1]

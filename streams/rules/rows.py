@@ -160,3 +160,8 @@ def version_of(packed: bytes) -> tuple[int, ...]:
     except msgspec.ValidationError:
         return (_decode_in_effect(packed).generation,)
     return (state.generation, state.offset, sum(state.horizon.values()))
+
+
+def settled_of(packed: bytes) -> int:
+    """Return the last minute that a series' packed row has judged for good."""
+    return _decode_head(packed).settled

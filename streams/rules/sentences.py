@@ -27,7 +27,7 @@ def sentence(rule: Rule, series: str, verdict: Verdict, evidence: Evidence) -> s
     if isinstance(rule, NoData):
         if not verdict.observed:
             return f"{series} has data again"
-        silence = as_text(int(verdict.observed) * _MINUTE_MS)
+        silence = as_text(int(verdict.observed) * 1000)
         return f"{series} has been silent for {silence} (≥ {as_text(rule.after)})"
     span = as_text(verdict.span * _MINUTE_MS)
     operations = _counted(verdict.samples, "operations")

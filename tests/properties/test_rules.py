@@ -97,8 +97,11 @@ class Shell:
         self.evaluation = self._begun()
         self.at = self.committed
 
-    def _store(self, changes: list[tuple[bytes, bytes]]) -> None:
+    def _store(self, changes: list[tuple[bytes, bytes | None]]) -> None:
         for key, value in changes:
+            if value is None:
+                del self.table[key]
+                continue
             known = self.table.get(key)
             assert known is None or version_of(value) >= version_of(known)
             self.table[key] = value

@@ -13,7 +13,7 @@ def judge(rule: NoData, seen: Seen, minute: int) -> Verdict | None:
     silence = seen.silence(minute)
     silent = silence >= span
     severity = SEVERITIES.index(rule.severity) if silent else NO_SEVERITY
-    return Verdict(severity, silent, True, float(max(0, silence)), 0, float(span), span)
+    return Verdict(severity, silent, True, 60.0 * max(0, silence), 0, 60.0 * span, span)
 
 
 def evidence(rule: NoData, seen: Seen, minute: int) -> Evidence:  # noqa: ARG001 - one shape

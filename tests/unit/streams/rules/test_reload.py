@@ -60,9 +60,7 @@ def test_pending_survives_a_reload_that_does_not_touch_it() -> None:
     world.minutes(0, [9])
     world.reload(rule, OTHER)
     world.minutes(1, [9, 9])
-    assert episodes(one for one in world.said if one.rule != "other") == [
-        (2, None, "high")
-    ]
+    assert episodes(one for one in world.said if one.rule != "other") == [(2, None, "high")]
 
 
 def test_rows_bring_everything_back() -> None:
