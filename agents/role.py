@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -62,7 +62,9 @@ class Role:
         self.app = app = faust_app.make(settings, name, partitions)
         self.outbox = Outbox(settings)
         self.watchdog = Watchdog(settings.session_timeout_s, _STUCK_S)
-        self.health = Health(settings.http_host, settings.http_port, self.unready)
+        self.health = Health(
+            settings.http_host, settings.http_port, self.unready, self._all_remarks
+        )
         self.restored = False
         """Whether the tables of this assignment are restored."""
         self._settings = settings
@@ -90,7 +92,9 @@ class Role:
         self._told_of_loss: list[Lost] = []
         self._told_of_rows: list[Callable[[], None]] = []
         self._work: list[Coroutine[Any, Any, None]] = []
+        self._remarks: list[Callable[[], list[str]]] = []
         self._farewells: list[Callable[[], Awaitable[None]]] = []
+        self._ends: list[Callable[[], None]] = []
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         for table in self._tables.values():
             table.on_recover(self._recovered)
@@ -114,9 +118,10 @@ class Role:
         kafka_topic = self.app.topic(self._settings.topic(topic), schema=self._raw)
         self.app.agent(kafka_topic, name=name)(body)
 
-    def rows_of(self, table: str, partition: int) -> Any:
-        """Return a partition's rows in a table."""
-        return self._tables[table].of(partition)
+    def rows_of(self, table: str) -> Callable[[int], MutableMapping[bytes, bytes]]:
+        """Return what returns a partition's rows in a table."""
+        of: Callable[[int], MutableMapping[bytes, bytes]] = self._tables[table].of
+        return of
 
     def changelog(self, table: str) -> str:
         """Return the topic that a table is written to."""
@@ -137,6 +142,14 @@ class Role:
     def before_end(self, do: Callable[[], Awaitable[None]]) -> None:
         """Do something when told to stop, while the partitions are still ours."""
         self._farewells.append(do)
+
+    def after_end(self, do: Callable[[], None]) -> None:
+        """Do something when the partitions are given back, before the last is sent."""
+        self._ends.append(do)
+
+    def remark(self, remarks: Callable[[], list[str]]) -> None:
+        """Let /readyz say, in sentences, what an operator should know."""
+        self._remarks.append(remarks)
 
     def fail(self, error: BaseException) -> None:
         """End the worker: it cannot go on."""
@@ -177,6 +190,8 @@ class Role:
                 for farewell in self._farewells:
                     await farewell()
                 await self.app.stop()
+                for end in self._ends:
+                    end()
                 await self.outbox.stop()
                 await self.health.stop()
 
@@ -238,6 +253,9 @@ class Role:
         if app.rebalancing or not app.started:
             return "waiting for Kafka to assign partitions"
         return None
+
+    def _all_remarks(self) -> list[str]:
+        return [remark for remarks in self._remarks for remark in remarks()]
 
     def _remaining(self) -> int:
         return int(self.app.tables.recovery.active_remaining_total())

@@ -28,7 +28,8 @@ class RuleSource:
         """Read the file, if there is one; with mistakes in it there are no rules of ours yet."""
         self._path = Path(settings.rule_file)
         self._is_optional = settings.rule_file == _DEFAULT
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: tuple[int, ...] | None = None
+        self._seen = self._stamp_now()
         self._asked = True
         self._looked_s = 0.0
         self.text = _NO_RULES
@@ -43,13 +44,17 @@ class RuleSource:
         self._asked = True
 
     def look(self) -> None:
-        """Read the file if it changed."""
+        """Read the file if it changed, and has stayed the same since the last look.
+
+        It may be half written at first, which could be a right file with less in it.
+        """
         now = time.monotonic()
         if now - self._looked_s < LOOK_S and not self._asked:
             return
         self._looked_s = now
-        stamp = self._stamp_now()
-        if stamp == self._stamp and not self._asked:
+        seen, self._seen = self._seen, self._stamp_now()
+        stamp = self._seen
+        if (stamp == self._stamp or stamp != seen) and not self._asked:
             return
         self._stamp, self._asked = stamp, False
         try:
@@ -57,12 +62,12 @@ class RuleSource:
         except BadRuleFile as bad:
             self._refuse(bad.sentences)
 
-    def _stamp_now(self) -> tuple[int, int] | None:
+    def _stamp_now(self) -> tuple[int, ...] | None:
         try:
             found = self._path.stat()
         except OSError:
             return None
-        return found.st_mtime_ns, found.st_size
+        return found.st_mtime_ns, found.st_size, found.st_ino
 
     def _read(self) -> None:
         try:
