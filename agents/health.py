@@ -1,6 +1,6 @@
 """Answer /metrics, /healthz and /readyz over HTTP."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 from aiohttp import web
@@ -32,6 +32,11 @@ class Health:
         self._unready = unready
         self._remarks = remarks
         self._runner: web.AppRunner | None = None
+        self._routes: list[web.RouteDef] = []
+
+    def serve(self, routes: Iterable[web.RouteDef]) -> None:
+        """Serve a role's own pages too; before it starts."""
+        self._routes += routes
 
     async def start(self) -> None:
         """Listen.
@@ -43,6 +48,7 @@ class Health:
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
+        app.add_routes(self._routes)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._port)

@@ -9,6 +9,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.topics import DEFAULT_PARTITIONS, Topic
 
+#: A signature is worth no more than what it is made with.
+_MIN_SECRET = 16
+
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 
@@ -83,6 +86,16 @@ class Settings(BaseSettings):
     receivers_ca_file: str | None = Field(
         None, description="Authorities (PEM) to trust for receivers beside the public ones."
     )
+    link_secret: SecretStr | None = Field(
+        None,
+        description="Signs the links in messages that acknowledge; without it there are none."
+        " At least 16 characters.",
+    )
+    public_url: Annotated[str, Field(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")] | None = Field(
+        None,
+        description="Where people reach the alert worker's /acknowledge/ from outside, through a"
+        " proxy that lets nothing else through: https://opwatch.example.com.",
+    )
     http_host: str = Field("127.0.0.1", description="Where /metrics, /healthz and /readyz listen.")
     http_port: Annotated[int, Field(ge=0, le=65535)] = Field(
         9464, description="0 takes a free port; the log says which."
@@ -122,6 +135,21 @@ class Settings(BaseSettings):
                 "OPWATCH_KAFKA_SASL_MECHANISM needs OPWATCH_KAFKA_USERNAME and"
                 " OPWATCH_KAFKA_PASSWORD"
             )
+            raise ValueError(message)
+        return self
+
+    @field_validator("link_secret")
+    @classmethod
+    def _long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value) < _MIN_SECRET:
+            message = f"has fewer than {_MIN_SECRET} characters"
+            raise ValueError(message)
+        return value
+
+    @model_validator(mode="after")
+    def _links(self) -> "Settings":
+        if (self.link_secret is None) != (self.public_url is None):
+            message = "OPWATCH_LINK_SECRET and OPWATCH_PUBLIC_URL need one another"
             raise ValueError(message)
         return self
 

@@ -1,18 +1,23 @@
 """Run the alert role: one worker at a time decides who is told, and tells them."""
 
 import asyncio
+import signal
 from collections.abc import Collection
 
 from faust.types import TP
 
 from agents import role
 from agents.alert.duty import Duty
+from agents.alert.links import links_of
 from agents.alert.notifier import Notifier
+from agents.alert.pages import Pages
 from agents.alert.receivers import Receivers
+from agents.outbox import Outgoing
 from agents.role import Role
-from agents.rule_watch import LOOK_S, RuleWatch
+from agents.rule_source import LOOK_S, RuleSource
 from agents.settings import Settings
 from agents.topics import TopicSpec
+from schemas.commands import Acknowledge
 from schemas.topics import BREACHES, COMMANDS
 from streams.alerting.rows import version_of
 
@@ -20,18 +25,19 @@ ROLE = "alert"
 TABLE = "alerts"
 #: Grouping, storm control and silences need one view: Kafka picks the one worker that has it.
 PARTITIONS = 1
-_SHOW_S = 1.0
 
 
 class Alert:
     """The role's parts, and what joins them."""
 
-    def __init__(self, settings: Settings, rules: RuleWatch) -> None:
+    def __init__(self, settings: Settings) -> None:
         """Make the app; nothing runs yet."""
         self._settings = settings
-        self._rules = rules
-        self._receivers = Receivers(settings)
-        self._receivers.take(rules.loaded.rules.channels)
+        self._source = RuleSource(settings)
+        self._in_force = self._source.loaded
+        links = links_of(settings)
+        self._receivers = Receivers(settings, links)
+        self._receivers.take(self._in_force.rules.channels)
         self._duty: Duty | None = None
         self._role = one = Role(
             settings, ROLE, PARTITIONS, (BREACHES, COMMANDS), {TABLE: version_of}
@@ -43,6 +49,9 @@ class Alert:
         one.when_restored(self._restored)
         one.every(LOOK_S, self._look)
         one.before_end(self._stop)
+        one.remark(self._remarks)
+        if links is not None:
+            one.health.serve(Pages(links, self._publish).routes)
 
     async def run(self, stopped: asyncio.Event) -> None:
         """Run until told to stop.
@@ -50,7 +59,13 @@ class Alert:
         Raises:
             Exception: whatever ended it.
         """
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._source.ask)
         await self._role.run(stopped)
+
+    async def _publish(self, command: Acknowledge) -> None:
+        topic, key = self._settings.topic(COMMANDS), command.fingerprint.encode()
+        value = command.model_dump_json().encode()
+        await self._role.outbox.publish([Outgoing(topic, 0, key, value)])
 
     def _restored(self) -> None:
         """Begin at once: what is owed does not wait for another breach."""
@@ -65,7 +80,7 @@ class Alert:
             self._duty = Duty(
                 self._settings,
                 one.outbox,
-                one.rows_of(TABLE, 0),
+                one.rows_of(TABLE)(0),
                 one.changelog(TABLE),
                 self._receivers,
             )
@@ -78,11 +93,23 @@ class Alert:
             self._duty = None
 
     async def _look(self) -> None:
-        loaded = self._rules.look()
-        if loaded is not None:
-            self._receivers.take(loaded.rules.channels)
+        self._source.look()
+        if self._source.loaded is not self._in_force:
+            self._in_force = self._source.loaded
+            self._receivers.take(self._in_force.rules.channels)
             if self._duty is not None:
                 self._duty.use()
+
+    def _remarks(self) -> list[str]:
+        """Return what an operator should know although the worker is ready."""
+        wrong = "the rule file is wrong, and the channels before it stand"
+        return [
+            *(f"{wrong}: {mistake}" for mistake in self._source.mistakes),
+            *(
+                f"the channel {name} cannot be used: {why}"
+                for name, why in self._receivers.channels.missing.items()
+            ),
+        ]
 
     async def _stop(self) -> None:
         if self._duty is not None:
@@ -101,10 +128,9 @@ def run(settings: Settings) -> None:
     Raises:
         agents.topics.Unreachable: no broker answers.
         agents.topics.TopicMisfit: a topic does not fit the settings.
-        agents.rule_file.BadRuleFile: the rule file is wrong.
     """
 
     async def work(stopped: asyncio.Event) -> None:
-        await Alert(settings, RuleWatch(settings.rule_file)).run(stopped)
+        await Alert(settings).run(stopped)
 
     role.run(settings, changelogs_of(settings), work)

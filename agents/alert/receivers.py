@@ -1,16 +1,19 @@
 """Keep an adapter for each channel of the rule file, and say which cannot be used and why."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import structlog
 
 from agents.alert import metrics
 from agents.alert.channels import making
-from agents.alert.channels.sender import Sender
+from agents.alert.channels.sender import Answer, Sender
+from agents.alert.links import Links
 from agents.alert.secrets import MissingSecret, Secrets
 from agents.settings import Settings
 from schemas.channels import Channel
 from streams.alerting.given import Channels
+from streams.messages.message import Message
 
 log = structlog.get_logger()
 
@@ -18,8 +21,14 @@ log = structlog.get_logger()
 class Receivers:
     """The channels as the rule file and the environment have them."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Know no channel yet."""
+    def __init__(self, settings: Settings, links: Links | None = None) -> None:
+        """Know no channel yet.
+
+        Args:
+            settings: the worker's.
+            links: makes the links in messages; None for none.
+        """
+        self._links = links
         self._outside = making.outside(settings)
         self.channels = Channels.of(())
         self.senders: dict[str, Sender] = {}
@@ -32,11 +41,15 @@ class Receivers:
         self.senders = {}
         for channel in known:
             try:
-                self.senders[channel.name] = making.sender(channel, self._outside, secrets)
+                sender = making.sender(channel, self._outside, secrets)
             except MissingSecret as error:
                 missing[channel.name] = str(error)
                 if channel.enabled:
                     log.warning("a channel cannot be used", channel=channel.name, why=str(error))
+            else:
+                self.senders[channel.name] = (
+                    _Linking(sender, self._links) if self._links else sender
+                )
             metrics.unusable.labels(channel.name).set(channel.enabled and channel.name in missing)
         for gone in self.channels.by_name.keys() - {channel.name for channel in known}:
             metrics.unusable.remove(gone)
@@ -45,3 +58,15 @@ class Receivers:
     async def close(self) -> None:
         """Close the connections that are kept."""
         await self._outside.aclose()
+
+
+class _Linking:
+    """Puts the link that acknowledges into each message."""
+
+    def __init__(self, sender: Sender, links: Links) -> None:
+        self._sender = sender
+        self._links = links
+
+    async def send(self, message: Message, attempt: int, deadline_s: float) -> Answer:
+        linked = replace(message, acknowledge_url=self._links.url_of(message))
+        return await self._sender.send(linked, attempt, deadline_s)
