@@ -2,117 +2,24 @@
 
 import asyncio
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 import time
-import uuid
-from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from agents.cli.kafka import reader
 from agents.cli.redriving import REDRIVE_OF
-from agents.settings import Settings
 from agents.topics import TopicMisfit, TopicSpec, ensure
 from schemas.dead_letters import DeadLetter, to_headers
 from schemas.operations import Operation
 from schemas.topics import TOPICS
+from tests.integration.command_line import Cli
 from tests.unit.cli.samples import aggregate
 
 NOW_MS = int(time.time() * 1000)
-
-
-class Cli:
-    """The command line under a topic prefix of its own."""
-
-    def __init__(self, kafka: str, folder: Path) -> None:
-        self.prefix = f"test-cli-{uuid.uuid4().hex[:8]}."
-        self.kafka = kafka
-        self.folder = folder
-        self.environment = {
-            name: value for name, value in os.environ.items() if not name.startswith("OPWATCH_")
-        } | {
-            "OPWATCH_KAFKA_BOOTSTRAP": kafka,
-            "OPWATCH_TOPIC_PREFIX": self.prefix,
-            "OPWATCH_PARTITIONS": "3",
-            "PYTHONPATH": str(Path(__file__).parents[2]),
-            "PYTHONUNBUFFERED": "1",
-        }
-        self.settings = Settings(
-            _env_file=None, kafka_bootstrap=kafka, topic_prefix=self.prefix, partitions=3
-        )
-
-    def __call__(
-        self, *arguments: str, stdin: str = "", **environment: str
-    ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "agents.cli", *arguments],
-            env=self.environment | environment,
-            cwd=self.folder,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "agents.cli", *arguments],
-            env=self.environment,
-            cwd=self.folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def topic(self, name: str) -> list[Any]:
-        async def read() -> list[Any]:
-            async with reader(self.settings, self.prefix + name, committed=True) as topic:
-                await topic.from_time(None)
-                return [record async for record in topic.to_the_end()]
-
-        return asyncio.run(read())
-
-    def publish(self, name: str, records: Sequence[dict[str, Any]]) -> None:
-        async def send() -> None:
-            async with AIOKafkaProducer(bootstrap_servers=self.kafka) as producer:
-                for record in records:
-                    await producer.send_and_wait(self.prefix + name, **record)
-
-        asyncio.run(send())
-
-
-@pytest.fixture
-def bare(kafka: str, tmp_path: Path) -> Iterator[Cli]:
-    """Return the command line without topics; those a test makes are removed."""
-    cli = Cli(kafka, tmp_path)
-    yield cli
-
-    async def remove() -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-        await admin.start()
-        ours = [name for name in await admin.list_topics() if name.startswith(cli.prefix)]
-        if ours:
-            await admin.delete_topics(ours)
-        await admin.close()
-
-    asyncio.run(remove())
-
-
-@pytest.fixture
-def cli(bare: Cli) -> Cli:
-    made = bare("topics", "create")
-    assert made.returncode == 0, made.stderr
-    return bare
 
 
 def operation(number: int, **fields: Any) -> dict[str, Any]:
