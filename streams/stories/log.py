@@ -78,8 +78,8 @@ class Log:
         Raises:
             KeyError: there is none.
         """
-        told = self.breaches[fingerprint]
-        return max(told, key=lambda one: (one.breach.opened_ms, one.breach.revision)).breach
+        told = (one.breach for one in self.breaches[fingerprint])
+        return max(told, key=lambda one: (one.since_ms, one.opened_ms, one.revision))
 
     def about(self, fingerprint: str) -> list[Notification]:
         """Return the decisions about an alert, also those said of a message that it shares."""

@@ -7,7 +7,7 @@ from schemas.breaches import Breach
 from schemas.commands import Acknowledge, EndSilence, Silence
 from schemas.rules import SEVERITIES
 from streams.alerting.silences import covers, labels_of
-from streams.stories.log import Log
+from streams.stories.log import CommandAt, Log
 from streams.stories.tellings import Telling, tellings
 
 State = Literal["firing", "acknowledged", "silenced", "resolved"]
@@ -48,7 +48,7 @@ def standings(log: Log, now_ms: int) -> list[Standing]:
     acknowledged = {
         told.command.breach_id: told.command
         for told in log.done()
-        if isinstance(told.command, Acknowledge)
+        if isinstance(told.command, Acknowledge) and not _raised_since(log, told)
     }
     found = [_standing(log, fingerprint, quiet, acknowledged) for fingerprint in log.breaches]
     return sorted(found, key=_urgency)
@@ -124,6 +124,20 @@ def _standing(
         comment="" if command is None else command.comment,
         until_ms=silence.end_ms if silence is not None and state == "silenced" else None,
         tellings=tuple(tellings(breach, log.about(fingerprint))),
+    )
+
+
+def _raised_since(log: Log, told: CommandAt) -> bool:
+    """Whether its severity rose after it was acknowledged: then it fires again."""
+    answer, command = log.answers[told.offset], told.command
+    if not isinstance(command, Acknowledge) or answer.severity is None:
+        return False
+    rank = SEVERITIES.index(answer.severity)
+    return any(
+        one.breach.id == command.breach_id
+        and one.at_ms > answer.now_ms
+        and SEVERITIES.index(one.breach.severity) > rank
+        for one in log.breaches.get(command.fingerprint, ())
     )
 
 

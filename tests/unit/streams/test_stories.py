@@ -91,7 +91,8 @@ def test_an_earlier_episodes_message_tells_nobody_of_this_one(records: Records):
     records.breached(id="first")
     records.told("slack_engineering")
     records.breached(resolved(id="first"))
-    records.breached(id="second", opened_ms=OPENED_MS + HOUR_MS)
+    later = OPENED_MS + HOUR_MS
+    records.breached(id="second", since_ms=later, opened_ms=later)
     records.decided("cooldown", "slack_engineering")
 
     assert told_of(records) == {"slack_engineering": "not_told"}
@@ -128,7 +129,18 @@ def test_an_acknowledgement_counts_once_it_is_done_and_for_its_episode_only(reco
     found = standing(records.log, FINGERPRINT, records.now_ms)
     assert (found.state, found.by, found.comment) == ("acknowledged", "ada", "on it")
 
-    records.breached(id="later", opened_ms=OPENED_MS + HOUR_MS)
+    later = OPENED_MS + HOUR_MS
+    records.breached(id="later", since_ms=later, opened_ms=later)
+    assert standing(records.log, FINGERPRINT, records.now_ms).state == "firing"
+
+
+def test_what_gets_worse_is_acknowledged_no_more(records: Records):
+    records.breached()
+    records.asked("acknowledge")
+    records.decided("command_done")
+    records.breached(revision=2, state="updated", why="confirmed")
+    assert standing(records.log, FINGERPRINT, records.now_ms).state == "acknowledged"
+    records.breached(revision=3, state="updated", why="severity_changed", severity="critical")
     assert standing(records.log, FINGERPRINT, records.now_ms).state == "firing"
 
 
