@@ -1,0 +1,99 @@
+"""A rule file that changes is read; one that is wrong changes nothing, and says so."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from agents import metrics
+from agents.rule_source import RuleSource
+from agents.settings import Settings
+
+RULE = """
+version: 1
+rules:
+  - {name: errors, kind: metric_threshold, metric: error_rate, operator: greater_than,
+     threshold: 5, window: 5m}
+"""
+
+
+def _source(path: Path) -> RuleSource:
+    return RuleSource(Settings(rule_file=str(path), _env_file=None))
+
+
+def _write(path: Path, text: str) -> None:
+    before = path.stat().st_mtime_ns if path.exists() else 0
+    path.write_text(text)
+    os.utime(path, ns=(before + 10**9, before + 10**9))
+
+
+def _look(source: RuleSource) -> None:
+    for _ in range(2):  # it must be the same twice: it might be half written
+        source._looked_s = -10.0
+        source.look()
+
+
+def test_no_file_where_none_was_asked_for_is_no_rules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = RuleSource(Settings(_env_file=None))
+    assert source.loaded.rules.rules == []
+    assert source.mistakes == []
+
+
+def test_a_file_that_was_asked_for_and_is_not_there_is_said(tmp_path: Path) -> None:
+    source = _source(tmp_path / "missing.yaml")
+    assert source.loaded.rules.rules == []
+    assert "there is no rule file" in source.mistakes[0]
+
+
+def test_a_changed_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    _write(path, RULE)
+    source = _source(path)
+    first = source.loaded.hash
+    _write(path, RULE.replace("threshold: 5", "threshold: 6"))
+    _look(source)
+    assert source.loaded.hash != first
+    assert "threshold: 6" in source.text
+
+
+def test_a_wrong_file_keeps_the_rules_and_says_so_until_it_is_right(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    _write(path, RULE)
+    source = _source(path)
+    first = source.loaded.hash
+    _write(path, RULE.replace("error_rate", "eror_rate"))
+    _look(source)
+    assert source.loaded.hash == first
+    assert source.mistakes
+    assert metrics.rules_reload_failed._value.get() == 1
+    _write(path, RULE)
+    _look(source)
+    assert source.mistakes == []
+    assert metrics.rules_reload_failed._value.get() == 0
+
+
+def test_a_deleted_file_keeps_the_rules(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    _write(path, RULE)
+    source = _source(path)
+    path.unlink()
+    _look(source)
+    assert len(source.loaded.rules.rules) == 1
+    assert source.mistakes
+
+
+def test_sighup_reads_a_file_that_does_not_seem_to_have_changed(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    _write(path, RULE)
+    source = _source(path)
+    stamp = path.stat().st_mtime_ns
+    path.write_text(RULE.replace("threshold: 5", "threshold: 7"))
+    os.utime(path, ns=(stamp, stamp))
+    _look(source)
+    assert "threshold: 5" in source.text
+    source.ask()
+    source.look()
+    assert "threshold: 7" in source.text
