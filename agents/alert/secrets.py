@@ -4,7 +4,9 @@
 settings, a file `.env` in the working directory may hold either; the environment wins.
 """
 
+import json
 import os
+import re
 import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -12,10 +14,13 @@ from pathlib import Path
 from dotenv import dotenv_values
 from pydantic import SecretStr
 
-from agents.logs import redactor
+from agents.logs import MASK, redactor
 
 #: A part of a webhook's URL that is shorter is a word rather than a token.
 _MIN_TOKEN = 8
+#: A shorter secret would mask half of every word.
+_MIN_SECRET = 4
+MAX_MASKED = 2000
 
 
 class MissingSecret(Exception):
@@ -78,9 +83,27 @@ class Secrets:
 
 
 def masking(secrets: Iterable[SecretStr | None]) -> Callable[[str], str]:
-    """Return a function that masks the secrets, also the parts of a URL that give it away."""
+    """Return a function that masks the secrets, also the parts of a URL that give it away.
+
+    What it returns is cut to `MAX_MASKED` characters: a receiver may answer at length, and looking
+    for what merely looks like a secret takes the square of that.
+    """
     values = [secret.get_secret_value() for secret in secrets if secret is not None]
-    return redactor(part for value in values for part in (value, *_telling_parts(value)))
+    hidden = [part for value in values for part in (value, *_telling_parts(value))]
+    known, alike = _known(hidden), redactor(hidden)
+    # First the secrets in all of it, so that no half of one is left where it is cut.
+    return lambda text: alike(known.sub(MASK, text)[:MAX_MASKED])
+
+
+def _known(hidden: list[str]) -> re.Pattern[str]:
+    forms = {
+        form
+        for value in hidden
+        if len(value) >= _MIN_SECRET
+        for form in (value, json.dumps(value)[1:-1], urllib.parse.quote(value, safe=""))
+    }
+    longest_first = sorted(forms, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
 
 def _telling_parts(value: str) -> list[str]:

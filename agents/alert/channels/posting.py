@@ -80,6 +80,6 @@ async def always(mask: Mask, channel: str, attempt: Awaitable[Answer]) -> Answer
     try:
         return await attempt
     except Exception as error:  # noqa: BLE001 - the adapter's edge: a page is never lost to a bug
-        _log.error("sending_failed", channel=channel, error=mask(traceback.format_exc()))
+        _log.error("sending_failed", channel=channel, error=mask(traceback.format_exc(limit=-4)))
         told = said(mask, f"A failure of opwatch: {type(error).__name__}: {error}")
         return Retry(answer=told, ambiguous=True)
