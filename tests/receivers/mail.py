@@ -113,7 +113,7 @@ class MailServer:
     async def _done(self, server: Any, stage: str, address: str | None = None) -> str | None:
         reply = self._scripted(stage, address)
         if reply == "hang":
-            while not server.transport.is_closing():
+            while not server.transport.is_closing():  # noqa: ASYNC110 - aiosmtpd has no event for it
                 await asyncio.sleep(0.02)
         if reply == "cut":
             server.transport.abort()

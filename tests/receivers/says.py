@@ -44,7 +44,7 @@ class Drip:
 
 @dataclass(frozen=True, kw_only=True)
 class Endless:
-    """Never stops to send a body, as fast as it is read."""
+    """Sends a body of 64 MB, as fast as it is read."""
 
     status: int
 
@@ -73,16 +73,22 @@ async def act(say: Say, writer: asyncio.StreamWriter) -> bool:
             await writer.drain()
         case Drip():
             writer.write(_head(say.status, 1 << 20, {}))
-            while not writer.is_closing():
-                writer.write(b".")
-                await writer.drain()
-                await asyncio.sleep(say.every_s)
+            await _pour(writer, b".", 1000, say.every_s)
         case Endless():
             writer.write(_head(say.status, 1 << 40, {}))
-            while not writer.is_closing():
-                writer.write(b"." * 65536)
-                await writer.drain()
+            await _pour(writer, b"." * 65536, 1000, 0)
     return False
+
+
+async def _pour(writer: asyncio.StreamWriter, part: bytes, times: int, every_s: float) -> None:
+    # Counted: a TLS transport whose peer has left says neither that it is closing nor that it is
+    # full, and a loop that waits for either never lets anyone else run.
+    for _ in range(times):
+        if writer.is_closing():
+            break
+        writer.write(part)
+        await writer.drain()
+        await asyncio.sleep(every_s)
 
 
 def _head(status: int, length: int, headers: dict[str, str]) -> bytes:

@@ -21,7 +21,7 @@ from agents.alert.credentials import (
     twilio_access,
     webhook_access,
 )
-from agents.alert.outside import Outside, tls_context
+from agents.alert.outside import Outside
 from agents.alert.secrets import Secrets, masking
 from agents.settings import Settings
 from schemas.channels import Channel, Email, PagerDuty, Slack, Sms, Webhook
@@ -76,6 +76,6 @@ def _email(channel: Email, way_out: Outside, secrets: Secrets) -> EmailSender:
         channel=channel,
         access=access,
         guard=way_out.guard,
-        tls=tls_context(way_out.ca_file),
+        tls=way_out.mail_tls,
         mask=masking(hidden),
     )
