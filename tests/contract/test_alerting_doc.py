@@ -1,0 +1,36 @@
+"""docs/alerting.md says what is: its rule file is right, its reasons are all there are."""
+
+import re
+from pathlib import Path
+from typing import get_args
+
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from agents.cli.app import app
+from agents.rule_file import parse
+from schemas.notifications import Reason
+
+PAGE = (Path(__file__).parents[2] / "docs/alerting.md").read_text()
+
+
+def test_its_rule_file_is_right():
+    (text,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    assert [one.name for one in parse(text).rules.channels] == ["my_slack"]
+
+
+def test_each_reason_is_explained_and_none_else():
+    rows = PAGE.partition("| reason | it means |")[2].splitlines()
+    firsts = [row.split("|")[1] for row in rows if row.startswith("| `")]
+    told = re.findall(r"`(\w+)`", " ".join(firsts))
+    assert sorted(told) == sorted(get_args(Reason))
+
+
+def test_each_command_it_shows_is_one():
+    known = get_command(app)
+    shown = re.findall(r"^\$ (?:\w+=\S+ )?opwatch ([a-z-]+(?: [a-z]+)?)", PAGE, re.MULTILINE)
+    assert len(shown) > 10
+    for line in shown:
+        group, _, name = line.partition(" ")
+        help_of = [group, name] if hasattr(known.commands[group], "commands") else [group]
+        assert CliRunner().invoke(app, [*help_of, "--help"]).exit_code == 0, line
