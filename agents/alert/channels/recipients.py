@@ -4,8 +4,10 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from agents.alert.channels.sender import Answer, Rejected, Retry, Sent
+from streams.messages.plain import fit
 
 MAX_DELIVERIES = 10_000
+MAX_LISTED = 1000
 
 
 class Recipients:
@@ -46,6 +48,8 @@ class Recipients:
 
 
 def _listed(answers: dict[str, Answer]) -> str:
-    if len(answers) == 1:
-        return next(iter(answers.values())).answer
-    return "; ".join(f"{one}: {said.answer}" for one, said in answers.items())
+    words = [said.answer for said in answers.values()]
+    if len(set(words)) == 1:
+        return words[0]
+    told = "; ".join(f"{one}: {said}" for one, said in zip(answers, words, strict=True))
+    return fit(told, MAX_LISTED)
