@@ -38,6 +38,8 @@ _TAKEN_TOGETHER = 50
 #: Rows packed before the loop is let go.
 _WRITTEN_TOGETHER = 200
 
+_RESTORED_S = 0.05
+
 _BY_PARTITION = (metrics.firing,)
 
 
@@ -84,10 +86,13 @@ class RulesBeat:
         self._topic = settings.topic(AGGREGATES)
         self._breaches = settings.topic(BREACHES)
         self._partitions: dict[TP, _Partition] = {}
+        self._assignment = 0
+        """Counts losses: what was begun before one is void."""
 
     def lost(self, tps: Collection[TP]) -> None:
         """Forget partitions at once."""
         self.restored = False
+        self._assignment += 1
         for tp in tps:
             if self._partitions.pop(tp, None) is not None:
                 for gauge in _BY_PARTITION:
@@ -124,9 +129,13 @@ class RulesBeat:
         self.source.look()
         if not self.restored:
             return
+        assignment = self._assignment
         for tp in self._consumer().assignment():
             if tp.topic == self._topic and tp not in self._partitions:
-                await self._begin(tp, await self._consumer().committed(tp))
+                start = await self._consumer().committed(tp)
+                if self._assignment != assignment:
+                    return
+                await self._begin(tp, start)
         for tp, known in list(self._partitions.items()):
             async with known.lock:
                 if self._partitions.get(tp) is known:
@@ -189,6 +198,11 @@ class RulesBeat:
 
     async def _begin(self, tp: TP, start: int) -> _Partition | None:
         """Go on with the rules that the table says were in effect, else with the file's."""
+        assignment = self._assignment
+        while not self.restored:  # nothing is read before, but for what a loss makes void
+            await asyncio.sleep(_RESTORED_S)
+            if self._assignment != assignment:
+                return None
         rows = self._rows_of(tp.partition)
         in_effect = self._in_effect(tp)
         generation, rules, rules_hash = 0, self.source.loaded.rules, self.source.loaded.hash
@@ -197,8 +211,8 @@ class RulesBeat:
             rules = self._parsed(in_effect) or rules
         else:
             generation = await self._put_in_effect(tp, 0)
-            if self._rows_of(tp.partition) is not rows:
-                return None  # lost meanwhile
+            if self._assignment != assignment:
+                return None
         if tp in self._partitions:
             return self._partitions[tp]
         evaluation = Evaluation(
