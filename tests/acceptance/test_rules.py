@@ -131,6 +131,16 @@ def _confirmed(told: dict[tuple[str, int], bytes]) -> set[Episode]:
     }
 
 
+def _explain(kafka: str, prefix: str, differing: set[Episode]) -> None:
+    """Print what was said and read of the series that differ."""
+    for episode in differing:
+        for value in _told(kafka, prefix).values():
+            one = json.loads(value)
+            if (one["rule"], one["series"]) == (episode.rule, episode.series):
+                fields = ("id", "revision", "state", "why", "opened_ms", "resolved_ms", "span")
+                print(*(one[field] for field in fields))
+
+
 def test_confirmed_breaches_equal_an_oracles_under_kills_pauses_and_failpoints(
     kafka: str, prefix: str, tmp_path: Path
 ) -> None:
@@ -194,6 +204,7 @@ def test_confirmed_breaches_equal_an_oracles_under_kills_pauses_and_failpoints(
             got = _confirmed(_told(kafka, prefix))
             if wanted and wanted == got and all(one.resolved_ms for one in wanted):
                 break
+        _explain(kafka, prefix, got ^ wanted)
         assert sorted(got - wanted, key=str) == []
         assert sorted(wanted - got, key=str) == []
         assert len({one.rule for one in got}) == len(RULES)
