@@ -1,0 +1,59 @@
+"""HTTP/2 is spoken where it is offered, on one connection."""
+
+import asyncio
+from pathlib import Path
+
+import h2.config
+import h2.connection
+import h2.events
+
+from agents.alert.channels.sender import Retry, Sent
+from tests.integration.sending import made, outside
+from tests.receivers.certificates import Certificates
+from tests.receivers.everyone import everyone
+from tests.receivers.slack import PATH
+from tests.unit.messages.samples import message
+
+
+class Server:
+    """Answers each stream with the next status, and `ok`; 0 says nothing."""
+
+    def __init__(self, *statuses: int) -> None:
+        self.statuses = list(statuses)
+        self.connections = 0
+        self.streams = 0
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        talk = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
+        talk.initiate_connection()
+        writer.write(talk.data_to_send())
+        while data := await reader.read(65536):
+            for event in talk.receive_data(data):
+                if isinstance(event, h2.events.StreamEnded):
+                    self.answer(talk, event.stream_id)
+            writer.write(talk.data_to_send())
+        writer.transport.abort()
+
+    def answer(self, talk: h2.connection.H2Connection, stream: int) -> None:
+        self.streams += 1
+        if status := self.statuses.pop(0):
+            talk.send_headers(stream, [(":status", str(status))])
+            talk.send_data(stream, b"ok", end_stream=True)
+
+
+async def test_http_2_is_spoken_where_it_is_offered(tmp_path: Path):
+    async with everyone(tmp_path) as to:
+        certificates = Certificates(tmp_path)
+        server = Server(200, 503, 0)
+        context = certificates.server(protocols=("h2",))
+        listening = await asyncio.start_server(server, "127.0.0.1", 0, ssl=context)
+        url = f"https://localhost:{listening.sockets[0].getsockname()[1]}{PATH}"
+        async with outside(to) as way_out:
+            sender = made("slack", to, way_out, SLACK_WEBHOOK_URL=url)
+            answers = [await sender.send(message(), 1, 0.5) for _ in range(3)]
+        listening.close()
+    assert [type(answer) for answer in answers] == [Sent, Retry, Retry]
+    assert answers[1].answer == "503 ok"
+    assert answers[2].ambiguous
+    assert (server.connections, server.streams) == (1, 3)
