@@ -2,12 +2,13 @@
 
 import bisect
 import json
+import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
 SIZES = {"1m": 60, "5m": 300, "1h": 3600, "6h": 21600, "24h": 86400, "7d": 604800}
 LATENESS_MS, FUTURE_MS = 3_600_000, 60_000
@@ -35,10 +36,7 @@ def read_topic(bootstrap: str, topic: str) -> list[Any]:
         }
     )
     partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
-    ends = {
-        p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=30)[1]
-        for p in partitions
-    }
+    ends = {p: _end(consumer, TopicPartition(topic, p)) for p in partitions}
     consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in partitions])
     records: list[Any] = []
     while any(
@@ -48,6 +46,18 @@ def read_topic(bootstrap: str, topic: str) -> list[Any]:
         records += [r for r in consumer.consume(10_000, 1.0) if not r.error()]
     consumer.close()
     return records
+
+
+def _end(consumer: Consumer, partition: TopicPartition) -> int:
+    """Return where a partition ends; a broker that has just come back needs a moment to know."""
+    give_up_s = time.monotonic() + 30
+    while True:
+        try:
+            return consumer.get_watermark_offsets(partition, timeout=30)[1]
+        except KafkaException:
+            if time.monotonic() > give_up_s:
+                raise
+            time.sleep(0.5)
 
 
 def window_start(size: str, when_ms: int) -> int:
