@@ -31,6 +31,8 @@ _STUCK_S = 60.0
 _STOP_S = 8.0
 #: How often what waits is shown to the watchdog, and what a rebalance dropped is looked for.
 _LOOK_S = 1.0
+#: How often it is looked whether reading may begin.
+_RESUMES_S = 0.01
 #: Chunks of the changelog that wait to be taken in: Faust's default, 1,000 records, means records.
 _RESTORED_TOGETHER = 4
 
@@ -89,6 +91,8 @@ class Role:
             for table, version_of in tables.items()
         }
         self._table_of = {self._changelogs[table]: one for table, one in self._tables.items()}
+        self._losses = 0
+        self._resuming: asyncio.Task[None] | None = None
         self._told_of_loss: list[Lost] = []
         self._told_of_rows: list[Callable[[], None]] = []
         self._work: list[Coroutine[Any, Any, None]] = []
@@ -218,6 +222,7 @@ class Role:
 
     def _lost(self, tps: Collection[TP]) -> None:
         self.restored = False
+        self._losses += 1
         self._continuity.lost(tps)
         for tell in self._told_of_loss:
             tell(tps)
@@ -231,17 +236,27 @@ class Role:
                 table.lost(tp.partition)
 
     async def _recovered(self) -> None:
-        """Tell the parts, once, when the last table is restored: Faust resumes reading after."""
-        again = self.app.tables.recovery.signal_recovery_start.is_set()
-        if self.restored or self.app.rebalancing or again:
+        """Wait for what Faust does after it restored the tables, the last of which this ends."""
+        if self._resuming is not None:
+            self._resuming.cancel()
+        self._resuming = asyncio.create_task(self._resume(self._losses))
+
+    async def _resume(self, losses: int) -> None:
+        """Tell the parts that the tables are restored, once reading may begin.
+
+        Faust says so too early: its callbacks come while it still counts as rebalancing, and may
+        be those of an assignment that is void. One that is has another loss before reading begins.
+        """
+        while self.app.rebalancing:  # noqa: ASYNC110 - Faust has no event for it
+            await asyncio.sleep(_RESUMES_S)
+        if self.restored or losses != self._losses:
             return
         self.restored = True
         try:
             for tell in self._told_of_rows:
                 tell()
-        except Exception as error:
-            self.fail(error)  # Faust would swallow it
-            raise
+        except Exception as error:  # noqa: BLE001 - a task's edge: the worker ends by it
+            self.fail(error)
 
     # ------------------------------------------------------------------ health
 
