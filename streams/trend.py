@@ -59,6 +59,39 @@ def trend(before: Counts, now: Counts) -> Trend:
     return Trend(verdict=verdict, evidence=evidence)
 
 
+def is_worse(
+    before: tuple[float, float], now: tuple[float, float], dispersion: float | None
+) -> bool:
+    """Return whether now is degraded against before, by a verdict's test and smallest effect.
+
+    Args:
+        before: operations and failures.
+        now: likewise.
+        dispersion: of the sub-windows, as evidence has it.
+    """
+    count = before[0] + now[0]
+    pooled = (before[1] + now[1]) / count if count else 0.0
+    if min(before[0], now[0]) < _needed_count(pooled):
+        return False
+    rise, z = _test(before, now, max(1.0, dispersion or 1.0))
+    return rise <= -MIN_EFFECT and _p_value(z) < MAX_P
+
+
+def _test(
+    before: tuple[float, float], now: tuple[float, float], dispersion: float
+) -> tuple[float, float]:
+    """Return how much the success rate rose, and the corrected z of it."""
+    (n0, f0), (n1, f1) = before, now
+    pooled = (f0 + f1) / (n0 + n1)
+    rise = f0 / n0 - f1 / n1
+    spread = math.sqrt(pooled * (1 - pooled) * (1 / n0 + 1 / n1) * dispersion)
+    return rise, rise / spread if spread else 0.0
+
+
+def _p_value(z: float) -> float:
+    return math.erfc(abs(z) / math.sqrt(2))
+
+
 def _total(counts: Counts) -> tuple[int, int]:
     return sum(n for n, _ in counts), sum(f for _, f in counts)
 
@@ -69,15 +102,17 @@ def _evaluate(before: Counts, now: Counts) -> _Evaluation:
         return _Evaluation("insufficient_data", None, None, None)
     pooled = (f0 + f1) / (n0 + n1)
     dispersion = max(1.0, _dispersion(before), _dispersion(now))
-    if min(n0, n1) < _needed_count(pooled) * dispersion:
+    needed = _needed_count(pooled)
+    if min(n0, n1) < needed:
         return _Evaluation("insufficient_data", None, None, dispersion)
-    rise = f0 / n0 - f1 / n1
-    spread = math.sqrt(pooled * (1 - pooled) * (1 / n0 + 1 / n1) * dispersion)
-    z = rise / spread if spread else 0.0
-    p_value = math.erfc(abs(z) / math.sqrt(2))
-    if p_value >= MAX_P or abs(rise) < MIN_EFFECT:
-        return _Evaluation("stable", z, p_value, dispersion)
-    return _Evaluation("improving" if rise > 0 else "degrading", z, p_value, dispersion)
+    rise, z = _test((n0, f0), (n1, f1), dispersion)
+    p_value = _p_value(z)
+    if p_value < MAX_P and abs(rise) >= MIN_EFFECT:
+        return _Evaluation("improving" if rise > 0 else "degrading", z, p_value, dispersion)
+    # Not before the test: what begins within a window makes that window uneven by itself.
+    if min(n0, n1) < needed * dispersion:
+        return _Evaluation("insufficient_data", None, None, dispersion)
+    return _Evaluation("stable", z, p_value, dispersion)
 
 
 def _needed_count(rate: float) -> float:

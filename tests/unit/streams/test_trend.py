@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from streams.trend import trend
+from streams.trend import is_worse, trend
 
 FIVES = 12
 
@@ -122,3 +122,31 @@ def test_the_dispersion_is_pearsons_over_what_is_not_empty():
     assert evidence.dispersion == pytest.approx((100 + 100 + 0) / 9 / 2)
     assert trend([(1000, 0)], [(1000, 1000)]).evidence.dispersion == 1.0
     assert trend([(1000, 0)] * 2, [(1000, 0)] * 3).evidence.z == 0.0
+
+
+def test_a_window_in_the_midst_of_which_it_begins_is_not_too_uneven_to_tell():
+    before = [(1000, 5)] * FIVES
+    now = [(1000, 5)] * 6 + [(1000, 105)] * 6
+    verdict = trend(before, now)
+    assert verdict.verdict == "degrading"
+    assert verdict.evidence.dispersion > 12  # by which an hour's operations were too few
+
+
+def test_a_single_bad_five_minutes_is_no_trend():
+    assert trend([(1000, 5)] * FIVES, [(1000, 5)] * 11 + [(1000, 105)]).verdict == "stable"
+
+
+@pytest.mark.parametrize(
+    ("now", "dispersion", "worse"),
+    [
+        ((12_000, 240), 1.0, True),
+        ((12_000, 240), None, True),
+        ((12_000, 240), 20.0, False),
+        ((12_000, 170), 1.0, False),  # below the smallest effect
+        ((50, 10), 1.0, False),
+        ((0, 0), 1.0, False),
+        ((12_000, 30), 1.0, False),
+    ],
+)
+def test_worse_is_what_a_verdict_would_call_degrading(now, dispersion, worse):
+    assert is_worse((12_000, 120), now, dispersion) is worse
