@@ -238,6 +238,12 @@ class Seen:
         """Return the trends of the final windows of a size that ended by the minute's end."""
         return [one for one in self._row.trends.get(size, []) if one.end <= minute + 1]
 
+    def age(self, minute: int) -> int:
+        """Return for how many minutes, the last one included, anything is held of the series."""
+        row = self._row
+        oldest = min((min(held) for held in (row.minutes, row.fives, row.hours) if held), default=0)
+        return minute - oldest + 1
+
     def silence(self, minute: int) -> int:
         """Return for how many minutes, the last one included, the series had said nothing."""
         return minute - self._row.spoke

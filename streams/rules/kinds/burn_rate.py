@@ -1,5 +1,9 @@
 """Judge whether an objective's error budget burns too fast, over a long and a short window.
 
+What was before a series' first window burnt nothing: a series of ten minutes says no more of three
+days than an old one that was without a failure until then. Else two failures among the first
+hundred operations would be a budget that burns over three days.
+
 Source: https://sre.google/workbook/alerting-on-slos/
 """
 
@@ -55,7 +59,9 @@ def _rank(verdict: Verdict) -> tuple[int, float]:
 
 def _burn(rule: BurnRate, seen: Seen, span_ms: int, minute: int) -> tuple[float | None, int]:
     """Return how many times too fast the budget burns, and of how many operations."""
-    sums = seen.sums(span_ms // _MINUTE_MS, minute)
+    span = span_ms // _MINUTE_MS
+    sums = seen.sums(span, minute)
     if not sums.count:
         return None, 0
-    return 100 * sums.failures / sums.count / (100 - rule.objective), sums.count
+    known = min(1.0, seen.age(minute) / span)
+    return 100 * sums.failures / sums.count / (100 - rule.objective) * known, sums.count

@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 
-from tests.unit.streams.rules.worlds import World, episodes, operations, service, threshold, words
+from tests.unit.streams.rules.worlds import (
+    MINUTE_MS,
+    World,
+    episodes,
+    operations,
+    service,
+    threshold,
+    words,
+)
 
 DOWN = {
     "name": "critical_service_failure",
@@ -112,18 +120,37 @@ def test_both_windows_must_burn() -> None:
 
 
 def test_low_traffic_pages_nobody() -> None:
-    world = World(BURN | {"min_samples": 100})
+    pair = {"rate": 14.4, "long": "2m", "short": "1m", "severity": "critical"}
+    world = World(BURN | {"min_samples": 100, "pairs": [pair]})
     assert world.read(operations(0, 99, 99)) == []
     assert words(world.read(operations(1, 1, 1))) == [("opened", "violated")]
 
 
+def test_two_failures_among_a_series_first_operations_are_no_three_days_budget() -> None:
+    world = World(BURN)
+    assert world.minutes(0, [0, 2, 2, 2] + [0] * 26) == []
+
+
+def test_a_new_series_burns_as_one_that_was_without_a_failure_until_then() -> None:
+    pair = {"rate": 14.4, "long": "1h", "short": "5m", "severity": "critical"}
+    new, old = World(BURN | {"pairs": [pair]}), World(BURN | {"pairs": [pair]})
+    old.minutes(0, [0] * 60)
+    opened = [world.minutes(at, [50] * 60)[0].since_ms for world, at in ((new, 0), (old, 60))]
+    assert opened[1] - opened[0] == 60 * MINUTE_MS
+
+
 def test_the_gravest_pair_that_burns_gives_the_severity() -> None:
-    world = World(BURN)
-    world.minutes(0, [20])
-    assert [one.severity for one in world.said] == ["critical"]
-    world = World(BURN)
-    world.minutes(0, [7])
-    assert [(one.severity, one.threshold) for one in world.said] == [("high", 6.0)]
+    pairs = [
+        {"rate": 14.4, "long": "2m", "short": "1m", "severity": "critical"},
+        {"rate": 6, "long": "3m", "short": "1m", "severity": "high"},
+        {"rate": 1, "long": "4m", "short": "1m", "severity": "medium"},
+    ]
+    world = World(BURN | {"pairs": pairs})
+    world.minutes(0, [0, 0, 0, 0, 60])
+    assert [one.severity for one in world.said][:1] == ["critical"]
+    world = World(BURN | {"pairs": pairs})
+    world.minutes(0, [0, 0, 0, 0, 20])
+    assert [(one.severity, one.threshold) for one in world.said][:1] == [("high", 6.0)]
 
 
 def test_long_spans_use_larger_windows() -> None:
@@ -144,8 +171,10 @@ def test_long_spans_use_larger_windows() -> None:
 # ------------------------------------------------------------------ trend
 
 
-def _trend(verdict: str) -> dict[str, Any]:
-    evidence = {"baseline_rate": 0.99, "baseline_count": 900, "rate": 0.95, "count": 900}
+def _trend(verdict: str, rate: float | None = None) -> dict[str, Any]:
+    if rate is None:
+        rate = 0.95 if verdict == "degrading" else 0.99
+    evidence = {"baseline_rate": 0.99, "baseline_count": 900, "rate": rate, "count": 900}
     return {"verdict": verdict, "evidence": {**evidence, "z": -5.0, "p_value": 0.0, "agreeing": 3}}
 
 
@@ -169,6 +198,16 @@ def _hours(verdicts: list[str], **rule: Any) -> World:
 )
 def test_a_trend_must_degrade_several_windows_in_a_row(verdicts: list[str], opens: bool) -> None:
     assert bool(_hours(verdicts).said) is opens
+
+
+@pytest.mark.parametrize("verdict", ["stable", "improving", "insufficient_data"])
+def test_a_trend_goes_on_while_it_is_worse_than_before_the_first_bad_window(verdict: str) -> None:
+    world = _hours(["stable", "degrading"])
+    world.read(operations(180, 900, 45, size="1h"))  # no trend: says nothing
+    assert world.said == []
+    world.read(operations(120, 900, 45, size="1h", trend=_trend(verdict, 0.95)))
+    (opened, *_) = world.read(operations(180, 100))
+    assert (opened.state, opened.threshold, opened.observed) == ("opened", 99.0, 95.0)
 
 
 def test_a_trend_resolves_with_the_first_window_that_is_well() -> None:
