@@ -67,6 +67,7 @@ class _Source:
         self.next_offset = start
         self.watermark_ms: int | None = None
         self.refused: list[Refused] = []
+        self.has_read = False
         self.is_behind = False
         self.untold = 0
         self.untold_since = time.monotonic()
@@ -148,9 +149,13 @@ class Ingest:
     async def read(self, tp: TP, chunk: Chunk) -> None:
         """Fold a chunk that continues what was read of a partition."""
         source = self._begin_at(tp, chunk.start)
+        if source.next_offset < chunk.start and not source.has_read:
+            self.lost([tp])  # it began at what was committed before its last owner was done
+            source = self._begin_at(tp, chunk.start)
         if source.next_offset != chunk.start:
             message = f"{tp}: read to {source.next_offset}, then from {chunk.start}"
             raise RuntimeError(message)
+        source.has_read = True
         events, refused = read_events(chunk.records, self._limits)
         if chunk.records:
             source.read_at = time.monotonic()
