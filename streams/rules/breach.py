@@ -33,9 +33,16 @@ def fingerprint_of(rule: str, series: str) -> str:
     return _hash(rule, series)
 
 
-def id_of(rule: str, series: str, since: int) -> str:
-    """Return the id of the episode that began with a violating minute."""
-    return _hash(rule, series, str(since))
+def id_of(rule: str, series: str, since: int, again: int = 0) -> str:
+    """Return the id of the episode that began with a violating minute.
+
+    Args:
+        rule: its name.
+        series: its name.
+        since: the minute.
+        again: tells apart a second one that began no later than one before.
+    """
+    return _hash(rule, series, str(since), *([str(again)] if again else []))
 
 
 class _Key(msgspec.Struct):

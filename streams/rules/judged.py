@@ -264,10 +264,13 @@ class Judged:
         confirmed: bool,
     ) -> None:
         rule, state = one
-        name = id_of(rule.rule.name, self._about.series, fold.began)
+        # What a later minute opened may have been confirmed, and resolved, by an earlier one.
+        again = state.opened if fold.began <= state.named else 0
+        state.opened += 1
+        state.named = max(state.named, fold.began)
         state.episode = Episode(
-            name,
-            state.last_revision if name == state.last_id else 0,
+            id_of(rule.rule.name, self._about.series, fold.began, again),
+            0,
             fold.severity,
             fold.began,
             fold.opened,
@@ -294,14 +297,7 @@ class Judged:
         self._said.append(said)
         self.row.said += 1
         if resolved:
-            end(state)
-
-
-def end(state: RuleState) -> None:
-    """End a rule's episode, remembering how many messages it had."""
-    episode = state.episode
-    assert episode is not None
-    state.last_id, state.last_revision, state.episode = episode.id, episode.revision, None
+            state.episode = None
 
 
 def reload(row: Row, rules: Sequence[Compiled]) -> list[bytes]:
@@ -315,7 +311,7 @@ def reload(row: Row, rules: Sequence[Compiled]) -> list[bytes]:
             state.episode.revision += 1
             said.append(removed(state.episode))
             row.said += 1
-            end(state)
+            state.episode = None
         state.fold = IDLE
         state.made_of = wanted.get(name, "")
     for name, made_of in wanted.items():

@@ -65,10 +65,10 @@ class RuleState(msgspec.Struct, array_like=True):
     fold: Fold = IDLE
     """Over minutes that are settled."""
     episode: Episode | None = None
-    last_id: str = ""
-    """Of the episode before, with …"""
-    last_revision: int = 0
-    """… how many messages it had: an id that comes again counts on."""
+    named: int = 0
+    """The latest minute that an episode was named after: …"""
+    opened: int = 0
+    """… one that is not later is named after how many there were, too."""
 
 
 class Row(msgspec.Struct, array_like=True):

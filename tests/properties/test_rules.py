@@ -217,6 +217,7 @@ def test_each_episode_opens_once_and_its_revisions_count(seed: int) -> None:
     for one in told:
         assert one.revision == revisions.get(one.id, 0) + 1
         revisions[one.id] = one.revision
+        assert (one.state == "opened") is (one.revision == 1)
         if one.state == "opened":
             assert one.fingerprint not in is_open
             is_open[one.fingerprint] = one.id

@@ -51,6 +51,14 @@ def test_a_revision_that_undoes_it_resolves_it() -> None:
     assert (undone.state, undone.why, undone.confirmed) == ("resolved", "undone", False)
 
 
+def test_what_an_earlier_minute_confirms_and_resolves_is_not_opened_anew_under_its_id() -> None:
+    world = World(OVERALL)
+    world.read(operations(0, 10), operations(1, 10, final=False), operations(2, 10, final=False))
+    world.read(operations(3, 10, 9, final=False))
+    world.read(operations(1, 20, 9), operations(2, 20), operations(3, 20, 9), operations(4, 10))
+    assert episodes(world.said) == [(1, 2, "high"), (3, 4, "high")]
+
+
 def test_a_late_revision_counts_from_the_newest_minute_on() -> None:
     world = World(threshold(window="5m"))
     world.minutes(0, [0, 0])

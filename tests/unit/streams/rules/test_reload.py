@@ -44,7 +44,7 @@ def test_a_rule_that_stays_goes_on() -> None:
     assert episodes(one for one in world.said if one.rule == "high_error_rate") == [(0, 2, "high")]
 
 
-def test_a_rule_that_goes_and_comes_within_a_minute_counts_on() -> None:
+def test_a_rule_that_goes_and_comes_within_a_minute_opens_another_episode() -> None:
     world = World(threshold())
     world.read(operations(0, 10, 9, final=False))
     world.reload()
