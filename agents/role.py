@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import time
@@ -31,6 +32,8 @@ _STUCK_S = 60.0
 _STOP_S = 8.0
 #: How often what waits is shown to the watchdog, and what a rebalance dropped is looked for.
 _LOOK_S = 1.0
+#: Rows are many small objects that stay: by Python's own thresholds a fifth of the time went there.
+_COLLECTED = (20_000, 20, 50)
 #: How often it is looked whether reading may begin.
 _RESUMES_S = 0.01
 #: Chunks of the changelog that wait to be taken in: Faust's default, 1,000 records, means records.
@@ -172,6 +175,7 @@ class Role:
         await self.health.start()
         self.watchdog.start()
         await self.app.start()
+        _collect_seldom()
         self.every(_LOOK_S, self._continuity.look)
         loops = [asyncio.create_task(work) for work in self._work]
         told = asyncio.create_task(stopped.wait())
@@ -285,6 +289,13 @@ class Role:
         elif app.rebalancing:
             waits = {"an assignment of partitions": 0}
         self.watchdog.waits({} if self.outbox.away else waits)
+
+
+def _collect_seldom() -> None:
+    """Let the garbage collector leave alone what stays, and look at the rest less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECTED)
 
 
 def changelog_of(settings: Settings, role: str, table: str, partitions: int) -> TopicSpec:

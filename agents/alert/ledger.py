@@ -61,6 +61,10 @@ class Ledger:
         self._wanted.set()
         await waiting
 
+    def begin(self) -> None:
+        """Write what has changed so far; nobody waits for it yet."""
+        self._wanted.set()
+
     def tidy(self) -> None:
         """Let the next round also write the rows that changed only in what is published."""
         self._tidy = True

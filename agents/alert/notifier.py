@@ -27,8 +27,8 @@ log = structlog.get_logger()
 
 #: Records decided upon before the loop is let go...
 _TOGETHER = 10
-#: ...and before deliveries may begin: what is decided is written.
-_WRITTEN_TOGETHER = 500
+#: ...and before what is decided begins to be written, while more is decided.
+_WRITTEN_TOGETHER = 200
 #: A dead letter's detail says so much of what is wrong.
 _DETAIL = 300
 
@@ -66,9 +66,9 @@ class Notifier:
                 elif not duty.ledger.lost:
                     duty.take(given)
                 if i % _WRITTEN_TOGETHER == 0:
+                    duty.ledger.begin()
                     duty.ring()
-                    await duty.ledger.written()
-                elif i % _TOGETHER == 0:
+                if i % _TOGETHER == 0:
                     await asyncio.sleep(0)
             duty.ring()
             await self._outbox.publish(letters)
