@@ -46,7 +46,9 @@ class TrendEvidence(Wire):
     count: int
     z: float | None = Field(description="Dispersion-corrected two-proportion z.")
     p_value: float | None
-    dispersion: float | None = Field(description="Pearson dispersion over the sub-windows.")
+    dispersion: float | None = Field(
+        description="Of the failures, from one sub-window to the next; 1 is what chance gives."
+    )
     agreeing: int = Field(description="How many of the last three evaluations said so.")
 
 

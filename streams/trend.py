@@ -1,13 +1,14 @@
 """Say whether a window's success rate moved against the window before, with evidence.
 
-A two-proportion z test, its z divided by the square root of the Pearson dispersion over the
-sub-windows, since failures come in bursts (measured in design/percentiles.md: 25 % false
-verdicts without, 2 % with). A verdict needs significance, a minimum effect, and two of the last
-three evaluations, which are taken as each sub-window ends.
+A two-proportion z test, its z divided by the square root of the dispersion over the sub-windows,
+since failures come in bursts (measured in design/percentiles.md: 25 % false verdicts without, 2 %
+with). A verdict needs significance, a minimum effect, and two of the last three evaluations, which
+are taken as each sub-window ends.
 """
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from schemas.aggregates import Trend, TrendEvidence
@@ -122,11 +123,17 @@ def _needed_count(rate: float) -> float:
 
 
 def _dispersion(counts: Counts) -> float:
-    """Return Pearson's chi² per degree of freedom of the failures over the sub-windows."""
+    """Return how much more failures vary from a sub-window to the next than chance has it.
+
+    Not Pearson's, about their mean: a failure that begins midway and lasts would be unevenness, and
+    hide itself. Where sub-windows are independent, both come to the same.
+    """
     used = [(n, f) for n, f in counts if n]
     total, failures = _total(used)
     rate = failures / total
     if len(used) < 2 or rate in (0.0, 1.0):
         return 1.0
-    chi2 = sum((f - n * rate) ** 2 / (n * rate * (1 - rate)) for n, f in used)
-    return chi2 / (len(used) - 1)
+    squares = sum(
+        (f0 / n0 - f1 / n1) ** 2 / (1 / n0 + 1 / n1) for (n0, f0), (n1, f1) in pairwise(used)
+    )
+    return squares / (rate * (1 - rate) * (len(used) - 1))
