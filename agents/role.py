@@ -3,17 +3,14 @@
 import asyncio
 import contextlib
 import gc
-import os
-import signal
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, MutableMapping
 from typing import Any
 
 import structlog
-import uvloop
 from faust.types import TP
 
-from agents import faust_app, logs, metrics, topics
+from agents import faust_app, metrics
 from agents.health import Health
 from agents.outbox import Outbox
 from agents.settings import Settings
@@ -25,7 +22,6 @@ from schemas.topics import HOUR_MS, LARGE, Topic
 
 log = structlog.get_logger()
 
-EXIT_FAILED = 1
 #: Work that waits and is not done for so long ends the process.
 _STUCK_S = 60.0
 #: Stopping takes at most this long; what is left is done again by whoever comes next.
@@ -305,40 +301,3 @@ def changelog_of(settings: Settings, role: str, table: str, partitions: int) -> 
         partitions,
         {"cleanup.policy": "compact", "min.compaction.lag.ms": str(HOUR_MS)} | LARGE,
     )
-
-
-def run(
-    settings: Settings,
-    changelogs: Collection[TopicSpec],
-    work: Callable[[asyncio.Event], Awaitable[None]],
-) -> None:
-    """Run a role until SIGTERM or Ctrl-C; exit with 1 when it cannot go on.
-
-    Args:
-        settings: the worker's.
-        changelogs: the topics to make besides the public ones.
-        work: runs the role until the event is set.
-
-    Raises:
-        agents.topics.Unreachable: no broker answers.
-        agents.topics.TopicMisfit: a topic does not fit the settings.
-    """
-    logs.configure(settings)
-    uvloop.run(_main(settings, changelogs, work))
-
-
-async def _main(
-    settings: Settings,
-    changelogs: Collection[TopicSpec],
-    work: Callable[[asyncio.Event], Awaitable[None]],
-) -> None:
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    await topics.ensure(settings, list(changelogs))
-    try:
-        await work(stopped)
-    except Exception:
-        log.exception("the worker cannot go on and ends; what is not done is done again")
-        os._exit(EXIT_FAILED)  # Faust's threads would not let the process end

@@ -6,14 +6,14 @@ from collections.abc import Collection
 
 from faust.types import TP
 
-from agents import role
+from agents import role_process
 from agents.alert.duty import Duty
 from agents.alert.links import links_of
 from agents.alert.notifier import Notifier
 from agents.alert.pages import Pages
 from agents.alert.receivers import Receivers
 from agents.outbox import Outgoing
-from agents.role import Role
+from agents.role import Role, changelog_of
 from agents.rule_source import LOOK_S, RuleSource
 from agents.settings import Settings
 from agents.topics import TopicSpec
@@ -119,7 +119,7 @@ class Alert:
 
 def changelogs_of(settings: Settings) -> list[TopicSpec]:
     """Return the topics that the tables are restored from."""
-    return [role.changelog_of(settings, ROLE, TABLE, PARTITIONS)]
+    return [changelog_of(settings, ROLE, TABLE, PARTITIONS)]
 
 
 def run(settings: Settings) -> None:
@@ -133,4 +133,4 @@ def run(settings: Settings) -> None:
     async def work(stopped: asyncio.Event) -> None:
         await Alert(settings).run(stopped)
 
-    role.run(settings, changelogs_of(settings), work)
+    role_process.run(settings, changelogs_of(settings), work)
