@@ -1,0 +1,162 @@
+"""Publish a scenario's windows as the worker does, through the rules' evaluation; note openings."""
+
+import math
+from typing import NamedTuple
+
+import msgspec
+import orjson
+
+from benchmarks.signal_traffic import PARTS, Scenario
+from schemas.rule_file import RuleFile
+from streams.rules.evaluation import Evaluation
+from streams.rules.records import (
+    CacheFields,
+    DurationFields,
+    SeriesFields,
+    ToldOperations,
+    WindowFields,
+)
+from streams.sizes import CHILD, MINUTE_MS, SIZE_MS, TREND_SIZES
+from streams.trend import MAX_P, Counts, trend
+
+#: Monday, 2026-03-02 00:00 UTC.
+START_MS = 1_772_409_600_000
+GRACE_MS = 10_000
+_LARGER = ("5m", "1h", "6h", "24h")
+_NO_CACHE = CacheFields(0, 0, 0, 0)
+_A_MS = 12.0
+PLAIN_TREND = "plain_trend"
+
+
+class Opening(NamedTuple):
+    """A breach that opened, and how far event time had come."""
+
+    rule: str
+    platform: str | None
+    at_ms: int
+    """Since the scenario's start."""
+
+
+def replay(scenario: Scenario, rules: RuleFile) -> list[Opening]:
+    """Return what opens."""
+    return _Replay(scenario, rules).run()
+
+
+class _Replay:
+    """The log of one partition, written and read in the order of event time."""
+
+    def __init__(self, scenario: Scenario, rules: RuleFile) -> None:
+        self._evaluation = Evaluation(rules, "signal")
+        self._minutes = scenario.minutes
+        names: list[str | None] = sorted(scenario.operations)  # type: ignore[assignment]
+        if scenario.total:
+            names.append(None)
+        self._series = [_Series(scenario, one) for one in names]
+        self._offset = 0
+        self._found: list[Opening] = []
+
+    def run(self) -> list[Opening]:
+        for minute in range(self._minutes):
+            start_ms = minute * MINUTE_MS
+            for part in range(1, PARTS + 1):
+                for one in self._series:
+                    told = one.minute(minute, part, final=False)
+                    self._publish(told, start_ms + part * MINUTE_MS // PARTS)
+            self._finals(minute, start_ms + MINUTE_MS + GRACE_MS)
+        return self._found
+
+    def _finals(self, minute: int, at_ms: int) -> None:
+        for one in self._series:
+            self._publish(one.minute(minute, PARTS, final=True), at_ms)
+        end = minute + 1
+        for size in (size for size in _LARGER if end * MINUTE_MS % SIZE_MS[size] == 0):
+            for one in self._series:
+                self._publish(one.larger(size, end), at_ms)
+                if size == "1h" and one.begins_to_degrade_plainly():
+                    self._found.append(Opening(PLAIN_TREND, one.platform, at_ms))
+
+    def _publish(self, told: ToldOperations | None, at_ms: int) -> None:
+        if told is None:
+            return
+        for said in self._evaluation.take(self._offset, START_MS + at_ms, told):
+            body = orjson.loads(said.value)
+            if body["state"] == "opened":
+                self._found.append(Opening(body["rule"], body["labels"].get("platform"), at_ms))
+        self._offset += 1
+
+
+class _Series:
+    """A platform, or all together: its counts so far."""
+
+    def __init__(self, scenario: Scenario, platform: str | None) -> None:
+        self.platform = platform
+        self._fields = SeriesFields("*", platform)
+        names = [platform] if platform else list(scenario.operations)
+        counted = sum(scenario.operations[name] for name in names)
+        failed = sum(scenario.failures[name] for name in names)
+        self._count = counted.cumsum(axis=1).tolist()
+        self._failed = failed.cumsum(axis=1).tolist()
+        self._kept: dict[str, list[tuple[int, int]]] = {size: [] for size in ("1m", *_LARGER)}
+        self._degraded = False
+
+    def minute(self, minute: int, part: int, *, final: bool) -> ToldOperations | None:
+        counts = self._count[minute][part - 1], self._failed[minute][part - 1]
+        if final:
+            self._kept["1m"].append(counts)
+        elif part > 1 and counts[0] == self._count[minute][part - 2]:
+            return None
+        return self._told("1m", minute, counts, final=final)
+
+    def larger(self, size: str, end: int) -> ToldOperations | None:
+        child = CHILD[size]
+        parts = SIZE_MS[size] // SIZE_MS[child]
+        children = self._kept[child][-parts:]
+        counts = sum(n for n, _ in children), sum(f for _, f in children)
+        self._kept[size].append(counts)
+        verdict = b"null"
+        if size in TREND_SIZES and counts[0]:
+            verdict = orjson.dumps(trend(*self._compared(size)).model_dump())
+        start = end - SIZE_MS[size] // MINUTE_MS
+        return self._told(size, start, counts, final=True, verdict=verdict)
+
+    def _compared(self, size: str) -> tuple[Counts, Counts]:
+        """Return the windows in the one before, and those in the last one."""
+        parts = SIZE_MS[size] // SIZE_MS[CHILD[size]]
+        kept = self._kept[CHILD[size]]
+        before, now = kept[-2 * parts : -parts], kept[-parts:]
+        while now and not now[-1][0]:
+            now = now[:-1]
+        return before, now
+
+    def begins_to_degrade_plainly(self) -> bool:
+        """Return whether a test that takes failures as independent begins to say so of an hour."""
+        (n0, f0), (n1, f1) = (
+            (sum(n for n, _ in each), sum(f for _, f in each)) for each in self._compared("1h")
+        )
+        before, self._degraded = self._degraded, False
+        if n0 and n1 and f1 / n1 > f0 / n0:
+            pooled = (f0 + f1) / (n0 + n1)
+            z = (f1 / n1 - f0 / n0) / math.sqrt(pooled * (1 - pooled) * (1 / n0 + 1 / n1))
+            self._degraded = math.erfc(z / math.sqrt(2)) < MAX_P
+        return self._degraded and not before
+
+    def _told(
+        self, size, start: int, counts: tuple[int, int], *, final: bool, verdict: bytes = b"null"
+    ) -> ToldOperations | None:
+        count, failed = counts
+        if not count:
+            return None
+        start_ms = START_MS + start * MINUTE_MS
+        return ToldOperations(
+            series=self._fields,
+            window=WindowFields(size, start_ms, start_ms + SIZE_MS[size]),
+            revision=count,
+            final=final,
+            count=count,
+            failures=failed,
+            duration_ms=DurationFields(count * _A_MS),
+            cache=_NO_CACHE,
+            mean_confidence=None,
+            confidence_count=0,
+            trend=msgspec.Raw(verdict),
+        )
