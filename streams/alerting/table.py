@@ -117,6 +117,7 @@ class Table:
         needed.add(row.newest)
         row.texts = {name: raw for name, raw in row.texts.items() if name in needed}
         self._index(row)
+        self._pass_on(row)
         self.wake(row)
 
     def wake(self, row: Row) -> None:
@@ -215,6 +216,23 @@ class Table:
                 assert delivery is not None
                 delivery.head = True
                 self._index_delivery(row, delivery)
+
+    def _pass_on(self, row: Row) -> None:
+        """Let the next member carry a message whose head is over and that others are owed."""
+        for old in row.deliveries:
+            members = self.parcels.get(old.parcel)
+            if old.owed or not old.head or not members or old.parcel in self._heads:
+                continue
+            key, delivery_id = next(iter(members))
+            heir = self.rows[key].delivery(delivery_id)
+            assert heir is not None
+            heir.head = True
+            heir.attempts, heir.ambiguous = old.attempts, old.ambiguous
+            heir.not_before_ms = max(heir.not_before_ms, old.not_before_ms)
+            if key == row.key:
+                self._index_delivery(row, heir)
+            else:
+                self.settle(self.rows[key])
 
     def _enter(self, row: Row, delivery: Delivery | None) -> None:
         assert delivery is not None

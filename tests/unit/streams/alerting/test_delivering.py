@@ -263,3 +263,20 @@ def test_a_message_without_its_head_finds_another_after_a_crash(world):
 )
 def test_backoff(attempt, jitter, after, expected):
     assert backoff_ms(attempt, jitter, after) == expected
+
+
+def test_a_shared_message_goes_out_though_the_alert_that_carried_it_is_over():
+    world = World()
+    for name in ("a", "b", "c"):
+        world.breach(name, severity="medium")
+        world.run(MINUTE)
+    for name in ("a", "b", "c"):
+        world.breach(name, revision=2, state="updated", severity="high")
+    world.breach("b", revision=3, state="resolved", severity="high")
+    world.run(MINUTE)
+
+    raised = [one for one in world.told("slack") if one[1] == "severity_raised"]
+    assert raised == [
+        ("slack", "severity_raised", "a-e1", 0),
+        ("slack", "severity_raised", "c-e1", 0),
+    ]
