@@ -36,7 +36,9 @@ _TOTAL = {"name": "errors_total", "window": "10m", "min_samples": 1000, **_SAFE}
 _FAILURES = [*(shape.name for shape in SHAPES if not shape.silent), ONE_OF_TWENTY]
 _SILENCES = [shape.name for shape in SHAPES if shape.silent]
 _CALM = ("steady", "noisy", "daily", "low")
-_STILL = ("burn_rate", "trend_1h", "trend_6h", "trend_24h")
+#: No failure here lasts long enough for these: only that they are still is held.
+_LONG = ("trend_6h", "trend_24h")
+_STILL = ("burn_rate", "trend_1h", *_LONG)
 _LEGEND = """\
 errors_*     metric_threshold: error rate > 3 % over 5m or 10m, resolves below 1.5 % for 5m,
              min_samples half of what the window usually holds; errors_5m `for` 1m
@@ -60,7 +62,7 @@ class Size:
 
 
 FULL = Size(calm=7 * 24 * HOUR, each=10, before=6 * HOUR)
-QUICK = Size(calm=6 * HOUR, each=1, before=HOUR)
+QUICK = Size(calm=4 * HOUR, each=1, before=HOUR)
 
 
 def measure(seed: int, size: Size) -> dict[str, Score]:
@@ -120,12 +122,14 @@ def table(scores: dict[str, Score]) -> str:
         score = scores[name]
         shapes = _SILENCES if name == "no_data" else _FAILURES
         first.append(
-            [name, _share(score.precision), _share(score.recall(shapes))]
+            [name, _share(score.precision)]
+            + [_share(None if name in _LONG else score.recall(shapes))]
             + [_minutes(score.delay(shapes, rank)) for rank in (0.5, 0.95)]
             + [str(score.again), *(str(score.false[one]) for one in _CALM)]
             + [str(sum(n for one, n in score.false.items() if one not in _CALM))]
         )
-        second.append([name, *(_cell(score, one) for one in (*_FAILURES, *_SILENCES))])
+        if name not in _LONG:
+            second.append([name, *(_cell(score, one) for one in (*_FAILURES, *_SILENCES))])
     return "\n\n".join(map(_markdown, (first, second)))
 
 

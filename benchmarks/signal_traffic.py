@@ -89,7 +89,7 @@ def calm(random, minutes: int) -> list[Scenario]:
 
 def failing(random, shape: Shape, each: int, before: int) -> Scenario:
     """Return a failure so many times in steady and so many in noisy traffic, at odd minutes."""
-    after = 3 * HOUR
+    after = min(before, 3 * HOUR)
     minutes = before + HOUR + len(shape.extra) + after
     scenario = Scenario(name=shape.name, minutes=minutes)
     for number in range(2 * each):
