@@ -119,6 +119,7 @@ class ChunkConsumer(driver.Consumer):
         """See faust.transport.consumer.Consumer."""
         super().__init__(*args, **kwargs)
         self._done: dict[TP, int] = {}
+        self._begins: dict[TP, int] = {}
 
     def _new_consumer_thread(self) -> Any:
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -128,7 +129,16 @@ class ChunkConsumer(driver.Consumer):
         self._done[tp] = offset
 
     async def committed(self, tp: TP) -> int:
-        """Return where reading of a partition begins: its commit, else its log's start."""
+        """Return where reading of a partition begins: its commit, else its log's start.
+
+        All who ask during an assignment hear the same: its last owner may commit late, in between.
+        """
+        begins = self._begins
+        if tp not in begins:
+            begins.setdefault(tp, await self._ask_committed(tp))
+        return begins[tp]
+
+    async def _ask_committed(self, tp: TP) -> int:
         aiokafka_consumer = self._thread._ensure_consumer()  # noqa: SLF001 - see above
         while True:
             try:
@@ -187,6 +197,7 @@ class ChunkConsumer(driver.Consumer):
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Forget the lost partitions before anything else is done."""
         self.on_lost(revoked)
+        self._begins = {}
         for tp in revoked:
             self._done.pop(tp, None)
         await super().on_partitions_revoked(revoked)
@@ -194,6 +205,7 @@ class ChunkConsumer(driver.Consumer):
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Forget what came between the loss and this: it belongs to the assignment before."""
         self.on_lost(assigned)
+        self._begins = {}
         await super().on_partitions_assigned(assigned, generation_id)
 
     def verify_event_path(self, now: float, tp: TP) -> None:
