@@ -16,6 +16,8 @@ log = structlog.get_logger()
 EXIT_STALLED = 70
 EXIT_STUCK = 71
 _LOOK_S = 0.2
+#: A piece of work may wait so many times as long while others are done: an overloaded machine.
+_ALONE = 5
 
 
 class Watchdog:
@@ -26,12 +28,14 @@ class Watchdog:
 
         Args:
             stall_s: exit when the process stood still for so long.
-            stuck_s: exit when the loop did, or when work waited and none was done for so long.
+            stuck_s: exit when the loop did, or when work waited and none was done for so long; or
+                when one piece of it waited several times as long while others were done.
         """
         self._stall_s = stall_s
         self._stuck_s = stuck_s
         self._turned = self._looked = time.monotonic()
         self._waiting: dict[str, tuple[int, float]] = {}
+        self._moved = time.monotonic()
         self._thread = threading.Thread(target=self._watch, daemon=True, name="watchdog")
         self._ended = threading.Event()
 
@@ -52,7 +56,7 @@ class Watchdog:
         self._turned = now
 
     def waits(self, work: Mapping[str, int]) -> None:
-        """Show what waits, and how far each is: one that does not move for long ends the process.
+        """Show what waits, and how far each is: what does not move for long ends the process.
 
         Args:
             work: by name, a number that moves as the work is done. What is not named is done.
@@ -61,10 +65,15 @@ class Watchdog:
         before, self._waiting = self._waiting, {}
         for name, at in work.items():
             known = before.get(name)
-            since = known[1] if known and known[0] == at else now
-            self._waiting[name] = (at, since)
-            if now - since > self._stuck_s and not self._ended.is_set():
-                self._exit(EXIT_STUCK, f"work waits and none is done: {name}", now - since)
+            self._waiting[name] = (at, known[1] if known and known[0] == at else now)
+        if not before or before.items() - self._waiting.items():
+            self._moved = now
+        for name, (_, since) in self._waiting.items():
+            waited = now - since
+            alone = waited > _ALONE * self._stuck_s
+            together = min(waited, now - self._moved) > self._stuck_s
+            if (alone or together) and not self._ended.is_set():
+                self._exit(EXIT_STUCK, f"work waits and none is done: {name}", waited)
 
     def _watch(self) -> None:
         self._looked = time.monotonic()

@@ -149,8 +149,9 @@ class Ingest:
     async def read(self, tp: TP, chunk: Chunk) -> None:
         """Fold a chunk that continues what was read of a partition."""
         source = self._begin_at(tp, chunk.start)
-        if source.next_offset < chunk.start and not source.has_read:
-            self.lost([tp])  # it began at what was committed before its last owner was done
+        if source.next_offset != chunk.start and not source.has_read:
+            # The broker was asked twice where to begin, and a commit of ours came in between.
+            self.lost([tp])
             source = self._begin_at(tp, chunk.start)
         if source.next_offset != chunk.start:
             message = f"{tp}: read to {source.next_offset}, then from {chunk.start}"

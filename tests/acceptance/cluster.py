@@ -21,12 +21,15 @@ class Workers:
         **settings: str,
     ) -> None:
         self._role = role
+        no_rules = folder / "no-rules.yaml"
+        no_rules.write_text("version: 1\n")
         self._environment = os.environ | {
             "OPWATCH_KAFKA_BOOTSTRAP": bootstrap,
             "OPWATCH_TOPIC_PREFIX": prefix,
             "OPWATCH_PARTITIONS": str(partitions),
             "OPWATCH_HTTP_PORT": "0",
             "OPWATCH_LOG_FORMAT": "json",
+            "OPWATCH_RULE_FILE": str(no_rules),
             **settings,
         }
         self._folder = folder
