@@ -69,6 +69,12 @@ class Workers:
         self._processes[name].wait()
         self.start(name, failpoint)
 
+    def end(self, name: str, number: int) -> None:
+        """End a worker by a signal and leave it so."""
+        process = self._processes.pop(name)
+        process.send_signal(number)
+        process.wait()
+
     def terminate(self, name: str) -> int:
         """End a worker; return its exit status, which must come within 10 s."""
         process = self._processes.pop(name)
