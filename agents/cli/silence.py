@@ -162,9 +162,10 @@ def _start_ms(text: str | None) -> int:
 
 
 def _coverage(log: "Log", matchers: "Sequence[Matcher]") -> str:
-    from streams.alerting.silences import covers, labels_of
+    from schemas.matchers import matches
+    from streams.alerting.silences import labels_of
 
     newest = [log.newest(fingerprint) for fingerprint in log.breaches]
     firing = [one for one in newest if one.state != "resolved"]
-    covered = sum(covers(list(matchers), labels_of(one)) for one in firing)
+    covered = sum(matches(matchers, labels_of(one)) for one in firing)
     return f"Of {len(firing)} alerts that fire it covers {covered}."

@@ -1,9 +1,10 @@
 """Decide whether an alert is told to nobody for now: stale, inhibited or silenced."""
 
 from schemas.breaches import Breach
+from schemas.matchers import matches
 from schemas.notifications import Event
 from streams.alerting.rows import Hold, Row
-from streams.alerting.silences import covers, labels_of
+from streams.alerting.silences import labels_of
 from streams.alerting.turn import Turn, moment
 from streams.alerting.waking import hides_until_ms
 
@@ -41,7 +42,7 @@ def _silenced(turn: Turn, row: Row, breach: Breach, hold: Hold) -> bool:
         state = turn.table.rows[key].silence
         if state is None or not state.start_ms <= turn.now_ms < state.end_ms:
             continue
-        if covers(silence.matchers, labels):
+        if matches(silence.matchers, labels):
             standing.append((state.end_ms, key))
     if not standing:
         return False

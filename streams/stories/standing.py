@@ -5,8 +5,9 @@ from typing import Literal
 
 from schemas.breaches import Breach
 from schemas.commands import Acknowledge, EndSilence, Silence
+from schemas.matchers import matches
 from schemas.rules import SEVERITIES
-from streams.alerting.silences import covers, labels_of
+from streams.alerting.silences import labels_of
 from streams.stories.log import CommandAt, Log
 from streams.stories.tellings import Telling, tellings
 
@@ -107,7 +108,7 @@ def _standing(
 ) -> Standing:
     breach = log.newest(fingerprint)
     labels = labels_of(breach)
-    silence = next((one for one in quiet if covers(one.silence.matchers, labels)), None)
+    silence = next((one for one in quiet if matches(one.silence.matchers, labels)), None)
     by = acknowledged.get(breach.id)
     state: State = "firing"
     command: Acknowledge | Silence | None = None

@@ -7,8 +7,9 @@ from typing import Literal, NamedTuple
 from schemas.base import Wire
 from schemas.breaches import Breach
 from schemas.commands import Acknowledge, Command, EndSilence, Redrive, Silence
+from schemas.matchers import matches
 from schemas.notifications import Notification
-from streams.alerting.silences import covers, labels_of
+from streams.alerting.silences import labels_of
 from streams.messages.figures import observed
 from streams.messages.plain import moment
 from streams.stories.log import CommandAt, Log
@@ -162,7 +163,7 @@ def _covering(log: Log, fingerprint: str) -> dict[str, str]:
         one.silence.id: newest.id
         for one in silences(log, newest.opened_ms)
         if one.state in ("active", "pending", "expired", "ended")
-        and covers(one.silence.matchers, labels)
+        and matches(one.silence.matchers, labels)
         and one.end_ms > newest.opened_ms
         and (until_ms is None or one.silence.start_ms < until_ms)
     }

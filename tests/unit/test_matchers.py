@@ -2,7 +2,8 @@
 
 import pytest
 
-from schemas.matchers import matches, parse_matchers
+from schemas.commands import Matcher
+from schemas.matchers import matches, parse_matchers, pattern_problem
 
 LEVER = {"operation": "parse", "platform": "lever"}
 
@@ -53,3 +54,34 @@ def test_what_is_no_matcher(text: str, expected: str):
     with pytest.raises(ValueError, match=r"write|comma|expression") as caught:
         parse_matchers(text)
     assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("a{4294967296}", "is no regular expression"),
+        ("(" * 90 + ")" * 90, None),
+        ("a" * 201, "longer than 200"),
+        ("(?i", "is no regular expression"),
+        ("([0-9a-f]+)+g", "a repeat inside a repeat"),
+        ("(lever|l|e|v|r|.)*-eu", "alternatives inside a repeat"),
+        ("(a?){20}b", "a repeat inside a repeat"),
+        ("((?=.*x)a)+", "a repeat inside a repeat"),
+        (".*.*.*.*x", "too many"),
+        ("a?" * 30 + "a" * 30, "too many"),
+        ("(a|ab)(c|bcd)" * 12, "too many"),
+        ("lever|ashby", None),
+        ("(lever|ashby)?-eu", None),
+        (r"GET /users/\d+/.*", None),
+        (".*a.*b.*", None),
+        ("p[0-4]{2}", None),
+    ],
+)
+def test_a_pattern_that_is_none_or_may_take_for_ever_is_refused(pattern, expected):
+    problem = pattern_problem(pattern)
+    assert (problem is None) if expected is None else expected in problem
+    if expected is not None:
+        with pytest.raises(ValueError, match=expected):
+            parse_matchers(f'platform=~"{pattern}"')
+        for operator in ("=~", "!~"):  # as an old row may have it
+            assert not matches([Matcher(label="platform", operator=operator, value=pattern)], LEVER)
