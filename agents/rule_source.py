@@ -61,6 +61,8 @@ class RuleSource:
             self._read()
         except BadRuleFile as bad:
             self._refuse(bad.sentences)
+        except Exception as error:  # noqa: BLE001 - no file ends a worker, be it ever so odd
+            self._refuse([f"cannot read the rule file {self._path}: {type(error).__name__}."])
 
     def _stamp_now(self) -> tuple[int, ...] | None:
         try:

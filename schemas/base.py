@@ -1,6 +1,11 @@
 """Give every wire schema the same rules: frozen, strict, unknown fields ignored."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Int64 = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+"""What fits the rows and the databases that keep it."""
 
 
 class Wire(BaseModel):

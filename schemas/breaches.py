@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from schemas.aggregates import Exemplar
-from schemas.base import Wire
+from schemas.base import Int64, Wire
 from schemas.rules import Operator, Severity
 
 BreachState = Literal["opened", "updated", "resolved"]
@@ -25,7 +25,7 @@ Why = Literal[
 class Step(Wire):
     """Whom to tell when nobody has acknowledged for so long."""
 
-    after_ms: int
+    after_ms: Int64
     channels: list[str]
 
 
@@ -33,15 +33,15 @@ class Routing(Wire):
     """Who is to be told, as the rule file said when it was judged."""
 
     channels: list[str]
-    cooldown_ms: int
+    cooldown_ms: Int64
     escalation: list[Step] = Field(default_factory=list)
 
 
 class Span(Wire):
     """The trailing span that was judged: start_ms <= t < end_ms, epoch milliseconds UTC."""
 
-    start_ms: int
-    end_ms: int
+    start_ms: Int64
+    end_ms: Int64
 
 
 class Breach(Wire):
@@ -49,7 +49,7 @@ class Breach(Wire):
 
     version: Literal[1] = 1
     id: str = Field(description="A hash of rule, series and the first violating minute.")
-    revision: Annotated[int, Field(ge=1)] = Field(
+    revision: Annotated[Int64, Field(ge=1)] = Field(
         description="1 is the opening; the same id and revision is always the same content."
     )
     state: BreachState
@@ -65,14 +65,14 @@ class Breach(Wire):
     threshold: float | None = Field(None, description="In the unit.")
     observed: float | None = Field(None, description="In the unit; null without any sample.")
     unit: str = Field("", description="%, ms, s, /s, x or nothing.")
-    samples: int = Field(description="How many operations `observed` rests on.")
+    samples: Int64 = Field(description="How many operations `observed` rests on.")
     evidence: dict[str, float | str | None] = Field(
         default_factory=dict, description="More figures: p95_ms, burn rates, z …"
     )
     span: Span
-    since_ms: int = Field(description="The first violating minute's start.")
-    opened_ms: int = Field(description="Event time at which it opened.")
-    resolved_ms: int | None = Field(None, description="Event time at which it resolved.")
+    since_ms: Int64 = Field(description="The first violating minute's start.")
+    opened_ms: Int64 = Field(description="Event time at which it opened.")
+    resolved_ms: Int64 | None = Field(None, description="Event time at which it resolved.")
     confirmed: bool = Field(description="Whether final windows say so; else it may be undone.")
     stale: bool = Field(
         False, description="What is judged ended more than 15 minutes before it was told."

@@ -4,14 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, RootModel
 
-from schemas.base import Wire
+from schemas.base import Int64, Wire
 
 
 class _Command(Wire):
     version: Literal[1] = 1
     id: str = Field(description="Names this command; a repeat of it does nothing.")
     by: Annotated[str, Field(min_length=1, max_length=200)] = Field(description="Who asks.")
-    at_ms: int = Field(description="When, epoch milliseconds UTC.")
+    at_ms: Int64 = Field(description="When, epoch milliseconds UTC.")
     comment: Annotated[str, Field(max_length=1000)] = ""
 
 
@@ -36,8 +36,8 @@ class Silence(_Command):
 
     kind: Literal["silence"] = "silence"
     matchers: Annotated[list[Matcher], Field(min_length=1)]
-    start_ms: int
-    end_ms: int
+    start_ms: Int64
+    end_ms: Int64
 
 
 class EndSilence(_Command):

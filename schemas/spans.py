@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 MINUTE_MS = 60_000
 #: `aggregates` keeps a week.
 LONGEST_MS = 7 * 24 * 60 * MINUTE_MS
+MOST_MS = 100 * 366 * 24 * 60 * MINUTE_MS
 _UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 PATTERN = r"^(0|(\d+(ms|s|m|h|d|w))+)$"
 _SPAN = re.compile(r"(\d+)(ms|s|m|h|d|w)")
@@ -28,7 +29,11 @@ def to_ms(value: object) -> object:
     if not parts or "".join(number + unit for number, unit in parts) != value:
         message = f"{value!r} is no span: write 30s, 5m or 1h30m (units ms s m h d w)"
         raise ValueError(message)
-    return sum(int(number) * _UNIT_MS[unit] for number, unit in parts)
+    span_ms = sum(int(number) * _UNIT_MS[unit] for number, unit in parts)
+    if span_ms > MOST_MS:
+        message = "is longer than a hundred years"
+        raise ValueError(message)
+    return span_ms
 
 
 def as_text(span_ms: int) -> str:

@@ -57,6 +57,7 @@ class Notifier:
         """Take a chunk in; what another worker took over meanwhile is that one's to read."""
         duty = self._duty()
         read = self._breach if tp.topic == self._breaches else self._command
+        unfit: Reason = "invalid_breach" if read == self._breach else "invalid_command"
         letters: list[Outgoing] = []
         try:
             for i, record in enumerate(chunk.records, 1):
@@ -64,7 +65,11 @@ class Notifier:
                 if isinstance(given, Outgoing):
                     letters.append(given)
                 elif not duty.ledger.lost:
-                    duty.take(given)
+                    try:  # what raises would end us again and again
+                        duty.take(given)
+                    except Exception as error:
+                        log.exception("cannot be decided upon", topic=tp.topic)
+                        letters.append(self._refuse(tp, record, unfit, _unexpected(error)))
                 if i % _WRITTEN_TOGETHER == 0:
                     duty.ledger.begin()
                     duty.ring()
@@ -113,6 +118,10 @@ class Notifier:
             truncated=len(value) > KEPT_BYTES,
         )
         return letter(self._dead_letters, headers, value)
+
+
+def _unexpected(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:_DETAIL]
 
 
 def _first(error: ValidationError) -> str:

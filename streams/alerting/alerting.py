@@ -70,8 +70,17 @@ class Alerting:
     def take(self, given: Given, now_ms: int) -> int:
         """Decide upon an input; return how many decisions that made.
 
-        A record whose offset its row has seen changes nothing.
+        A record whose offset its row has seen changes nothing. If it raises, nothing has changed.
         """
+        try:
+            said = self._take(given, now_ms)
+            self._table.note()
+        except Exception:
+            self._table = self._table.rebuilt()
+            raise
+        return said
+
+    def _take(self, given: Given, now_ms: int) -> int:
         turn = Turn(table=self._table, channels=self._channels, now_ms=now_ms, cause=_cause(given))
         match given:
             case BreachGiven():
@@ -113,7 +122,9 @@ class Alerting:
         self._claimed_ms[channel] = now_ms
         cause = Cause(kind="delivery")
         turn = Turn(table=self._table, channels=self._channels, now_ms=now_ms, cause=cause)
-        return claim(turn, parcel, self._generation, lease_ms)
+        claimed = claim(turn, parcel, self._generation, lease_ms)
+        self._table.note()
+        return claimed
 
     def _free_ms(self, channel: str) -> int:
         """Return when a channel may be asked again: its pace, and its circuit."""

@@ -7,6 +7,9 @@ MINUTE_MS = 60 * SECOND_MS
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 
+NEVER_MS = 2**63 - 1
+"""The latest that a row can say."""
+
 GROUP_WAIT_MS = 5 * SECOND_MS
 """What follows the first message of a channel within this time goes in one more message."""
 

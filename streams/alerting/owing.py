@@ -117,7 +117,8 @@ def note_told(turn: Turn, row: Row, delivery: Delivery) -> None:
 
 def set_mark(turn: Turn, row: Row, delivery: Delivery, cooldown_ms: int) -> None:
     """Begin, or prolong, the cooldown of what a channel is told."""
-    mark = Mark(delivery.channel, delivery.severity, delivery.breach_id, turn.now_ms + cooldown_ms)
+    until_ms = min(turn.now_ms + cooldown_ms, limits.NEVER_MS)
+    mark = Mark(delivery.channel, delivery.severity, delivery.breach_id, until_ms)
     row.marks = marked(row.marks, mark, turn.now_ms)
 
 

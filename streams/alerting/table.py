@@ -50,6 +50,9 @@ class Table:
         self._woken: dict[str, int] = {}
         self._heads: dict[str, Member] = {}
         self._unsaid: dict[str, None] = {}
+        self._noted: dict[str, bytes | None] = {}
+        """Rows that changed since they were packed, as they were before the present input."""
+        self._unnoted: dict[str, None] = {}
         self._recover()
 
     # ------------------------------------------------------------------ rows
@@ -112,7 +115,7 @@ class Table:
         """Note that a row has changed: it is to be written, and what is derived follows."""
         row.version += 1
         self._dirty.pop(row.key, None)  # last changed, last written
-        self._dirty[row.key] = None
+        self._dirty[row.key] = self._unnoted[row.key] = None
         needed = {one.text for one in row.deliveries if one.outcome in ("", "gave_up")}
         needed.add(row.newest)
         row.texts = {name: raw for name, raw in row.texts.items() if name in needed}
@@ -136,7 +139,22 @@ class Table:
         self.rows.pop(row.key)
         self._breaches.pop(row.key, None)
         self._dirty.pop(row.key, None)
-        self._dirty[row.key] = None
+        self._dirty[row.key] = self._unnoted[row.key] = None
+
+    def note(self) -> None:
+        """Note the rows as they are now that an input is decided upon."""
+        for key in self._unnoted:
+            self._noted[key] = pack_row(self.rows[key]) if key in self.rows else None
+        self._unnoted.clear()
+
+    def rebuilt(self) -> "Table":
+        """Return the rows as they were noted last, in a table that writes what this one was to."""
+        packed = {key.decode(): value for key, value in self._packed.items()} | self._noted
+        table = Table({key.encode(): value for key, value in packed.items() if value is not None})
+        table._packed = self._packed
+        table._dirty = dict.fromkeys([*self._noted, *table._dirty])
+        table._noted, table._published = self._noted, self._published
+        return table
 
     def next_wake(self) -> tuple[int, str] | None:
         """Return when which row is to be looked at next."""
@@ -168,6 +186,8 @@ class Table:
                 value = self._packed[key.encode()] = pack_row(row)
                 changes.append((key.encode(), value))
         self._dirty.clear()
+        self._noted.clear()
+        self._unnoted.clear()
         return changes
 
     def unpublished(self) -> Iterator[tuple[str, Decision]]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from schemas.breaches import Breach, Step
 from schemas.notifications import Event
+from streams.alerting import limits
 from streams.alerting.cooldown import cooling
 from streams.alerting.holding import held
 from streams.alerting.owing import Telling, cancel, note_told, owe, set_mark
@@ -106,7 +107,7 @@ def tell_one(
 
 def _about_to_be_told(turn: Turn, row: Row, breach: Breach, channel: str) -> list[Mark]:
     """Return marks for what the channel is still owed of earlier episodes: it may hear any time."""
-    until_ms = turn.now_ms + breach.routing.cooldown_ms
+    until_ms = min(turn.now_ms + breach.routing.cooldown_ms, limits.NEVER_MS)
     return [
         Mark(channel, one.severity, one.breach_id, until_ms)
         for one in row.deliveries

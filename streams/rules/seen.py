@@ -26,6 +26,8 @@ _FIVE, _HOUR = 5, 60
 #: Windows of more than an hour are kept for their trend alone; so many.
 _TRENDS_KEPT = 24
 _BASES_KEPT = 32
+#: Windows of a size belong to spans of more than so many minutes, and so do their digests.
+_DIGEST_BEYOND = {"1m": 0, "5m": MINUTES_UP_TO, "1h": MINUTES_UP_TO}
 
 
 class _Centroid(msgspec.Struct, gc=False):
@@ -102,8 +104,9 @@ class Seen:
         if not isinstance(told, ToldOperations):
             status = "silent" if told.silent and told.status == "down" else told.status
             return Held(told.revision, final, sums, status=status)
-        small = told.window.size == "1m"
-        digest = bytes(told.digest) if self._needs.digests else b""
+        size = told.window.size
+        small = size == "1m"
+        digest = bytes(told.digest) if self._needs.digests > _DIGEST_BEYOND[size] else b""
         return Held(told.revision, final, sums, digest, bytes(told.exemplars) if small else b"")
 
     def _take_trend(self, told: Told) -> bool:
@@ -131,9 +134,11 @@ class Seen:
             for at, held in row.minutes.items()
             if at > short or (at > oldest and not self._is_covered(at))
         }
+        for windows in (row.minutes, row.fives, row.hours):
+            for at, held in windows.items():
+                if at <= after - needs.digests:
+                    held.digest = b""
         for at, held in row.minutes.items():
-            if at <= after - needs.digests:
-                held.digest = b""
             if at <= row.newest - EXEMPLAR_MINUTES:
                 held.exemplars = b""
         if row.fives:
@@ -158,8 +163,10 @@ class Seen:
 
     def pack_digests(self) -> None:
         """Bring digests that are as they came into the form of the table."""
-        for held in self._row.minutes.values():
-            _digest_of(held)
+        row = self._row
+        for windows in (row.minutes, row.fives, row.hours):
+            for held in windows.values():
+                _digest_of(held)
 
     # ------------------------------------------------------------------ looking back
 

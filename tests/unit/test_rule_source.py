@@ -97,3 +97,18 @@ def test_sighup_reads_a_file_that_does_not_seem_to_have_changed(tmp_path: Path) 
     source.ask()
     source.look()
     assert "threshold: 7" in source.text
+
+
+def test_a_file_that_ends_in_an_unexpected_exception_is_refused(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "rules.yaml"
+    _write(path, RULE)
+    source = _source(path)
+
+    def fails(*_: object) -> None:
+        raise OverflowError
+
+    monkeypatch.setattr("agents.rule_source.parse", fails)
+    _write(path, RULE.replace("threshold: 5", "threshold: 7"))
+    _look(source)
+    assert source.mistakes == [f"cannot read the rule file {path}: OverflowError."]
+    assert "threshold: 5" in source.text

@@ -1,0 +1,73 @@
+"""What no record may do: end alerting, or make it stand still."""
+
+import time
+
+import pytest
+from pydantic import ValidationError
+
+from schemas.breaches import Breach
+from schemas.commands import CommandRecord
+from streams.alerting.given import BreachGiven
+from tests.unit.streams.alerting.world import MINUTE, World, breach
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+@pytest.mark.parametrize("pattern", ["a{4294967296}", "([0-9a-f]+)+g", "(?P<x>a)(?P<x>b)"])
+def test_a_silence_with_an_impossible_pattern_is_refused(world, pattern):
+    world.silence(("fingerprint", "=~", pattern))
+    assert world.reasons() == ["command_refused"]
+    began = time.monotonic()
+    world.breach("0123456789abcdef0123456789abcdef")
+    assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize("place", ["revision", "samples", "since_ms", "opened_ms", "cooldown_ms"])
+def test_a_number_over_64_bits_is_no_breach(place):
+    fields = breach().model_dump(mode="json")
+    (fields["routing"] if place == "cooldown_ms" else fields)[place] = 10**20
+    with pytest.raises(ValidationError):
+        Breach.model_validate(fields)
+
+
+def test_a_number_over_64_bits_is_no_command():
+    fields = {"kind": "silence", "id": "s", "by": "a", "at_ms": 1, "start_ms": 0}
+    fields |= {"end_ms": 10**20, "matchers": [{"label": "a", "value": "b"}]}
+    with pytest.raises(ValidationError):
+        CommandRecord.model_validate(fields)
+
+
+def test_the_longest_cooldown_is_kept(world):
+    world.breach(cooldown_ms=2**63 - 1)
+    world.run(MINUTE)
+    assert world.told() == [("slack", "opened", "lever-e1", 0)]
+
+
+def test_what_cannot_be_decided_upon_changes_nothing(world, monkeypatch):
+    world.breach("ashby")
+    one = breach("lever")
+    given = BreachGiven(breach=one, raw=one.model_dump_json().encode(), offset=7)
+    before = breach("mine")  # not written yet
+    raw = before.model_dump_json().encode()
+    world.alerting.take(BreachGiven(breach=before, raw=raw, offset=6), world.now)
+    with monkeypatch.context() as patched:
+        patched.setattr("streams.alerting.alerting.prune", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            world.alerting.take(given, world.now)
+    assert set(world.alerting._table.rows) == {"fp-ashby", "fp-mine"}
+    world.take(given)
+    assert set(world.packed) == {b"fp-ashby", b"fp-mine", b"fp-lever"}
+    world.run(MINUTE)
+    assert [others for *_, others in world.told()] == [0, 1]  # one, and a follow-up of two
+
+
+def test_a_row_that_cannot_be_packed_changes_nothing(world):
+    one = breach("lever").model_copy(update={"revision": 2**70})
+    with pytest.raises(OverflowError):
+        world.take_breach(one)
+    world.breach("ashby")
+    world.run(MINUTE)
+    assert world.told() == [("slack", "opened", "ashby-e1", 0)]
