@@ -31,6 +31,7 @@ class Receivers:
         self._links = links
         self._outside = making.outside(settings)
         self.channels = Channels.of(())
+        self._made: dict[str, Sender] = {}
         self.senders: dict[str, Sender] = {}
         """Of the channels that can be used."""
 
@@ -38,7 +39,8 @@ class Receivers:
         """Take the channels of a rule file over; what cannot be used is said in a sentence each."""
         known = list(channels)
         secrets, missing = Secrets(), {}
-        self.senders = {}
+        made, self.senders = self._made, {}
+        self._made = {}
         for channel in known:
             try:
                 sender = making.sender(channel, self._outside, secrets)
@@ -47,6 +49,10 @@ class Receivers:
                 if channel.enabled:
                     log.warning("a channel cannot be used", channel=channel.name, why=str(error))
             else:
+                old = made.get(channel.name)
+                if old is not None and old == sender:
+                    sender = old  # it remembers which of its recipients were told
+                self._made[channel.name] = sender
                 self.senders[channel.name] = (
                     _Linking(sender, self._links) if self._links else sender
                 )

@@ -30,10 +30,10 @@ class EmailSender:
 
     channel: Email
     access: SmtpAccess
-    guard: Guard = field(repr=False)
-    tls: ssl.SSLContext = field(repr=False)
-    mask: Mask = field(repr=False)
-    recipients: Recipients = field(default_factory=Recipients, repr=False)
+    guard: Guard = field(repr=False, compare=False)
+    tls: ssl.SSLContext = field(repr=False, compare=False)
+    mask: Mask = field(repr=False, compare=False)
+    recipients: Recipients = field(default_factory=Recipients, repr=False, compare=False)
 
     async def send(self, message: Message, attempt: int, deadline_s: float) -> Answer:  # noqa: ARG002 - the protocol's
         """Make one attempt with each recipient who is still to be told."""

@@ -24,7 +24,7 @@ class PagerDutySender:
 
     channel: PagerDuty
     routing_key: SecretStr
-    post: Post = field(repr=False)
+    post: Post = field(repr=False, compare=False)
 
     async def send(self, message: Message, attempt: int, deadline_s: float) -> Answer:  # noqa: ARG002 - the protocol's
         """Make one attempt: each event of the message, until one is not accepted."""

@@ -27,12 +27,14 @@ class Recipients:
     def settle(self, delivery: str, answers: dict[str, Answer]) -> Answer:
         """Take the answers of an attempt in and return the answer of all.
 
-        While one may still be told it is a Retry; else it is Sent if anyone was told.
+        While one may still be told it is a Retry, and ambiguous once anyone was told: who heard of
+        an opening is to hear of its end. Else it is Sent if anyone was told.
         """
         done = self._done.setdefault(delivery, {})
         done |= {one: said for one, said in answers.items() if not isinstance(said, Retry)}
         waiting = {one: said for one, said in answers.items() if isinstance(said, Retry)}
         told = _listed({**done, **waiting})
+        sent = any(isinstance(said, Sent) for said in done.values())
         if waiting:
             while len(self._done) > MAX_DELIVERIES:
                 self._done.popitem(last=False)
@@ -40,10 +42,9 @@ class Recipients:
             return Retry(
                 answer=told,
                 after_ms=max(asked, default=None),
-                ambiguous=any(said.ambiguous for said in waiting.values()),
+                ambiguous=sent or any(said.ambiguous for said in waiting.values()),
             )
         del self._done[delivery]
-        sent = any(isinstance(said, Sent) for said in done.values())
         return Sent(answer=told) if sent else Rejected(answer=told)
 
 

@@ -35,7 +35,7 @@ class SlackSender:
 
     channel: Slack
     url: SecretStr
-    post: Post = field(repr=False)
+    post: Post = field(repr=False, compare=False)
 
     async def send(self, message: Message, attempt: int, deadline_s: float) -> Answer:  # noqa: ARG002 - the protocol's
         """Make one attempt."""

@@ -30,8 +30,8 @@ class SmsSender:
 
     channel: Sms
     access: TwilioAccess
-    post: Post = field(repr=False)
-    recipients: Recipients = field(default_factory=Recipients, repr=False)
+    post: Post = field(repr=False, compare=False)
+    recipients: Recipients = field(default_factory=Recipients, repr=False, compare=False)
 
     async def send(self, message: Message, attempt: int, deadline_s: float) -> Answer:  # noqa: ARG002 - the protocol's
         """Make one attempt with each recipient who is still to be told."""

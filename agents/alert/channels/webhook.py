@@ -20,7 +20,7 @@ class WebhookSender:
 
     channel: Webhook
     access: WebhookAccess
-    post: Post = field(repr=False)
+    post: Post = field(repr=False, compare=False)
 
     async def send(self, message: Message, attempt: int, deadline_s: float) -> Answer:  # noqa: ARG002 - the protocol's
         """Make one attempt, signed anew: the same id, another time."""
