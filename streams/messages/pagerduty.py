@@ -29,7 +29,8 @@ def requests(message: Message, channel: PagerDuty, routing_key: str) -> list[Req
     """Return the POSTs, in order.
 
     A resolve closes what each escalation level up to its own opened, and an acknowledgement quiets
-    it: PagerDuty ignores a key that nothing opened. A test leaves nothing open.
+    it: PagerDuty ignores a key that nothing opened, so what was never told of is opened first. A
+    test leaves nothing open.
     """
     return [
         posted(channel.url, orjson.dumps(event), JSON)
@@ -42,7 +43,10 @@ def events(message: Message, channel: PagerDuty, routing_key: str) -> list[dict[
     levels = range(message.level + 1)
     match message.event:
         case "resolved":
-            return [event("resolve", message, channel, routing_key, level) for level in levels]
+            closing = [event("resolve", message, channel, routing_key, level) for level in levels]
+            if not message.opening_untold:
+                return closing
+            return [event("trigger", message, channel, routing_key, message.level), *closing]
         case "acknowledged":
             return [event("acknowledge", message, channel, routing_key, level) for level in levels]
     opened = event("trigger", message, channel, routing_key, message.level)

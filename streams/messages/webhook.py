@@ -74,6 +74,7 @@ def _alert(breach: Breach, message: Message) -> dict[str, Any]:
     told_first = breach is message.breach
     resolved = message.event == "resolved" if told_first else breach.state == "resolved"
     annotations = {
+        "title": wording.title(message) if told_first else "",
         "summary": breach.summary,
         "observed": figures.observed(breach),
         "runbook_url": link(breach.runbook) or "",

@@ -1,5 +1,7 @@
 """Each channel × each answer: what is retried, when, and what is recorded."""
 
+import json
+import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -175,8 +177,18 @@ async def test_a_429_and_then_the_resolve_tells_both(kind: str, to: Everyone):
         assert isinstance(await sender.send(closing, 1, 5.0), Sent)
     if kind == "email":
         assert "OPENED AND RESOLVED" in to.mail.arrived[-1].parsed["Subject"]
-    elif kind == "slack":
-        assert b"OPENED AND RESOLVED" in to.http[kind].arrived[-1].body
+        return
+    first, *after = [urllib.parse.unquote_plus(one.body.decode()) for one in to.http[kind].arrived]
+    assert "OPENED AND RESOLVED" not in first
+    if kind == "pagerduty":
+        told = [json.loads(one) for one in after]
+        assert [one["event_action"] for one in told] == ["trigger", "resolve"]
+        assert len({one["dedup_key"] for one in told}) == 1
+        assert "OPENED AND RESOLVED" in told[0]["payload"]["summary"]
+        assert to.incidents.open == {}
+    else:
+        (closing_told,) = after
+        assert "OPENED AND RESOLVED" in closing_told
 
 
 async def test_each_text_message_is_sent_to_those_who_did_not_get_it(to: Everyone):

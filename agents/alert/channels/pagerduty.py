@@ -1,14 +1,14 @@
 """Open, acknowledge and resolve incidents at PagerDuty."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 from pydantic import SecretStr
 
 from agents.alert.channels.posting import Post, always
-from agents.alert.channels.sender import Answer, Sent
+from agents.alert.channels.sender import Answer, Retry, Sent
 from agents.alert.outside import Heard
 from schemas.channels import PagerDuty
 from streams.messages import pagerduty
@@ -33,12 +33,16 @@ class PagerDutySender:
     async def _send(self, message: Message, deadline_s: float) -> Answer:
         ends = time.monotonic() + deadline_s
         answer: Answer = Sent(answer="nothing to say")
+        heard = False
         key = self.routing_key.get_secret_value()
         for request in pagerduty.requests(message, self.channel, key):
             left_s = max(0.0, ends - time.monotonic())
             answer = await self.post.answer(request, left_s, judge)
+            if isinstance(answer, Retry) and heard:
+                return replace(answer, ambiguous=True)
             if not isinstance(answer, Sent):
                 break
+            heard = True
         return answer
 
 
