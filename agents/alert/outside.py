@@ -113,7 +113,7 @@ class Outside:
         try:
             async with asyncio.timeout(deadline_s):
                 await self._exchange(request, deadline_s, progress)
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError):
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             raise NotARequest("What is configured is no URL that can be posted to.") from None
         except (TimeoutError, httpx.TimeoutException):
             if progress.heard is None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import h2.config
 import h2.connection
 import h2.events
+import pytest
 
 from agents.alert.channels.sender import Retry, Sent
 from tests.integration.sending import made, outside
@@ -40,6 +41,34 @@ class Server:
         if status := self.statuses.pop(0):
             talk.send_headers(stream, [(":status", str(status))])
             talk.send_data(stream, b"ok", end_stream=True)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n",
+        b"\0\0\0\x04\0\0\0\0\0" + b"\0\0\1\0\0\0\0\0\x09a",  # of a stream that was never opened
+    ],
+)
+async def test_a_peer_that_breaks_the_protocol_is_asked_again(said: bytes, tmp_path: Path):
+    async def breaks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(24)
+        await asyncio.sleep(0.05)
+        writer.write(said)
+        await writer.drain()
+        await asyncio.sleep(0.2)
+        writer.close()
+
+    async with everyone(tmp_path) as to:
+        context = Certificates(tmp_path).server(protocols=("h2",))
+        listening = await asyncio.start_server(breaks, "127.0.0.1", 0, ssl=context)
+        url = f"https://localhost:{listening.sockets[0].getsockname()[1]}{PATH}"
+        async with outside(to) as way_out:
+            sender = made("slack", to, way_out, SLACK_WEBHOOK_URL=url)
+            answer = await sender.send(message(), 1, 2.0)
+        listening.close()
+    assert isinstance(answer, Retry)
+    assert answer.ambiguous
 
 
 async def test_http_2_is_spoken_where_it_is_offered(tmp_path: Path):
