@@ -42,7 +42,12 @@ def _give_up_one(
         if delivery.id in (told.delivery, told.resolve) and told.state == "owed":
             told.state = "maybe" if delivery.ambiguous else "failed"
     opens = delivery.event in OPENINGS or delivery.opening_untold
-    if opens and not delivery.ambiguous:
+    heard = any(
+        (one.channel, one.breach_id) == (delivery.channel, delivery.breach_id)
+        and one.state in ("sent", "maybe")
+        for one in row.told
+    )
+    if opens and not heard:
         row.marks = unmarked(row.marks, delivery.channel, delivery.breach_id)
     turn.say(
         row,

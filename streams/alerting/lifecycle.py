@@ -7,6 +7,7 @@ opened ---- firing ---- acknowledged
 """
 
 from schemas.breaches import Breach
+from streams.alerting.inhibition import hides
 from streams.alerting.resolving import resolve, text_name
 from streams.alerting.routing import RANK
 from streams.alerting.rows import Row, State
@@ -35,6 +36,8 @@ def _take_newest(turn: Turn, row: Row, before: Breach | None, breach: Breach, ra
     was_over = before is not None and row.state == "resolved"
     row.revisions[breach.id] = breach.revision
     turn.table.set_newest(row, text_name(breach), raw, breach)
+    if breach.state != "resolved":
+        row.hid = hides(breach) is not None
     if breach.state == "resolved" and was_over:
         turn.say(row, "updated", "It is over already: nobody needs to hear of it again.")
     elif breach.state == "resolved":

@@ -187,6 +187,8 @@ class Row(msgspec.Struct, array_like=True):
     """Commands taken in: a repeat does nothing."""
     silence: Silenced | None = None
     circuit: Circuit | None = None
+    hid: bool = False
+    """Whether it hid others when it last fired: its service was down."""
 
     def delivery(self, delivery_id: str) -> Delivery | None:
         """Return a delivery by its id."""

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from streams.alerting import limits
+from streams.alerting.inhibition import hides
 from streams.alerting.rows import CHANNEL, Hold, Row
 
 if TYPE_CHECKING:
@@ -35,12 +36,17 @@ def hold_ends_ms(table: "Table", hold: Hold) -> int | None:
 
 
 def hides_until_ms(table: "Table", key: str) -> int | None:
-    """Return until when an alert hides others: None while it fires, 0 if it never did."""
+    """Return until when an alert hides others: None while it fires, 0 if it never did.
+
+    What is over hides a while longer only if it hid anything when it last fired.
+    """
     row = table.rows.get(key)
     if row is None or not row.newest:
         return 0
     if row.state == "resolved":
-        return row.since_ms + limits.INHIBITION_AFTERMATH_MS
+        return row.since_ms + limits.INHIBITION_AFTERMATH_MS if row.hid else 0
+    if hides(table.newest(row)) is None:
+        return 0
     return 0 if any(hold.reason == "stale" for hold in row.holds) else None
 
 

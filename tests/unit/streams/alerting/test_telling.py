@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.streams.alerting.world import MINUTE, T0, World, breach
+from tests.unit.streams.alerting.world import MINUTE, T0, Rejected, World, breach
 
 
 @pytest.fixture
@@ -277,3 +277,43 @@ def test_a_storm_is_one_summary(world):
     assert "storm" in world.reasons()
     told = {breach.id for *_, m in world.sent for breach in (m.breach, *m.others)}
     assert len(told) == len({one.breach_id for one in world.said()})
+
+
+DOWN = {"kind": "service_status", "labels": {"service": "x"}, "evidence": {"status": "down"}}
+DEGRADED = DOWN | {"evidence": {"status": "degraded"}}
+UP = DOWN | {"evidence": {"status": "up"}}
+
+
+def test_what_a_service_hid_is_told_once_it_is_only_degraded(world):
+    world.breach("svc", **DOWN)
+    world.breach("ops", labels={"service": "x"})
+    world.run(10_000)
+    assert "inhibited" in world.reasons()
+    world.breach("svc", state="updated", why="still_true", revision=2, **DEGRADED)
+    world.run(10_000)
+    assert ("slack", "opened", "ops-e1", 0) in world.told()
+
+
+def test_a_service_that_was_only_degraded_hides_nothing_once_it_is_up(world):
+    world.breach("svc", **DEGRADED)
+    world.run(10_000)
+    world.breach("svc", state="resolved", revision=2, **UP)
+    world.run(10_000)
+    world.breach("ops", labels={"service": "x"})
+    world.run(10_000)
+    assert ("slack", "opened", "ops-e1", 0) in world.told()
+
+
+def test_a_failed_escalation_leaves_the_cooldown_of_the_opening_that_was_heard(world):
+    more = {"cooldown_ms": 30 * MINUTE}
+    world.breach(escalation=[(MINUTE, ("slack",))], **more)
+    world.run(30_000)
+    world.answers["slack"] = Rejected(answer="refused")
+    world.run(MINUTE)
+    world.answers = {}
+    world.breach(state="resolved", revision=2, **more)
+    world.run(MINUTE)
+    world.breach(episode="e2", at_ms=T0 + 3 * MINUTE, **more)
+    world.run(10 * MINUTE)
+    assert "cooldown" in world.reasons("slack")
+    assert ("slack", "opened", "lever-e2", 0) not in world.told()
