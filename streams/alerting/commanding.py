@@ -7,6 +7,7 @@ from streams.alerting import limits
 from streams.alerting.giving_up import tell_of_both
 from streams.alerting.owing import Telling, note_told, owe, set_mark
 from streams.alerting.resolving import acknowledge, text_name
+from streams.alerting.routing import RANK
 from streams.alerting.rows import COMMAND, SILENCE, Delivery, Row, Silenced
 from streams.alerting.silences import problem
 from streams.alerting.turn import Turn, moment
@@ -112,9 +113,38 @@ def _redrive(turn: Turn, row: Row, command: Redrive) -> None:
         _refuse(turn, row, f"There is no delivery {command.delivery}.")
     elif delivery.outcome != "gave_up":
         _refuse(turn, row, f"It was not given up: it is {delivery.outcome or 'still owed'}.")
+    elif _told_since(row, delivery):
+        _refuse(turn, row, f"{delivery.channel} is told of it already.")
     else:
         turn.say(row, "command_done", f"Redriven by {command.by}.", delivery=delivery)
+        before = len(row.deliveries)
         _drive_again(turn, row, delivery, command.by)
+        if len(row.deliveries) > before:  # once is enough
+            delivery.outcome, delivery.finished_ms = "cancelled", turn.now_ms
+
+
+def _told_since(row: Row, delivery: Delivery) -> bool:
+    """Whether the channel is told as much, or graver, of the episode by another delivery."""
+    if delivery.event in ("resolved", "acknowledged", "test"):
+        return False
+    place = (delivery.channel, delivery.breach_id, delivery.level)
+    grave = RANK[delivery.severity]
+    others = any(
+        (one.channel, one.breach_id, one.level) == place
+        and one.id != delivery.id
+        and one.outcome in ("", "sent")
+        and one.created_ms >= delivery.created_ms
+        and RANK[one.severity] >= grave
+        for one in row.deliveries
+    )
+    return others or any(
+        (one.channel, one.breach_id, one.level) == place
+        and one.delivery != delivery.id
+        and one.state != "failed"
+        and delivery.event != "severity_raised"
+        and RANK[one.severity] >= grave
+        for one in row.told
+    )
 
 
 def _drive_again(turn: Turn, row: Row, delivery: Delivery, by: str) -> None:
