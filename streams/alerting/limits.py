@@ -10,6 +10,9 @@ DAY_MS = 24 * HOUR_MS
 NEVER_MS = 2**63 - 1
 """The latest that a row can say."""
 
+ROWS_A_TICK = 500
+"""A tick looks at so many rows, and lets others have their turn before the next."""
+
 GROUP_WAIT_MS = 5 * SECOND_MS
 """What follows the first message of a channel within this time goes in one more message."""
 

@@ -10,8 +10,11 @@ from streams.alerting.waking import dropped_ms, escalates_ms, hold_ends_ms
 
 
 def tick(turn: Turn) -> None:
-    """Decide everything that is due."""
-    while (next_wake := turn.table.next_wake()) is not None and next_wake[0] <= turn.now_ms:
+    """Decide what is due, of so many rows at most: whoever asks looks again at what is due."""
+    for _ in range(limits.ROWS_A_TICK):
+        next_wake = turn.table.next_wake()
+        if next_wake is None or next_wake[0] > turn.now_ms:
+            return
         row = turn.table.rows[next_wake[1]]
         due_ms = dropped_ms(row)
         if due_ms is not None and due_ms <= turn.now_ms:
