@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from schemas.notifications import Cause
 from streams.alerting.commanding import take_command
-from streams.alerting.delivering import claim, take_answer
+from streams.alerting.delivering import claim, given_up_unasked, take_answer
 from streams.alerting.given import (
     AnswerGiven,
     BreachGiven,
@@ -26,6 +26,8 @@ from streams.alerting.given import (
 )
 from streams.alerting.lifecycle import take_breach
 from streams.alerting.limits import LEASE_MS, PACE_MS
+from streams.alerting.routing import UNUSABLE, refusal
+from streams.alerting.rows import Hold, Row
 from streams.alerting.table import Table
 from streams.alerting.ticking import prune, tick
 from streams.alerting.turn import Turn
@@ -64,8 +66,20 @@ class Alerting:
         self._claimed_ms: dict[str, int] = {}
 
     def use(self, channels: Channels) -> None:
-        """Let other channels be in force from now on."""
+        """Let other channels be in force from now on; who could not be told is decided again."""
         self._channels = channels
+        for row in list(self._table.rows.values()):
+            if any(hold.reason in UNUSABLE and hold.until_ms is None for hold in row.holds):
+                row.holds = [self._freed(row, hold) for hold in row.holds]
+                self._table.settle(row)
+        self._table.note()
+
+    def _freed(self, row: Row, hold: Hold) -> Hold:
+        """Return the hold, due at once if it holds a channel that can be told now."""
+        severity = self._table.newest(row).severity
+        if hold.reason not in UNUSABLE or refusal(self._channels, hold.channel, severity):
+            return hold
+        return Hold(hold.event, hold.channel, hold.level, hold.reason, 0)
 
     def take(self, given: Given, now_ms: int) -> int:
         """Decide upon an input; return how many decisions that made.
@@ -119,10 +133,13 @@ class Alerting:
         parcel = queue.first(now_ms)
         if parcel is None:
             return None
+        parcel = self._table.before(parcel, now_ms)
         self._claimed_ms[channel] = now_ms
         cause = Cause(kind="delivery")
         turn = Turn(table=self._table, channels=self._channels, now_ms=now_ms, cause=cause)
-        claimed = claim(turn, parcel, self._generation, lease_ms)
+        claimed = None
+        if not given_up_unasked(turn, parcel):
+            claimed = claim(turn, parcel, self._generation, lease_ms)
         self._table.note()
         return claimed
 

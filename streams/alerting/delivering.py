@@ -6,7 +6,7 @@ from streams.alerting.given import AnswerGiven, Parcel, Rejected, Retry, Sent
 from streams.alerting.giving_up import give_up
 from streams.alerting.messages import message_of
 from streams.alerting.owing import OPENINGS, set_mark
-from streams.alerting.resolving import succeed
+from streams.alerting.resolving import acknowledge, succeed
 from streams.alerting.rows import Circuit, Claim, Delivery, Row
 from streams.alerting.turn import Turn, moment
 
@@ -34,6 +34,18 @@ def claim(turn: Turn, parcel: str, generation: str, lease_ms: int) -> Parcel:
         lease_until_ms=lease_until_ms,
         message=message_of(turn.table, parcel),
     )
+
+
+def given_up_unasked(turn: Turn, parcel: str) -> bool:
+    """Give up what tells a channel more that was disabled since; an end it is still told."""
+    found = turn.table.head_of(parcel)
+    assert found is not None
+    head = found[1]
+    channel = turn.channels.by_name.get(head.channel)
+    if channel is None or channel.enabled or head.event == "resolved":
+        return False
+    give_up(turn, parcel, f"The channel {head.channel} is disabled in the rule file.", head.answer)
+    return True
 
 
 def take_answer(turn: Turn, given: AnswerGiven) -> None:
@@ -133,6 +145,8 @@ def sent(turn: Turn, parcel: str, answer: str) -> None:
         why = f"{delivery.channel} took it ({delivery.event.replace('_', ' ')})."
         turn.say(row, "sent", why, delivery=delivery, attempt=attempt, answer=answer or None)
         succeed(turn, row, delivery, through=True)
+        if row.state == "acknowledged" and delivery.event in OPENINGS:
+            acknowledge(turn, row, turn.table.newest(row), row.acknowledged_by, delivery.id)
         turn.table.settle(row)
 
 

@@ -2,6 +2,7 @@
 
 from schemas.breaches import Breach
 from streams.alerting.owing import OPENINGS, Telling, cancel, owe
+from streams.alerting.routing import UNUSABLE
 from streams.alerting.rows import Delivery, Row, Told
 from streams.alerting.telling import pending
 from streams.alerting.turn import Turn
@@ -20,6 +21,8 @@ def resolve(turn: Turn, row: Row, breach: Breach) -> None:
     """
     before = turn.said
     for hold in row.holds:
+        if hold.reason in UNUSABLE:
+            continue
         whom = hold.channel or "Anybody"
         why = f"It resolved before {whom} was told; held until then: {hold.reason}."
         channel = hold.channel or None
@@ -129,17 +132,26 @@ def _take_place(turn: Turn, row: Row, before: Delivery, waiting: Delivery) -> No
             one.delivery = delivery.id
 
 
-def acknowledge(turn: Turn, row: Row, breach: Breach, by: str) -> None:
-    """Let PagerDuty know that somebody works on it; other channels are not bothered."""
+def acknowledge(turn: Turn, row: Row, breach: Breach, by: str, opening: str = "") -> None:
+    """Let PagerDuty know that somebody works on it; other channels are not bothered.
+
+    Args:
+        turn: the input being decided upon.
+        row: the alert's.
+        breach: its newest.
+        by: who.
+        opening: only of what this delivery opened; empty: of all that was.
+    """
     told = {
-        one.channel: one
-        for one in row.told
+        (one.channel, one.incident): one
+        for one in sorted(row.told, key=lambda one: one.level)
         if one.breach_id == breach.id
+        and opening in ("", one.delivery)
         and one.state in ("sent", "maybe")
         and not one.resolve
         and turn.is_type(one.channel, "pagerduty")
     }
-    for channel, one in told.items():
+    for (channel, _), one in told.items():
         telling = Telling(
             breach=breach,
             text=row.newest,

@@ -10,6 +10,10 @@ RANK: dict[Severity, int] = {severity: rank for rank, severity in enumerate(SEVE
 """Of two severities the higher one is worse."""
 
 
+UNUSABLE: tuple[Reason, ...] = ("unknown_channel", "channel_disabled", "undeliverable")
+"""Refusals that another rule file may end: decided again once one does."""
+
+
 class Refusal(NamedTuple):
     """Why a channel is not told."""
 

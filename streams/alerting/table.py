@@ -53,13 +53,15 @@ class Table:
         self._noted: dict[str, bytes | None] = {}
         """Rows that changed since they were packed, as they were before the present input."""
         self._unnoted: dict[str, None] = {}
+        self._dropped: dict[str, int] = {}
+        """Versions of rows that were deleted, until that is written: what comes after is higher."""
         self._recover()
 
     # ------------------------------------------------------------------ rows
 
     def create(self, key: str) -> Row:
         """Return a new row."""
-        row = self.rows[key] = Row(key=key)
+        row = self.rows[key] = Row(key=key, version=self._dropped.pop(key, 0))
         return row
 
     def circuit(self, channel: str) -> Circuit:
@@ -104,6 +106,17 @@ class Table:
         delivery = row.delivery(delivery_id) if row is not None else None
         return (row, delivery) if row is not None and delivery is not None else None
 
+    def before(self, parcel: str, now_ms: int) -> str:
+        """Return the message to send first: the same channel is to hear of episodes in order."""
+        while (found := self.head_of(parcel)) is not None:
+            row, head = found
+            earlier = next((one for one in row.deliveries if _precedes(one, head)), None)
+            first = self.head_of(earlier.parcel) if earlier is not None else None
+            if first is None or not _may_go(first[1], now_ms):
+                break
+            parcel = first[1].parcel
+        return parcel
+
     def in_flight(self, delivery: Delivery) -> bool:
         """Whether a delivery is being sent, or may be."""
         head = self.head_of(delivery.parcel)
@@ -137,6 +150,7 @@ class Table:
         for delivery in row.deliveries:
             self._of_delivery.pop(delivery.id, None)
         self.rows.pop(row.key)
+        self._dropped[row.key] = row.version
         self._breaches.pop(row.key, None)
         self._dirty.pop(row.key, None)
         self._dirty[row.key] = self._unnoted[row.key] = None
@@ -154,6 +168,7 @@ class Table:
         table._packed = self._packed
         table._dirty = dict.fromkeys([*self._noted, *table._dirty])
         table._noted, table._published = self._noted, self._published
+        table._dropped = self._dropped
         return table
 
     def next_wake(self) -> tuple[int, str] | None:
@@ -186,6 +201,7 @@ class Table:
                 value = self._packed[key.encode()] = pack_row(row)
                 changes.append((key.encode(), value))
         self._dirty.clear()
+        self._dropped.clear()
         self._noted.clear()
         self._unnoted.clear()
         return changes
@@ -262,8 +278,12 @@ class Table:
             self.parcels.setdefault(delivery.parcel, {})[row.key, delivery.id] = None
 
     def _index(self, row: Row) -> None:
+        old = self._traces.get(row.key)
         self._unindex(row.key)
         trace = self._traces[row.key] = _Trace()
+        trace.deliveries = {one.id for one in row.deliveries}
+        for gone in old.deliveries - trace.deliveries if old is not None else ():
+            self._of_delivery.pop(gone, None)
         if row.decisions:
             self._unsaid[row.key] = None
         for delivery in row.deliveries:
@@ -345,12 +365,31 @@ class Table:
         return sorted(self.hiders.get(service, ())) if service is not None else []
 
 
+def _precedes(one: Delivery, other: Delivery) -> bool:
+    """Whether one tells the same channel of an episode before the other's."""
+    return (
+        one.owed
+        and one.channel == other.channel
+        and one.breach_id != other.breach_id
+        and one.parcel != other.parcel
+        and one.created_ms <= other.created_ms
+        and one.event == "resolved"
+    )
+
+
+def _may_go(head: Delivery, now_ms: int) -> bool:
+    if head.claim is not None or head.after:
+        return False
+    return head.not_before_ms <= now_ms or not (head.attempts or head.storm)
+
+
 class _Trace:
     """What a row has put in the views."""
 
-    __slots__ = ("held_by", "hides", "incidents")
+    __slots__ = ("deliveries", "held_by", "hides", "incidents")
 
     def __init__(self) -> None:
         self.incidents: list[tuple[str, tuple[str, str, int]]] = []
+        self.deliveries: set[str] = set()
         self.held_by: list[str] = []
         self.hides: str | None = None

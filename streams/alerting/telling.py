@@ -8,7 +8,7 @@ from streams.alerting import limits
 from streams.alerting.cooldown import cooling
 from streams.alerting.holding import held
 from streams.alerting.owing import Telling, cancel, note_told, owe, set_mark
-from streams.alerting.routing import RANK, refusal
+from streams.alerting.routing import RANK, UNUSABLE, refusal
 from streams.alerting.rows import Delivery, Hold, Mark, Row, Told
 from streams.alerting.turn import Turn, moment
 
@@ -82,6 +82,8 @@ def tell_one(
             why = f"{refused.fallback} is told instead of {channel}."
             turn.say(row, "fallback", why, channel=refused.fallback, event=event)
             tell_one(turn, row, breach, event, level, refused.fallback, (*asked, channel))
+        elif refused.reason in UNUSABLE:
+            row.holds = [*row.holds, Hold(event, channel, level, refused.reason, None)]
         return
     known = _known(row, breach, event, level, channel)
     if known is not None:
