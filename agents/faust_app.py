@@ -1,5 +1,6 @@
 """Make a role's Faust app: how it reaches Kafka, and nothing of Faust's that we do not use."""
 
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def make(settings: Settings, role: str, partitions: int) -> faust.App:
         stream_recovery_delay=0.0,
         store="memory://",
         # It makes a folder in any case, in the working directory if nobody says where.
-        datadir=Path(tempfile.gettempdir()) / "opwatch-faust" / f"{settings.topic_prefix}{role}",
+        datadir=Path(tempfile.gettempdir()) / f"opwatch-faust-{os.getuid()}",
         table_standby_replicas=0,
         topic_partitions=partitions,
         topic_replication_factor=settings.replication,

@@ -47,6 +47,8 @@ def _kafka_streams() -> Sequence[str | Path]:
 
 
 _OURS = "opwatch"
+#: Rows live for two to three hours: after that memory is as high as it gets.
+_MEMORY_HOURS = 4
 _CASES = ("arrays", "series", "recovery", "memory")
 #: The shares let each run for ten seconds and more on two cores at 2,000,000 events.
 _PEERS = (
@@ -130,7 +132,7 @@ class Bench:
         )
 
     def memory(self) -> None:
-        hours = 1 if self.options.quick else 24
+        hours = 1 if self.options.quick else _MEMORY_HOURS
 
         def once(turn: int) -> Figures:
             place = dataclasses.replace(self._place(f"memory-{turn}"), partitions=8)

@@ -95,8 +95,8 @@ class Worker:
 
 
 @contextlib.contextmanager
-def started(place: Place) -> Iterator[Worker]:
-    """Keep a worker running in an empty folder, where no .env is found."""
+def started(place: Place, **settings: str) -> Iterator[Worker]:
+    """Keep a worker running in an empty folder, where neither .env nor a rule file is found."""
     port = _free_port()
     environment = {
         "OPWATCH_KAFKA_BOOTSTRAP": place.bootstrap,
@@ -104,6 +104,7 @@ def started(place: Place) -> Iterator[Worker]:
         "OPWATCH_PARTITIONS": str(place.partitions),
         "OPWATCH_HTTP_PORT": str(port),
         "OPWATCH_INSTANCE": "bench",
+        **settings,
     }
     command = [OPWATCH, "worker", "measure"]
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:

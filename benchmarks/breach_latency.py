@@ -1,0 +1,157 @@
+"""Measure how soon a breach is on its topic, from the event that crosses the threshold.
+
+python -m stack run -- python -m benchmarks.breach_latency
+
+Beside 20,000 operations a second, one platform after the other fails: 30 operations, all of them
+failures, against a rule that asks for 20. The clock starts when the broker has the twentieth.
+"""
+
+import argparse
+import json
+import os
+import secrets
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from benchmarks.environment import say
+from benchmarks.worker import Place, started
+
+_RULES = """
+version: 1
+rules:
+  - name: high_error_rate
+    kind: metric_threshold
+    metric: error_rate
+    each: platform
+    operator: greater_than
+    threshold: 5
+    window: 5m
+    min_samples: 20
+"""
+_FAILING, _CROSSES = 30, 20
+_PAUSE_S = 0.5
+_BATCH = 200
+_WAIT_S = 30.0
+
+
+def operation(platform: str, *, success: bool) -> bytes:
+    """Return one operation of now."""
+    fields = {
+        "id": secrets.token_hex(8),
+        "operation": "parse",
+        "platform": platform,
+        "occurred_at": int(time.time() * 1000),
+        "success": success,
+        "duration_ms": 12.5,
+    }
+    return json.dumps(fields).encode()
+
+
+class Traffic(threading.Thread):
+    """Publishes so many operations a second, all well."""
+
+    def __init__(self, place: Place, a_second: int) -> None:
+        super().__init__(daemon=True)
+        self.sent = 0
+        self.seconds = 0.0
+        self._place = place
+        self._a_second = a_second
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        producer = Producer({"bootstrap.servers": self._place.bootstrap, "linger.ms": 5})
+        begun = time.monotonic()
+        while not self._ended.is_set():
+            value = operation(f"board-{self.sent // _BATCH % 8}", success=True)
+            for _ in range(_BATCH):
+                producer.produce(self._place.operations, value)
+            self.sent += _BATCH
+            producer.poll(0)
+            time.sleep(max(0.0, begun + self.sent / self._a_second - time.monotonic()))
+        producer.flush()
+        self.seconds = time.monotonic() - begun
+
+    def end(self) -> None:
+        self._ended.set()
+        self.join()
+
+
+def latencies(place: Place, breaches: int) -> list[float]:
+    """Return the seconds from the crossing event to each breach; inf for one that never came."""
+    crossed: dict[str, int] = {}
+
+    def delivered(platform: str):
+        return lambda _, message: crossed.__setitem__(platform, message.timestamp()[1])
+
+    producer = Producer({"bootstrap.servers": place.bootstrap, "linger.ms": 0})
+    for number in range(breaches):
+        platform = f"failing-{number}"
+        for event in range(1, _FAILING + 1):
+            told = delivered(platform) if event == _CROSSES else None
+            value = operation(platform, success=False)
+            producer.produce(place.operations, value, partition=0, on_delivery=told)
+        producer.flush()
+        time.sleep(_PAUSE_S)
+    opened = _opened(place, set(crossed))
+    return [(opened.get(name, float("inf")) - at) / 1000 for name, at in crossed.items()]
+
+
+def _opened(place: Place, wanted: set[str]) -> dict[str, float]:
+    consumer = Consumer({"bootstrap.servers": place.bootstrap, "group.id": f"{place.prefix}bench"})
+    consumer.assign([TopicPartition(f"{place.prefix}breaches", 0, 0)])
+    opened: dict[str, float] = {}
+    give_up = time.monotonic() + _WAIT_S
+    while wanted - opened.keys() and time.monotonic() < give_up:
+        for message in consumer.consume(1000, timeout=0.5):
+            breach = json.loads(message.value())
+            if breach["state"] == "opened":
+                opened.setdefault(breach["labels"].get("platform", ""), message.timestamp()[1])
+    consumer.close()
+    return opened
+
+
+def main() -> int:
+    """Print the figures; return 1 if a breach never came."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--breaches", type=int, default=100)
+    parser.add_argument("--beside", type=int, default=20_000, help="operations a second")
+    options = parser.parse_args()
+    bootstrap = os.environ["OPWATCH_KAFKA_BOOTSTRAP"]
+    place = Place(bootstrap=bootstrap, prefix=f"latency-{secrets.token_hex(4)}.", partitions=4)
+    with tempfile.TemporaryDirectory() as folder:
+        rules = Path(folder) / "rules.yaml"
+        rules.write_text(_RULES)
+        with started(place, OPWATCH_RULE_FILE=str(rules)) as worker:
+            traffic = Traffic(place, options.beside)
+            while not _is_there(place):
+                time.sleep(0.5)
+            traffic.start()
+            while not worker.counted():
+                time.sleep(0.5)
+            time.sleep(5)
+            found = sorted(latencies(place, options.breaches))
+            traffic.end()
+    p99 = found[int(0.99 * (len(found) - 1))]
+    say(
+        f"{len(found)} breaches beside {traffic.sent / traffic.seconds:,.0f} operations/s:"
+        f" median {statistics.median(found):.2f} s, p99 {p99:.2f} s,"
+        f" worst {found[-1]:.2f} s"
+    )
+    return int(found[-1] == float("inf"))
+
+
+def _is_there(place: Place) -> bool:
+    consumer = Consumer({"bootstrap.servers": place.bootstrap, "group.id": "bench"})
+    topics = consumer.list_topics(timeout=10).topics
+    consumer.close()
+    return place.operations in topics
+
+
+if __name__ == "__main__":
+    sys.exit(main())
