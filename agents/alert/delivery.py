@@ -12,12 +12,11 @@ import structlog
 
 from agents import failpoints
 from agents.alert import metrics
-from agents.alert.channels import sender as channels
-from agents.alert.channels.sender import Sender
+from agents.alert.channels.sender import Answer, Sender
 from agents.alert.clock import Alarm, now_ms
 from agents.alert.ledger import Ledger
 from streams.alerting.alerting import Alerting
-from streams.alerting.given import AnswerGiven, Parcel, Rejected, Retry, Sent
+from streams.alerting.given import AnswerGiven, Parcel, Retry, Sent
 
 log = structlog.get_logger()
 
@@ -31,8 +30,6 @@ _LEAST_S = 1.0
 _OVERTIME_S = 0.5
 #: When alerting says that a claim is due and gives none, it is asked again after this.
 _AGAIN_MS = 50
-
-Answer = Sent | Retry | Rejected
 
 
 class Delivery:
@@ -63,7 +60,7 @@ class Delivery:
         self._alarm = alarm
         self._turned = turned
         self._stopping = False
-        self._request: asyncio.Future[channels.Answer] | None = None
+        self._request: asyncio.Future[Answer] | None = None
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -144,7 +141,7 @@ class Delivery:
         )
 
 
-def _answer(request: "asyncio.Future[channels.Answer]") -> Answer:
+def _answer(request: "asyncio.Future[Answer]") -> Answer:
     """Return what came of a request, as alerting is told it."""
     if not request.done():
         return Retry(answer="No answer in time.", ambiguous=True)
@@ -155,10 +152,4 @@ def _answer(request: "asyncio.Future[channels.Answer]") -> Answer:
     if error is not None:
         log.error("a channel's adapter failed", exc_info=error)
         return Retry(answer=f"Our adapter failed: {type(error).__name__}.", ambiguous=True)
-    match request.result():
-        case channels.Sent() as sent:
-            return Sent(answer=sent.answer)
-        case channels.Retry() as retry:
-            return Retry(answer=retry.answer, after_ms=retry.after_ms, ambiguous=retry.ambiguous)
-        case channels.Rejected() as rejected:
-            return Rejected(answer=rejected.answer)
+    return request.result()

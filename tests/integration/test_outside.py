@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from agents.alert.addresses import AddressRefused, Guard, networks
-from agents.alert.channels.sender import Rejected, Retry, Sent
 from agents.alert.outside import MAX_RESPONSE_BYTES, Outside
+from streams.alerting.given import Rejected, Retry, Sent
 from streams.messages.request import posted
 from tests.integration.sending import channels, made, outside
 from tests.receivers import pagerduty, slack

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.alert.channels.sender import Rejected, Retry, Sent
+from streams.alerting.given import Rejected, Retry, Sent
 from tests.integration.sending import OPENED_MS, channels, made, outside
 from tests.receivers.everyone import Everyone, everyone
 from tests.receivers.mail import MailSay
@@ -34,7 +34,6 @@ class Case:
     recorded: str
     after_ms: int | None = None
     ambiguous: bool = False
-    disables: bool = False
     only: tuple[str, ...] = HTTP
 
 
@@ -69,7 +68,7 @@ CASES = [
     Case(status(403), Rejected, "403"),
     Case(status(404), Rejected, "404"),
     Case(status(410), Rejected, "410", only=("slack", "pagerduty", "sms")),
-    Case(status(410), Rejected, "410", disables=True, only=("webhook",)),
+    Case(status(410), Rejected, "410", only=("webhook",)),
     Case(redirect("https://elsewhere.example/"), Rejected, "307: redirects are not followed"),
     Case(redirect("https://elsewhere.example/", 301), Rejected, "redirects are not followed"),
     Case(redirect("https://elsewhere.example/", 303), Rejected, "redirects are not followed"),
@@ -130,7 +129,6 @@ async def test_what_a_vendor_says_is_read_as_it_is_meant(kind: str, case: Case, 
     assert len(answer.answer) <= 400
     assert getattr(answer, "after_ms", None) == case.after_ms
     assert getattr(answer, "ambiguous", False) is case.ambiguous
-    assert getattr(answer, "disables", False) is case.disables
     assert len(to.http[kind].arrived) == 1
 
 

@@ -14,9 +14,10 @@ import aiosmtplib
 from agents.alert.addresses import AddressRefused, Guard
 from agents.alert.channels.posting import Mask, always, said
 from agents.alert.channels.recipients import Recipients
-from agents.alert.channels.sender import Answer, Rejected, Retry, Sent
+from agents.alert.channels.sender import Answer
 from agents.alert.credentials import SmtpAccess
 from schemas.channels import Email
+from streams.alerting.given import Rejected, Retry, Sent
 from streams.messages import email
 from streams.messages.message import Message
 

@@ -8,9 +8,10 @@ import orjson
 from pydantic import SecretStr
 
 from agents.alert.channels.posting import Post, always
-from agents.alert.channels.sender import Answer, Retry, Sent
+from agents.alert.channels.sender import Answer
 from agents.alert.outside import Heard
 from schemas.channels import PagerDuty
+from streams.alerting.given import Retry, Sent
 from streams.messages import pagerduty
 from streams.messages.message import Message
 

@@ -9,8 +9,9 @@ import structlog
 
 from agents.alert.addresses import AddressRefused
 from agents.alert.channels.retry_after import retry_after_ms
-from agents.alert.channels.sender import Answer, Rejected, Retry
+from agents.alert.channels.sender import Answer
 from agents.alert.outside import Heard, NotARequest, NotHeard, Outside
+from streams.alerting.given import Rejected, Retry
 from streams.messages.plain import fit, one_line
 from streams.messages.request import Request
 

@@ -3,7 +3,8 @@
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from agents.alert.channels.sender import Answer, Rejected, Retry, Sent
+from agents.alert.channels.sender import Answer
+from streams.alerting.given import Rejected, Retry, Sent
 from streams.messages.plain import fit
 
 MAX_DELIVERIES = 10_000

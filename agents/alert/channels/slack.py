@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from pydantic import SecretStr
 
 from agents.alert.channels.posting import Post, always
-from agents.alert.channels.sender import Answer, Rejected, Retry, Sent
+from agents.alert.channels.sender import Answer
 from agents.alert.outside import Heard
 from schemas.channels import Slack
+from streams.alerting.given import Rejected, Retry, Sent
 from streams.messages import slack
 from streams.messages.message import Message
 

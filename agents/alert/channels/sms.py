@@ -9,10 +9,11 @@ import orjson
 from agents.alert.channels.posting import Post, always
 from agents.alert.channels.recipients import Recipients
 from agents.alert.channels.retry_after import retry_after_ms
-from agents.alert.channels.sender import Answer, Rejected, Retry, Sent
+from agents.alert.channels.sender import Answer
 from agents.alert.credentials import TwilioAccess
 from agents.alert.outside import Heard
 from schemas.channels import Sms
+from streams.alerting.given import Rejected, Retry, Sent
 from streams.messages import sms
 from streams.messages.message import Message
 

@@ -3,15 +3,13 @@
 from dataclasses import dataclass, field
 
 from agents.alert.channels.posting import Post, always
-from agents.alert.channels.sender import Answer, Rejected, Sent
+from agents.alert.channels.sender import Answer
 from agents.alert.credentials import WebhookAccess
 from agents.alert.outside import Heard
 from schemas.channels import Webhook
+from streams.alerting.given import Sent
 from streams.messages import webhook
 from streams.messages.message import Message
-
-#: Standard Webhooks: the endpoint is to be disabled.
-GONE = 410
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +39,4 @@ def judge(post: Post, heard: Heard) -> Answer:
     """Answer what the endpoint means: only 2xx is success, and its status alone says so."""
     if 200 <= heard.status < 300:
         return Sent(answer=post.told(heard))
-    if heard.status == GONE:
-        return Rejected(answer=post.told(heard), disables=True)
     return post.by_status(heard)

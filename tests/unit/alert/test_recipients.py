@@ -3,10 +3,10 @@
 from pydantic import TypeAdapter
 
 from agents.alert.channels.recipients import Recipients
-from agents.alert.channels.sender import Rejected, Retry, Sent
 from agents.alert.receivers import Receivers
 from agents.settings import Settings
 from schemas.channels import Channel
+from streams.alerting.given import Rejected, Retry, Sent
 
 
 def test_who_heard_makes_the_failure_of_the_others_ambiguous_at_each_attempt():
