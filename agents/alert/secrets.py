@@ -109,8 +109,13 @@ def _known(hidden: list[str]) -> re.Pattern[str]:
 def _telling_parts(value: str) -> list[str]:
     if "://" not in value:
         return []
-    parts = urllib.parse.urlsplit(value)
+    try:
+        parts = urllib.parse.urlsplit(value)
+    except ValueError:  # as of a password that only looks like one
+        return []
     whole = parts.path + (f"?{parts.query}" if parts.query else "")
-    tokens = [whole, *parts.path.split("/"), parts.query, parts.username, parts.password]
+    tokens = [whole, *parts.path.split("/"), parts.query, parts.username]
     tokens += [item for _, item in urllib.parse.parse_qsl(parts.query)]
-    return [token for token in tokens if token and len(token) >= _MIN_TOKEN]
+    long = [token for token in tokens if token and len(token) >= _MIN_TOKEN]
+    password = parts.password or ""  # a secret, however short
+    return [*long, password, urllib.parse.unquote(password)]

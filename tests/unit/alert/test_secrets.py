@@ -122,3 +122,20 @@ def test_the_channels_of_the_defaults_name_the_specified_variables():
     )
     names = ("SMTP_HOST", "SLACK_WEBHOOK_URL", "PAGERDUTY_SERVICE_KEY", "TWILIO_", "OPWATCH_WEB")
     assert all(name in sentence for name, sentence in zip(names, told.values(), strict=True))
+
+
+def test_a_signing_key_that_is_not_ascii_is_none():
+    secrets = Secrets(EVERYTHING | {"HOOK_SECRET": "whsec_ä" * 6})
+    with pytest.raises(MissingSecret, match="HOOK_SECRET is not"):
+        webhook_access(WEBHOOK, secrets)
+
+
+def test_a_secret_that_only_looks_like_a_url_is_masked():
+    assert "pw://[x" not in masking([SecretStr("pw://[x")])("it is pw://[x here")
+
+
+@pytest.mark.parametrize("password", ["short", "sh%40rt"])
+def test_a_short_password_in_a_url_is_masked(password):
+    mask = masking([SecretStr(f"https://user:{password}@h.example/a/b")])
+    for form in (password, password.replace("%40", "@")):
+        assert form not in mask(f"auth {form} failed for user at https://h.example/a/b")
