@@ -76,6 +76,7 @@ class Delivery:
                 continue
             parcel = self._alerting.claim(self._name, now)
             if parcel is None:
+                self._ledger.begin()  # it may have been given up, and others told instead
                 await self._alarm.wait(rung, now + _AGAIN_MS)
                 continue
             self._idle.clear()

@@ -29,5 +29,3 @@ class Message:
     when it is set. Of one message about several alerts it is closed when all have resolved."""
     acknowledged_by: str = ""
     """Who acknowledged, where the event is `acknowledged`; who asked, where it is `test`."""
-    comment: str = ""
-    """What they said."""

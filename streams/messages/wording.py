@@ -95,8 +95,7 @@ def _default(message: Message) -> str:
 
 def _by(what: str, message: Message) -> str:
     who = one_line(message.acknowledged_by) or "somebody"
-    said = one_line(message.comment)
-    return f"{what} {who}" + (f": {said}" if said else ".")
+    return f"{what} {who}."
 
 
 def listed(breach: Breach) -> str:
@@ -141,7 +140,6 @@ def values(message: Message) -> dict[str, object]:
         "text": _default(message),
         "level": message.level,
         "acknowledged_by": message.acknowledged_by,
-        "comment": message.comment,
         "others": [listed(other) for other in message.others],
         "acknowledge_url": link(message.acknowledge_url),
         "when": when(breach),
