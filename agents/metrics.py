@@ -49,6 +49,9 @@ services_behind = Gauge(
 rules_evaluations = Counter(
     "opwatch_rules_evaluations", "Windows that rules were evaluated for; again after a restart."
 )
+aggregates_refused = Counter(
+    "opwatch_aggregates_refused", "Records on `aggregates` that rules cannot use: left out."
+)
 breaches = Counter("opwatch_breaches", "Messages on `breaches`.", ["state", "severity"])
 firing = Gauge("opwatch_breaches_open", "Breaches that are open.", ["partition"])
 rules_reload_failed = Gauge(

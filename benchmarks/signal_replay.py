@@ -14,6 +14,7 @@ from streams.rules.records import (
     DurationFields,
     SeriesFields,
     ToldOperations,
+    TrendFields,
     WindowFields,
 )
 from streams.sizes import CHILD, MINUTE_MS, SIZE_MS, TREND_SIZES
@@ -113,9 +114,9 @@ class _Series:
         children = self._kept[child][-parts:]
         counts = sum(n for n, _ in children), sum(f for _, f in children)
         self._kept[size].append(counts)
-        verdict = b"null"
+        verdict = None
         if size in TREND_SIZES and counts[0]:
-            verdict = orjson.dumps(trend(*self._compared(size)).model_dump())
+            verdict = msgspec.convert(trend(*self._compared(size)).model_dump(), TrendFields)
         start = end - SIZE_MS[size] // MINUTE_MS
         return self._told(size, start, counts, final=True, verdict=verdict)
 
@@ -141,7 +142,13 @@ class _Series:
         return self._degraded and not before
 
     def _told(
-        self, size, start: int, counts: tuple[int, int], *, final: bool, verdict: bytes = b"null"
+        self,
+        size,
+        start: int,
+        counts: tuple[int, int],
+        *,
+        final: bool,
+        verdict: TrendFields | None = None,
     ) -> ToldOperations | None:
         count, failed = counts
         if not count:
@@ -158,5 +165,5 @@ class _Series:
             cache=_NO_CACHE,
             mean_confidence=None,
             confidence_count=0,
-            trend=msgspec.Raw(verdict),
+            trend=verdict,
         )

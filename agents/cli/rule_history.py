@@ -69,6 +69,6 @@ async def of_topic(since_ms: int) -> AsyncIterator[Record]:
     async with reader(chosen, chosen.topic(AGGREGATES)) as topic:
         await topic.from_time(since_ms)
         async for record in topic.to_the_end():
-            told = read_aggregate(record.value or b"")
+            told = read_aggregate(record.value or b"", record.timestamp)
             if told is not None:
                 yield Record(record.partition, record.offset, record.timestamp, told)

@@ -38,6 +38,8 @@ _TAKEN_TOGETHER = 50
 #: Rows packed before the loop is let go.
 _WRITTEN_TOGETHER = 200
 
+#: Records that are no use, as far as the log names them.
+_OFFSETS_SHOWN = 5
 _RESTORED_S = 0.05
 
 _BY_PARTITION = (metrics.firing,)
@@ -116,11 +118,8 @@ class RulesBeat:
             async with known.lock:
                 if self._partitions.get(tp) is not known:
                     return  # another worker's now
-                said: list[Said] = []
-                take = known.evaluation.take
-                for record in records[start : start + _TAKEN_TOGETHER]:
-                    said += take(record.offset, record.timestamp, read_aggregate(record.value))
-                await self._speak(tp, known, said)
+                some = records[start : start + _TAKEN_TOGETHER]
+                await self._speak(tp, known, _taken(tp, known.evaluation, some))
             await asyncio.sleep(0)
         known.read_to = chunk.end
 
@@ -261,6 +260,26 @@ class RulesBeat:
                 mistakes=bad.sentences,
             )
             return None
+
+
+def _taken(tp: TP, evaluation: Evaluation, records: Sequence[Any]) -> list[Said]:
+    """Take records in; return what is said, and count those that are no use."""
+    said: list[Said] = []
+    refused: list[int] = []
+    for record in records:
+        told = read_aggregate(record.value, record.timestamp)
+        if told is None and record.value:
+            refused.append(record.offset)
+        said += evaluation.take(record.offset, record.timestamp, told)
+    if refused:
+        metrics.aggregates_refused.inc(len(refused))
+        log.error(
+            "rules cannot use what somebody wrote to the aggregates: left out",
+            partition=tp.partition,
+            offsets=refused[:_OFFSETS_SHOWN],
+            records=len(refused),
+        )
+    return said
 
 
 def _in_effect_key(tp: TP) -> bytes:

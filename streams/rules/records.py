@@ -1,10 +1,30 @@
-"""Read of an aggregate what rules need, fast: digest, exemplars and trend stay as they came."""
+"""Read of an aggregate what rules need, fast: digest and exemplars stay as they came.
 
-from typing import Literal
+Anybody can write to `aggregates`. What is read here can be summed up and kept in a row; what could
+not is refused as a whole.
+"""
+
+from typing import Annotated, Literal
 
 import msgspec
 
 from streams.series import ALL, series_name, service_series
+from streams.sizes import DAY_MS
+from streams.stats import MAX_SUM
+
+#: Minute 0 is none to a fold.
+_FIRST_MS = DAY_MS
+#: 9999-12-31: what a person can be shown.
+_LAST_MS = 253_402_300_799_999
+#: What is measured may be at most a day ahead (OPWATCH_FUTURE_S).
+_AHEAD_MS = 2 * DAY_MS
+#: What sums that stop at MAX_SUM microseconds, or milliseconds, come to in people's units.
+_MOST = 1e16
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_SUM)]
+Amount = Annotated[float, msgspec.Meta(ge=0, le=_MOST)]
+Ratio = Annotated[float, msgspec.Meta(ge=0, le=1)]
+TimeMs = Annotated[int, msgspec.Meta(ge=_FIRST_MS, le=_LAST_MS)]
 
 
 class SeriesFields(msgspec.Struct, gc=False, frozen=True):
@@ -25,24 +45,44 @@ class WindowFields(msgspec.Struct, gc=False):
     """See schemas.series.Window."""
 
     size: Literal["1m", "5m", "1h", "6h", "24h", "7d"]
-    start_ms: int
-    end_ms: int
+    start_ms: TimeMs
+    end_ms: TimeMs
 
 
 class DurationFields(msgspec.Struct, gc=False):
     """The sum; the percentiles come of the digest."""
 
-    sum: float
+    sum: Amount
 
 
 class CacheFields(msgspec.Struct, gc=False):
     """See schemas.aggregates.Cache."""
 
-    lookups: int
-    hits: int
-    misses: int
-    evictions: int
-    average_ttl_s: float | None = None
+    lookups: Count
+    hits: Count
+    misses: Count
+    evictions: Count
+    average_ttl_s: Amount | None = None
+
+
+class EvidenceFields(msgspec.Struct, gc=False):
+    """See schemas.aggregates.TrendEvidence; all are floats, as they are in the row."""
+
+    baseline_rate: Ratio | None = None
+    baseline_count: Amount = 0.0
+    rate: Ratio | None = None
+    count: Amount = 0.0
+    z: float | None = None
+    p_value: Ratio | None = None
+    dispersion: Amount | None = None
+    agreeing: Amount = 0.0
+
+
+class TrendFields(msgspec.Struct, gc=False):
+    """See schemas.aggregates.Trend."""
+
+    verdict: Literal["improving", "stable", "degrading", "insufficient_data"]
+    evidence: EvidenceFields
 
 
 class ToldOperations(msgspec.Struct, gc=False, tag_field="kind", tag="operations"):
@@ -50,15 +90,15 @@ class ToldOperations(msgspec.Struct, gc=False, tag_field="kind", tag="operations
 
     series: SeriesFields
     window: WindowFields
-    revision: int
+    revision: Count
     final: bool
-    count: int
-    failures: int
+    count: Count
+    failures: Count
     duration_ms: DurationFields
     cache: CacheFields
-    mean_confidence: float | None
-    confidence_count: int
-    trend: msgspec.Raw = msgspec.Raw(b"null")
+    mean_confidence: Ratio | None
+    confidence_count: Count
+    trend: TrendFields | None = None
     exemplars: msgspec.Raw = msgspec.Raw(b"[]")
     digest: msgspec.Raw = msgspec.Raw(b'{"n":0,"centroids":[]}')
 
@@ -68,14 +108,14 @@ class ToldService(msgspec.Struct, gc=False, tag_field="kind", tag="service"):
 
     series: ServiceFields
     window: WindowFields
-    revision: int
+    revision: Count
     final: bool
     status: Literal["up", "degraded", "down", "unknown"]
     since_ms: int
     silent: bool
-    up_ms: int
-    degraded_ms: int
-    down_ms: int
+    up_ms: Count
+    degraded_ms: Count
+    down_ms: Count
     last_beat_ms: int | None = None
     message: str | None = None
 
@@ -85,13 +125,20 @@ Told = ToldOperations | ToldService
 _decode = msgspec.json.Decoder(Told).decode
 
 
-def read_aggregate(value: bytes) -> Told | None:
-    """Return what a record on `aggregates` says; None if it is a tombstone or no aggregate."""
+def read_aggregate(value: bytes, timestamp_ms: int | None = None) -> Told | None:
+    """Return what a record on `aggregates` says; None if it is empty, or nothing rules can use.
+
+    Args:
+        value: the record's.
+        timestamp_ms: the record's: a window that begins days after it would end all before it.
+    """
     if not value:
         return None
     try:
         told: Told = _decode(value)
     except msgspec.MsgspecError:
+        return None
+    if timestamp_ms is not None and told.window.start_ms > timestamp_ms + _AHEAD_MS:
         return None
     return told
 

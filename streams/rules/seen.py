@@ -7,6 +7,7 @@ edges; what is larger must be final, else its parts are taken:
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -31,14 +32,16 @@ _DIGEST_BEYOND = {"1m": 0, "5m": MINUTES_UP_TO, "1h": MINUTES_UP_TO}
 
 
 class _Centroid(msgspec.Struct, gc=False):
-    m: float
-    c: float
+    m: Annotated[float, msgspec.Meta(ge=0, le=1e16)]
+    c: Annotated[float, msgspec.Meta(gt=0, le=1e16)]
 
 
 class _Digest(msgspec.Struct, gc=False):
     centroids: list[_Centroid]
 
 
+#: A packed digest begins with its weights' type, JSON with a character.
+_PACKED_UP_TO = b"\x03"
 _read_digest = msgspec.json.Decoder(_Digest).decode
 _read_exemplars = msgspec.json.Decoder(list[struct_of(Exemplar)]).decode  # type: ignore[misc]
 
@@ -112,12 +115,12 @@ class Seen:
     def _take_trend(self, told: Told) -> bool:
         if not told.final or not isinstance(told, ToldOperations):
             return False
-        trend = msgspec.json.decode(told.trend)
+        trend = told.trend
         if trend is None:
             return False
         end = told.window.end_ms // _MINUTE_MS
         kept = [one for one in self._row.trends.get(told.window.size, []) if one.end != end]
-        kept.append(TrendHeld(end, trend["verdict"], trend["evidence"]))
+        kept.append(TrendHeld(end, trend.verdict, msgspec.structs.asdict(trend.evidence)))
         kept.sort(key=lambda one: one.end)
         self._row.trends[told.window.size] = kept[-_TRENDS_KEPT - 1 :]
         self.changes += 1
@@ -260,7 +263,7 @@ class Seen:
         rows: list[ExemplarRow] = []
         for each in range(minute - EXEMPLAR_MINUTES + 1, minute + 1):
             held = self._row.minutes.get(each)
-            found = _read_exemplars(held.exemplars) if held and held.exemplars else ()
+            found = _exemplars_of(held) if held is not None else ()
             rows += [
                 ExemplarRow(not one.success, one.duration_ms, one.id, one.error_type)
                 for one in found
@@ -276,19 +279,27 @@ class Seen:
         ]
 
 
-_NONE = Held(0, False, ())
+def _exemplars_of(held: Held) -> Sequence[Any]:
+    """Return the window's exemplars; none where what came is none."""
+    try:
+        return _read_exemplars(held.exemplars) if held.exemplars else ()
+    except msgspec.MsgspecError:
+        return ()
 
 
 def _digest_of(held: Held) -> bytes:
-    """Return the window's packed digest, empty if it has none."""
+    """Return the window's packed digest, empty if it has none, or what came is none."""
     digest = held.digest
-    if digest[:1] != b"{":
+    if digest[:1] <= _PACKED_UP_TO:
         return digest
-    centroids = _read_digest(digest).centroids
     held.digest = b""
+    try:
+        centroids = _read_digest(digest).centroids
+    except msgspec.MsgspecError:
+        return b""
     if centroids:
         means: Sequence[float] = [one.m for one in centroids]
-        weights = [one.c for one in centroids]
+        weights = [max(1.0, one.c) for one in centroids]
         packed = pack(np.array(means, np.float64), np.array(weights, np.float64))
         held.digest = thinned(packed, PROVISIONAL_LIMIT)
     return held.digest

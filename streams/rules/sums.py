@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from streams.rules.records import Told, ToldOperations
+from streams.stats import MAX_SUM
 
 _PPM = 1_000_000
 
@@ -41,15 +42,19 @@ def sums_of(told: Told) -> Sums:
     return Sums(
         told.count,
         told.failures,
-        round(told.duration_ms.sum * 1000),
+        _whole(told.duration_ms.sum * 1000),
         cache.lookups,
         cache.hits,
         cache.evictions,
         cache.lookups if ttl_s is not None else 0,
-        round(ttl_s * 1000 * cache.lookups) if ttl_s is not None else 0,
+        _whole(ttl_s * 1000 * cache.lookups) if ttl_s is not None else 0,
         sure,
-        round(told.mean_confidence * sure * _PPM) if told.mean_confidence is not None else 0,
+        _whole(told.mean_confidence * sure * _PPM) if told.mean_confidence is not None else 0,
     )
+
+
+def _whole(value: float) -> int:
+    return min(round(value), MAX_SUM)
 
 
 def total(parts: Sequence[Sequence[int]]) -> Sums:
