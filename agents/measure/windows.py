@@ -31,6 +31,8 @@ from streams.windows import Publication, Times, Windows
 log = structlog.get_logger()
 
 BEAT_S = 1.0
+#: Beats may be so much less than that apart.
+_JITTER_MS = 50
 #: Past so much of a beat only finals are published; the rest waits for the next one.
 _BUDGET_S = 0.4
 #: Publications sent together; the loop is let go in between.
@@ -86,6 +88,7 @@ class WindowsBeat:
             int(settings.grace_s * 1000),
         )
         self._most_due = _WAITING_A_SERIES * settings.series_limit
+        self._beaten_ms = 0
         self._windows: dict[TP, Windows] = {}
         self._read_to: dict[TP, int] = {}
         self._expired: dict[TP, list[Outgoing]] = {}
@@ -117,7 +120,7 @@ class WindowsBeat:
     async def read(self, tp: TP, chunk: Chunk) -> None:
         """Apply a chunk of `partials`."""
         windows = self._of(tp)
-        now_ms = int(time.time() * 1000)
+        now_ms = self._beaten_ms  # so that a minute's interval ends with the next beat
         for i, record in enumerate(chunk.records):
             try:
                 told = _record_of(record.value)
@@ -176,6 +179,7 @@ class WindowsBeat:
     async def beat(self) -> None:
         """Publish, write, commit."""
         began = time.monotonic()
+        self._beaten_ms = int(time.time() * 1000) - _JITTER_MS
         with metrics.beat_seconds.time():
             for tp, windows in list(self._windows.items()):
                 windows.advance(int(time.time() * 1000))
