@@ -42,7 +42,8 @@ def given_up_unasked(turn: Turn, parcel: str) -> bool:
     assert found is not None
     head = found[1]
     channel = turn.channels.by_name.get(head.channel)
-    if channel is None or channel.enabled or head.event == "resolved":
+    heard = head.event == "resolved" and (head.ambiguous or not head.opening_untold)
+    if channel is None or channel.enabled or heard:
         return False
     give_up(turn, parcel, f"The channel {head.channel} is disabled in the rule file.", head.answer)
     return True

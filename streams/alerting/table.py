@@ -108,9 +108,12 @@ class Table:
 
     def before(self, parcel: str, now_ms: int) -> str:
         """Return the message to send first: the same channel is to hear of episodes in order."""
-        while (found := self.head_of(parcel)) is not None:
+        seen: set[str] = set()
+        while parcel not in seen and (found := self.head_of(parcel)) is not None:
+            seen.add(parcel)
             row, head = found
-            earlier = next((one for one in row.deliveries if _precedes(one, head)), None)
+            older = row.deliveries[: row.deliveries.index(head)]
+            earlier = next((one for one in older if _precedes(one, head)), None)
             first = self.head_of(earlier.parcel) if earlier is not None else None
             if first is None or not _may_go(first[1], now_ms):
                 break
@@ -372,7 +375,6 @@ def _precedes(one: Delivery, other: Delivery) -> bool:
         and one.channel == other.channel
         and one.breach_id != other.breach_id
         and one.parcel != other.parcel
-        and one.created_ms <= other.created_ms
         and one.event == "resolved"
     )
 
