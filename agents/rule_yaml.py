@@ -7,6 +7,7 @@ import yaml
 
 #: More than a rule file ever has: what repeats aliases of aliases ends here.
 _MAX_NODES = 200_000
+_NO_TEXT = "half a character (\\ud800 to \\udfff): write the character itself"
 _MERGE = "tag:yaml.org,2002:merge"
 
 Path = tuple[str | int, ...]
@@ -53,8 +54,9 @@ class _TooMuch(Exception):
 def read(text: str) -> Document:
     """Return the document of a text; its mistakes stand in it."""
     document = Document()
-    loader = yaml.SafeLoader(text)
+    loader = None
     try:
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         if node is not None:
             document.body = _Reader(document, loader).value(node, ())
@@ -66,11 +68,15 @@ def read(text: str) -> Document:
         line = text.count("\n", 0, error.position) + 1
         said = "a character that YAML does not allow: remove it"
         document.broken = Mistake(line=line, column=1, where="", text=said)
-    except (_TooMuch, RecursionError):
+    except _TooMuch:
         said = "aliases repeat too much: write the parts out"
         document.broken = Mistake(line=1, column=1, where="", text=said)
+    except RecursionError:
+        said = "nested too deeply: no rule file has so many levels"
+        document.broken = Mistake(line=1, column=1, where="", text=said)
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
     return document
 
 
@@ -117,6 +123,9 @@ class _Reader:
                     merged = {**(held if isinstance(held, dict) else {}), **merged}
                 continue
             name = str(key.value) if isinstance(key, yaml.ScalarNode) else "?"
+            if not _is_text(name):
+                self._document.mistakes.append((path, _NO_TEXT))
+                continue
             here = (*path, name)
             if name in own:
                 first = self._document.places[here][0]
@@ -129,11 +138,23 @@ class _Reader:
         return merged | own
 
     def _scalar(self, node: yaml.Node, path: Path) -> Any:
+        if not _is_text(str(node.value)):
+            self._document.mistakes.append((path, _NO_TEXT))
+            return ""
         try:
             return self._loader.construct_object(node)
         except (yaml.MarkedYAMLError, ValueError, OverflowError):
             self._document.mistakes.append((path, "cannot be read: put it in quotes"))
             return str(node.value)
+
+
+def _is_text(value: str) -> bool:
+    """Return whether it can be written: a surrogate, half of a character, cannot."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _place(node: yaml.Node) -> tuple[int, int]:

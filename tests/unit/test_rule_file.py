@@ -412,3 +412,32 @@ def test_a_file_that_is_not_there(tmp_path: Path):
     (tmp_path / "latin.yaml").write_bytes(b"# \xe9\n")
     with pytest.raises(BadRuleFile, match="is not UTF-8: byte 2"):
         load(tmp_path / "latin.yaml")
+
+
+@pytest.mark.parametrize("strange", ["\0", "\x1b[0m", "\x07"])
+def test_a_control_character_is_a_mistake_with_its_line(strange: str) -> None:
+    (sentence,) = told(f"version: 1\n# {strange}\n")
+    assert sentence == "2:1: a character that YAML does not allow: remove it."
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        (rule(labels='{a: "\\ud800"}'), "labels.a"),
+        (rule(labels='{"\\ud800": a}'), "labels"),
+        (rule(summary='"a \\ud800"'), "summary"),
+        (rule(match='"platform=\\"\\ud800\\""'), "match"),
+        (rule(name='"\\udfff"'), "name"),
+    ],
+)
+def test_half_a_character_is_a_mistake_with_its_line(text: str, where: str) -> None:
+    (sentence,) = [one for one in told(text) if "half a character" in one]
+    assert sentence[0].isdigit()
+    assert where in sentence
+    assert sentence.encode()
+
+
+@pytest.mark.parametrize("text", ["[" * 5000, "{a: " * 3000])
+def test_what_is_nested_too_deeply_is_said_so(text: str) -> None:
+    (sentence,) = told(text)
+    assert "nested too deeply" in sentence
