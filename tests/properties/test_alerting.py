@@ -38,16 +38,17 @@ def draw_log(random, services, episodes):
         at = T0 + random.randrange(3 * MINUTE)
         channels = random.sample(["slack", "pager", "mail", "off", "bare"], random.randint(1, 4))
         steps = [(random.randint(1, 4) * MINUTE, ("pager", "mail"))] * (random.random() < 0.4)
+        labels = {"platform": f"p{i}"} | ({"service": "x"} if random.random() < 0.4 else {})
         for n in range(random.randint(1, episodes)):
             severity = random.choice(SEVERITIES)
             began, revision, stale = at, 1, random.random() < 0.1
             fields = {
                 "episode": f"e{n}", "at_ms": began, "channels": channels,
-                "cooldown_ms": COOLDOWN_MS, "escalation": steps,
+                "cooldown_ms": COOLDOWN_MS, "escalation": steps, "labels": labels,
             }  # fmt: skip
             log.append((at, breach(f"p{i}", severity=severity, stale=stale, **fields)))
             for _ in range(random.randint(0, 3)):
-                at += random.randrange(2 * MINUTE)
+                at += random.randrange(random.choice([5_000, 2 * MINUTE]))
                 revision += 1
                 severity = random.choice([severity, random.choice(SEVERITIES)])
                 more = {"severity": severity, "revision": revision, "why": "still_true"}
@@ -58,11 +59,27 @@ def draw_log(random, services, episodes):
             over = {"state": "resolved", "severity": severity, "revision": revision + 1}
             log.append((at, breach(f"p{i}", **over, **fields)))
             at += random.randrange(3 * MINUTE)
+    log += draw_service(random) if random.random() < 0.4 else []
     for k in range(random.choice([0, 0, 1, 2])):
         at = T0 + random.randrange(5 * MINUTE)
         log.append((at, draw_silence(random, k, at)))
         log.append((at + MINUTE, EndSilence(id=f"end{k}", by="bob", at_ms=at, silence=f"s{k}")))
     return sorted(log, key=lambda one: one[0])
+
+
+def draw_service(random):
+    """Return a service's way from down or degraded, to and fro, to up."""
+    at = T0 + random.randrange(2 * MINUTE)
+    fields = {"kind": "service_status", "labels": {"service": "x"}, "cooldown_ms": COOLDOWN_MS}
+    fields |= {"at_ms": at, "channels": ("mail",)}
+    log = []
+    for revision in range(1, random.randint(2, 5)):
+        state = "opened" if revision == 1 else "updated"
+        evidence = {"status": random.choice(["down", "degraded"])}
+        log.append((at, breach("svc", state=state, revision=revision, evidence=evidence, **fields)))
+        at += random.randrange(2 * MINUTE)
+    over = {"state": "resolved", "revision": len(log) + 1, "evidence": {"status": "up"}}
+    return [*log, (at, breach("svc", **over, **fields))]
 
 
 def draw_ack(random, i, n, number):
@@ -316,7 +333,8 @@ def test_everyone_who_heard_hears_of_the_end_and_nobody_else_does(seed, kills):
 
 def ended_unsaid(world, channel):
     """Return the episodes whose end a channel certainly could not be told."""
-    return {one.breach_id for one in world.said() if one.reason == "gave_up"}
+    given_up = [one for one in world.said() if one.reason == "gave_up"]
+    return {one.breach_id for one in given_up if one.channel == channel}
 
 
 @settings(max_examples=100)
@@ -329,7 +347,8 @@ def test_a_crash_at_any_point_loses_no_delivery(seed, kills):
         heard[channel] |= {one.id for one in (message.breach, *message.others)}
     refused = defaultdict(set)
     for one in world.said():
-        if one.reason in NOT_TOLD:
+        replaced = one.reason == "cancelled" and one.delivery is not None
+        if one.reason in NOT_TOLD and not replaced:
             refused[one.channel].add(one.breach_id)
     for _, one in world.log:
         if not hasattr(one, "routing"):
@@ -341,7 +360,9 @@ def test_a_crash_at_any_point_loses_no_delivery(seed, kills):
 @settings(max_examples=60)
 @given(SEEDS)
 def test_an_acknowledgement_of_another_episode_mutes_nothing(seed):
-    with_acks = shell(seed, troubles=0.0)
+    random = Random(seed)
+    log = draw_log(random, random.randint(1, 4), 3)
+    with_acks = Shell(Still(), log, troubles=0.0)
     acked = [one for _, one in with_acks.log if isinstance(one, Acknowledge)]
     with_acks.finish()
     refused = {one.cause.offset for one in with_acks.said() if one.reason == "command_refused"}
@@ -349,9 +370,16 @@ def test_an_acknowledgement_of_another_episode_mutes_nothing(seed):
         if one.reason == "acknowledged":
             assert any(ack.breach_id == one.breach_id for ack in acked)
     kept = [record for offset, record in enumerate(with_acks.log) if offset not in refused]
-    without = Shell(Random(seed), kept, troubles=0.0)
+    without = Shell(Still(), kept, troubles=0.0)
     without.finish()
     assert events_of(without) == events_of(with_acks)
+
+
+class Still(Random):
+    """Lets nothing happen by chance, so that two runs differ in their records alone."""
+
+    def random(self):
+        return 0.99
 
 
 def events_of(world):
