@@ -142,11 +142,12 @@ class RulesBeat:
 
     async def _beat(self, tp: TP, known: _Partition) -> None:
         evaluation = known.evaluation
-        end, _ = self._consumer().end_of(tp)
+        end, told_at_ms = self._consumer().end_of(tp)
         caught_up = end is not None and known.read_to >= end
         if caught_up and evaluation.rules_hash != self.source.loaded.hash:
             await self._reload(tp, known)
-        said = evaluation.tick(int(time.time() * 1000), caught_up=caught_up)
+        seen_ms = told_at_ms if caught_up else None
+        said = evaluation.tick(int(time.time() * 1000), seen_ms=seen_ms)
         await self._speak(tp, known, said)
         if time.monotonic() >= known.write_at_s or evaluation.wants_written:
             await self._write(tp, known)
@@ -170,6 +171,7 @@ class RulesBeat:
 
     async def _write(self, tp: TP, known: _Partition) -> None:
         """Write all rows, then say that the input they hold is done."""
+        await self._speak(tp, known, known.evaluation.take_owed())
         known.write_at_s = time.monotonic() + WRITE_S
         if self._partitions.get(tp) is not known:
             return

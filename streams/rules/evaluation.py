@@ -38,6 +38,8 @@ _HOUR = 60
 _WEEK = 7 * 24 * 60
 #: A partition that says nothing for so long is silent; the clock settles it so far behind.
 QUIET_MS = 120_000
+#: Who was not told for longer where the log ends begins to listen anew: Kafka may have been away.
+DEAF_MS = 10_000
 #: Kinds of which a final minute of one series says that earlier ones of the others are final too.
 #: A service's minutes follow one another without a gap, and each only speaks for itself.
 _FINAL_TOGETHER = {"operations"}
@@ -95,6 +97,7 @@ class Evaluation:
         self._clock: dict[str, int] = {}
         self._is_clock_written = False
         self._heard: dict[str, tuple[int, int]] = {}
+        self._seen_ms: int | None = None
         self._taken: dict[str, int] = {}
         self._judged: dict[bytes, Judged] = {}
         self._awake: dict[bytes, Judged] = {}
@@ -116,7 +119,7 @@ class Evaluation:
         """
         if offset < self.next_offset:
             return []
-        said = self._take_owed()
+        said = self.take_owed()
         self.next_offset = offset + 1
         if told is None:
             return said
@@ -146,7 +149,7 @@ class Evaluation:
         For backtests and rule tests, at the end or where a gap is to be judged. The agent's way is
         `tick`.
         """
-        said = self._take_owed()
+        said = self.take_owed()
         minute = until_ms // _MINUTE_MS
         for kind in self._kinds():
             if minute > self._state.horizon.get(kind, 0):
@@ -154,7 +157,7 @@ class Evaluation:
                 said += self._sweep(kind, until_ms)
         return said
 
-    def tick(self, now_ms: int, *, caught_up: bool) -> list[Said]:
+    def tick(self, now_ms: int, *, seen_ms: int | None) -> list[Said]:
         """Let the clock settle silent partitions, two minutes behind, and look for silence.
 
         What the clock says takes effect once it is written: call `take_changes`, write them, then
@@ -162,16 +165,23 @@ class Evaluation:
 
         Args:
             now_ms: the clock.
-            caught_up: whether the partition is read to its end.
+            seen_ms: the time at which the log's end was where it was read to, as the broker told;
+                None: it is not read to its end.
         """
-        said = self._take_owed()
-        minute = (now_ms - QUIET_MS) // _MINUTE_MS
+        said = self.take_owed()
+        before_ms, self._seen_ms = self._seen_ms, seen_ms
+        if seen_ms is None or before_ms is None or seen_ms - before_ms > DEAF_MS:
+            self._heard.clear()
+        if seen_ms is None:
+            return said
+        seen_ms = min(seen_ms, now_ms)
+        minute = (seen_ms - QUIET_MS) // _MINUTE_MS
         for kind in self._kinds():
             taken = self._taken.get(kind, 0)
-            before, since_ms = self._heard.get(kind, (-1, now_ms))
-            if taken != before or not caught_up:
-                self._heard[kind] = taken, now_ms
-            elif now_ms - since_ms >= QUIET_MS and minute > self._state.horizon.get(kind, 0):
+            before, since_ms = self._heard.get(kind, (-1, seen_ms))
+            if taken != before:
+                self._heard[kind] = taken, seen_ms
+            elif seen_ms - since_ms >= QUIET_MS and minute > self._state.horizon.get(kind, 0):
                 self._clock[kind] = minute
         return said
 
@@ -180,14 +190,14 @@ class Evaluation:
 
         The agent writes all changes, and then which rules there are, first.
         """
-        said = self._take_owed()
+        said = self.take_owed()
         dirty = set(self._dirty)
         self.take_changes()
         self.rules_hash = rules_hash
         self._generation = self._generation + 1 if generation is None else generation
         self._dirty = dirty
         self._use(compile_rules(rules))
-        return said + self._take_owed()
+        return said + self.take_owed()
 
     # ------------------------------------------------------------------ rows
 
@@ -340,7 +350,8 @@ class Evaluation:
                 self._dirty.add(key)
         return said
 
-    def _take_owed(self) -> list[Said]:
+    def take_owed(self) -> list[Said]:
+        """Return what the clock or other rules made us say; say it before rows are written."""
         owed, self._owed = self._owed, []
         return owed
 

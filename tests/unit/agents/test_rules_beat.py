@@ -24,3 +24,49 @@ async def test_what_rules_cannot_use_is_counted_and_left_out(
     await worker.reads(b"{}", b"", operations(5_256_000, 10), operations(0, 10, 9))
     assert metrics.aggregates_refused._value.get() == before + 2
     assert [one.rule for one in worker.breaches] == ["errors"]
+
+
+SILENT = """
+version: 1
+rules:
+  - {name: silent, kind: no_data, after: 5m}
+"""
+
+
+async def test_while_kafka_is_away_nothing_falls_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker(tmp_path / "rules.yaml", SILENT, monkeypatch)
+    for _ in range(3):
+        await worker.reads(operations(worker.minute, 10))
+        await worker.beats(60)
+    gone = worker.minute
+    await worker.beats(15 * 60, away=True)
+    await worker.beats(10)
+    await worker.reads(*(operations(minute, 10) for minute in range(gone, worker.minute)))
+    await worker.beats(60)
+    assert worker.breaches == []
+    await worker.beats(10 * 60)
+    assert [one.state for one in worker.breaches] == ["opened"]
+
+
+async def test_a_reload_says_what_is_owed_before_it_writes_the_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker(tmp_path / "rules.yaml", SILENT.replace("5m", "3m"), monkeypatch)
+    await worker.reads(operations(worker.minute, 10))
+    ((_, known),) = worker.beat._partitions.items()
+    while not known.evaluation._owed:
+        await worker.beats(1)
+        assert worker.minute < 10
+    worker.path.write_text(
+        SILENT.replace("5m", "3m") + "  - {name: also, kind: burn_rate, objective: 99}\n"
+    )
+    worker.beat.source.ask()
+    worker.log.clear()
+    await worker.beats(2)
+    assert [one.state for one in worker.breaches] == ["opened"]
+    keys = [one.key for one in worker.log]
+    opened = next(at for at, one in enumerate(worker.log) if one.topic == worker.breaches_topic)
+    assert b"operations/*" in keys
+    assert b"operations/*" not in keys[:opened]

@@ -1,7 +1,7 @@
 """Rules that go, change or come while they fire; rows that come back."""
 
 from schemas.breaches import Breach
-from streams.rules.evaluation import QUIET_MS, Evaluation, read_aggregate
+from streams.rules.evaluation import DEAF_MS, QUIET_MS, Evaluation, Said, read_aggregate
 from streams.rules.rows import version_of
 from tests.unit.streams.rules.worlds import (
     BASE,
@@ -84,9 +84,18 @@ def test_versions_only_grow() -> None:
         for key, value in world.evaluation.take_changes():
             assert version_of(value) > versions.get(key, (-1,))
             versions[key] = version_of(value)
+    assert versions
 
 
 # ------------------------------------------------------------------ the clock
+
+
+def listens(evaluation: Evaluation, from_ms: int, to_ms: int) -> list[Said]:
+    """Tick every few seconds; the broker tells each time that the log is read to its end."""
+    said = []
+    for now_ms in (*range(from_ms, to_ms, DEAF_MS), to_ms):
+        said += evaluation.tick(now_ms, seen_ms=now_ms)
+    return said
 
 
 def test_the_clock_settles_a_silent_partition_once_that_is_written() -> None:
@@ -95,22 +104,35 @@ def test_the_clock_settles_a_silent_partition_once_that_is_written() -> None:
     evaluation.take(0, (BASE + 1) * MINUTE_MS, read_aggregate(operations(0, 10, 9)))
     evaluation.take_changes()
     now_ms = (BASE + 1) * MINUTE_MS
-    assert evaluation.tick(now_ms, caught_up=True) == []
-    assert evaluation.tick(now_ms + QUIET_MS - 1, caught_up=True) == []
+    assert listens(evaluation, now_ms, now_ms + QUIET_MS - 1) == []
     assert not evaluation.wants_written
-    assert evaluation.tick(now_ms + QUIET_MS + MINUTE_MS, caught_up=True) == []
+    assert listens(evaluation, now_ms + QUIET_MS, now_ms + QUIET_MS + MINUTE_MS) == []
     assert evaluation.wants_written
     changes = evaluation.take_changes()
     again = Evaluation(rule_file(threshold()), "h", packed=dict(changes) | packed)
     evaluation.written()
-    (said,) = evaluation.tick(now_ms + QUIET_MS + MINUTE_MS, caught_up=True)
+    (said,) = evaluation.tick(now_ms + QUIET_MS + MINUTE_MS, seen_ms=None)
     assert Breach.model_validate_json(said.value).why == "too_few_samples"
-    assert again.tick(now_ms, caught_up=False) == [said]  # killed after the clock was written
+    assert again.tick(now_ms, seen_ms=None) == [said]  # killed after the clock was written
 
 
 def test_the_clock_says_nothing_while_the_log_is_not_read_to_its_end() -> None:
     evaluation = Evaluation(rule_file(threshold()), "h")
     evaluation.take(0, (BASE + 1) * MINUTE_MS, read_aggregate(operations(0, 10, 9)))
     for minute in range(10):
-        evaluation.tick((BASE + minute) * MINUTE_MS, caught_up=False)
+        evaluation.tick((BASE + minute) * MINUTE_MS, seen_ms=None)
         assert not evaluation.wants_written
+
+
+def test_while_the_broker_says_nothing_no_time_is_quiet() -> None:
+    evaluation = Evaluation(rule_file(threshold()), "h")
+    evaluation.take(0, (BASE + 1) * MINUTE_MS, read_aggregate(operations(0, 10, 9)))
+    now_ms = (BASE + 1) * MINUTE_MS
+    listens(evaluation, now_ms, now_ms + MINUTE_MS)
+    for second in range(15 * 60):
+        evaluation.tick(now_ms + MINUTE_MS + 1000 * second, seen_ms=now_ms + MINUTE_MS)
+    back_ms = now_ms + 16 * MINUTE_MS
+    listens(evaluation, back_ms, back_ms + QUIET_MS - 1)
+    assert not evaluation.wants_written
+    listens(evaluation, back_ms + QUIET_MS, back_ms + QUIET_MS + 1)
+    assert evaluation.wants_written
