@@ -212,7 +212,8 @@ class Role:
                 began = time.monotonic()
                 self.watchdog.turned()
                 self._look()
-                if not self.app.rebalancing and not self.app.in_recovery:
+                app = self.app
+                if self.restored and not app.rebalancing and not app.in_recovery:
                     await do()
                 await asyncio.sleep(max(0.01, began + seconds - time.monotonic()))
         except Exception as error:  # noqa: BLE001 - a task's edge: the worker ends by it

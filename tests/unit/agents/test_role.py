@@ -1,0 +1,33 @@
+"""What a role does by the clock waits until its rows are there."""
+
+import asyncio
+import contextlib
+from types import SimpleNamespace
+from typing import Any
+
+from agents.role import Role
+
+
+async def test_nothing_is_done_by_the_clock_before_the_rows_are_restored() -> None:
+    done: list[bool] = []
+    role: Any = SimpleNamespace(
+        restored=False,
+        app=SimpleNamespace(rebalancing=False, in_recovery=False),
+        watchdog=SimpleNamespace(turned=lambda: None),
+        _look=lambda: None,
+        fail=lambda error: None,
+    )
+
+    async def do() -> None:
+        done.append(role.restored)
+
+    loop = asyncio.create_task(Role._every(role, 0.01, do))
+    await asyncio.sleep(0.05)
+    role.restored = True
+    await asyncio.sleep(0.05)
+    role.app.rebalancing = True
+    loop.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await loop
+    assert done
+    assert all(done)
