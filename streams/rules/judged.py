@@ -215,6 +215,8 @@ class Judged:
             for rule, state in self._ones:
                 fold = state.fold
                 for minute in range(row.settled + 1, row.newest):
+                    if in_silence_from(rule.rule) and self._seen.at(minute) is None:
+                        continue  # not told yet, which is no silence
                     verdict = rule.judge(rule.rule, self._seen, minute)
                     fold = step(fold, verdict, minute, rule.hold, rule.keep)
                 self._older.append(fold)

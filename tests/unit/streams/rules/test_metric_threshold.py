@@ -241,3 +241,12 @@ def test_little_throughput_is_judged_when_the_minute_is_over() -> None:
     assert world.read(operations(1, 1, final=False)) == []
     assert words(world.read(operations(1, 2))) == [("opened", "violated")]
     assert episodes(world.said + world.pass_minutes(5)) == [(1, None, "high")]
+
+
+def test_a_minute_that_is_not_told_yet_is_no_lack_of_throughput() -> None:
+    world = World(threshold(metric="throughput", operator="less_than", threshold=0.5))
+    world.minutes(0, [0, 0, 0])
+    world.read(operations(4, 30, final=False))
+    world.read(operations(3, 100, final=False))
+    world.minutes(3, [0, 0])
+    assert world.said == []
