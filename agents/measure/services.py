@@ -41,6 +41,7 @@ class _Source:
     def __init__(self, services: Services, read_to: int) -> None:
         self.services = services
         self.read_to = read_to
+        self.has_read = False
         self.letters: list[Refused] = []
         self.write_at_s = time.monotonic() + WRITE_S
 
@@ -90,9 +91,13 @@ class ServicesBeat:
     async def read(self, tp: TP, chunk: Chunk) -> None:
         """Fold a chunk of `heartbeats` in."""
         source = self._begin_at(tp, chunk.start)
+        if not source.has_read:
+            # The broker was asked twice where to begin, and a commit of ours came in between.
+            source.read_to = chunk.start
         if source.read_to != chunk.start:
             message = f"{tp}: read to {source.read_to}, then from {chunk.start}"
             raise RuntimeError(message)
+        source.has_read = True
         now_ms = int(time.time() * 1000)
         for record in chunk.records:
             said = read_heartbeat(record, self._limits)
@@ -127,6 +132,8 @@ class ServicesBeat:
                     return
                 self._begin_at(tp, start)
         for tp, source in list(self._sources.items()):
+            if self._sources.get(tp) is not source:
+                continue  # lost while another was written
             self._look(tp, source)
             await self._publish(source)
             if self._sources.get(tp) is source:

@@ -15,7 +15,7 @@ async def test_nothing_is_done_by_the_clock_before_the_rows_are_restored() -> No
         app=SimpleNamespace(rebalancing=False, in_recovery=False),
         watchdog=SimpleNamespace(turned=lambda: None),
         _look=lambda: None,
-        fail=lambda error: None,
+        fail=print,
     )
 
     async def do() -> None:

@@ -1,0 +1,63 @@
+"""The services' beat: where it begins, and what it lets go of."""
+
+from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from faust.types import TP
+
+from agents import metrics
+from agents.measure.services import ServicesBeat
+from agents.settings import Settings
+from agents.transport import Chunk
+from schemas.topics import HEARTBEATS
+
+
+class Worker:
+    """A worker with two partitions of `heartbeats`."""
+
+    app = SimpleNamespace(consumer_generation_id=3, rebalancing=False)
+
+    def __init__(self) -> None:
+        settings = Settings(_env_file=None)
+        self.tps = [TP(settings.topic(HEARTBEATS), number) for number in (0, 1)]
+        self.asked: list[TP] = []
+        self.loses: TP | None = None
+        self.beat = ServicesBeat(settings, self, lambda: self, lambda _: {}, "changelog")
+
+    async def publish(self, records: Iterable[Any]) -> None:
+        list(records)
+        if self.loses is not None:
+            self.beat.lost([self.loses])
+
+    def assignment(self) -> list[TP]:
+        return self.tps
+
+    async def committed(self, _: TP) -> int:
+        return 100
+
+    def end_of(self, tp: TP) -> tuple[int | None, int | None]:
+        self.asked.append(tp)
+        return 105, None
+
+    def done(self, *_: Any) -> None:
+        pass
+
+
+async def test_reading_may_begin_later_than_was_told_first() -> None:
+    worker = Worker()
+    await worker.beat.beat()
+    await worker.beat.read(worker.tps[0], Chunk(105, 106, []))
+    with pytest.raises(RuntimeError):
+        await worker.beat.read(worker.tps[0], Chunk(107, 108, []))
+
+
+async def test_a_partition_that_is_lost_meanwhile_is_looked_at_no_more() -> None:
+    worker = Worker()
+    await worker.beat.beat()
+    worker.loses = worker.tps[1]
+    worker.asked.clear()
+    await worker.beat.beat()
+    assert worker.asked == [worker.tps[0]]
+    assert (1,) not in {tuple(map(int, key)) for key in metrics.services._metrics}
