@@ -111,6 +111,8 @@ class Role:
             try:
                 async for event in stream.noack().events():
                     self.watchdog.turned()
+                    if not await self._rows_are_there(event.message.generation_id):
+                        continue
                     chunk = await self._continuity.accept(event.message)
                     if chunk is not None:
                         await read(event.message.tp, chunk)
@@ -248,7 +250,9 @@ class Role:
         Faust says so too early: its callbacks come while it still counts as rebalancing, and may
         be those of an assignment that is void. One that is has another loss before reading begins.
         """
-        while self.app.rebalancing:  # noqa: ASYNC110 - Faust has no event for it
+        app = self.app
+        again = app.tables.recovery.signal_recovery_start
+        while app.rebalancing or app.in_recovery or again.is_set():  # noqa: ASYNC110 - as above
             await asyncio.sleep(_RESUMES_S)
         if self.restored or losses != self._losses:
             return
@@ -258,6 +262,18 @@ class Role:
                 tell()
         except Exception as error:  # noqa: BLE001 - a task's edge: the worker ends by it
             self.fail(error)
+
+    async def _rows_are_there(self, generation: int) -> bool:
+        """Wait for the rows of an assignment; return whether it is still the one.
+
+        Faust may hand records on in the moment between two recoveries: what is made of them would
+        not know the rows that come after.
+        """
+        while not self.restored:
+            if self.app.consumer_generation_id != generation:
+                return False
+            await asyncio.sleep(_RESUMES_S)
+        return True
 
     # ------------------------------------------------------------------ health
 

@@ -31,3 +31,17 @@ async def test_nothing_is_done_by_the_clock_before_the_rows_are_restored() -> No
         await loop
     assert done
     assert all(done)
+
+
+async def test_nothing_is_read_before_the_rows_of_its_assignment_are_there() -> None:
+    role: Any = SimpleNamespace(restored=False, app=SimpleNamespace(consumer_generation_id=7))
+    waiting = asyncio.create_task(Role._rows_are_there(role, 7))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    role.restored = True
+    assert await waiting
+
+
+async def test_what_was_fetched_for_an_assignment_that_is_over_is_not_waited_for() -> None:
+    role: Any = SimpleNamespace(restored=False, app=SimpleNamespace(consumer_generation_id=8))
+    assert not await Role._rows_are_there(role, 7)
