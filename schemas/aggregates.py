@@ -140,6 +140,9 @@ class ServiceAggregate(Wire):
     uptime: Ratio | None = Field(
         description="(up + degraded) / (up + degraded + down); null while all is unknown."
     )
+    forgotten: bool = Field(
+        False, description="It was silent for a week, and is no more: the last of the service."
+    )
 
 
 class AggregateRecord(

@@ -19,6 +19,7 @@ Why = Literal[
     "undone",  # resolved: a later revision says it never was
     "too_few_samples",  # resolved: nothing is left to judge by
     "rule_removed",  # resolved: the rule is no longer in the file, or another
+    "series_gone",  # resolved: the service was silent for a week, and is no more
 ]
 
 

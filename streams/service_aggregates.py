@@ -9,7 +9,7 @@ from streams.aggregates import aggregate_key
 from streams.heartbeats import HEALTHS
 from streams.series import service_series
 from streams.service_rows import SILENT, Row, Span, public
-from streams.sizes import HOUR_MS, SIZE_MS
+from streams.sizes import HOUR_MS, SIZE_MS, window_start
 
 _STATUS = (*HEALTHS, "unknown", "down")
 _encode = msgspec.json.Encoder().encode
@@ -72,9 +72,40 @@ def publication(
         "down_ms": times.down,
         "unknown_ms": end_ms - start_ms - known_ms,
         "uptime": (times.up + times.degraded) / known_ms if known_ms else None,
+        "forgotten": False,
     }
     series = service_series(row.service)
     return Publication(series, aggregate_key(series, size, start_ms), _encode(value), final)
+
+
+def farewell(row: Row, moment: Moment) -> Publication:
+    """Return the last aggregate of a service that is no more: a minute, final and unknown."""
+    newest = row.newest
+    assert newest is not None
+    start_ms = window_start("1m", moment.seen_ms)
+    row.revision = max(row.revision + 1, moment.now_ms)
+    value = {
+        "version": 1,
+        "kind": "service",
+        "series": {"service": row.service},
+        "window": {"size": "1m", "start_ms": start_ms, "end_ms": start_ms + SIZE_MS["1m"]},
+        "revision": row.revision,
+        "final": True,
+        "status": "unknown",
+        "since_ms": moment.seen_ms,
+        "silent": False,
+        "last_beat_ms": newest.sent_ms,
+        "every_s": newest.every_ms / 1000,
+        "message": None,
+        "up_ms": 0,
+        "degraded_ms": 0,
+        "down_ms": 0,
+        "unknown_ms": SIZE_MS["1m"],
+        "uptime": None,
+        "forgotten": True,
+    }
+    series = service_series(row.service)
+    return Publication(series, aggregate_key(series, "1m", start_ms), _encode(value), final=True)
 
 
 def _since(row: Row, until: list[Span], *, is_now: bool) -> int:

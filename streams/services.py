@@ -13,7 +13,7 @@ from typing import NamedTuple
 from schemas.dead_letters import Reason
 from schemas.series import WindowSize
 from streams.heartbeats import Beat, patience_ms
-from streams.service_aggregates import Moment, Publication, publication
+from streams.service_aggregates import Moment, Publication, farewell, publication
 from streams.service_rows import (
     DOWN,
     MOST_BEATS,
@@ -74,6 +74,7 @@ class Services:
         self._changed: set[bytes] = set()
         self._urgent: set[bytes] = set()
         self._gone: set[bytes] = set()
+        self._leaving: list[Row] = []
         self._read_ms = 0
         self._seen_ms = 0
         self._listening_since_ms: int | None = None
@@ -159,7 +160,7 @@ class Services:
     def _forget(self, key: bytes, row: Row) -> None:
         newest = row.newest
         if newest is not None and self._seen_ms - newest.until_ms > FORGOTTEN_MS:
-            del self._rows[key]
+            self._leaving.append(self._rows.pop(key))
             self._due.pop(key, None)
             self._heard_ms.pop(key, None)
             self._changed.discard(key)
@@ -170,6 +171,9 @@ class Services:
     def collect(self, now_ms: int) -> Iterator[Publication]:
         """Yield what is due: finals, and while the log is read to its end also what goes on."""
         live = self._listening_since_ms is not None
+        leaving, self._leaving = self._leaving, []
+        for row in leaving:
+            yield farewell(row, self._moment(now_ms))
         final_to_ms = self._seen_ms - self._times.grace_ms
         for key, row in list(self._rows.items()):
             owes_finals = final_to_ms // MINUTE_MS > row.finals_to_ms // MINUTE_MS

@@ -19,7 +19,7 @@ from streams.digests import ENGINES, Engine
 from streams.rules.breach import key_of
 from streams.rules.compiled import Compiled, compile_rules
 from streams.rules.judged import STALE_MS, Judged, reload
-from streams.rules.records import Told, kind_of, labels_of, name_of, read_aggregate
+from streams.rules.records import Told, ToldService, kind_of, labels_of, name_of, read_aggregate
 from streams.rules.rows import (
     STATE_PREFIX,
     Row,
@@ -139,8 +139,13 @@ class Evaluation:
             return said
         self.evaluated += 1
         judged.row.offset = offset
-        self._awake[key] = judged
         self._dirty.add(key)
+        if isinstance(told, ToldService) and told.forgotten:
+            # The row stays for a week: what is read again after a restart is known then.
+            self._awake.pop(key, None)
+            minute = told.window.start_ms // _MINUTE_MS
+            return said + _said(key, judged.leave(minute, timestamp_ms))
+        self._awake[key] = judged
         return said + _said(key, judged.take(told, timestamp_ms, horizon))
 
     def pass_time(self, until_ms: int) -> list[Said]:

@@ -81,6 +81,18 @@ class Judged:
             self._live(timestamp_ms)
         return self._spoken()
 
+    def leave(self, minute: int, timestamp_ms: int) -> list[bytes]:
+        """Resolve what is open, since the series is no more, and let go of its windows."""
+        for one in self._ones:
+            if one.state.episode is not None:
+                one.state.episode.stale = self._is_stale(minute, timestamp_ms)
+                self._say(one, "resolved", "series_gone", minute, None)
+            one.state.fold = IDLE
+        self._seen.forget()
+        self.row.settled = max(self.row.settled, minute)
+        self.row.newest = max(self.row.newest, minute)
+        return self._spoken()
+
     @property
     def is_at_rest(self) -> bool:
         """Whether the passing of time alone changes nothing any more."""

@@ -118,6 +118,7 @@ class ToldService(msgspec.Struct, gc=False, tag_field="kind", tag="service"):
     down_ms: Count
     last_beat_ms: int | None = None
     message: str | None = None
+    forgotten: bool = False
 
 
 Told = ToldOperations | ToldService

@@ -158,6 +158,13 @@ class Seen:
         row = self._row
         return minute // _FIVE * _FIVE in row.fives or minute // _HOUR * _HOUR in row.hours
 
+    def forget(self) -> None:
+        """Let go of all windows."""
+        row = self._row
+        row.minutes, row.fives, row.hours, row.trends = {}, {}, {}, {}
+        self._bases.clear()
+        self.changes += 1
+
     @property
     def is_empty(self) -> bool:
         """Whether no span reaches anything."""

@@ -24,6 +24,7 @@ _WHY = {
     "undone": "a later revision of the windows says it never was",
     "too_few_samples": "too few samples are left to judge by",
     "rule_removed": "the rule was removed or changed",
+    "series_gone": "the service was silent for a week and is no more",
 }
 
 

@@ -92,6 +92,7 @@ def test_every_millisecond_of_a_window_is_known_or_unknown(seed: int, told: Any)
             world.hears(waiting.pop(0), now_s=now_s)
         world.look(now_s, at_end=rng.random() < 0.8)
 
+    assert world.said
     for one in world.said:
         window = one["window"]
         known_ms = one["up_ms"] + one["degraded_ms"] + one["down_ms"]
@@ -113,5 +114,6 @@ def test_larger_windows_are_the_sum_of_their_minutes(told: Any):
     hour = world.window("1h")
     end_ms = NOON + SIZE_MS["1h"]
     inside = [one for one in minutes if NOON <= one["window"]["start_ms"] < end_ms]
+    assert inside
     for name in ("up_ms", "degraded_ms", "down_ms"):
         assert sum(one[name] for one in inside) == hour[name]

@@ -32,6 +32,7 @@ def test_a_service_is_up_as_soon_as_it_says_so(world: World):
 def test_what_is_published_is_what_the_schema_says(world: World):
     world.listens(0, 90, *beats(0, 30), beat(30, "degraded", message="slow"))
 
+    assert world.said
     for one in world.said:
         record = AggregateRecord.model_validate(one)
         assert isinstance(record.root, ServiceAggregate)
@@ -272,9 +273,13 @@ def test_a_service_silent_for_a_week_is_forgotten(world: World):
     world.listens(0, 60, *beats(0, 21))
     assert world.table
 
-    world.look(7 * 86_400 + 100)
+    said = world.look(7 * 86_400 + 100)
 
     assert world.table == {}
+    (last,) = [one for one in said if one["forgotten"]]
+    assert (last["final"], last["status"], last["unknown_ms"]) == (True, "unknown", 60_000)
+    assert set(AggregateRecord.model_validate(last).root.model_fields_set) == set(last)
+    assert world.look(7 * 86_400 + 200) == []
 
 
 def test_who_beats_like_mad_is_refused_before_memory_is_full(world: World):

@@ -168,6 +168,25 @@ def test_long_spans_use_larger_windows() -> None:
     assert told[0].observed == pytest.approx(6, abs=0.2)
 
 
+def test_what_a_service_had_open_resolves_when_the_service_is_no_more() -> None:
+    world = World(
+        {"name": "down", "kind": "service_status", "status": "down", "each": "service"},
+        {"name": "quiet", "kind": "no_data", "after": "3m", "each": "service"},
+    )
+    for minute in range(6):
+        world.read(service(minute, "down", silent=True))
+    last = service(6, "unknown", forgotten=True, unknown_ms=60_000)
+    resolved = world.read(last)
+    assert {(one.rule, one.state, one.why) for one in resolved} == {
+        ("down", "resolved", "series_gone"),
+        ("quiet", "resolved", "series_gone"),
+    }
+    assert world.evaluation.firing == 0
+    world.evaluation.take_changes()
+    assert world.read(service(7)) == []
+    assert [one.state for one in world.read(service(8, "down"))] == ["opened"]
+
+
 # ------------------------------------------------------------------ trend
 
 
