@@ -1,1 +1,1 @@
-"""Run the measure role: ingest, windows."""
+"""Run the measure role: ingest, windows, services, rules."""
