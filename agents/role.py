@@ -11,12 +11,13 @@ import structlog
 from faust.types import TP
 
 from agents import faust_app, metrics
+from agents.continuity import Continuity
 from agents.health import Health
 from agents.outbox import Outbox
 from agents.settings import Settings
 from agents.table import VersionedTable
 from agents.topics import TopicSpec
-from agents.transport import Chunk, Continuity, use_chunks
+from agents.transport import Chunk, use_chunks
 from agents.watchdog import Watchdog
 from schemas.topics import HOUR_MS, LARGE, Topic
 
