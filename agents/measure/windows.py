@@ -33,7 +33,8 @@ log = structlog.get_logger()
 BEAT_S = 1.0
 #: Beats may be so much less than that apart.
 _JITTER_MS = 50
-#: Past so much of a beat only finals are published; the rest waits for the next one.
+#: Past so much of a beat only finals are published; the rest waits for the next one, unless
+#: reading waits for it.
 _BUDGET_S = 0.4
 #: Publications sent together; the loop is let go in between.
 _TOGETHER = 100
@@ -206,7 +207,8 @@ class WindowsBeat:
             some.clear()
 
         now_ms = int(time.time() * 1000)
-        for publication in windows.collect(now_ms, finals_only=time.monotonic() > until):
+        finals_only = time.monotonic() > until and not self._too_much
+        for publication in windows.collect(now_ms, finals_only=finals_only):
             some.append(publication)
             if len(some) >= _TOGETHER:
                 await send()
