@@ -15,7 +15,7 @@ from agents.continuity import Continuity
 from agents.health import Health
 from agents.outbox import Outbox
 from agents.settings import Settings
-from agents.table import VersionedTable
+from agents.table import VersionedTable, restore_from_the_start
 from agents.topics import TopicSpec
 from agents.transport import Chunk, use_chunks
 from agents.watchdog import Watchdog
@@ -102,6 +102,7 @@ class Role:
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         for table in self._tables.values():
             table.on_recover(self._recovered)
+        restore_from_the_start(app)
 
     # ------------------------------------------------------------------ putting it together
 
