@@ -1,5 +1,8 @@
 """Define every self-metric once; `/metrics` shows them to Prometheus."""
 
+import contextlib
+from collections.abc import Iterable
+
 from prometheus_client import Counter, Gauge, Histogram
 
 operations = Counter(
@@ -57,3 +60,10 @@ firing = Gauge("opwatch_breaches_open", "Breaches that are open.", ["partition"]
 rules_reload_failed = Gauge(
     "opwatch_rules_reload_failed", "1 while the rule file is wrong and the rules before it stand."
 )
+
+
+def forget(gauges: Iterable[Gauge], *labels: object) -> None:
+    """Show gauges of a partition that is another worker's no more."""
+    for gauge in gauges:
+        with contextlib.suppress(KeyError):
+            gauge.remove(*labels)

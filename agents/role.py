@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import gc
 import time
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from typing import Any
 
 import structlog
@@ -15,7 +15,7 @@ from agents.continuity import Continuity
 from agents.health import Health
 from agents.outbox import Outbox
 from agents.settings import Settings
-from agents.table import VersionedTable, restore_from_the_start
+from agents.table import Rows, VersionedTable, restore_from_the_start
 from agents.topics import TopicSpec
 from agents.transport import Chunk, use_chunks
 from agents.watchdog import Watchdog
@@ -125,14 +125,9 @@ class Role:
         kafka_topic = self.app.topic(self._settings.topic(topic), schema=self._raw)
         self.app.agent(kafka_topic, name=name)(body)
 
-    def rows_of(self, table: str) -> Callable[[int], MutableMapping[bytes, bytes]]:
-        """Return what returns a partition's rows in a table."""
-        of: Callable[[int], MutableMapping[bytes, bytes]] = self._tables[table].of
-        return of
-
-    def changelog(self, table: str) -> str:
-        """Return the topic that a table is written to."""
-        return self._changelogs[table]
+    def rows(self, table: str) -> Rows:
+        """Return the rows of a table that are this worker's."""
+        return Rows(self._tables[table], self._changelogs[table], self.outbox)
 
     def when_lost(self, lost: Lost) -> None:
         """Tell of partitions that are lost, at once."""

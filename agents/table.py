@@ -1,9 +1,11 @@
-"""Restore a table's rows, by partition, from its changelog."""
+"""Keep a table's rows, by partition: restored from its changelog, and written to it."""
 
 from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any
 
 import faust
+
+from agents.outbox import Outbox, Outgoing
 
 
 class VersionedTable(faust.Table):
@@ -37,6 +39,26 @@ class VersionedTable(faust.Table):
                     rows.pop(record.key, None)
                 elif known is None or version_of(record.value) >= version_of(known):
                     rows[record.key] = record.value
+
+
+class Rows:
+    """The rows of a table that are this worker's, and the way to write them."""
+
+    def __init__(self, table: VersionedTable, changelog: str, outbox: Outbox) -> None:
+        """Write to the table's changelog through the outbox."""
+        self._table = table
+        self._changelog = changelog
+        self._outbox = outbox
+
+    def of(self, partition: int) -> MutableMapping[bytes, bytes]:
+        """Return a partition's rows; a loss of the partition leaves these to whoever has them."""
+        return self._table.of(partition)
+
+    async def write(self, partition: int, changes: Iterable[tuple[bytes, bytes | None]]) -> None:
+        """Return once the broker has the changes, None to delete a row, in this order."""
+        await self._outbox.publish(
+            Outgoing(self._changelog, partition, key, value) for key, value in changes
+        )
 
 
 def restore_from_the_start(app: faust.App) -> None:

@@ -135,6 +135,12 @@ class ChunkConsumer(driver.Consumer):
             begins.setdefault(tp, await self._ask_committed(tp))
         return begins[tp]
 
+    async def begins(self, topic: str) -> dict[TP, int]:
+        """Return where reading of each of our partitions of a topic begins; none after a loss."""
+        begins = self._begins
+        found = {tp: await self.committed(tp) for tp in self.assignment() if tp.topic == topic}
+        return found if self._begins is begins and not self.app.rebalancing else {}
+
     async def _ask_committed(self, tp: TP) -> int:
         aiokafka_consumer = self._thread._ensure_consumer()  # noqa: SLF001 - see above
         while True:

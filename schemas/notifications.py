@@ -7,13 +7,9 @@ from pydantic import Field
 from schemas.base import Wire
 from schemas.rules import Severity
 
-Reason = Literal[
-    "due",  # a delivery is owed from now on
-    "attempted",  # a request began: its claim
-    "sent",  # the receiver took it
-    "retry",  # it did not, and is asked again
+#: Decisions that tell nobody, or nobody yet.
+Untold = Literal[
     "gave_up",  # past the deadline, or refused for good: a dead letter too
-    "fallback",  # another channel is told instead
     "cancelled",  # no longer needed: resolved before anyone was told
     "cooldown",
     "silenced",
@@ -28,6 +24,14 @@ Reason = Literal[
     "stale",
     "not_told",  # a resolve for a channel that never heard of the opening
     "no_channel",
+]
+Reason = Literal[
+    "due",  # a delivery is owed from now on
+    "attempted",  # a request began: its claim
+    "sent",  # the receiver took it
+    "retry",  # it did not, and is asked again
+    "fallback",  # another channel is told instead
+    Untold,
     "updated",  # the breach changed and nobody needs to hear of it
     "duplicate",  # the same breach revision or command again
     "command_done",

@@ -77,13 +77,7 @@ class Alert:
         """Return the duty of this assignment."""
         if self._duty is None:
             one = self._role
-            self._duty = Duty(
-                self._settings,
-                one.outbox,
-                one.rows_of(TABLE)(0),
-                one.changelog(TABLE),
-                self._receivers,
-            )
+            self._duty = Duty(self._settings, one.outbox, one.rows(TABLE), self._receivers)
             self._duty.begin(one.watchdog.turned, one.fail)
         return self._duty
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable, Coroutine, MutableMapping
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
@@ -14,6 +14,7 @@ from agents.alert.ledger import Ledger
 from agents.alert.receivers import Receivers
 from agents.outbox import Outbox
 from agents.settings import Settings
+from agents.table import Rows
 from streams.alerting.alerting import Alerting
 from streams.alerting.given import Given, Tick
 from streams.alerting.rows import CHANNEL, unpack_row
@@ -32,27 +33,14 @@ class Duty:
     """From the moment that the rows are restored until the partition is another's."""
 
     def __init__(
-        self,
-        settings: Settings,
-        outbox: Outbox,
-        rows: MutableMapping[bytes, bytes],
-        changelog: str,
-        receivers: Receivers,
+        self, settings: Settings, outbox: Outbox, rows: Rows, receivers: Receivers
     ) -> None:
-        """Take the rows over; nothing is done yet.
-
-        Args:
-            settings: the worker's.
-            outbox: publishes.
-            rows: the partition's, as restored.
-            changelog: the table's.
-            receivers: where messages go.
-        """
-        self._rows = rows
+        """Take the restored rows over; nothing is done yet."""
+        self._rows = rows.of(0)
         self._receivers = receivers
         self.generation = uuid.uuid4().hex[:12]
-        self._alerting = Alerting(rows, receivers.channels, self.generation)
-        self.ledger = Ledger(settings, outbox, self._alerting, changelog)
+        self._alerting = Alerting(self._rows, receivers.channels, self.generation)
+        self.ledger = Ledger(settings, outbox, self._alerting, rows)
         self._alarm = Alarm()
         self._deliveries: dict[str, Delivery] = {}
         self._tasks: list[asyncio.Task[None]] = []

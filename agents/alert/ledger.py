@@ -6,7 +6,6 @@ wait share one, so that ten thousand breaches need a few.
 """
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -18,7 +17,7 @@ from agents.alert import metrics
 from agents.letters import letter
 from agents.outbox import Outbox, Outgoing
 from agents.settings import Settings
-from schemas.dead_letters import KEPT_BYTES, DeadLetter
+from agents.table import Rows
 from schemas.topics import BREACHES, DEAD_LETTERS, NOTIFICATIONS
 from streams.alerting.alerting import Alerting, Publication
 
@@ -33,14 +32,12 @@ class Lost(Exception):
 class Ledger:
     """The one writer of an assignment's rows."""
 
-    def __init__(
-        self, settings: Settings, outbox: Outbox, alerting: Alerting, changelog: str
-    ) -> None:
+    def __init__(self, settings: Settings, outbox: Outbox, alerting: Alerting, rows: Rows) -> None:
         """Write the rows of `alerting` to its table's changelog; nothing is written yet."""
         self._settings = settings
         self._outbox = outbox
         self._alerting = alerting
-        self._changelog = changelog
+        self._rows = rows
         self._wanted = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
         self._served: list[asyncio.Future[None]] = []
@@ -96,10 +93,10 @@ class Ledger:
 
     async def _round(self) -> None:
         tidy, self._tidy = self._tidy, False
-        rows = self._alerting.take_changes(published=tidy)
+        changes = self._alerting.take_changes(published=tidy)
         # Taken together with the rows: what is decided meanwhile is not written yet.
         decided = list(self._alerting.unpublished())
-        await self._outbox.publish(Outgoing(self._changelog, 0, key, row) for key, row in rows)
+        await self._rows.write(0, changes)
         if not decided:
             return
         failpoints.reached("alert_before_publish")
@@ -120,19 +117,16 @@ class Ledger:
 
     def _letter(self, said: "_Said", breach: bytes) -> Outgoing:
         """Return the dead letter of a message that was given up."""
-        headers = DeadLetter(
-            reason="undelivered",
-            detail=said.sentence,
-            topic=self._settings.topic(BREACHES),
-            partition=0,
-            offset=-1 if said.cause.offset is None else said.cause.offset,
-            delivery=said.delivery,
+        offset = -1 if said.cause.offset is None else said.cause.offset
+        return letter(
+            self._settings.topic(DEAD_LETTERS),
+            breach,
+            "undelivered",
+            said.sentence,
+            place=(self._settings.topic(BREACHES), 0, offset, None),
             timestamp_ms=int(time.time() * 1000),
-            size_bytes=len(breach),
-            sha256=hashlib.sha256(breach).hexdigest(),
-            truncated=len(breach) > KEPT_BYTES,
+            delivery=said.delivery,
         )
-        return letter(self._settings.topic(DEAD_LETTERS), headers, breach)
 
 
 class _Cause(msgspec.Struct):

@@ -1,7 +1,6 @@
 """Read `breaches` and `commands`: decide upon each record, write, publish, and say it is done."""
 
 import asyncio
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +18,7 @@ from agents.settings import Settings
 from agents.transport import Chunk
 from schemas.breaches import Breach
 from schemas.commands import CommandRecord
-from schemas.dead_letters import KEPT_BYTES, DeadLetter, Reason
+from schemas.dead_letters import Reason
 from schemas.topics import BREACHES, DEAD_LETTERS
 from streams.alerting.given import BreachGiven, CommandGiven, Given
 
@@ -106,18 +105,11 @@ class Notifier:
         value = bytes(record.value or b"")
         log.warning("refused", topic=tp.topic, offset=record.offset, reason=reason, detail=detail)
         common.dead_letters.labels(reason).inc()
-        headers = DeadLetter(
-            reason=reason,
-            detail=detail,
-            topic=tp.topic,
-            partition=tp.partition,
-            offset=record.offset,
-            timestamp_ms=record.timestamp,
-            size_bytes=len(value),
-            sha256=hashlib.sha256(value).hexdigest(),
-            truncated=len(value) > KEPT_BYTES,
+        place = (tp.topic, tp.partition, record.offset, None)
+        timestamp_ms = record.timestamp
+        return letter(
+            self._dead_letters, value, reason, detail, place=place, timestamp_ms=timestamp_ms
         )
-        return letter(self._dead_letters, headers, value)
 
 
 def _unexpected(error: Exception) -> str:

@@ -38,22 +38,21 @@ class Measure:
         """Make the app; nothing runs yet."""
         topics = (OPERATIONS, PARTIALS, HEARTBEATS, AGGREGATES)
         self._role = one = Role(settings, ROLE, settings.partitions, topics, TABLES)
-        self._operations = settings.topic(OPERATIONS)
-        self._ingest = Ingest(settings, one.outbox, self._consumer)
-        self._windows = self._made(WindowsBeat, settings, "windows")
-        self._services = self._made(ServicesBeat, settings, "services")
-        self._rules = self._made(RulesBeat, settings, "rules")
+        common = settings, one.outbox, self._consumer
+        self._ingest = Ingest(*common)
+        self._windows = WindowsBeat(*common, one.rows("windows"))
+        self._services = ServicesBeat(*common, one.rows("services"))
+        self._rules = RulesBeat(*common, one.rows("rules"))
         one.agent(OPERATIONS, "ingest", self._ingest.read)
         one.agent(PARTIALS, "windows", self._windows.read)
         one.agent(HEARTBEATS, "services", self._services.read)
         one.agent(AGGREGATES, "rules", self._rules.read)
         one.every(TELL_S, self._ingest.tell)
-        one.every(PROGRESS_S, self._report)
+        one.every(PROGRESS_S, self._ingest.report)
         one.every(BEAT_S, self._windows.beat)
         one.every(SERVICES_BEAT_S, self._services.beat)
         one.every(RULES_BEAT_S, self._rules.beat)
         one.when_lost(self._lost)
-        one.when_restored(self._restored)
         one.after_end(self._ingest.stop)
         one.remark(self._rules.remarks)
         self._ingest.failed.add_done_callback(self._failed)
@@ -67,10 +66,6 @@ class Measure:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._rules.source.ask)
         await self._role.run(stopped)
 
-    def _made(self, beat: Any, settings: Settings, table: str) -> Any:
-        one = self._role
-        return beat(settings, one.outbox, self._consumer, one.rows_of(table), one.changelog(table))
-
     def _consumer(self) -> Any:
         return self._role.app.consumer
 
@@ -80,18 +75,9 @@ class Measure:
         self._services.lost(tps)
         self._rules.lost(tps)
 
-    def _restored(self) -> None:
-        self._rules.restored = True
-
     def _failed(self, failed: asyncio.Future[None]) -> None:
         if not failed.cancelled() and (error := failed.exception()) is not None:
             self._role.fail(error)
-
-    async def _report(self) -> None:
-        for tp in self._consumer().assignment():
-            if tp.topic == self._operations:
-                await self._ingest.begin(tp)
-        await self._ingest.report()
 
 
 def changelogs_of(settings: Settings) -> list[TopicSpec]:

@@ -6,7 +6,6 @@ always a block's start, and a restart says the same again.
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
@@ -67,7 +66,6 @@ class _Source:
         self.next_offset = start
         self.watermark_ms: int | None = None
         self.refused: list[Refused] = []
-        self.has_read = False
         self.is_behind = False
         self.untold = 0
         self.untold_since = time.monotonic()
@@ -122,22 +120,11 @@ class Ingest:
                 sender.cancel()
             if source is not None:
                 source.drop()
-                with contextlib.suppress(KeyError):
-                    metrics.lag.remove(self._topic, tp.partition)
+                metrics.forget([metrics.lag], self._topic, tp.partition)
 
     def stop(self) -> None:
         """Tell no more: what is not told is told by whoever comes next."""
         self.lost(list(self._sources))
-
-    async def begin(self, tp: TP) -> None:
-        """Begin to tell of a partition, if that is not so already."""
-        if tp in self._sources:
-            return
-        consumer = self._consumer()
-        generation = consumer.app.consumer_generation_id
-        start = await consumer.committed(tp)
-        if consumer.app.consumer_generation_id == generation and not consumer.app.rebalancing:
-            self._begin_at(tp, start)
 
     def _begin_at(self, tp: TP, start: int) -> _Source:
         source = self._sources.get(tp)
@@ -149,14 +136,9 @@ class Ingest:
     async def read(self, tp: TP, chunk: Chunk) -> None:
         """Fold a chunk that continues what was read of a partition."""
         source = self._begin_at(tp, chunk.start)
-        if source.next_offset != chunk.start and not source.has_read:
-            # The broker was asked twice where to begin, and a commit of ours came in between.
-            self.lost([tp])
-            source = self._begin_at(tp, chunk.start)
         if source.next_offset != chunk.start:
             message = f"{tp}: read to {source.next_offset}, then from {chunk.start}"
             raise RuntimeError(message)
-        source.has_read = True
         events, refused = read_events(chunk.records, self._limits)
         if chunk.records:
             source.read_at = time.monotonic()
@@ -193,7 +175,9 @@ class Ingest:
                 await asyncio.sleep(0)
 
     async def report(self) -> None:
-        """Tell how far each source is read."""
+        """Tell how far each source is read, also where nothing comes to be read."""
+        for tp, start in (await self._consumer().begins(self._topic)).items():
+            self._begin_at(tp, start)
         for source in list(self._sources.values()):
             if not source.queue.full():
                 source.queue.put_nowait(None)

@@ -7,9 +7,8 @@ before anything is said of it.
 """
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Callable, Collection, MutableMapping, Sequence
+from collections.abc import Collection, MutableMapping, Sequence
 from typing import Any
 
 import structlog
@@ -20,6 +19,7 @@ from agents.outbox import Outbox, Outgoing
 from agents.rule_file import BadRuleFile, parse
 from agents.rule_source import RuleSource
 from agents.settings import Settings
+from agents.table import Rows
 from agents.transport import Chunk
 from schemas.rule_file import RuleFile
 from schemas.topics import AGGREGATES, BREACHES
@@ -40,7 +40,6 @@ _WRITTEN_TOGETHER = 200
 
 #: Records that are no use, as far as the log names them.
 _OFFSETS_SHOWN = 5
-_RESTORED_S = 0.05
 
 _BY_PARTITION = (metrics.firing,)
 
@@ -60,46 +59,22 @@ class _Partition:
 class RulesBeat:
     """The partitions of `aggregates` that are this worker's."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        outbox: Outbox,
-        consumer: Any,
-        rows_of: Callable[[int], MutableMapping[bytes, bytes]],
-        changelog: str,
-    ) -> None:
-        """Publish through the outbox.
-
-        Args:
-            settings: the worker's.
-            outbox: publishes.
-            consumer: returns the ChunkConsumer.
-            rows_of: returns a partition's rows in the table.
-            changelog: the table's changelog topic.
-        """
+    def __init__(self, settings: Settings, outbox: Outbox, consumer: Any, rows: Rows) -> None:
+        """Publish through the outbox; `consumer` returns the ChunkConsumer."""
         self.source = RuleSource(settings)
-        self.restored = False
-        """Whether the table's rows are all there: set by whoever restores it."""
         self._settings = settings
         self._outbox = outbox
         self._consumer = consumer
-        self._rows_of = rows_of
-        self._changelog = changelog
+        self._rows = rows
         self._topic = settings.topic(AGGREGATES)
         self._breaches = settings.topic(BREACHES)
         self._partitions: dict[TP, _Partition] = {}
-        self._assignment = 0
-        """Counts losses: what was begun before one is void."""
 
     def lost(self, tps: Collection[TP]) -> None:
         """Forget partitions at once."""
-        self.restored = False
-        self._assignment += 1
         for tp in tps:
             if self._partitions.pop(tp, None) is not None:
-                for gauge in _BY_PARTITION:
-                    with contextlib.suppress(KeyError):
-                        gauge.remove(tp.partition)
+                metrics.forget(_BY_PARTITION, tp.partition)
 
     def remarks(self) -> list[str]:
         """Return what an operator should know although the worker is ready."""
@@ -110,7 +85,9 @@ class RulesBeat:
 
     async def read(self, tp: TP, chunk: Chunk) -> None:
         """Take a chunk of `aggregates` in."""
-        known = self._partitions.get(tp) or await self._begin(tp, chunk.start)
+        known = self._partitions.get(tp) or await self._begin(
+            tp, chunk.start, self._rows.of(tp.partition)
+        )
         if known is None:
             return
         records = chunk.records
@@ -126,15 +103,10 @@ class RulesBeat:
     async def beat(self) -> None:
         """Look at the clock and at the rule file; write what is due."""
         self.source.look()
-        if not self.restored:
-            return
-        assignment = self._assignment
-        for tp in self._consumer().assignment():
-            if tp.topic == self._topic and tp not in self._partitions:
-                start = await self._consumer().committed(tp)
-                if self._assignment != assignment:
-                    return
-                await self._begin(tp, start)
+        begins = await self._consumer().begins(self._topic)
+        of = self._rows.of
+        for tp, start, rows in [(tp, at, of(tp.partition)) for tp, at in begins.items()]:
+            await self._begin(tp, start, rows)
         for tp, known in list(self._partitions.items()):
             async with known.lock:
                 if self._partitions.get(tp) is known:
@@ -166,7 +138,9 @@ class RulesBeat:
         for one in said:
             metrics.breaches.labels(*word_of(one.value)).inc()
         if self._partitions.get(tp) is known:
-            await self._put(tp, known.evaluation.take_changes({one.row for one in said}))
+            await self._rows.write(
+                tp.partition, known.evaluation.take_changes({one.row for one in said})
+            )
             failpoints.reached("rules_after_rows")
 
     async def _write(self, tp: TP, known: _Partition) -> None:
@@ -180,42 +154,37 @@ class RulesBeat:
         dirty = evaluation.dirty
         for start in range(0, len(dirty), _WRITTEN_TOGETHER):
             some = dirty[start : start + _WRITTEN_TOGETHER]
-            await self._put(tp, evaluation.take_changes(some))
+            await self._rows.write(tp.partition, evaluation.take_changes(some))
             if self._partitions.get(tp) is not known:
                 return
-        await self._put(tp, evaluation.take_changes())
+        await self._rows.write(tp.partition, evaluation.take_changes())
         evaluation.written()
         failpoints.reached("rules_before_commit")
         if next_offset > known.done and self._partitions.get(tp) is known:
             known.done = next_offset
             self._consumer().done(tp, next_offset)
 
-    async def _put(self, tp: TP, changes: Sequence[tuple[bytes, bytes | None]]) -> None:
-        await self._outbox.publish(
-            Outgoing(self._changelog, tp.partition, key, value) for key, value in changes
-        )
-
     # ------------------------------------------------------------------ rule files
 
-    async def _begin(self, tp: TP, start: int) -> _Partition | None:
-        """Go on with the rules that the table says were in effect, else with the file's."""
-        assignment = self._assignment
-        while not self.restored:  # nothing is read before, but for what a loss makes void
-            await asyncio.sleep(_RESTORED_S)
-            if self._assignment != assignment:
-                return None
-        rows = self._rows_of(tp.partition)
-        in_effect = self._in_effect(tp)
+    async def _begin(
+        self, tp: TP, start: int, rows: MutableMapping[bytes, bytes]
+    ) -> _Partition | None:
+        """Go on with the rules that the table says were in effect, else with the file's.
+
+        None if a loss has made the rows void: they are no longer the table's.
+        """
+        if tp in self._partitions or self._rows.of(tp.partition) is not rows:
+            return self._partitions.get(tp)
+        packed = rows.get(_in_effect_key(tp))
         generation, rules, rules_hash = 0, self.source.loaded.rules, self.source.loaded.hash
-        if in_effect is not None:
+        if packed is not None:
+            in_effect = unpack_in_effect(packed)
             generation, rules_hash = in_effect.generation, in_effect.hash
             rules = self._parsed(in_effect) or rules
         else:
-            generation = await self._put_in_effect(tp, 0)
-            if self._assignment != assignment:
-                return None
-        if tp in self._partitions:
-            return self._partitions[tp]
+            generation = await self._put_in_effect(tp, 0, rows)
+            if tp in self._partitions or self._rows.of(tp.partition) is not rows:
+                return self._partitions.get(tp)
         evaluation = Evaluation(
             rules,
             rules_hash,
@@ -231,7 +200,8 @@ class RulesBeat:
         """Judge by the file as it is now, from a point on at which all rows are written."""
         loaded = self.source.loaded
         await self._write(tp, known)
-        known.generation = await self._put_in_effect(tp, known.generation)
+        rows = self._rows.of(tp.partition)
+        known.generation = await self._put_in_effect(tp, known.generation, rows)
         if self._partitions.get(tp) is not known:
             return
         said = known.evaluation.reload(loaded.rules, loaded.hash, known.generation)
@@ -239,19 +209,16 @@ class RulesBeat:
         await self._write(tp, known)
         log.info("rules in effect", partition=tp.partition, hash=loaded.hash)
 
-    async def _put_in_effect(self, tp: TP, generation: int) -> int:
+    async def _put_in_effect(
+        self, tp: TP, generation: int, rows: MutableMapping[bytes, bytes]
+    ) -> int:
         """Write which rules are in effect from here on; return their generation."""
         in_effect = InEffect(generation + 1, self.source.loaded.hash, self.source.text)
         packed = pack(in_effect)
         key = _in_effect_key(tp)
-        rows = self._rows_of(tp.partition)
-        await self._put(tp, [(key, packed)])
+        await self._rows.write(tp.partition, [(key, packed)])
         rows[key] = packed
         return in_effect.generation
-
-    def _in_effect(self, tp: TP) -> InEffect | None:
-        packed = self._rows_of(tp.partition).get(_in_effect_key(tp))
-        return unpack_in_effect(packed) if packed else None
 
     def _parsed(self, in_effect: InEffect) -> RuleFile | None:
         try:

@@ -5,9 +5,8 @@ the rows to the table's changelog and wait for the broker. What only repeats tha
 written, and its input said to be done, every few seconds: until then it is read again.
 """
 
-import contextlib
 import time
-from collections.abc import Callable, Collection, MutableMapping
+from collections.abc import Collection
 from typing import Any
 
 from faust.types import TP
@@ -16,6 +15,7 @@ from agents import failpoints, metrics
 from agents.letters import dead_letter
 from agents.outbox import Outbox, Outgoing
 from agents.settings import Settings
+from agents.table import Rows
 from agents.transport import Chunk
 from schemas.topics import AGGREGATES, DEAD_LETTERS, HEARTBEATS
 from streams.decode import Refused
@@ -41,7 +41,6 @@ class _Source:
     def __init__(self, services: Services, read_to: int) -> None:
         self.services = services
         self.read_to = read_to
-        self.has_read = False
         self.letters: list[Refused] = []
         self.write_at_s = time.monotonic() + WRITE_S
 
@@ -49,28 +48,12 @@ class _Source:
 class ServicesBeat:
     """The partitions of `heartbeats` that are this worker's."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        outbox: Outbox,
-        consumer: Any,
-        rows_of: Callable[[int], MutableMapping[bytes, bytes]],
-        changelog: str,
-    ) -> None:
-        """Publish through the outbox.
-
-        Args:
-            settings: the worker's.
-            outbox: publishes.
-            consumer: returns the ChunkConsumer.
-            rows_of: returns a partition's rows in the table.
-            changelog: the table's changelog topic.
-        """
+    def __init__(self, settings: Settings, outbox: Outbox, consumer: Any, rows: Rows) -> None:
+        """Publish through the outbox; `consumer` returns the ChunkConsumer."""
         self._settings = settings
         self._outbox = outbox
         self._consumer = consumer
-        self._rows_of = rows_of
-        self._changelog = changelog
+        self._rows = rows
         self._topic = settings.topic(HEARTBEATS)
         lateness_ms, future_ms = int(settings.lateness_s * 1000), int(settings.future_s * 1000)
         self._limits = Limits(lateness_ms, future_ms)
@@ -82,22 +65,15 @@ class ServicesBeat:
         """Forget partitions at once."""
         for tp in tps:
             if self._sources.pop(tp, None) is not None:
-                for gauge in _BY_PARTITION:
-                    with contextlib.suppress(KeyError):
-                        gauge.remove(tp.partition)
-                with contextlib.suppress(KeyError):
-                    metrics.lag.remove(self._topic, tp.partition)
+                metrics.forget(_BY_PARTITION, tp.partition)
+                metrics.forget([metrics.lag], self._topic, tp.partition)
 
     async def read(self, tp: TP, chunk: Chunk) -> None:
         """Fold a chunk of `heartbeats` in."""
         source = self._begin_at(tp, chunk.start)
-        if not source.has_read:
-            # The broker was asked twice where to begin, and a commit of ours came in between.
-            source.read_to = chunk.start
         if source.read_to != chunk.start:
             message = f"{tp}: read to {source.read_to}, then from {chunk.start}"
             raise RuntimeError(message)
-        source.has_read = True
         now_ms = int(time.time() * 1000)
         for record in chunk.records:
             said = read_heartbeat(record, self._limits)
@@ -116,21 +92,14 @@ class ServicesBeat:
     def _begin_at(self, tp: TP, start: int) -> _Source:
         source = self._sources.get(tp)
         if source is None:
-            rows = self._rows_of(tp.partition)
-            services = Services(rows, self._times, self._services_limit)
+            services = Services(self._rows.of(tp.partition), self._times, self._services_limit)
             source = self._sources[tp] = _Source(services, start)
         return source
 
     async def beat(self) -> None:
         """Look, publish, write, commit; also where no beat comes any more."""
-        consumer = self._consumer()
-        for tp in consumer.assignment():
-            if tp.topic == self._topic and tp not in self._sources:
-                generation = consumer.app.consumer_generation_id
-                start = await consumer.committed(tp)
-                if consumer.app.consumer_generation_id != generation or consumer.app.rebalancing:
-                    return
-                self._begin_at(tp, start)
+        for tp, start in (await self._consumer().begins(self._topic)).items():
+            self._begin_at(tp, start)
         for tp, source in list(self._sources.items()):
             if self._sources.get(tp) is not source:
                 continue  # lost while another was written
@@ -175,9 +144,7 @@ class ServicesBeat:
         )
         for refused in letters:
             metrics.dead_letters.labels(refused.reason).inc()
-        await self._outbox.publish(
-            Outgoing(self._changelog, tp.partition, key, value) for key, value in changes
-        )
+        await self._rows.write(tp.partition, changes)
         failpoints.reached("services_after_rows")
         if everything and self._sources.get(tp) is source:
             source.write_at_s = time.monotonic() + WRITE_S

@@ -6,9 +6,8 @@ again: the same revisions under the same keys.
 """
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Callable, Collection, MutableMapping
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -19,8 +18,8 @@ from agents import failpoints, metrics
 from agents.letters import letter
 from agents.outbox import Outbox, Outgoing
 from agents.settings import Settings
+from agents.table import Rows
 from agents.transport import Chunk
-from schemas.dead_letters import DeadLetter
 from schemas.fast import struct_of
 from schemas.partials import PartialRow, Partials, Progress
 from schemas.topics import AGGREGATES, DEAD_LETTERS, OPERATIONS
@@ -61,28 +60,12 @@ _Partials: Any = struct_of(Partials)
 class WindowsBeat:
     """The target partitions of this worker."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        outbox: Outbox,
-        consumer: Any,
-        rows_of: Callable[[int], MutableMapping[bytes, bytes]],
-        changelog: str,
-    ) -> None:
-        """Publish through the outbox.
-
-        Args:
-            settings: the worker's.
-            outbox: publishes.
-            consumer: returns the ChunkConsumer.
-            rows_of: returns a partition's rows in the table.
-            changelog: the table's changelog topic.
-        """
+    def __init__(self, settings: Settings, outbox: Outbox, consumer: Any, rows: Rows) -> None:
+        """Publish through the outbox; `consumer` returns the ChunkConsumer."""
         self._settings = settings
         self._outbox = outbox
         self._consumer = consumer
-        self._rows_of = rows_of
-        self._changelog = changelog
+        self._rows = rows
         self._times = Times(
             int(settings.lateness_s * 1000),
             int(settings.future_s * 1000),
@@ -98,9 +81,7 @@ class WindowsBeat:
         """Forget partitions at once."""
         for tp in tps:
             if self._windows.pop(tp, None) is not None:
-                for gauge in _BY_PARTITION:
-                    with contextlib.suppress(KeyError):
-                        gauge.remove(tp.partition)
+                metrics.forget(_BY_PARTITION, tp.partition)
             self._read_to.pop(tp, None)
             self._expired.pop(tp, None)
 
@@ -111,7 +92,7 @@ class WindowsBeat:
             windows = self._windows[tp] = Windows(
                 tp.partition,
                 settings.partitions,
-                self._rows_of(tp.partition),
+                self._rows.of(tp.partition),
                 self._times,
                 ENGINES[settings.digest_engine],
                 -(-settings.series_limit // settings.partitions),
@@ -162,20 +143,16 @@ class WindowsBeat:
 
     def _letter(self, told: Any, row: PartialRow) -> Outgoing:
         """Return the dead letter of a minute that is closed: one a block, however often told."""
-        value = msgspec.json.encode(row)
         minute = time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(row.minute * 60))
-        headers = DeadLetter(
-            reason="window_expired",
-            detail=f"up to {row.stats.count} operations of {minute}, whose windows are closed",
-            topic=self._settings.topic(OPERATIONS),
-            partition=told.source,
-            offset=told.block,
-            index=row.minute,  # an array's operations may lie in several minutes
+        return letter(
+            self._settings.topic(DEAD_LETTERS),
+            msgspec.json.encode(row),
+            "window_expired",
+            f"up to {row.stats.count} operations of {minute}, whose windows are closed",
+            # An array's operations may lie in several minutes.
+            place=(self._settings.topic(OPERATIONS), told.source, told.block, row.minute),
             timestamp_ms=row.minute * 60_000,
-            size_bytes=len(value),
-            sha256="",
         )
-        return letter(self._settings.topic(DEAD_LETTERS), headers, value)
 
     async def beat(self) -> None:
         """Publish, write, commit."""
@@ -224,9 +201,7 @@ class WindowsBeat:
         if letters:
             await self._outbox.publish(letters)
             metrics.dead_letters.labels("window_expired").inc(len(letters))
-        await self._outbox.publish(
-            Outgoing(self._changelog, tp.partition, key, value) for key, value in changes
-        )
+        await self._rows.write(tp.partition, changes)
         failpoints.reached("windows_after_rows")
         if read_to is not None and self._windows.get(tp) is windows:
             self._consumer().done(tp, read_to)
@@ -238,7 +213,7 @@ class WindowsBeat:
         for tp, windows in self._windows.items():
             partition = tp.partition
             metrics.series.labels(partition).set(len(windows.admission))
-            metrics.rows.labels(partition).set(len(self._rows_of(partition)))
+            metrics.rows.labels(partition).set(len(self._rows.of(partition)))
             metrics.held_finals.labels(partition).set(windows.held_finals)
             metrics.unheard_sources.labels(partition).set(len(windows.watermarks.unheard))
             if (low := windows.watermarks.low_ms) is not None:

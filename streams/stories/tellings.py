@@ -2,31 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from schemas.breaches import Breach
-from schemas.notifications import Event, Notification, Reason
+from schemas.notifications import Event, Notification, Reason, Untold
 
 #: Decisions that tell nobody, or nobody yet.
-HELD: frozenset[Reason] = frozenset(
-    {
-        "cancelled",
-        "cooldown",
-        "silenced",
-        "below_severity",
-        "channel_disabled",
-        "unknown_channel",
-        "undeliverable",
-        "grouped",
-        "inhibited",
-        "acknowledged",
-        "storm",
-        "stale",
-        "not_told",
-        "no_channel",
-        "gave_up",
-    }
-)
+HELD: frozenset[Reason] = frozenset(get_args(Untold))
 _ON_ITS_WAY: frozenset[Reason] = frozenset({"due", "attempted", "retry"})
 #: Told later, in a message with others.
 _SHARED: frozenset[Reason] = frozenset({"grouped", "storm"})

@@ -12,6 +12,7 @@ import agents.measure.rules as driven
 from agents import rule_source
 from agents.outbox import Outgoing
 from agents.settings import Settings
+from agents.table import Rows
 from agents.transport import Chunk
 from schemas.breaches import Breach
 from tests.unit.streams.rules.worlds import BASE, MINUTE_MS
@@ -34,8 +35,8 @@ class Worker:
         self.rows: dict[bytes, bytes] = {}
         self.end = 0
         self.told_at_ms: int | None = None
-        self.beat = driven.RulesBeat(settings, self, lambda: self, lambda _: self.rows, "changelog")
-        self.beat.restored = True
+        rows = Rows(SimpleNamespace(of=lambda _: self.rows), "changelog", self)
+        self.beat = driven.RulesBeat(settings, self, lambda: self, rows)
 
     # as the outbox
 
@@ -44,11 +45,8 @@ class Worker:
 
     # as the consumer
 
-    def assignment(self) -> set[TP]:
-        return {self.tp}
-
-    async def committed(self, _: TP) -> int:
-        return 0
+    async def begins(self, _: str) -> dict[TP, int]:
+        return {self.tp: 0}
 
     def end_of(self, _: TP) -> tuple[int, int | None]:
         return self.end, self.told_at_ms

@@ -1,6 +1,7 @@
 """All who ask where reading begins hear the same during an assignment."""
 
 import asyncio
+from types import SimpleNamespace
 
 from faust.types import TP
 
@@ -13,8 +14,12 @@ class Asked(ChunkConsumer):
     """A consumer whose broker answers as it is told to."""
 
     def __init__(self, *answers: int) -> None:
+        self.app = SimpleNamespace(rebalancing=False)
         self._begins: dict[TP, int] = {}
         self._answers = list(answers)
+
+    def assignment(self) -> set[TP]:
+        return {PLACE, TP("partials", 0)}
 
     async def _ask_committed(self, tp: TP) -> int:
         answer = self._answers.pop(0)
@@ -47,3 +52,14 @@ def test_what_was_heard_before_a_loss_is_not_heard_after_it():
         return await consumer.committed(PLACE), await before
 
     assert asyncio.run(ask()) == (1998, 0)
+
+
+def test_nothing_begins_where_a_loss_came_between():
+    async def ask() -> tuple[dict[TP, int], dict[TP, int]]:
+        consumer = Asked(0, 1998)
+        before = asyncio.create_task(consumer.begins("operations"))
+        await asyncio.sleep(0)
+        consumer._begins = {}
+        return await consumer.begins("operations"), await before
+
+    assert asyncio.run(ask()) == ({PLACE: 1998}, {})
