@@ -5,6 +5,8 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
+import numpy as np
+import orjson
 
 from schemas.aggregates import Trend
 from schemas.partials import Stats
@@ -13,9 +15,8 @@ from streams.digests import (
     FINAL_LIMIT,
     PROVISIONAL_LIMIT,
     Engine,
-    quantiles,
-    thinned,
-    unpack,
+    Floats,
+    shown,
 )
 from streams.series import parse_series
 from streams.sizes import SIZE_MS
@@ -42,6 +43,8 @@ def aggregate(
 ) -> bytes:
     """Return a schemas.aggregates.Aggregate as JSON; `stats` holds at least one operation."""
     failures = stats.count - stats.successes
+    limit = FINAL_LIMIT if final else PROVISIONAL_LIMIT
+    percentiles, means, weights = shown(stats.digest, engine, _RANKS, limit)
     sure = stats.confidence_count
     return _encode(
         {
@@ -56,7 +59,7 @@ def aggregate(
             "failures": failures,
             "success_rate": stats.successes / stats.count,
             "error_rate": failures / stats.count,
-            "duration_ms": _durations(stats, engine),
+            "duration_ms": _durations(stats, percentiles),
             "cache": _cache(stats),
             "mean_confidence": stats.confidence_ppm / sure / _PPM if sure else None,
             "confidence_count": sure,
@@ -70,7 +73,7 @@ def aggregate(
                 }
                 for row in stats.exemplars
             ],
-            "digest": _digest(stats, FINAL_LIMIT if final else PROVISIONAL_LIMIT),
+            "digest": {"n": stats.count, "centroids": _centroids(means, weights)},
         }
     )
 
@@ -80,12 +83,12 @@ def _series_fields(series: str) -> msgspec.Raw:
     return msgspec.Raw(parse_series(series).model_dump_json().encode())
 
 
-def _durations(stats: Stats, engine: Engine) -> dict[str, float]:
+def _durations(stats: Stats, percentiles: list[float]) -> dict[str, float]:
     total = stats.duration_us / 1000
     mean = total / stats.count
     variance = max(0.0, stats.duration_sq / stats.count - mean * mean)
     low, high = stats.min_ms, stats.max_ms
-    p50, p90, p95, p99 = (min(max(q, low), high) for q in quantiles(stats.digest, engine, _RANKS))
+    p50, p90, p95, p99 = [min(max(one, low), high) for one in percentiles]
     return {
         "sum": total,
         "mean": mean,
@@ -113,8 +116,12 @@ def _cache(stats: Stats) -> dict[str, Any]:
     }
 
 
-def _digest(stats: Stats, limit: int) -> dict[str, Any]:
-    means, weights = unpack(thinned(stats.digest, limit))
-    counts = [1] * len(means) if weights is None else weights.tolist()
-    pairs = zip(means.tolist(), counts, strict=True)
-    return {"n": stats.count, "centroids": [{"m": mean, "c": count} for mean, count in pairs]}
+def _centroids(means: Floats, weights: Floats | None) -> msgspec.Raw:
+    """Return the `tdigest` package's form; float32 means in the digits they have, not float64's."""
+    told = orjson.dumps(means.astype(np.float32), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
+    if weights is None:
+        pairs = told.replace(b",", b',"c":1},{"m":') + b',"c":1'
+    else:
+        each = zip(told.split(b","), weights.tolist(), strict=True)
+        pairs = b'},{"m":'.join([b'%b,"c":%d' % pair for pair in each])
+    return msgspec.Raw(b'[{"m":' + pairs + b"}]")
