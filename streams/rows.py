@@ -1,10 +1,12 @@
 """Keep what is known of one (series, 5 minutes or more) in a table row.
 
-A row of five minutes holds its minutes one by one while late data may still come; it then is
-sealed into one sum, like the rows of larger windows, which are recomputed from their children.
+A row of five minutes holds its minutes one by one while late data may still come, one of more
+the counts of its children. When it can change no more it is sealed into one sum.
 
 Idempotent: a partial applied twice, late or out of order changes nothing.
 """
+
+from typing import Any
 
 import msgspec
 
@@ -78,18 +80,29 @@ class Row(msgspec.Struct, array_like=True, gc=False):
     """How many operations it holds. Stands first, so that it can be read alone."""
     published: int = 0
     """See published_as."""
+    sealed: bool = False
+    """Whether it can change no more: it then holds its sums, and outlives its children."""
     minutes: list[Minute | None] | None = None
     """Of five minutes that are not sealed."""
     stats: Stats | None = None
-    """Of all others."""
+    """Of an hour, and of what is sealed; else they are merged from the children when asked for."""
     children: list[tuple[int, int]] = []
-    """(operations, failures) of each child window, of windows whose trend is told."""
+    """(operations, failures) of each child window, of an hour or more."""
 
     def count(self) -> int:
         """Return how many operations it holds, also where the revision is not set yet."""
         if self.minutes is None:
             return self.revision
         return sum([minute.revision for minute in self.minutes if minute])
+
+    def failures(self) -> int:
+        """Return how many of them failed."""
+        if self.stats is not None:
+            return self.stats.count - self.stats.successes
+        if self.minutes is None:
+            return sum([failures for _, failures in self.children])
+        parts = [part for minute in self.minutes if minute for part in minute.parts()]
+        return sum([part.count - part.successes for part in parts])
 
 
 class State(msgspec.Struct, array_like=True, gc=False):
@@ -106,6 +119,8 @@ class State(msgspec.Struct, array_like=True, gc=False):
 class _Head(msgspec.Struct, array_like=True, gc=False):
     revision: int
     published: int
+    third: Any
+    """Whether a row is sealed; something else of a State."""
 
 
 _decode = msgspec.msgpack.Decoder(Row).decode
@@ -123,10 +138,10 @@ def unpack_row(packed: bytes) -> Row:
     return _decode(packed)
 
 
-def revision_of(packed: bytes) -> tuple[int, int]:
+def revision_of(packed: bytes) -> tuple[int, int, bool]:
     """Return a packed row's version: it only grows, so of two rows the higher one stands."""
     head = _decode_head(packed)
-    return head.revision, head.published
+    return head.revision, head.published, head.third is True
 
 
 def published_as(revision: int, *, final: bool) -> int:

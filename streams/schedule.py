@@ -2,7 +2,7 @@
 
 import heapq
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Literal, NamedTuple
 
 from schemas.series import WindowSize
@@ -33,8 +33,15 @@ class Times(NamedTuple):
         return self.lateness_ms + self.future_ms + self.grace_ms
 
 
+#: What is a child of a larger window and does not keep its sums from the beginning.
+_SEALED_SIZES: frozenset[WindowSize] = frozenset({"5m", "6h", "24h"})
+
+
 class Ending(NamedTuple):
-    """Rows of one size and start that are to be sealed or deleted at a time."""
+    """Rows of one size and start that are to be sealed or deleted at a time.
+
+    At one time all are sealed, the smallest first, before any is deleted.
+    """
 
     at_ms: int
     order: int
@@ -49,13 +56,6 @@ def parent_of(window: Window) -> Window | None:
     if size is None or size == "5m":
         return None
     return Window(size, window_start(size, window.start_ms), window.series)
-
-
-def ancestors_of(window: Window) -> Iterator[Window]:
-    """Yield the windows of an hour and more that a window is part of, the smallest first."""
-    start_ms, series = window.start_ms, window.series
-    for size in SIZES[max(2, SIZES.index(window.size) + 1) :]:
-        yield Window(size, window_start(size, start_ms), series)
 
 
 class Schedule:
@@ -84,8 +84,9 @@ class Schedule:
             names = self._series_at[size, start_ms] = []
             order, kept_ms = SIZES.index(size), self._times.kept_ms
             until_ms = needed_until(size, start_ms) + kept_ms
-            heapq.heappush(self._endings, Ending(until_ms, order, start_ms, size, "expire"))
-            if size == "5m":
+            expire = Ending(until_ms, len(SIZES) + order, start_ms, size, "expire")
+            heapq.heappush(self._endings, expire)
+            if size in _SEALED_SIZES:
                 sealed_ms = window.end_ms + kept_ms
                 heapq.heappush(self._endings, Ending(sealed_ms, order, start_ms, size, "seal"))
         names.append(sys.intern(series))
@@ -96,14 +97,32 @@ class Schedule:
         """Return whether every source has passed its end by the grace."""
         return window.end_ms + self._times.grace_ms <= self.reached_ms
 
-    def changed(self, window: Window, now_ms: int) -> None:
-        """Make a window due: at once if it is final, else after its interval, and when final."""
-        size = window.size
-        if self.is_final(window):
-            self._due[size][window] = now_ms
-        else:
-            self._due[size].setdefault(window, now_ms + INTERVAL_MS[size])
-            self.await_final(size, window.start_ms)
+    def changed(self, size: WindowSize, start_ms: int, names: Collection[str], now_ms: int) -> None:
+        """Make windows due: at once if they are final, else after their interval, and when final.
+
+        Args:
+            size: of all of them.
+            start_ms: of all of them.
+            names: their series.
+            now_ms: the clock.
+        """
+        due = self._due[size]
+        windows = [Window(size, start_ms, name) for name in names]
+        if windows and self.is_final(windows[0]):
+            due.update(dict.fromkeys(windows, now_ms))
+            return
+        due_ms = now_ms + INTERVAL_MS[size]
+        for window in windows:
+            due.setdefault(window, due_ms)
+        if windows:
+            self.await_final(size, start_ms)
+
+    def changed_around(
+        self, size: WindowSize, start_ms: int, names: Collection[str], now_ms: int
+    ) -> None:
+        """Make due the windows of an hour and more that changed ones are part of: see changed."""
+        for larger in SIZES[max(2, SIZES.index(size) + 1) :]:
+            self.changed(larger, window_start(larger, start_ms), names, now_ms)
 
     def await_final(self, size: WindowSize, start_ms: int) -> None:
         """Make the windows of one size and start due once they are final."""

@@ -8,9 +8,10 @@ from schemas.partials import Stats
 from schemas.series import WindowSize
 from streams.digests import STORED_LIMIT, Engine
 from streams.rows import Minute, Row, pack_row, unpack_row
-from streams.sizes import CHILD, MINUTE_MS, SIZE_MS, child_starts, window_start
+from streams.sizes import CHILD, MINUTE_MS, SIZE_MS, child_starts
 from streams.stats import merge_stats
 
+_FIVE_MS = SIZE_MS["5m"]
 #: Unpacked rows kept beyond a beat, so that a busy series is not unpacked each second.
 _KEPT_UNPACKED = 2_048
 
@@ -30,7 +31,7 @@ class Window(NamedTuple):
     @property
     def five(self) -> "Window":
         """The five minutes whose row a minute is in."""
-        return Window("5m", window_start("5m", self.start_ms), self.series)
+        return Window("5m", self.start_ms - self.start_ms % _FIVE_MS, self.series)
 
     @property
     def row_key(self) -> bytes:
@@ -63,41 +64,41 @@ class WindowRows:
         """Begin with what the table holds."""
         self._packed = packed
         self._engine = engine
-        self._unpacked: dict[bytes, Row] = {}
-        self._dirty: set[bytes] = set()
+        self._unpacked: dict[Window, Row] = {}
+        self._dirty: set[Window] = set()
         self._changed: set[bytes] = set()
         self._deleted: list[bytes] = []
 
     def get(self, window: Window) -> Row | None:
         """Return a window's row, of five minutes or more, if there is one."""
-        key = window.row_key
-        row = self._unpacked.get(key)
-        if row is None and key in self._packed:
-            row = self._unpacked[key] = unpack_row(self._packed[key])
+        row = self._unpacked.get(window)
+        if row is None and (packed := self._packed.get(window.row_key)) is not None:
+            row = self._unpacked[window] = unpack_row(packed)
         return row
 
     def peek(self, window: Window) -> Row | None:
         """Return a window's row to be read only: it does not stay unpacked."""
-        key = window.row_key
-        row = self._unpacked.get(key)
-        return unpack_row(self._packed[key]) if row is None and key in self._packed else row
+        row = self._unpacked.get(window)
+        if row is None and (packed := self._packed.get(window.row_key)) is not None:
+            return unpack_row(packed)
+        return row
 
     def create(self, window: Window) -> Row:
         """Return a new row for a window that has none."""
-        row = self._unpacked[window.row_key] = Row()
+        row = self._unpacked[window] = Row()
         self.touch(window)
         return row
 
     def touch(self, window: Window) -> None:
         """Say that a window's row changed."""
-        self._dirty.add(window.row_key)
+        self._dirty.add(window)
 
     def delete(self, window: Window) -> None:
         """Drop a window's row."""
         key = window.row_key
-        self._unpacked.pop(key, None)
+        self._unpacked.pop(window, None)
         self._packed.pop(key, None)
-        self._dirty.discard(key)
+        self._dirty.discard(window)
         self._changed.discard(key)
         self._deleted.append(key)
 
@@ -106,45 +107,57 @@ class WindowRows:
         row = self.get(window.five)
         return row.minutes[minute_place(window.start_ms)] if row and row.minutes else None
 
-    def stats(self, window: Window) -> Stats | None:
-        """Return a window's sums as its row has them; None where there are none."""
-        if window.size == "1m":
-            minute = self.minute(window)
-            return self._merged(minute.parts()) if minute else None
-        row = self.get(window)
-        return self._stats_of(row) if row else None
+    def stats(self, window: Window, row: Row | None = None) -> Stats | None:
+        """Return the sums of a window of five minutes or more; None where there are none.
 
-    def _stats_of(self, row: Row) -> Stats | None:
-        if row.minutes is None:
+        Args:
+            window: the window.
+            row: its row, where that is at hand.
+        """
+        row = row or self.peek(window)
+        if row is None:
+            return None
+        if row.stats is not None:
             return row.stats
-        return self._merged([part for minute in row.minutes if minute for part in minute.parts()])
+        if row.minutes is not None:
+            minutes = [minute for minute in row.minutes if minute]
+            return self._merged([part for minute in minutes for part in minute.parts()])
+        return self._merged([one for child in children_of(window) if (one := self.stats(child))])
+
+    def stats_of_minute(self, minute: Minute) -> Stats | None:
+        """Return the sums of a minute; None where there are none."""
+        return self._merged(minute.parts())
 
     def _merged(self, parts: list[Stats]) -> Stats | None:
         return merge_stats(parts, self._engine, STORED_LIMIT) if parts else None
 
     def seal(self, window: Window) -> None:
-        """Merge the minutes of five for good: no more can come."""
+        """Keep a window's sums for good: no more can come, and what they were merged from goes."""
         row = self.get(window)
-        if row is not None and row.minutes is not None:
-            row.revision, row.stats, row.minutes = row.count(), self._stats_of(row), None
+        if row is not None and not row.sealed:
+            row.revision, row.stats, row.minutes = row.count(), self.stats(window, row), None
+            row.sealed = True
             self.touch(window)
 
     def recompute(self, window: Window) -> Row | None:
-        """Compute a window of an hour or more from its children; None without any.
+        """Count a window of an hour or more anew from its children; None without any.
 
-        All its children live as long as any of them can change.
+        All its children live as long as any of them can change. An hour's sums are kept at once;
+        those of larger windows are merged when asked for, and kept once they are sealed: the
+        digests of days and weeks were most of the memory.
         """
         children = [self.peek(child) for child in children_of(window)]
-        total = sum(child.count() for child in children if child)
+        total = sum([child.count() for child in children if child])
         row = self.get(window)
         if total > (row.revision if row else 0):
-            each = [self._stats_of(child) if child else None for child in children]
             row = row or self.create(window)
-            row.stats = self._merged([stats for stats in each if stats])
             row.revision = total
             row.children = [
-                (one.count, one.count - one.successes) if one else (0, 0) for one in each
+                (child.count(), child.failures()) if child else (0, 0) for child in children
             ]
+            row.stats = None
+            if window.size == "1h":
+                row.stats = self.stats(window, row)
             self.touch(window)
         return row
 
@@ -164,9 +177,10 @@ class WindowRows:
             self._unpacked.clear()
 
     def _pack(self) -> None:
-        for key in self._dirty:
-            row = self._unpacked[key]
+        for window in self._dirty:
+            row = self._unpacked[window]
             row.revision = row.count()
+            key = window.row_key
             self._packed[key] = pack_row(row)
-        self._changed |= self._dirty
+            self._changed.add(key)
         self._dirty.clear()

@@ -8,6 +8,7 @@ to publish, `confirm` what the broker has, `retire`, and `take_changes` for the 
 """
 
 from collections.abc import Iterator, MutableMapping
+from itertools import groupby
 from typing import NamedTuple
 
 import msgspec
@@ -17,8 +18,8 @@ from streams.admission import Admission
 from streams.aggregates import aggregate, aggregate_key
 from streams.digests import Engine
 from streams.rows import OWN, Minute, Row, State, published_as, revision_of
-from streams.schedule import Schedule, Times, ancestors_of, parent_of
-from streams.sizes import MINUTE_MS, SIZE_MS, SIZES, TREND_SIZES, needed_until
+from streams.schedule import Schedule, Times, parent_of
+from streams.sizes import MINUTE_MS, SIZE_MS, SIZES, TREND_SIZES, needed_until, window_start
 from streams.trend import trend
 from streams.watermarks import Watermarks
 from streams.window_rows import Window, WindowRows, children_of, minute_place
@@ -83,13 +84,21 @@ class Windows:
         before the progress, and comes again is known.
         """
         told = self._tell(source, block)
-        return [
+        changed: dict[int, list[str]] = {}
+        late = [
             row
             for row in rows
-            if row.last_offset >= told and not self._apply_row(source, block, row, now_ms)
+            if row.last_offset >= told and not self._apply_row(source, block, row, changed)
         ]
+        for start_ms, names in changed.items():
+            self._schedule.changed("1m", start_ms, names, now_ms)
+            self._schedule.changed("5m", window_start("5m", start_ms), names, now_ms)
+        return late
 
-    def _apply_row(self, source: int, block: int, row: PartialRow, now_ms: int) -> bool:
+    def _apply_row(
+        self, source: int, block: int, row: PartialRow, changed: dict[int, list[str]]
+    ) -> bool:
+        """Fold a row in, and note its series if that changed its minute; False if it is late."""
         start_ms = row.minute * MINUTE_MS
         five = Window("1m", start_ms, row.series).five
         if five.end_ms + self._times.kept_ms <= self._state.horizon_ms:
@@ -107,8 +116,7 @@ class Windows:
             minute = minutes[place] = Minute()
         if minute.apply(source, block, member, (row.last_offset, row.stats), self._engine):
             self._rows.touch(five)
-            self._schedule.changed(Window("1m", start_ms, five.series), now_ms)
-            self._schedule.changed(five, now_ms)
+            changed.setdefault(start_ms, []).append(series)
         self._rows.forget()
         return True
 
@@ -148,22 +156,25 @@ class Windows:
             now_ms: the clock.
             finals_only: leave what is not final for later, since there is no time for it now.
         """
-        schedule = self._schedule
         for size in SIZES:
             # A final minute promises rules that all earlier ones of the partition were told before.
-            for window in sorted(schedule.due(size, now_ms), key=_start_of):
-                final = schedule.is_final(window)
-                if finals_only and not final:
-                    continue
-                schedule.done(window)
-                publication = self._publication(window, final=final)
-                if publication is None:
-                    continue
-                if size != "5m":  # its minutes said so
-                    for larger in ancestors_of(window):
-                        schedule.changed(larger, now_ms)
-                self._rows.forget()
-                yield publication
+            due = sorted(self._schedule.due(size, now_ms), key=_start_of)
+            for start_ms, windows in groupby(due, _start_of):
+                changed: list[str] = []
+                try:
+                    for window in windows:
+                        final = self._schedule.is_final(window)
+                        if finals_only and not final:
+                            continue
+                        self._schedule.done(window)
+                        publication = self._publication(window, final=final)
+                        if publication is not None:
+                            changed.append(window.series)
+                            self._rows.forget()
+                            yield publication
+                finally:  # also where the reader stops in between
+                    if size != "5m":  # its minutes said so
+                        self._schedule.changed_around(size, start_ms, changed, now_ms)
 
     def confirm(self, publication: Publication) -> None:
         """Note that the broker has a publication."""
@@ -227,22 +238,23 @@ class Windows:
 
     def _publication(self, window: Window, *, final: bool) -> Publication | None:
         """Return what to publish of a window, None if that is known already or it is empty."""
+        rows = self._rows
         kept: Minute | Row | None
         if window.size == "1m":
-            kept = self._rows.minute(window)
+            kept = rows.minute(window)
         elif window.size == "5m":
-            kept = self._rows.get(window)
+            kept = rows.get(window)
         else:
             kept = self._recompute(window)
         if kept is None or published_as(kept.count(), final=final) <= kept.published:
             return None
-        stats = self._rows.stats(window)
+        stats = rows.stats_of_minute(kept) if isinstance(kept, Minute) else rows.stats(window, kept)
         assert stats is not None
         self.late_revisions += final and kept.published % 2
         size, start_ms, series = window
         verdict = None
         if isinstance(kept, Row) and size in TREND_SIZES:
-            before = self._rows.peek(Window(size, start_ms - SIZE_MS[size], series))
+            before = rows.peek(Window(size, start_ms - SIZE_MS[size], series))
             verdict = trend(before.children if before else [], _begun(kept.children))
         value = aggregate(series, size, start_ms, stats, verdict, self._engine, final=final)
         published = published_as(stats.count, final=final)
@@ -273,7 +285,7 @@ class Windows:
                 self._rows.delete(window)  # a former owner wrote it late
                 continue
             self._enter(window)
-            revision, published = revision_of(self._packed[window.row_key])
+            revision, published, _ = revision_of(self._packed[window.row_key])
             revisions[window] = revision
             if parent := parent_of(window):
                 in_children[parent] = in_children.get(parent, 0) + revision
@@ -282,12 +294,12 @@ class Windows:
                 self._recover_minutes(window)
         for parent, revision in in_children.items():
             if revisions.get(parent, 0) < revision:
-                self._schedule.changed(parent, 0)
+                self._schedule.changed(parent.size, parent.start_ms, (parent.series,), 0)
 
     def _recover_due(self, window: Window, revision: int, published: int) -> None:
         """Make due what is not known to be published, and once more when final if that is not."""
         if published < published_as(revision, final=False):
-            self._schedule.changed(window, 0)
+            self._schedule.changed(window.size, window.start_ms, (window.series,), 0)
         elif published < published_as(revision, final=True):
             self._schedule.await_final(window.size, window.start_ms)
 

@@ -120,14 +120,15 @@ def test_members_of_overflow_are_told_apart_and_end_with_their_block():
 
 def test_a_row_survives_packing_and_tells_its_version_first():
     minute = Minute(stats(2), {3: OpenBlock(7, {OWN: (9, stats(4))})}, 5, 6)
-    row = Row(6, 12, [None, minute, None, None, None])
+    row = Row(6, 12, minutes=[None, minute, None, None, None])
     assert unpack_row(pack_row(row)) == row
     assert row.count() == 6
-    assert revision_of(pack_row(row)) == (6, 12)
-    sealed = Row(9, 19, None, stats(9), [(4, 1), (5, 0)])
+    assert revision_of(pack_row(row)) == (6, 12, False)
+    sealed = Row(9, 19, True, stats=stats(9), children=[(4, 1), (5, 0)])
     assert unpack_row(pack_row(sealed)) == sealed
     assert sealed.count() == 9
-    assert revision_of(msgspec.msgpack.encode(State(8, 3, {0: 5}))) == (8, 3)
+    assert revision_of(pack_row(sealed)) == (9, 19, True)
+    assert revision_of(msgspec.msgpack.encode(State(8, 3, {0: 5}))) == (8, 3, False)
 
 
 def test_a_final_revision_is_newer_than_the_same_one_not_final():
@@ -173,12 +174,13 @@ def test_changes_are_taken_once_and_packed_rows_are_read_back():
     rows = WindowRows(packed, ENGINE)
     rows.create(five()).minutes = [minute_of(2), None, None, None, minute_of(3)]
     assert rows.stats(five()).count == 5
-    assert rows.stats(Window("1m", MONDAY_MS + 240_000, "*")).count == 3
-    assert rows.stats(Window("1m", MONDAY_MS + 60_000, "*")) is None
+    minute = rows.minute(Window("1m", MONDAY_MS + 240_000, "*"))
+    assert rows.stats_of_minute(minute).count == 3
+    assert rows.minute(Window("1m", MONDAY_MS + 60_000, "*")) is None
     assert rows.stats(five("other")) is None
     changes = dict(rows.take_changes())
     assert changes == packed == {five().row_key: packed[five().row_key]}
-    assert revision_of(packed[five().row_key]) == (5, 0)
+    assert revision_of(packed[five().row_key]) == (5, 0, False)
     assert list(rows.take_changes()) == []
     again = WindowRows(dict(packed), ENGINE)
     assert again.peek(five()).count() == again.get(five()).count() == 5
@@ -201,7 +203,7 @@ def test_a_deleted_row_is_a_tombstone_unless_it_is_made_again():
     rows.delete(five())
     rows.create(five()).minutes = [minute_of(4), None, None, None, None]
     ((key, value),) = rows.take_changes()
-    assert (key, revision_of(value)) == (five().row_key, (4, 0))
+    assert (key, revision_of(value)) == (five().row_key, (4, 0, False))
 
 
 def test_sealing_keeps_the_sums_and_drops_the_minutes():
@@ -235,6 +237,25 @@ def test_a_larger_window_is_its_children_and_never_shrinks():
     rows.get(five(start_ms=MONDAY_MS + 11 * 300_000)).minutes[1] = minute_of(7)
     assert rows.recompute(hour).children[0] == (0, 0)
     assert rows.recompute(hour).revision == 10
+
+
+def test_days_and_weeks_are_merged_when_asked_for_and_kept_only_when_sealed():
+    packed = {}
+    rows = WindowRows(packed, ENGINE)
+    hour, six, day = (Window(size, MONDAY_MS, "*") for size in ("1h", "6h", "24h"))
+    rows.create(five()).minutes = [minute_of(2), minute_of(3), None, None, None]
+    for window in (hour, six, day):
+        assert rows.recompute(window).revision == 5
+    assert rows.get(hour).stats.count == 5
+    assert rows.get(six).stats is rows.get(day).stats is None
+    assert rows.stats(day) == rows.stats(six) == rows.stats(hour)
+    open_version = revision_of(dict(rows.take_changes())[six.row_key])
+    rows.seal(six)
+    assert revision_of(dict(rows.take_changes())[six.row_key]) > open_version
+    for window in (five(), hour):
+        rows.delete(window)
+    assert rows.stats(day).count == 5
+    assert rows.get(day).failures() == rows.get(six).failures()
 
 
 def test_no_more_than_a_few_rows_stay_unpacked_and_no_change_is_lost(monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 from schemas.aggregates import Aggregate
 from schemas.partials import ExemplarRow, PartialRow, Stats
 from streams.digests import ENGINES, pack
-from streams.schedule import INTERVAL_MS, Schedule, ancestors_of, parent_of
+from streams.schedule import INTERVAL_MS, Schedule, parent_of
 from streams.window_rows import Window
 from streams.windows import Times, Windows
 
@@ -511,8 +511,22 @@ def test_parents_are_recomputed_windows_only():
     assert parent_of(minute) is None
     assert parent_of(minute.five) == Window("1h", MONDAY_MS, "*")
     assert parent_of(Window("7d", MONDAY_MS, "*")) is None
-    assert [one.size for one in ancestors_of(minute)] == ["1h", "6h", "24h", "7d"]
-    assert [one.size for one in ancestors_of(Window("6h", MONDAY_MS, "*"))] == ["24h", "7d"]
+
+
+def test_what_changes_makes_due_the_windows_of_an_hour_and_more_that_it_is_part_of():
+    schedule = Schedule(TIMES)
+    schedule.changed_around("1m", MONDAY_MS + 3 * HOUR_MS + MINUTE_MS, ["a", "b"], 0)
+    schedule.changed_around("6h", MONDAY_MS, ["c"], 0)
+    due = {size: [one[1:] for one in schedule.due(size, DAY_MS)] for size in INTERVAL_MS}
+    both = [(MONDAY_MS, "a"), (MONDAY_MS, "b")]
+    assert due == {
+        "1m": [],
+        "5m": [],
+        "1h": [(MONDAY_MS + 3 * HOUR_MS, "a"), (MONDAY_MS + 3 * HOUR_MS, "b")],
+        "6h": both,
+        "24h": [*both, (MONDAY_MS, "c")],
+        "7d": [*both, (MONDAY_MS, "c")],
+    }
 
 
 def test_a_time_settles_only_when_all_that_ends_at_it_can():
@@ -522,7 +536,7 @@ def test_a_time_settles_only_when_all_that_ends_at_it_can():
         schedule.enter(window)
     schedule.advance(MONDAY_MS + 2 * DAY_MS, 0)
     for _ in range(2):
-        schedule.changed(owed, 0)
+        schedule.changed(owed.size, owed.start_ms, [owed.series], 0)
         ended = [(end.action, window) for end, windows in schedule.endings() for window in windows]
         assert ("expire", free) not in ended
         assert schedule.settled_ms == MONDAY_MS + HOUR_MS + KEPT_MS - 1
@@ -539,7 +553,7 @@ def test_a_minute_or_a_parent_that_is_due_keeps_its_row():
         schedule.enter(five)
         schedule.advance(MONDAY_MS + DAY_MS, 0)
         schedule.done(five)
-        schedule.changed(keeper, 0)
+        schedule.changed(keeper.size, keeper.start_ms, [keeper.series], 0)
         assert list(schedule.endings()) == []
         schedule.done(keeper)
         assert [end.action for end, _ in schedule.endings()] == ["seal", "expire"]
@@ -563,8 +577,8 @@ def test_time_never_goes_back_and_every_interval_is_known():
 def test_a_final_window_without_a_row_is_due_at_once_too():
     schedule = Schedule(TIMES)
     hour, later = Window("1h", MONDAY_MS, "a"), Window("1h", MONDAY_MS + HOUR_MS, "a")
-    schedule.changed(hour, 0)
-    schedule.changed(later, 0)
+    schedule.changed(hour.size, hour.start_ms, [hour.series], 0)
+    schedule.changed(later.size, later.start_ms, [later.series], 0)
     schedule.advance(MONDAY_MS + HOUR_MS + 10_000, 7)
     assert schedule.due("1h", 7) == [hour]
     assert schedule.awaited_count == len(schedule._awaited) == 1
