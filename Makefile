@@ -4,6 +4,7 @@
 FOR ?=
 DEGRADE ?=
 SEEDS ?= 20
+JOBS ?= 2
 KILLS ?= 200
 TESTS ?=
 
@@ -51,8 +52,8 @@ format: $(VENV)/.installed ## put the code in its form
 bench: $(VENV)/.installed ## compare this worker with others on one broker
 	@$(PY) -m stack run -- $(PY) -m benchmarks
 
-torture: $(VENV)/.installed ## kill workers at random and compare with an oracle (SEEDS=20 KILLS=200)
-	@$(PY) -m tests.acceptance.torture --seeds $(SEEDS)
+torture: $(VENV)/.installed ## kill workers at random and compare with an oracle (SEEDS=20 JOBS=2 KILLS=200)
+	@$(PY) -m tests.acceptance.torture --seeds $(SEEDS) --jobs $(JOBS)
 	@$(PY) -m tests.acceptance.alert_torture --kills $(KILLS)
 
 up: $(VENV)/.installed ## start Kafka and PostgreSQL on loopback and say where

@@ -25,26 +25,42 @@ class Truth:
     late: bool = False
 
 
+class Reader:
+    """Reads a topic from its start, and at each call what has come since the last."""
+
+    def __init__(self, bootstrap: str, topic: str) -> None:
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": "oracle",
+                "isolation.level": "read_committed",
+                "enable.auto.commit": False,
+            }
+        )
+        partitions = self._consumer.list_topics(topic, timeout=30).topics[topic].partitions
+        self._partitions = [TopicPartition(topic, p) for p in partitions]
+        self._consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in partitions])
+
+    def read(self) -> list[Any]:
+        """Return the records up to the topic's end as it is now."""
+        ends = {at.partition: _end(self._consumer, at) for at in self._partitions}
+        records: list[Any] = []
+        while any(
+            at.offset < ends[at.partition] and ends[at.partition] > 0
+            for at in self._consumer.position(self._partitions)
+        ):
+            records += [r for r in self._consumer.consume(10_000, 0.2) if not r.error()]
+        return records
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
 def read_topic(bootstrap: str, topic: str) -> list[Any]:
     """Return all records of a topic."""
-    consumer = Consumer(
-        {
-            "bootstrap.servers": bootstrap,
-            "group.id": "oracle",
-            "isolation.level": "read_committed",
-            "enable.auto.commit": False,
-        }
-    )
-    partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
-    ends = {p: _end(consumer, TopicPartition(topic, p)) for p in partitions}
-    consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in partitions])
-    records: list[Any] = []
-    while any(
-        at.offset < ends[at.partition] and ends[at.partition] > 0
-        for at in consumer.position([TopicPartition(topic, p) for p in partitions])
-    ):
-        records += [r for r in consumer.consume(10_000, 1.0) if not r.error()]
-    consumer.close()
+    reader = Reader(bootstrap, topic)
+    records = reader.read()
+    reader.close()
     return records
 
 
@@ -118,9 +134,10 @@ def compute(records: list[Any], grace_ms: int) -> tuple[dict[tuple, Truth], set[
                 continue
             when_ms = event["occurred_at"]
             newest_ms = max(newest_ms, when_ms)
+            starts = [(size, window_start(size, when_ms)) for size in SIZES]
             for series in series_of(event):
-                for size in SIZES:
-                    truth = windows[(*series, size, window_start(size, when_ms))]
+                for start in starts:
+                    truth = windows[(*series, *start)]
                     truth.count += 1
                     truth.successes += event["success"]
                     truth.duration_us += round(event["duration_ms"] * 1000)

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stack.kafka import LocalKafka
-from tests.acceptance.torture import FAILPOINTS, Run
+from tests.acceptance.torture import FAILPOINTS, Run, broker
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
 
@@ -15,7 +14,7 @@ def test_windows_are_exact_under_kills_pauses_joins_failpoints_and_a_broker_rest
 ) -> None:
     actions = ["kill", "stop", *(f"failpoint {place}" for place in FAILPOINTS)]
     actions += ["broker", "term", "join"]
-    with LocalKafka(tmp_path / "kafka") as kafka:
+    with broker(tmp_path) as kafka:
         result = Run(kafka, 11, tmp_path, events=20_000).run(actions)
     assert result["wrong"] == []
     assert result["operations"] == 20_000

@@ -1,25 +1,34 @@
-"""Count exactly while workers and the broker are killed, paused and joined; a seed a run.
+"""Count exactly while workers and the broker are killed, paused and joined; seeds side by side.
 
-python -m tests.acceptance.torture --seeds 20
+python -m tests.acceptance.torture --seeds 20 --jobs 2
 """
 
 import argparse
 import json
+import multiprocessing
+import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
+from contextlib import closing
+from multiprocessing import connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+import orjson
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from stack.kafka import LocalKafka
+from stack.net import free_port
 from tests.acceptance import oracle
 from tests.acceptance.cluster import Workers
+from tests.acceptance.comparison import Comparison
 from tests.acceptance.workload import Workload
 
 PARTITIONS = 4
@@ -35,6 +44,15 @@ FAILPOINTS = (
     "windows_before_commit",
 )
 ACTIONS = ("kill", "kill", "term", "stop", "join", "failpoint", "broker")
+
+
+def broker(folder: Path) -> LocalKafka:
+    """Return a broker at a port of its own, which it finds free again when it restarts.
+
+    Not the usual one, which another broker would take meanwhile, nor one that the system gives to
+    clients: their attempts to reach the broker would take it.
+    """
+    return LocalKafka(folder / "kafka", port=free_port(20_000 + os.getpid() % 10_000))
 
 
 class Run:
@@ -89,35 +107,40 @@ class Run:
         topic = self.prefix + "operations"
         admin = AdminClient({"bootstrap.servers": self.kafka.bootstrap})
         admin.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result(30)
-        for name in ("w0", "w1"):
-            self.workers.start(name)
         load = Workload(self.kafka.bootstrap, topic, PARTITIONS, self.seed, self.events)
         thread = threading.Thread(target=load.run, args=(len(actions) * 7.0,))
-        thread.start()
-        try:
-            for action in actions:
-                time.sleep(self.rng.uniform(3, 7))
-                self.workers.supervise()
-                self.act(action)
-            thread.join()
-            return self._compare(topic)
-        finally:
-            thread.join()
-            self.workers.close()
+        with closing(self.workers):
+            for name in ("w0", "w1"):
+                self.workers.start(name)
+            thread.start()
+            try:
+                for action in actions:
+                    time.sleep(self.rng.uniform(3, 7))
+                    self.workers.supervise()
+                    self.act(action)
+                thread.join()
+                return self._compare(topic)
+            finally:
+                load.stop()
+                thread.join()
 
     def _compare(self, topic: str) -> dict[str, Any]:
+        began = time.monotonic()
         truth, dead = oracle.compute(oracle.read_topic(self.kafka.bootstrap, topic), GRACE_MS)
-        records: list[Any] = []
-        wrong: list[str] = ["nothing compared yet"]
+        comparison = Comparison(truth, GRACE_MS)
+        published = oracle.Reader(self.kafka.bootstrap, self.prefix + "aggregates")
+        revisions = 0
+        wrong = ["nothing compared yet"]
         grew_at = time.monotonic()
         while wrong and time.monotonic() - grew_at < QUIET_S:
             self.workers.supervise()
-            time.sleep(3)
-            before = len(records)
-            records = oracle.read_topic(self.kafka.bootstrap, self.prefix + "aggregates")
-            wrong = mistakes(truth, [json.loads(record.value()) for record in records])
-            if len(records) > before:
+            time.sleep(1)
+            if news := published.read():
                 grew_at = time.monotonic()
+                revisions += len(news)
+                wrong = comparison.take(orjson.loads(record.value()) for record in news)
+        published.close()
+        settled_s = time.monotonic() - began
         letters = {
             r.key().decode()
             for r in oracle.read_topic(self.kafka.bootstrap, self.prefix + "dead-letters")
@@ -131,8 +154,9 @@ class Run:
             "exact": not wrong,
             "operations": truth_total(truth),
             "windows": len(truth),
-            "revisions": len(records),
+            "revisions": revisions,
             "dead letters": len(dead),
+            "settled after s": round(settled_s, 1),
             "actions": dict(Counter(one.split(":")[0] for one in self.done)),
             "failpoints reached": [status for _, status in self.workers.ended].count(
                 -signal.SIGKILL
@@ -146,80 +170,74 @@ def truth_total(truth: dict[tuple, oracle.Truth]) -> int:
     return sum(one.count for key, one in truth.items() if key[:4] == ("*", None, None, "1m"))
 
 
-Windows = dict[tuple, oracle.Truth]
+def _torture(seed: int, options: argparse.Namespace) -> NoReturn:
+    """Run one seed in a process of its own; its exit status says whether it was exact."""
+
+    def end(_number: int, _frame: object) -> NoReturn:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        sys.exit(2)
+
+    signal.signal(signal.SIGTERM, end)
+    # A terminal's Ctrl-C comes here too; the process that started us says when to end.
+    signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    rng = random.Random(seed)
+    actions = [options.only or rng.choice(ACTIONS) for _ in range(options.actions)]
+    folder = Path(tempfile.mkdtemp(prefix=f"opwatch-torture-seed{seed}-"))
+    failed = False
+    try:
+        with broker(folder) as kafka:
+            result = Run(kafka, seed, folder, options.events).run(actions)
+        print(json.dumps(result), flush=True)
+        failed = not result["exact"]
+    except Exception:
+        failed = True
+        raise
+    finally:
+        shutil.rmtree(folder / "kafka" / "data" if failed else folder, ignore_errors=True)
+        if failed:
+            print(f"the logs are in {folder}", file=sys.stderr)
+    sys.exit(1 if failed else 0)
 
 
-def mistakes(truth: Windows, aggregates: list[dict[str, Any]]) -> list[str]:
-    """Return what differs between the published windows and the truth."""
-    latest: dict[tuple, dict[str, Any]] = {}
-    finals: dict[tuple, set[int]] = {}
-    for one in aggregates:
-        key = (*one["series"].values(), one["window"]["size"], one["window"]["start_ms"])
-        stands = latest.get(key)
-        if stands is None or _version(one) >= _version(stands):
-            latest[key] = one
-        if one["final"]:
-            finals.setdefault(key, set()).add(one["revision"])
-    wrong = [f"{key}: published, but there is none" for key in latest.keys() - truth.keys()]
-    newest_ms = max(key[4] for key in truth)
-    for key, true in truth.items():
-        told = latest.get(key)
-        if told is None:
-            wrong.append(f"{key}: not published, {true.count} operations")
-            continue
-        end_ms = key[4] + oracle.SIZES[key[3]] * 1000
-        must_be_final = end_ms + GRACE_MS < newest_ms - 60_000
-        wrong += [f"{key}: {why}" for why in _differences(true, told)]
-        if must_be_final and not told["final"]:
-            wrong.append(f"{key}: not final")
-        elif must_be_final and not true.late and len(finals[key]) > 1:
-            wrong.append(f"{key}: final too early, at {sorted(finals[key])} of {true.count}")
-    return wrong
-
-
-def _version(one: dict[str, Any]) -> tuple[int, bool]:
-    return one["revision"], one["final"]
-
-
-def _differences(true: oracle.Truth, told: dict[str, Any]) -> list[str]:
-    durations, cache = told["duration_ms"], told["cache"]
-    sum_us = round(durations["sum"] * 1000)
-    got = (told["count"], told["successes"], sum_us, cache["hits"], cache["misses"])
-    want = (true.count, true.successes, true.duration_us, true.hits, true.misses)
-    if got != want:
-        return [f"{got}, not {want}"]
-    ordered = sorted(true.durations)
-    return [
-        f"{name} {durations[name]} of {len(ordered)}"
-        for rank, name in ((0.5, "p50"), (0.9, "p90"), (0.95, "p95"), (0.99, "p99"))
-        if not oracle.percentile_holds(ordered, rank, durations[name])
-    ]
+def _next_exact(running: list[BaseProcess]) -> bool:
+    """Wait until a seed ends, and return whether it was exact."""
+    ended = connection.wait([process.sentinel for process in running])
+    process = next(one for one in running if one.sentinel in ended)
+    process.join()
+    running.remove(process)
+    return process.exitcode == 0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=20, help="how many seeds, from 1 on")
+    parser.add_argument("--jobs", type=int, default=2, help="how many of them at a time")
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--actions", type=int, default=10, help="bad things a seed")
     parser.add_argument("--events", type=int, default=40_000, help="operations a seed")
     parser.add_argument("--only", choices=sorted(set(ACTIONS)), help="one kind of bad thing")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    # Not forked: a child must not inherit the threads' state of Kafka's library.
+    context = multiprocessing.get_context("spawn")
+    running: list[BaseProcess] = []
     exact = 0
-    with tempfile.TemporaryDirectory(prefix="opwatch-torture-") as folder:
+    try:
         for seed in range(options.first, options.first + options.seeds):
-            logs = Path(folder) / str(seed)
-            logs.mkdir()
-            with LocalKafka(logs / "kafka") as kafka:
-                rng = random.Random(seed)
-                actions = [options.only or rng.choice(ACTIONS) for _ in range(options.actions)]
-                result = Run(kafka, seed, logs, options.events).run(actions)
-            exact += result["exact"]
-            print(json.dumps(result), flush=True)
-            if not result["exact"]:
-                kept = Path(tempfile.mkdtemp(prefix=f"opwatch-torture-seed{seed}-"))
-                for log in logs.glob("*.log"):
-                    log.rename(kept / log.name)
-                print(f"the workers' logs are in {kept}", file=sys.stderr)
+            if len(running) == options.jobs:
+                exact += _next_exact(running)
+            process = context.Process(target=_torture, args=(seed, options))
+            process.start()
+            running.append(process)
+        while running:
+            exact += _next_exact(running)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.join()
     print(f"{exact} of {options.seeds} seeds exact")
     return 0 if exact == options.seeds else 1
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+import threading
 import time
 from collections.abc import Iterator
 
@@ -48,6 +49,11 @@ class Workload:
         self._partitions = partitions
         self._rng = random.Random(seed)
         self._count = count
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Publish no more."""
+        self._stopped.set()
 
     def run(self, seconds: float) -> None:
         """Publish everything, in `seconds` about."""
@@ -59,7 +65,8 @@ class Workload:
             share = history[step * len(history) // steps : (step + 1) * len(history) // steps]
             self._publish(share)
             self._producer.flush(30)
-            time.sleep(max(0.0, seconds / steps - (time.monotonic() - began)))
+            if self._stopped.wait(max(0.0, seconds / steps - (time.monotonic() - began))):
+                return
 
     def _publish(self, share: list[tuple[int, dict]]) -> None:
         rng = self._rng
