@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import orjson
 
 from schemas.aggregates import Trend
@@ -118,10 +119,15 @@ def _cache(stats: Stats) -> dict[str, Any]:
 
 def _centroids(means: Floats, weights: Floats | None) -> msgspec.Raw:
     """Return the `tdigest` package's form; float32 means in the digits they have, not float64's."""
-    told = orjson.dumps(means.astype(np.float32), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
+    told = _joined(means.astype(np.float32))
     if weights is None:
         pairs = told.replace(b",", b',"c":1},{"m":') + b',"c":1'
     else:
-        each = zip(told.split(b","), weights.tolist(), strict=True)
-        pairs = b'},{"m":'.join([b'%b,"c":%d' % pair for pair in each])
+        counts = _joined(weights.astype(np.int64))
+        each = zip(told.split(b","), counts.split(b","), strict=True)
+        pairs = b'},{"m":'.join(map(b',"c":'.join, each))
     return msgspec.Raw(b'[{"m":' + pairs + b"}]")
+
+
+def _joined(numbers: npt.NDArray[Any]) -> bytes:
+    return orjson.dumps(numbers, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
