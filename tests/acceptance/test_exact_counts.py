@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.torture import FAILPOINTS, Run, broker
+from stack.kafka import LocalKafka
+from tests.acceptance.torture import FAILPOINTS, Run
+from tests.ports import lasting_port
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
 
@@ -14,7 +16,7 @@ def test_windows_are_exact_under_kills_pauses_joins_failpoints_and_a_broker_rest
 ) -> None:
     actions = ["kill", "stop", *(f"failpoint {place}" for place in FAILPOINTS)]
     actions += ["broker", "term", "join"]
-    with broker(tmp_path) as kafka:
+    with LocalKafka(tmp_path / "kafka", port=lasting_port()) as kafka:
         result = Run(kafka, 11, tmp_path, events=20_000).run(actions)
     assert result["wrong"] == []
     assert result["operations"] == 20_000

@@ -6,7 +6,6 @@ python -m tests.acceptance.torture --seeds 20 --jobs 2
 import argparse
 import json
 import multiprocessing
-import os
 import random
 import shutil
 import signal
@@ -25,11 +24,11 @@ import orjson
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from stack.kafka import LocalKafka
-from stack.net import free_port
 from tests.acceptance import oracle
 from tests.acceptance.cluster import Workers
 from tests.acceptance.comparison import Comparison
 from tests.acceptance.workload import Workload
+from tests.ports import lasting_port
 
 PARTITIONS = 4
 SESSION_S = 6.0
@@ -44,15 +43,6 @@ FAILPOINTS = (
     "windows_before_commit",
 )
 ACTIONS = ("kill", "kill", "term", "stop", "join", "failpoint", "broker")
-
-
-def broker(folder: Path) -> LocalKafka:
-    """Return a broker at a port of its own, which it finds free again when it restarts.
-
-    Not the usual one, which another broker would take meanwhile, nor one that the system gives to
-    clients: their attempts to reach the broker would take it.
-    """
-    return LocalKafka(folder / "kafka", port=free_port(20_000 + os.getpid() % 10_000))
 
 
 class Run:
@@ -185,7 +175,7 @@ def _torture(seed: int, options: argparse.Namespace) -> NoReturn:
     folder = Path(tempfile.mkdtemp(prefix=f"opwatch-torture-seed{seed}-"))
     failed = False
     try:
-        with broker(folder) as kafka:
+        with LocalKafka(folder / "kafka", port=lasting_port()) as kafka:
             result = Run(kafka, seed, folder, options.events).run(actions)
         print(json.dumps(result), flush=True)
         failed = not result["exact"]

@@ -24,7 +24,7 @@ import opwatch_client as opwatch
 from opwatch_client import current
 from schemas.operations import Operation, Operations
 from stack.kafka import LocalKafka
-from stack.net import free_port
+from tests.ports import lasting_port
 
 ROOT = Path(__file__).parents[2]
 PARTITIONS = 3
@@ -229,7 +229,7 @@ def test_script_whose_kafka_is_away_ends_at_once_with_one_line(script):
         with opwatch.operation("a"):
             pass
         """,
-        OPWATCH_KAFKA_BOOTSTRAP=f"127.0.0.1:{free_port(0)}",
+        OPWATCH_KAFKA_BOOTSTRAP=f"127.0.0.1:{lasting_port()}",
     )
 
     assert run.returncode == 0
@@ -296,7 +296,7 @@ class Forwarder:
     """A port that leads to a broker from `open` on, and may lose an answer on the way."""
 
     def __init__(self) -> None:
-        self.port = free_port(0)
+        self.port = lasting_port()
         self._losing = False
 
     def open(self, target: str) -> None:
@@ -343,7 +343,7 @@ class OwnBroker(NamedTuple):
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnBroker]:
     """Return a broker that may be killed; it has a SASL port, and is reached by a forwarder."""
-    port, controller, sasl = free_port(0), free_port(0), free_port(0)
+    port, controller, sasl = lasting_port(), lasting_port(), lasting_port()
     forwarder = Forwarder()
     listeners = f"PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl}"
     settings = {

@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from stack import net, processes
 from stack.kafka import LocalKafka
 from stack.processes import Process
+from tests.ports import lasting_port
 
 ROOT = Path(__file__).parents[2]
 NAMED = ("OPWATCH_KAFKA_BOOTSTRAP", "METRICS_DATABASE_URL")
@@ -149,7 +150,7 @@ def test_without_any_kafka_the_mock_is_used_only_where_it_is_allowed(stack: Asid
 
 
 def test_a_killed_broker_comes_back_with_its_port_and_its_topics(tmp_path: Path):
-    with LocalKafka(tmp_path / "kafka") as broker:
+    with LocalKafka(tmp_path / "kafka", port=lasting_port()) as broker:
         bootstrap = broker.bootstrap
         admin = AdminClient({"bootstrap.servers": bootstrap})
         admin.create_topics([NewTopic("kept", 1, 1)])["kept"].result(30)
