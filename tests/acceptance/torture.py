@@ -35,6 +35,8 @@ SESSION_S = 6.0
 GRACE_MS = 10_000
 #: Workers that publish nothing for so long have published all they ever will.
 QUIET_S = 120.0
+#: A worker that is to die at a failpoint starts, and gets there, within this.
+REACH_S = 15.0
 FAILPOINTS = (
     "ingest_after_letters",
     "ingest_after_partials",
@@ -86,9 +88,10 @@ class Run:
         else:
             place = action.partition(" ")[2] or self.rng.choice(FAILPOINTS)
             place += f":{self.rng.randrange(1, 6)}"
-            self.workers.signal(name, signal.SIGKILL)
-            self.workers._processes[name].wait()
-            self.workers.start(name, failpoint=place)
+            self.workers.restart(name, failpoint=place)
+            reached_until = time.monotonic() + REACH_S
+            while self.workers.is_running(name) and time.monotonic() < reached_until:
+                time.sleep(0.2)
             action = f"failpoint {place}"
         self.done.append(action)
 
