@@ -8,6 +8,9 @@ JOBS ?= 2
 KILLS ?= 200
 TESTS ?=
 
+# Most tests wait for brokers more than they compute: more of them than processors at a time.
+WORKERS ?= 3
+
 # `make lock UPGRADE=` keeps the versions that stand there and only adds what is new.
 UPGRADE ?= --upgrade
 LOCK_OPTIONS := --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
@@ -34,8 +37,9 @@ help: ## list the targets
 demo: $(VENV)/.installed ## a real service measured live, for a minute (FOR=120, DEGRADE=1)
 	@$(PY) -m stack run --allow-mock -- $(PY) -m examples.job_parser.demo
 
-test: $(VENV)/.installed check ## check, then all tests on a real Kafka and PostgreSQL (TESTS=tests/unit)
-	@$(PY) -m stack run -- $(PY) -m pytest --cov --cov-report= $(TESTS)
+test: $(VENV)/.installed check ## check, then all tests on a real Kafka and PostgreSQL (TESTS=tests/unit WORKERS=3)
+	@$(PY) -m stack run -- $(PY) -m pytest --numprocesses $(WORKERS) --maxschedchunk 1 \
+	--cov --cov-report= $(TESTS)
 	@$(PY) -m coverage report
 	@$(if $(TESTS),,$(PY) -m coverage report --include='streams/*,schemas/*' --fail-under=95)
 

@@ -10,6 +10,11 @@ from stack.bringup import Stack
 from stack.errors import StackError
 from stack.processes import Process
 
+# Set by a shell, or by readline in the process that starts pytest-xdist's workers: tables would be
+# as wide as somebody's terminal.
+for name in ("COLUMNS", "LINES"):
+    os.environ.pop(name, None)
+
 
 @pytest.fixture(scope="session")
 def _stack() -> Iterator[Stack]:
