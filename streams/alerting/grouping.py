@@ -74,4 +74,7 @@ class Groups:
         return Place("", now_ms)
 
     def _view(self, channel: str, family: str) -> _View:
-        return self._views.setdefault((channel, family), _View())
+        place = (channel, family)
+        if place not in self._views:
+            self._views[place] = _View()
+        return self._views[place]

@@ -25,7 +25,7 @@ COMMAND = "command/"
 CHANNEL = "channel/"
 
 
-class Claim(msgspec.Struct, array_like=True, frozen=True):
+class Claim(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """An attempt that has begun; until the lease is over nobody else may try."""
 
     generation: str
@@ -34,7 +34,7 @@ class Claim(msgspec.Struct, array_like=True, frozen=True):
     lease_until_ms: int
 
 
-class Delivery(msgspec.Struct, array_like=True):
+class Delivery(msgspec.Struct, array_like=True, gc=False):
     """A message that one channel is owed, or was.
 
     Several with the same `parcel` go in one message. Its head alone carries attempts, claim and
@@ -83,7 +83,7 @@ class Delivery(msgspec.Struct, array_like=True):
         return not self.outcome
 
 
-class Told(msgspec.Struct, array_like=True):
+class Told(msgspec.Struct, array_like=True, gc=False):
     """What a channel was told, or may have been, of one episode at one level."""
 
     channel: str
@@ -100,7 +100,7 @@ class Told(msgspec.Struct, array_like=True):
     """The delivery that tells the resolution; "-" if there is to be none."""
 
 
-class Mark(msgspec.Struct, array_like=True):
+class Mark(msgspec.Struct, array_like=True, gc=False):
     """A cooldown: what this channel was told holds openings of this severity or a lower one."""
 
     channel: str
@@ -110,7 +110,7 @@ class Mark(msgspec.Struct, array_like=True):
     until_ms: int
 
 
-class Hold(msgspec.Struct, array_like=True, frozen=True):
+class Hold(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What is not told now and is decided again."""
 
     event: Event
@@ -124,7 +124,7 @@ class Hold(msgspec.Struct, array_like=True, frozen=True):
     """The row of the silence or of the alert that holds it."""
 
 
-class Decision(msgspec.Struct, array_like=True, frozen=True):
+class Decision(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A record for `notifications` that is not known to be published."""
 
     id: str
@@ -136,7 +136,7 @@ class Decision(msgspec.Struct, array_like=True, frozen=True):
     """Of a delivery that was given up: its dead letter."""
 
 
-class Silenced(msgspec.Struct, array_like=True):
+class Silenced(msgspec.Struct, array_like=True, gc=False):
     """A silence: the command that asked for it, and until when it stands."""
 
     command: bytes
@@ -147,14 +147,14 @@ class Silenced(msgspec.Struct, array_like=True):
     ended_by: str = ""
 
 
-class Circuit(msgspec.Struct, array_like=True):
+class Circuit(msgspec.Struct, array_like=True, gc=False):
     """A channel's failures in a row, and until when it is left alone."""
 
     failures: int = 0
     open_until_ms: int = 0
 
 
-class Row(msgspec.Struct, array_like=True):
+class Row(msgspec.Struct, array_like=True, gc=False):
     """An alert, a silence, a command or a channel."""
 
     version: int = 0
@@ -192,10 +192,13 @@ class Row(msgspec.Struct, array_like=True):
 
     def delivery(self, delivery_id: str) -> Delivery | None:
         """Return a delivery by its id."""
-        return next((one for one in self.deliveries if one.id == delivery_id), None)
+        for one in self.deliveries:
+            if one.id == delivery_id:
+                return one
+        return None
 
 
-class _Head(msgspec.Struct, array_like=True):
+class _Head(msgspec.Struct, array_like=True, gc=False):
     version: int
 
 

@@ -43,16 +43,16 @@ class Table:
         self._held_by: dict[str, set[str]] = {}
         self._of_delivery: dict[str, str] = {}
         self._breaches: dict[str, tuple[str, Breach]] = {}
-        self._dirty: dict[str, None] = {}
         self._published: dict[str, None] = {}
         self._traces: dict[str, _Trace] = {}
         self._wakes: list[tuple[int, str]] = []
         self._woken: dict[str, int] = {}
         self._heads: dict[str, Member] = {}
         self._unsaid: dict[str, None] = {}
+        self._changed: dict[str, None] = {}
+        """Rows that changed with the present input."""
         self._noted: dict[str, bytes | None] = {}
-        """Rows that changed since they were packed, as they were before the present input."""
-        self._unnoted: dict[str, None] = {}
+        """What to write: rows as the inputs before left them, last changed last; None to delete."""
         self._dropped: dict[str, int] = {}
         """Versions of rows that were deleted, until that is written: what comes after is higher."""
         self._recover()
@@ -130,8 +130,7 @@ class Table:
     def settle(self, row: Row) -> None:
         """Note that a row has changed: it is to be written, and what is derived follows."""
         row.version += 1
-        self._dirty.pop(row.key, None)  # last changed, last written
-        self._dirty[row.key] = self._unnoted[row.key] = None
+        self._change(row.key)
         needed = {one.text for one in row.deliveries if one.outcome in ("", "gave_up")}
         needed.add(row.newest)
         row.texts = {name: raw for name, raw in row.texts.items() if name in needed}
@@ -155,21 +154,20 @@ class Table:
         self.rows.pop(row.key)
         self._dropped[row.key] = row.version
         self._breaches.pop(row.key, None)
-        self._dirty.pop(row.key, None)
-        self._dirty[row.key] = self._unnoted[row.key] = None
+        self._change(row.key)
 
     def note(self) -> None:
         """Note the rows as they are now that an input is decided upon."""
-        for key in self._unnoted:
+        for key in self._changed:
+            self._noted.pop(key, None)  # last changed, last written
             self._noted[key] = pack_row(self.rows[key]) if key in self.rows else None
-        self._unnoted.clear()
+        self._changed.clear()
 
     def rebuilt(self) -> "Table":
         """Return the rows as they were noted last, in a table that writes what this one was to."""
         packed = {key.decode(): value for key, value in self._packed.items()} | self._noted
         table = Table({key.encode(): value for key, value in packed.items() if value is not None})
         table._packed = self._packed
-        table._dirty = dict.fromkeys([*self._noted, *table._dirty])
         table._noted, table._published = self._noted, self._published
         table._dropped = self._dropped
         return table
@@ -189,24 +187,18 @@ class Table:
     def take_changes(self, *, published: bool) -> list[tuple[bytes, bytes | None]]:
         """Return what to write, None to delete."""
         if published:
-            for key in self._published:
-                if key in self.rows and key not in self._dirty:
-                    self.rows[key].version += 1
-                    self._dirty[key] = None
-        changes: list[tuple[bytes, bytes | None]] = []
-        for key in self._dirty:
-            self._published.pop(key, None)
-            row = self.rows.get(key)
-            if row is None:
-                self._packed.pop(key.encode(), None)
-                changes.append((key.encode(), None))
+            for row in (self.rows[key] for key in self._published if key in self.rows):
+                row.version += 1
+                self._noted[row.key] = pack_row(row)
+            self._published.clear()
+        changes = [(key.encode(), value) for key, value in self._noted.items()]
+        for key, value in changes:
+            if value is None:
+                self._packed.pop(key, None)
             else:
-                value = self._packed[key.encode()] = pack_row(row)
-                changes.append((key.encode(), value))
-        self._dirty.clear()
-        self._dropped.clear()
+                self._packed[key] = value
         self._noted.clear()
-        self._unnoted.clear()
+        self._dropped.clear()
         return changes
 
     def unpublished(self) -> Iterator[tuple[str, Decision]]:
@@ -226,6 +218,10 @@ class Table:
         if not row.decisions:
             self._unsaid.pop(key, None)
             self.wake(row)
+
+    def _change(self, key: str) -> None:
+        self._changed.pop(key, None)
+        self._changed[key] = None
 
     # ------------------------------------------------------------------ views
 

@@ -3,6 +3,7 @@
 import unicodedata
 import urllib.parse
 from datetime import UTC, datetime
+from functools import lru_cache
 
 ELLIPSIS = "…"
 MAX_URL = 2000
@@ -34,6 +35,7 @@ def _breaks(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
+@lru_cache
 def moment(at_ms: int) -> str:
     """Return `2026-11-23 15:13:14 UTC`."""
     return f"{_utc(at_ms):%Y-%m-%d %H:%M:%S} UTC"
