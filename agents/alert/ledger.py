@@ -7,6 +7,7 @@ wait share one, so that ten thousand breaches need a few.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
@@ -107,13 +108,17 @@ class Ledger:
         self._alerting.published(decided)
 
     def _records(self, decided: Iterable[Publication]) -> Iterator[Outgoing]:
+        topic = self._settings.topic(NOTIFICATIONS)
+        reasons = Counter[str]()
         for one in decided:
-            yield Outgoing(self._settings.topic(NOTIFICATIONS), 0, one.key, one.value)
+            yield Outgoing(topic, 0, one.key, one.value)
             said = _read(one.value)
-            metrics.decisions.labels(said.reason).inc()
+            reasons[said.reason] += 1
             if one.letter:
                 metrics.given_up.labels(said.channel).inc()
                 yield self._letter(said, one.letter)
+        for reason, count in reasons.items():
+            metrics.decisions.labels(reason).inc(count)
 
     def _letter(self, said: "_Said", breach: bytes) -> Outgoing:
         """Return the dead letter of a message that was given up."""

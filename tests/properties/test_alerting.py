@@ -251,6 +251,8 @@ def test_every_record_ends_in_a_decision_with_a_reason_and_a_sentence(seed):
         assert one.reason
         assert one.sentence.endswith((".", ")")), one.sentence
     assert len({one.id for one in said}) == len(said)
+    as_the_schema_writes = [one.model_dump_json().encode() for one in said]
+    assert as_the_schema_writes == list(world.decisions.values())
 
 
 @settings(max_examples=40)
