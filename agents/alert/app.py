@@ -103,6 +103,7 @@ class Alert:
                 f"the channel {name} cannot be used: {why}"
                 for name, why in self._receivers.channels.missing.items()
             ),
+            *(self._duty.remarks() if self._duty is not None else ()),
         ]
 
     async def _stop(self) -> None:

@@ -17,7 +17,7 @@ from agents.settings import Settings
 from agents.table import Rows
 from streams.alerting.alerting import Alerting
 from streams.alerting.given import Given, Tick
-from streams.alerting.rows import CHANNEL, unpack_row
+from streams.alerting.routing import why_gone
 
 log = structlog.get_logger()
 
@@ -98,12 +98,13 @@ class Duty:
         owed = self._alerting.owed
         for name in self._deliveries:
             metrics.owed.labels(name).set(owed.get(name, 0))
-            packed = self._rows.get((CHANNEL + name).encode())
-            circuit = unpack_row(packed).circuit if packed is not None else None
-            dead = circuit is not None and circuit.open_until_ms > 0
-            if circuit is not None and dead != (name in self._dead):
+            circuit = self._alerting.circuit(name)
+            dead = circuit.gone or circuit.open_until_ms > 0
+            if dead != (name in self._dead):
                 self._dead ^= {name}
-                if dead:
+                if circuit.gone:
+                    log.error("a channel is disabled", channel=name, why=why_gone(name))
+                elif dead:
                     log.error(
                         "a channel seems dead: asked once in a while",
                         channel=name,
@@ -112,6 +113,10 @@ class Duty:
                 else:
                     log.info("a channel answers again", channel=name)
             metrics.circuit_open.labels(name).set(dead)
+
+    def remarks(self) -> list[str]:
+        """Return what an operator should know of the channels."""
+        return [why_gone(name) for name in self._deliveries if self._alerting.circuit(name).gone]
 
     # ------------------------------------------------------------------ tasks
 

@@ -12,6 +12,8 @@ from agents.cli.alerts import AsJson
 from agents.cli.running import NO, Sentence, console, run, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from schemas.breaches import Breach
     from schemas.channels import Channel
     from schemas.rule_file import RuleFile
@@ -35,7 +37,8 @@ Name = Annotated[str, typer.Argument(metavar="CHANNEL", help="As the rule file n
 def list_(*, as_json: AsJson = False) -> None:
     """List the channels of OPWATCH_RULE_FILE: type, severities, and what is missing to use one.
 
-    Secrets are looked for in this command's environment: the alert worker may have others.
+    Secrets are looked for in this command's environment: the alert worker may have others. Whether
+    a webhook answered 410 Gone, and so is sent nothing, is read from Kafka.
 
     Examples:
       opwatch channels list
@@ -51,11 +54,28 @@ def list_(*, as_json: AsJson = False) -> None:
     missing = missing_secrets(channels)
     if not channels:
         raise Sentence("the rule file has no channel: docs/alerting.md says how to add one.", NO)
+    gone = _gone(channels)
     if not as_json:
-        console().print(channels_view.table(channels, missing))
+        console().print(channels_view.table(channels, missing, gone))
+        for one in channels:
+            if one.name in gone:
+                typer.echo(gone[one.name])
         return
     for one in channels:
-        typer.echo(json.dumps(channels_view.fields(one, missing.get(one.name))))
+        typer.echo(json.dumps(channels_view.fields(one, missing.get(one.name), gone.get(one.name))))
+
+
+def _gone(channels: "Sequence[Channel]") -> dict[str, str]:
+    """Return why nothing is sent to webhooks that asked for that; without Kafka nobody knows."""
+    from agents.cli import decisions
+
+    if not any(one.type == "webhook" for one in channels):
+        return {}
+    try:
+        return run(decisions.gone(settings()))
+    except Sentence as why:
+        typer.echo(f"opwatch: whether a webhook answered 410 Gone is not known: {why}", err=True)
+        return {}
 
 
 @app.command("test")

@@ -1,6 +1,7 @@
 """Read `breaches`, `commands` and `notifications` as they stand now."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -13,12 +14,15 @@ from schemas.breaches import Breach
 from schemas.commands import CommandRecord
 from schemas.notifications import Notification
 from schemas.topics import BREACHES, COMMANDS, NOTIFICATIONS, Topic
+from streams.stories.gone import gone_channels
 from streams.stories.log import Log
 from streams.stories.prefix import Unfound, find
 
 Model = TypeVar("Model", bound=BaseModel)
 #: An attempt at a message that several alerts share is said of one of them only.
 _SHARED = b'"reason":"retry"'
+#: Most decisions are neither, and take as long to parse.
+_SENT_OR_NOT = re.compile(rb'"reason":"(sent|gave_up)"')
 
 
 async def read(settings: Settings, *, prefix: str = "") -> Log:
@@ -50,6 +54,18 @@ async def read(settings: Settings, *, prefix: str = "") -> Log:
         _each(settings, NOTIFICATIONS, decision),
     )
     return log
+
+
+async def gone(settings: Settings) -> dict[str, str]:
+    """Return why nothing is sent to each channel that asked for that."""
+    decisions: list[Notification] = []
+
+    def decision(record: Any) -> None:
+        if _SENT_OR_NOT.search(record.value) and (one := _parsed(Notification, record)):
+            decisions.append(one)
+
+    await _each(settings, NOTIFICATIONS, decision)
+    return gone_channels(decisions)
 
 
 def fingerprint(log: Log, prefix: str) -> str:

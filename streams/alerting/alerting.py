@@ -15,6 +15,7 @@ from typing import NamedTuple
 from schemas.notifications import Cause
 from streams.alerting.commanding import take_command
 from streams.alerting.delivering import claim, given_up_unasked, take_answer
+from streams.alerting.freeing import free
 from streams.alerting.given import (
     AnswerGiven,
     BreachGiven,
@@ -26,8 +27,7 @@ from streams.alerting.given import (
 )
 from streams.alerting.lifecycle import take_breach
 from streams.alerting.limits import LEASE_MS, PACE_MS
-from streams.alerting.routing import UNUSABLE, refusal
-from streams.alerting.rows import Hold, Row
+from streams.alerting.rows import Circuit
 from streams.alerting.table import Table
 from streams.alerting.ticking import prune, tick
 from streams.alerting.turn import Turn
@@ -68,18 +68,8 @@ class Alerting:
     def use(self, channels: Channels) -> None:
         """Let other channels be in force from now on; who could not be told is decided again."""
         self._channels = channels
-        for row in list(self._table.rows.values()):
-            if any(hold.reason in UNUSABLE and hold.until_ms is None for hold in row.holds):
-                row.holds = [self._freed(row, hold) for hold in row.holds]
-                self._table.settle(row)
+        free(self._table, channels)
         self._table.note()
-
-    def _freed(self, row: Row, hold: Hold) -> Hold:
-        """Return the hold, due at once if it holds a channel that can be told now."""
-        severity = self._table.newest(row).severity
-        if hold.reason not in UNUSABLE or refusal(self._channels, hold.channel, severity):
-            return hold
-        return Hold(hold.event, hold.channel, hold.level, hold.reason, 0)
 
     def take(self, given: Given, now_ms: int) -> int:
         """Decide upon an input; return how many decisions that made.
@@ -150,6 +140,10 @@ class Alerting:
         last_ms = self._claimed_ms.get(channel)
         paced_ms = last_ms + pace_ms if last_ms is not None else 0
         return max(paced_ms, self._table.circuit(channel).open_until_ms)
+
+    def circuit(self, channel: str) -> Circuit:
+        """Return a channel's failures, and whether it asked to be sent nothing more."""
+        return self._table.circuit(channel)
 
     # ------------------------------------------------------------------ giving out
 

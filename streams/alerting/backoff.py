@@ -24,4 +24,5 @@ def failed(circuit: Circuit, now_ms: int) -> Circuit:
     """Return the circuit after one more failure: it opens at the limit, and after each probe."""
     failures = circuit.failures + 1
     opens = failures >= limits.CIRCUIT_FAILURES
-    return Circuit(failures, now_ms + limits.CIRCUIT_OPEN_MS if opens else circuit.open_until_ms)
+    open_until_ms = now_ms + limits.CIRCUIT_OPEN_MS if opens else circuit.open_until_ms
+    return Circuit(failures, open_until_ms, circuit.gone)

@@ -2,11 +2,13 @@
 
 from streams.alerting import limits
 from streams.alerting.backoff import backoff_ms, failed
+from streams.alerting.freeing import free
 from streams.alerting.given import AnswerGiven, Parcel, Rejected, Retry, Sent
 from streams.alerting.giving_up import give_up
 from streams.alerting.messages import message_of
 from streams.alerting.owing import OPENINGS, set_mark
 from streams.alerting.resolving import acknowledge, succeed
+from streams.alerting.routing import why_gone
 from streams.alerting.rows import Circuit, Claim, Delivery, Row
 from streams.alerting.turn import Turn, moment
 
@@ -37,10 +39,16 @@ def claim(turn: Turn, parcel: str, generation: str, lease_ms: int) -> Parcel:
 
 
 def given_up_unasked(turn: Turn, parcel: str) -> bool:
-    """Give up what tells a channel more that was disabled since; an end it is still told."""
+    """Give up what tells a channel more that was disabled since; an end it is still told.
+
+    One that asked to be sent nothing more is told nothing, but tests.
+    """
     found = turn.table.head_of(parcel)
     assert found is not None
     head = found[1]
+    if turn.table.circuit(head.channel).gone and head.event != "test":
+        give_up(turn, parcel, why_gone(head.channel), head.answer)
+        return True
     channel = turn.channels.by_name.get(head.channel)
     heard = head.event == "resolved" and (head.ambiguous or not head.opening_untold)
     if channel is None or channel.enabled or heard:
@@ -62,14 +70,20 @@ def take_answer(turn: Turn, given: AnswerGiven) -> None:
         return
     match answer:
         case Sent():
-            if turn.table.circuit(head.channel).failures:
+            before = turn.table.circuit(head.channel)
+            if before != Circuit():
                 turn.table.set_circuit(head.channel, Circuit())
             sent(turn, parcel.id, answer.answer)
+            if before.gone:
+                free(turn.table, turn.channels)
         case Retry():
             circuit = failed(turn.table.circuit(head.channel), turn.now_ms)
             turn.table.set_circuit(head.channel, circuit)
             wait_ms = backoff_ms(head.attempts, given.jitter, answer.after_ms)
             retry(turn, row, head, answer, wait_ms)
+        case Rejected(gone=True):
+            turn.table.set_circuit(head.channel, Circuit(gone=True))
+            give_up(turn, parcel.id, why_gone(head.channel), answer.answer)
         case Rejected():
             give_up(turn, parcel.id, f"{head.channel} refused it for good.", answer.answer)
 

@@ -56,6 +56,8 @@ class Rejected:
     """It will never get through as it is."""
 
     answer: str = ""
+    gone: bool = False
+    """Whether the receiver asks to be sent nothing more at all."""
 
 
 @dataclass(frozen=True, kw_only=True)

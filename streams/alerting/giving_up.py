@@ -91,7 +91,8 @@ def tell_of_both(
 ) -> None:
     """Tell a channel, of an episode that is over, that it opened and resolved."""
     breach = turn.table.text(row, text)
-    refused = refusal(turn.channels, channel, breach.severity)
+    gone = turn.table.circuit(channel).gone
+    refused = refusal(turn.channels, channel, breach.severity, gone=gone)
     if refused is not None:
         turn.say(row, refused.reason, refused.sentence, channel=channel, event="resolved")
         return

@@ -11,7 +11,7 @@ RANK: dict[Severity, int] = {severity: rank for rank, severity in enumerate(SEVE
 
 
 UNUSABLE: tuple[Reason, ...] = ("unknown_channel", "channel_disabled", "undeliverable")
-"""Refusals that another rule file may end: decided again once one does."""
+"""Refusals that another rule file, or a test that gets through, may end: then decided again."""
 
 
 class Refusal(NamedTuple):
@@ -23,8 +23,15 @@ class Refusal(NamedTuple):
     """Who is told instead."""
 
 
-def refusal(channels: Channels, name: str, severity: Severity) -> Refusal | None:
-    """Return why a channel is not told of a severity, None if it is."""
+def refusal(channels: Channels, name: str, severity: Severity, *, gone: bool) -> Refusal | None:
+    """Return why a channel is not told of a severity, None if it is.
+
+    Args:
+        channels: the rule file's.
+        name: the channel's.
+        severity: the breach's.
+        gone: whether it asked to be sent nothing more.
+    """
     channel = channels.by_name.get(name)
     if channel is None:
         return Refusal("unknown_channel", f"There is no channel {name} in the rule file.")
@@ -36,4 +43,14 @@ def refusal(channels: Channels, name: str, severity: Severity) -> Refusal | None
     if name in channels.missing:
         why = channels.missing[name]
         return Refusal("undeliverable", f"Undeliverable to {name}: {why}", channel.fallback)
+    if gone:
+        return Refusal("undeliverable", f"Undeliverable: {why_gone(name)}", channel.fallback)
     return None
+
+
+def why_gone(name: str) -> str:
+    """Return why nothing is sent to a channel that asked for that, and what ends it."""
+    return (
+        f"{name} answered 410 Gone, so nothing more is sent there;"
+        f" `opwatch channels test {name}` enables it again if it takes the test."
+    )

@@ -152,6 +152,8 @@ class Circuit(msgspec.Struct, array_like=True, gc=False):
 
     failures: int = 0
     open_until_ms: int = 0
+    gone: bool = False
+    """Whether it asked to be sent nothing more: left alone until a test gets through."""
 
 
 class Row(msgspec.Struct, array_like=True, gc=False):

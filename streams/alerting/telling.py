@@ -75,7 +75,8 @@ def tell_one(
         channel: who.
         asked: channels that could not be reached before.
     """
-    refused = refusal(turn.channels, channel, breach.severity)
+    gone = turn.table.circuit(channel).gone
+    refused = refusal(turn.channels, channel, breach.severity, gone=gone)
     if refused is not None:
         turn.say(row, refused.reason, refused.sentence, channel=channel, event=event)
         if refused.fallback and refused.fallback not in (*asked, channel):

@@ -35,6 +35,7 @@ class Case:
     after_ms: int | None = None
     ambiguous: bool = False
     only: tuple[str, ...] = HTTP
+    gone: bool = False
 
 
 def status(code: int, body: bytes = b"", **headers: str) -> Status:
@@ -68,7 +69,7 @@ CASES = [
     Case(status(403), Rejected, "403"),
     Case(status(404), Rejected, "404"),
     Case(status(410), Rejected, "410", only=("slack", "pagerduty", "sms")),
-    Case(status(410), Rejected, "410", only=("webhook",)),
+    Case(status(410), Rejected, "410", only=("webhook",), gone=True),
     Case(redirect("https://elsewhere.example/"), Rejected, "307: redirects are not followed"),
     Case(redirect("https://elsewhere.example/", 301), Rejected, "redirects are not followed"),
     Case(redirect("https://elsewhere.example/", 303), Rejected, "redirects are not followed"),
@@ -129,6 +130,7 @@ async def test_what_a_vendor_says_is_read_as_it_is_meant(kind: str, case: Case, 
     assert len(answer.answer) <= 400
     assert getattr(answer, "after_ms", None) == case.after_ms
     assert getattr(answer, "ambiguous", False) is case.ambiguous
+    assert getattr(answer, "gone", False) is case.gone
     assert len(to.http[kind].arrived) == 1
 
 

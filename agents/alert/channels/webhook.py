@@ -7,9 +7,13 @@ from agents.alert.channels.sender import Answer
 from agents.alert.credentials import WebhookAccess
 from agents.alert.outside import Heard
 from schemas.channels import Webhook
-from streams.alerting.given import Sent
+from streams.alerting.given import Rejected, Sent
 from streams.messages import webhook
 from streams.messages.message import Message
+
+#: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md: the
+#: server wants no more messages, and the sender should disable the endpoint.
+GONE = 410
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,4 +43,6 @@ def judge(post: Post, heard: Heard) -> Answer:
     """Answer what the endpoint means: only 2xx is success, and its status alone says so."""
     if 200 <= heard.status < 300:
         return Sent(answer=post.told(heard))
+    if heard.status == GONE:
+        return Rejected(answer=post.told(heard), gone=True)
     return post.by_status(heard)

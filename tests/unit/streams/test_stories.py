@@ -2,7 +2,9 @@
 
 import pytest
 
+from streams.alerting.routing import why_gone
 from streams.stories.answer import Answer
+from streams.stories.gone import gone_channels
 from streams.stories.prefix import Unfound, find
 from streams.stories.standing import silences, standing, standings
 from streams.stories.story import Given, story
@@ -389,3 +391,15 @@ def test_a_prefix_finds_as_git_does():
             found(prefix)
     with pytest.raises(Unfound, match="'abcdx' could be abcdx1, abcdx2: write more"):
         find("abcdx", ["abcdx1", "abcdx2"], "alert", "x")
+
+
+def test_a_channel_is_gone_from_its_410_until_it_takes_a_message():
+    records = Records()
+    of_nobody = records.decision("no_channel")
+    refused = records.decision("gave_up", "hook", sentence="hook refused it for good.")
+    gone = records.decision("gave_up", "hook", sentence=f"{why_gone('hook')} Given up.")
+    other = records.decision("sent", "slack")
+    taken = records.decision("sent", "hook")
+    assert gone_channels([of_nobody, refused]) == {}
+    assert gone_channels([gone, other]) == {"hook": why_gone("hook")}
+    assert gone_channels([gone, refused, taken]) == {}
