@@ -11,6 +11,7 @@ from schemas.breaches import Breach
 from schemas.commands import CommandRecord
 from schemas.dead_letters import DeadLetter, to_headers
 from schemas.notifications import Notification
+from streams.alerting.routing import why_gone
 from tests.integration.command_line import Cli
 from tests.unit.messages.samples import breach, resolved
 
@@ -243,6 +244,25 @@ def test_a_test_message_is_followed_to_what_the_receiver_said(cli: Cli, role: Ro
         "",
         "opwatch: The sentence of gave_up. The receiver said: 404 no_service\n",
     )
+
+
+def test_a_webhook_that_answered_410_is_listed_as_gone(cli: Cli, role: Role):
+    rules = cli.folder / "rules.yaml"
+    rules.write_text("version: 1\nchannels:\n  - {name: hook, type: webhook}\n")
+    list_ = ("channels", "list", "--json")
+    alone = cli(*list_, OPWATCH_RULE_FILE=str(rules), OPWATCH_KAFKA_BOOTSTRAP="127.0.0.1:1")
+    assert json.loads(alone.stdout)["gone"] is None
+    assert "whether a webhook answered 410 Gone is not known" in alone.stderr
+    role.decides("gave_up", "hook", sentence=f"{why_gone('hook')} Given up after 1 attempts.")
+
+    gone = json.loads(cli(*list_, OPWATCH_RULE_FILE=str(rules)).stdout)
+    assert gone["gone"] == why_gone("hook")
+    shown = cli("channels", "list", OPWATCH_RULE_FILE=str(rules)).stdout
+    assert " 410 Gone " in shown
+    assert why_gone("hook") in shown
+
+    role.decides("sent", "hook", event="test")
+    assert json.loads(cli(*list_, OPWATCH_RULE_FILE=str(rules)).stdout)["gone"] is None
 
 
 def test_a_message_that_was_given_up_is_redriven_by_a_command(cli: Cli, role: Role):
