@@ -113,6 +113,17 @@ def missing_secrets(channels: Iterable[Channel], secrets: Secrets | None = None)
     return missing
 
 
+def variables(channels: Iterable[Channel]) -> set[str]:
+    """Return the variables that channels name, and those that may name a file instead."""
+    named = {
+        getattr(channel, field)
+        for channel in channels
+        for field in type(channel).model_fields
+        if field.endswith("_env")
+    }
+    return {variable for name in named if name for variable in (name, f"{name}_FILE")}
+
+
 def check(channel: Channel, secrets: Secrets) -> None:
     """Do nothing if the channel has what it needs.
 

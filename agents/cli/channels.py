@@ -9,7 +9,7 @@ import typer
 
 from agents.cli.ack import By
 from agents.cli.alerts import AsJson
-from agents.cli.running import NO, Sentence, console, run, settings
+from agents.cli.running import NO, UNREACHABLE, Sentence, console, run, settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +74,9 @@ def _gone(channels: "Sequence[Channel]") -> dict[str, str]:
     try:
         return run(decisions.gone(settings()))
     except Sentence as why:
-        typer.echo(f"opwatch: whether a webhook answered 410 Gone is not known: {why}", err=True)
+        if why.code == UNREACHABLE:  # else there is no such topic, and nobody was ever told
+            told = "whether a webhook answered 410 Gone is not known"
+            typer.echo(f"opwatch: {told}: {why}", err=True)
         return {}
 
 

@@ -41,7 +41,7 @@ def check() -> None:
     from agents.cli.settings_view import source_of, unknown_variables
     from agents.settings import Settings, mistakes
 
-    for name, meant in unknown_variables():
+    for name, meant in unknown_variables(secrets=_secrets()):
         hint = f"; did you mean {meant}?" if meant else ""
         typer.echo(f"opwatch: {name} is no setting and has no effect{hint}", err=True)
     try:
@@ -55,6 +55,16 @@ def check() -> None:
     rules = loaded(Path(chosen.rule_file))
     typer.echo(f"\n{summed_up(rules)}")
     _warn_of_channels(rules.rules)
+
+
+def _secrets() -> set[str]:
+    """Return the variables that the rule file's channels name; none if it is wrong."""
+    from agents.alert.credentials import variables
+
+    try:
+        return variables(loaded(None).rules.channels)
+    except Sentence:  # said once the settings are
+        return set()
 
 
 def _warn_of_channels(rules: "RuleFile") -> None:

@@ -1,7 +1,7 @@
 """Say of each setting which variable it is, where its value comes from, and what it is for."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -43,12 +43,20 @@ def source_of(
 
 
 def unknown_variables(
-    environment: Mapping[str, str] = os.environ, dotenv: str = DOTENV
+    environment: Mapping[str, str] = os.environ,
+    dotenv: str = DOTENV,
+    secrets: Collection[str] = (),
 ) -> list[tuple[str, str | None]]:
-    """Return our variables that are no setting, each with the setting that may be meant."""
+    """Return our variables that are no setting, each with the setting that may be meant.
+
+    Args:
+        environment: the process's.
+        dotenv: the path of a file with more.
+        secrets: variables that channels name: no settings, and none the less of use.
+    """
     known = [variable(field) for field in Settings.model_fields]
     given = sorted(_upper(environment) | _upper(dotenv_values(dotenv)))
-    unknown = [name for name in given if name.startswith(PREFIX) and name not in known]
+    unknown = [name for name in given if name.startswith(PREFIX) and name not in (*known, *secrets)]
     return [(name, next(iter(get_close_matches(name, known, 1, 0.7)), None)) for name in unknown]
 
 

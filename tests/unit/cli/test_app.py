@@ -169,6 +169,17 @@ def test_settings_are_shown_with_their_source_and_without_secrets(tmp_path: Path
     assert "OPWATCH_PARTITION is no setting and has no effect; did you mean" in answer.stderr
 
 
+def test_a_variable_that_a_channel_names_is_not_called_useless(tmp_path: Path):
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("version: 1\nchannels: [{name: hook, type: webhook, secret_env: OPWATCH_S}]\n")
+    given = {"OPWATCH_WEBHOOK_URL": "https://example.com/hook", "OPWATCH_S_FILE": "/none"}
+    check = ("config", "check")
+    answer = opwatch(*check, folder=tmp_path, OPWATCH_RULE_FILE=str(rules), **given)
+    assert "no setting" not in answer.stderr
+    without = opwatch(*check, folder=tmp_path, **given)
+    assert without.stderr.count("is no setting and has no effect") == 2
+
+
 def test_a_channel_without_its_secret_is_a_warning_and_no_failure(tmp_path: Path):
     secret = "https://hooks.slack.com/services/T0/B0/a-long-secret-token"
     answer = opwatch(
