@@ -123,7 +123,7 @@ def outcome(one: Telling) -> str:
         said += f"; it said {one.answer}" if one.answer else ""
     else:
         said = f"{short(one)}: {one.sentence}"
-        said += f" It said {one.answer}." if one.answer else ""
+        said += f" It said: {one.answer}" if one.answer else ""
     if one.resolved_ms is not None and one.event != "resolved":
         said += f"; told that it is over at {moment(one.resolved_ms)}"
     return said

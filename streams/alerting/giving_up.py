@@ -52,7 +52,7 @@ def _give_up_one(
     turn.say(
         row,
         "gave_up",
-        f"{why} Given up after {attempts} attempts.",
+        f"{why} {_given_up(attempts)}",
         delivery=delivery,
         attempt=attempts,
         answer=answer or None,
@@ -61,6 +61,12 @@ def _give_up_one(
     succeed(turn, row, delivery, through=None if delivery.ambiguous else False)
     if opens or delivery.event == "severity_raised":
         _fall_back(turn, row, delivery)
+
+
+def _given_up(attempts: int) -> str:
+    if not attempts:
+        return "Given up without an attempt."
+    return f"Given up after {attempts} attempt{'s' if attempts > 1 else ''}."
 
 
 def _fall_back(turn: Turn, row: Row, delivery: Delivery) -> None:

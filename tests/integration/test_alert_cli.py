@@ -253,7 +253,7 @@ def test_a_webhook_that_answered_410_is_listed_as_gone(cli: Cli, role: Role):
     alone = cli(*list_, OPWATCH_RULE_FILE=str(rules), OPWATCH_KAFKA_BOOTSTRAP="127.0.0.1:1")
     assert json.loads(alone.stdout)["gone"] is None
     assert "whether a webhook answered 410 Gone is not known" in alone.stderr
-    role.decides("gave_up", "hook", sentence=f"{why_gone('hook')} Given up after 1 attempts.")
+    role.decides("gave_up", "hook", sentence=f"{why_gone('hook')} Given up after 1 attempt.")
 
     gone = json.loads(cli(*list_, OPWATCH_RULE_FILE=str(rules)).stdout)
     assert gone["gone"] == why_gone("hook")

@@ -128,6 +128,9 @@ def test_what_waited_for_a_channel_that_is_gone_is_given_up_with_a_letter(world)
     world.write()
     assert world.reasons("slack").count("gave_up") == 3
     assert world.reasons("slack").count("attempted") == 1
+    gave_up = [one.sentence for one in world.said() if one.reason == "gave_up"]
+    assert gave_up[0].endswith("Given up after 1 attempt.")
+    assert gave_up[1].endswith("Given up without an attempt.")
 
 
 def test_a_channel_stays_gone_over_a_crash_another_rule_file_and_a_failed_test(world):
