@@ -106,7 +106,7 @@ class Alerting:
 
     def next_claim_ms(self, channel: str) -> int | None:
         """Return when `claim` has something for the channel, None if nothing is owed to it."""
-        queue = self._table.queues.get(channel)
+        queue = self._table.parcels.queues.get(channel)
         due_ms = queue.next_ms() if queue is not None else None
         return None if due_ms is None else max(due_ms, self._free_ms(channel))
 
@@ -117,13 +117,13 @@ class Alerting:
         may be open for a channel. The request must not begin before the changes are written,
         and must end before the lease.
         """
-        queue = self._table.queues.get(channel)
+        queue = self._table.parcels.queues.get(channel)
         if queue is None or now_ms < self._free_ms(channel):
             return None
         parcel = queue.first(now_ms)
         if parcel is None:
             return None
-        parcel = self._table.before(parcel, now_ms)
+        parcel = self._table.parcels.before(parcel, now_ms)
         self._claimed_ms[channel] = now_ms
         cause = Cause(kind="delivery")
         turn = Turn(table=self._table, channels=self._channels, now_ms=now_ms, cause=cause)
@@ -168,7 +168,7 @@ class Alerting:
     @property
     def owed(self) -> dict[str, int]:
         """How many messages each channel is owed, without those in flight."""
-        return {channel: len(queue) for channel, queue in self._table.queues.items()}
+        return {channel: len(queue) for channel, queue in self._table.parcels.queues.items()}
 
 
 def _take_breach(turn: Turn, given: BreachGiven) -> None:

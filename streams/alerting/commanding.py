@@ -53,7 +53,7 @@ def _row_of(turn: Turn, command: Command) -> Row:
         case EndSilence():
             found = rows.get(SILENCE + command.silence)
         case Redrive():
-            found = turn.table.of_delivery(command.delivery)
+            found = turn.table.parcels.row_of(command.delivery)
     if found is not None:
         return found
     key = COMMAND + command.id

@@ -15,13 +15,13 @@ from streams.alerting.turn import Turn, moment
 
 def claim(turn: Turn, parcel: str, generation: str, lease_ms: int) -> Parcel:
     """Begin an attempt to send a message."""
-    found = turn.table.head_of(parcel)
+    found = turn.table.parcels.head_of(parcel)
     assert found is not None
     row, head = found
     head.attempts += 1
     lease_until_ms = turn.now_ms + lease_ms
     head.claim = Claim(generation, head.attempts, lease_until_ms)
-    members = len(turn.table.parcels[parcel])
+    members = len(turn.table.parcels.members[parcel])
     more = f", with {members - 1} more in the same message" if members > 1 else ""
     why = f"Attempt {head.attempts} to tell {head.channel}{more}."
     turn.say(row, "attempted", why, delivery=head, attempt=head.attempts)
@@ -43,7 +43,7 @@ def given_up_unasked(turn: Turn, parcel: str) -> bool:
 
     One that asked to be sent nothing more is told nothing, but tests.
     """
-    found = turn.table.head_of(parcel)
+    found = turn.table.parcels.head_of(parcel)
     assert found is not None
     head = found[1]
     if turn.table.circuit(head.channel).gone and head.event != "test":
@@ -60,7 +60,7 @@ def given_up_unasked(turn: Turn, parcel: str) -> bool:
 def take_answer(turn: Turn, given: AnswerGiven) -> None:
     """Take a receiver's answer in; that of a claim which is closed already changes nothing."""
     parcel, answer = given.parcel, given.answer
-    found = turn.table.head_of(parcel.id)
+    found = turn.table.parcels.head_of(parcel.id)
     if found is None or found[1].claim is None:
         return
     row, head = found
@@ -123,7 +123,7 @@ def retry(turn: Turn, row: Row, head: Delivery, answer: Retry, wait_ms: int) -> 
         answer=answer.answer or None,
     )
     turn.table.settle(row)
-    for key, delivery_id in list(turn.table.parcels[head.parcel]):
+    for key, delivery_id in list(turn.table.parcels.members[head.parcel]):
         _after_failure(turn, turn.table.rows[key], delivery_id, ambiguous=answer.ambiguous)
 
 
@@ -142,7 +142,7 @@ def _after_failure(turn: Turn, row: Row, delivery_id: str, *, ambiguous: bool) -
 
 def sent(turn: Turn, parcel: str, answer: str) -> None:
     """Note for everyone a message tells of that it got through; its head comes last."""
-    head = turn.table.head_of(parcel)
+    head = turn.table.parcels.head_of(parcel)
     for key, delivery_id in members_of(turn, parcel):
         row = turn.table.rows[key]
         delivery = row.delivery(delivery_id)
@@ -174,7 +174,7 @@ def _cool(turn: Turn, row: Row, delivery: Delivery) -> None:
 
 def members_of(turn: Turn, parcel: str) -> list[tuple[str, str]]:
     """Return (row's key, delivery's id) of a message's members, its head last."""
-    head = turn.table.head_of(parcel)
+    head = turn.table.parcels.head_of(parcel)
     last = (head[0].key, head[1].id) if head is not None else None
-    members = list(turn.table.parcels.get(parcel, ()))
+    members = list(turn.table.parcels.members.get(parcel, ()))
     return [one for one in members if one != last] + ([last] if last is not None else [])

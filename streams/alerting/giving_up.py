@@ -16,11 +16,11 @@ from streams.alerting.turn import Turn
 
 def give_up(turn: Turn, parcel: str, why: str, answer: str) -> None:
     """Give a message up for everyone it tells of; its head comes last."""
-    head = turn.table.head_of(parcel)
+    head = turn.table.parcels.head_of(parcel)
     assert head is not None
     ambiguous, attempts = head[1].ambiguous, head[1].attempts
     last = (head[0].key, head[1].id)
-    members = [one for one in turn.table.parcels[parcel] if one != last]
+    members = [one for one in turn.table.parcels.members[parcel] if one != last]
     for key, delivery_id in [*members, last]:
         row = turn.table.rows[key]
         delivery = row.delivery(delivery_id)

@@ -12,7 +12,7 @@ from streams.messages.message import Message
 def message_of(table: Table, parcel: str) -> Message:
     """Return what is to be said of a parcel that is owed: the same bytes for the same members."""
     members = []
-    for key, delivery_id in table.parcels[parcel]:
+    for key, delivery_id in table.parcels.members[parcel]:
         row = table.rows[key]
         delivery = row.delivery(delivery_id)
         assert delivery is not None

@@ -63,7 +63,7 @@ def owe(turn: Turn, row: Row, telling: Telling, instead_of: Delivery | None = No
         not_before_ms=place.not_before_ms,
         deadline_ms=place.not_before_ms + _patience_ms(telling),
         parcel=parcel,
-        head=parcel not in turn.table.parcels,
+        head=parcel not in turn.table.parcels.members,
         after=telling.after,
         opening_untold=telling.opening_untold,
         family=family,
@@ -124,8 +124,8 @@ def set_mark(turn: Turn, row: Row, delivery: Delivery, cooldown_ms: int) -> None
 
 def _open_place(turn: Turn, channel: str, family: str, delivery_id: str) -> Place:
     """Return the message to join; one that has been tried is joined no more."""
-    place = turn.table.groups.place(channel, family, delivery_id, turn.now_ms)
-    head = turn.table.head_of(place.parcel) if place.parcel else None
+    place = turn.table.parcels.groups.place(channel, family, delivery_id, turn.now_ms)
+    head = turn.table.parcels.head_of(place.parcel) if place.parcel else None
     if head is not None and (head[1].claim is not None or head[1].attempts):
         return Place("", turn.now_ms)
     return place

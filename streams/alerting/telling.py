@@ -157,7 +157,7 @@ def pending(turn: Turn, row: Row, told: list[Told]) -> tuple[list[Delivery], Del
         for one in row.deliveries
         if one.owed and (one.channel, one.breach_id, one.level) in places
     ]
-    flying = [one for one in owed if not one.after and turn.table.in_flight(one)]
+    flying = [one for one in owed if not one.after and turn.table.parcels.in_flight(one)]
     waiting = [one for one in owed if one not in flying]
     return waiting, flying[-1] if flying else None
 

@@ -165,4 +165,4 @@ def test_deliveries_that_are_forgotten_leave_nothing_behind(world):
         world.run(15 * MINUTE)
     table = world.alerting._table
     kept = {one.id for row in table.rows.values() for one in row.deliveries}
-    assert set(table._of_delivery) == kept
+    assert set(table.parcels._row_of) == kept
