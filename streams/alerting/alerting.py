@@ -162,8 +162,11 @@ class Alerting:
 
     def published(self, publications: Iterable[Publication]) -> None:
         """Note that the broker has decisions; their rows say so with the next change."""
+        by_row: dict[bytes, set[str]] = {}
         for one in publications:
-            self._table.published(one.row.decode(), one.id)
+            by_row.setdefault(one.row, set()).add(one.id)
+        for key, ids in by_row.items():
+            self._table.published(key.decode(), ids)
 
     @property
     def owed(self) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """Owe a channel a message: in its alert's row, in a message of its own or a shared one."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from schemas.breaches import Breach
 from schemas.notifications import Event
@@ -14,8 +14,7 @@ from streams.alerting.turn import Turn, moment
 OPENINGS: tuple[Event, ...] = ("opened", "escalated")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Telling:
+class Telling(NamedTuple):
     """What is to be told to whom."""
 
     breach: Breach

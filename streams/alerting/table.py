@@ -1,6 +1,6 @@
 """Hold the rows in memory, with the views that are derived from them."""
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Collection, Iterator, MutableMapping
 from heapq import heappop, heappush
 
 from schemas.breaches import Breach
@@ -174,12 +174,12 @@ class Table:
             for decision in list(row.decisions) if row else ():
                 yield key, decision
 
-    def published(self, key: str, decision_id: str) -> None:
-        """Note that a decision is published."""
+    def published(self, key: str, ids: Collection[str]) -> None:
+        """Note that decisions of a row are published."""
         row = self.rows.get(key)
         if row is None:
             return
-        row.decisions = [one for one in row.decisions if one.id != decision_id]
+        row.decisions = [one for one in row.decisions if one.id not in ids]
         self._published[key] = None
         if not row.decisions:
             self._unsaid.pop(key, None)
