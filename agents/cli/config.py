@@ -1,5 +1,6 @@
 """Check the settings and the rule file, and show where each setting comes from, secrets masked."""
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from agents.cli.running import NO, Sentence, console
 
 if TYPE_CHECKING:
     from agents.settings import Settings
+    from schemas.channels import Channel
     from schemas.rule_file import RuleFile
 
 HELP = """Look at the settings and where they come from.
@@ -72,6 +74,26 @@ def _warn_of_channels(rules: "RuleFile") -> None:
 
     for name, sentence in missing_secrets(one for one in rules.channels if one.enabled).items():
         typer.echo(f"opwatch: warning: the channel {name} cannot be used: {sentence}", err=True)
+    for channel in rules.channels:
+        if channel.template is not None and (why := _template_fails(rules, channel)):
+            said = f"the template of the channel {channel.name} fails, and our own words are sent"
+            typer.echo(f"opwatch: warning: {said}: {why}", err=True)
+
+
+def _template_fails(rules: "RuleFile", channel: "Channel") -> str | None:
+    """Return why a channel's template does not render what opens or resolves, None if it does."""
+    from agents.cli.channel_sample import message, sample
+    from streams.messages.templates import TemplateFailed
+    from streams.messages.wording import by_template
+
+    now_ms = int(time.time() * 1000)
+    breach = sample(rules, channel.name, now_ms)
+    try:
+        for event in ("opened", "resolved"):
+            by_template(message(breach, event, now_ms), channel.template or "")
+    except TemplateFailed as failure:
+        return str(failure)
+    return None
 
 
 @app.command()

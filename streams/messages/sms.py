@@ -2,12 +2,14 @@
 
 import base64
 import urllib.parse
+from contextlib import suppress
 
 from schemas.channels import Sms
 from streams.messages import figures, wording
 from streams.messages.message import Message
 from streams.messages.plain import ELLIPSIS, one_line
 from streams.messages.request import FORM, Request, posted
+from streams.messages.templates import TemplateFailed
 
 #: https://www.twilio.com/docs/glossary/what-sms-character-limit
 GSM_SEGMENT = 160
@@ -67,10 +69,11 @@ def requests(
 
 
 def text(message: Message, channel: Sms) -> str:
-    """Return what fits one segment: title, then figures or the template's text, then the link."""
-    title = wording.title(message)
+    """Return what fits one segment: the template's text, or title, then figures, then the link."""
     if channel.template is not None:
-        return one_segment(wording.text(message, channel.template))
+        with suppress(TemplateFailed):  # there is no room to say so; `config check` does
+            return one_segment(wording.by_template(message, channel.template))
+    title = wording.title(message)
     said = figures.observed(message.breach) or one_line(message.breach.summary)
     acknowledge = next((ln.url for ln in wording.links(message) if ln.text == "Acknowledge"), "")
     whole = f"{title}: {said}"

@@ -77,15 +77,6 @@ class TemplateFailed(Exception):
     """A template does not fit or did not render; the text says why."""
 
 
-def mistake(source: str) -> str | None:
-    """Return why the template will never render, or None; a wrong name shows when it renders."""
-    try:
-        _parsed(source)
-    except TemplateFailed as failure:
-        return str(failure)
-    return None
-
-
 def render(source: str, values: Mapping[str, object]) -> str:
     """Return the template with the values in it, at most `MAX_RESULT` characters.
 

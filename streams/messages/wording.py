@@ -70,9 +70,18 @@ def text(message: Message, template: str | None = None) -> str:
     if template is None:
         return _default(message)
     try:
-        return lines(render(template, values(message)))
+        return by_template(message, template)
     except TemplateFailed as failure:
         return f"{_default(message)}\n(The channel's template failed: {failure})"
+
+
+def by_template(message: Message, template: str) -> str:
+    """Return what happened in the words of a channel's template.
+
+    Raises:
+        TemplateFailed: it does not fit, or does not render.
+    """
+    return lines(render(template, values(message)))
 
 
 def _default(message: Message) -> str:

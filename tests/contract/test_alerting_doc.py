@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 from agents.cli.app import app
 from agents.rule_file import parse
 from schemas.notifications import Reason
+from streams.messages.wording import values
+from tests.unit.messages.samples import message
 
 PAGE = (Path(__file__).parents[2] / "docs/alerting.md").read_text()
 
@@ -24,6 +26,13 @@ def test_each_reason_is_explained_and_none_else():
     firsts = [row.split("|")[1] for row in rows if row.startswith("| `")]
     told = re.findall(r"`(\w+)`", " ".join(firsts))
     assert sorted(told) == sorted(get_args(Reason))
+
+
+def test_it_names_what_a_template_may_name():
+    paragraph = (
+        PAGE.partition("It may name ")[2].partition("\n\n")[0].partition("One that fails")[0]
+    )
+    assert sorted(re.findall(r"`(\w+)`", paragraph)) == sorted(values(message()))
 
 
 def test_each_command_it_shows_is_one():

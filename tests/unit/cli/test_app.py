@@ -180,6 +180,24 @@ def test_a_variable_that_a_channel_names_is_not_called_useless(tmp_path: Path):
     assert without.stderr.count("is no setting and has no effect") == 2
 
 
+def test_a_template_that_will_fail_is_a_warning(tmp_path: Path):
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(
+        "version: 1\nchannels:\n"
+        "  - {name: good, type: slack, template: '{{ severity|upper }}: {{ labels.platform }}'}\n"
+        "  - {name: wrong, type: slack, template: '{{ breach.rule }}'}\n"
+        "  - {name: calls, type: slack, template: '{{ f() }}'}\n"
+    )
+    given = {"OPWATCH_RULE_FILE": str(rules), "SLACK_WEBHOOK_URL": "https://example.com/hook"}
+    answer = opwatch("config", "check", folder=tmp_path, **given)
+    assert answer.returncode == 0
+    fails = "opwatch: warning: the template of the channel {} fails, and our own words are sent: {}"
+    assert answer.stderr.splitlines() == [
+        fails.format("wrong", "UndefinedError: 'breach' is undefined"),
+        fails.format("calls", "line 1: call is not for messages."),
+    ]
+
+
 def test_a_channel_without_its_secret_is_a_warning_and_no_failure(tmp_path: Path):
     secret = "https://hooks.slack.com/services/T0/B0/a-long-secret-token"
     answer = opwatch(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.messages import sms
-from tests.unit.messages.samples import SMS, breach, message
+from tests.unit.messages.samples import SMS, breach, message, resolved
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,13 @@ def test_a_page_says_what_matters_and_where_to_acknowledge():
     assert told.startswith('[HIGH] parse_success on parse_job_data{platform="lever"}')
     assert told.endswith("240 samples) https://opwatch.example.com/ack/abc")
     assert sms.segments_hold(told)
+
+
+def test_a_template_that_fails_leaves_the_default_with_its_state():
+    broken = SMS.model_copy(update={"template": "{{ nobody.knows }}"})
+    over = message(resolved(), event="resolved")
+    assert sms.text(message(), broken) == sms.text(message(), SMS)
+    assert sms.text(over, broken).startswith("[RESOLVED] ")
 
 
 def test_what_does_not_fit_is_cut_before_the_link():

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from streams.messages.templates import MAX_RESULT, TemplateFailed, mistake, render
+from streams.messages.templates import MAX_RESULT, TemplateFailed, render
 
 VALUES = {"labels": {"team": "search"}, "others": ["a", "b"], "text": "t" * 1000, "n": 3}
 
@@ -59,12 +59,6 @@ def test_what_could_do_harm_fails_soon(source):
     with pytest.raises(TemplateFailed):
         render(source, VALUES)
     assert time.monotonic() - began < 1
-
-
-def test_a_mistake_is_known_before_it_is_needed():
-    assert mistake("{{ severity }}") is None
-    assert mistake("{% if %}").startswith("line 1:")
-    assert mistake("{{ f() }}") == "line 1: call is not for messages."
 
 
 def test_a_result_may_be_just_so_long():
