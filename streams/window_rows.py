@@ -12,8 +12,10 @@ from streams.sizes import CHILD, MINUTE_MS, SIZE_MS, child_starts
 from streams.stats import merge_stats
 
 _FIVE_MS = SIZE_MS["5m"]
-#: Unpacked rows kept beyond a beat, so that a busy series is not unpacked each second.
+#: Rows kept unpacked while they are worked on, …
 _KEPT_UNPACKED = 2_048
+#: … and beyond: unpacked a row is ten times as large.
+_KEPT_AT_REST = 256
 
 
 class Window(NamedTuple):
@@ -168,11 +170,11 @@ class WindowRows:
         deleted, self._deleted = self._deleted, []
         yield from ((key, self._packed[key]) for key in changed)
         yield from ((key, None) for key in deleted if key not in self._packed)
-        self.forget()
+        self.forget(_KEPT_AT_REST)
 
-    def forget(self) -> None:
+    def forget(self, kept: int | None = None) -> None:
         """Keep no more than a few rows unpacked. A row in hand is stale after this."""
-        if len(self._unpacked) > _KEPT_UNPACKED:
+        if len(self._unpacked) > (_KEPT_UNPACKED if kept is None else kept):
             self._pack()
             self._unpacked.clear()
 
