@@ -19,6 +19,7 @@ import psutil
 from confluent_kafka import Consumer, TopicPartition
 
 from benchmarks import race
+from benchmarks.environment import say
 from benchmarks.load import MINUTE_MS, Records, Windows, expected, near_now, publish
 from benchmarks.race import Failed, Figures, Sample
 
@@ -29,6 +30,7 @@ _STALL_DEADLINE_S = 60.0
 _PUBLISH_DEADLINE_S = 120.0
 # What the worker still writes after its last aggregate (rows, progress) is in Kafka by then.
 _SETTLE_S = 5.0
+_TOLD_EACH_S = 60
 
 #: What `pip install` put beside this Python.
 OPWATCH = Path(sys.executable).parent / "opwatch"
@@ -187,8 +189,12 @@ def memory(place: Place, series: int = 10_000, minutes: int = 1440) -> Figures:
         closing=False,
     )
     publish(place.bootstrap, place.operations, place.partitions, history)
+    samples: list[Sample] = []
     with started(place) as worker:
-        samples = list(worker.samples(history.total, every_s=1.0))
+        for now in worker.samples(history.total, every_s=1.0):
+            if len(samples) % _TOLD_EACH_S == 0:
+                say(f"  {now.counted / history.total:.0%} replayed, {now.rss_mb:,.0f} MB")
+            samples.append(now)
     half = [s for s in samples if s.counted * 2 >= history.total]
     growth = 0.0
     if len(half) > 1:
