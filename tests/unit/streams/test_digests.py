@@ -210,6 +210,18 @@ def test_a_published_digest_read_back_has_the_same_percentiles(engine):
     assert_as_promised(quantiles(again, engine, RANKS), samples)
 
 
+def test_what_is_published_of_blocks_that_overlap_ascends_and_keeps_the_promise(engine):
+    blocks = [drawn("lognormal", 10_000, seed) for seed in (1, 2)]
+    samples = np.concatenate(blocks)
+    packed = merge([pack_samples(block, PARTIAL_LIMIT) for block in blocks], engine, STORED_LIMIT)
+    told = json.loads(aggregate("*", "1m", 0, stats_of(samples, packed), None, engine, final=True))
+    means = [one["m"] for one in told["digest"]["centroids"]]
+    assert len(means) <= FINAL_LIMIT < centroid_count(packed)
+    assert means == sorted(means)
+    assert sum(one["c"] for one in told["digest"]["centroids"]) == 20_000
+    assert_as_promised([told["duration_ms"][f"p{int(rank * 100)}"] for rank in RANKS], samples)
+
+
 def test_a_provisional_digest_is_smaller_than_a_final_one(engine):
     samples = drawn("lognormal", 2_000)
     packed = pack_samples(samples, 500)
