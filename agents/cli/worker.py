@@ -1,10 +1,16 @@
 """Run a worker role until it is told to stop."""
 
+import errno
+import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-from agents.cli.running import kafka_told, settings
+from agents.cli.running import NO, Sentence, kafka_told, settings
+
+if TYPE_CHECKING:
+    from agents.settings import Settings
 
 HELP = """Run a worker until SIGTERM or Ctrl-C.
 
@@ -28,6 +34,7 @@ def measure() -> None:
       OPWATCH_LOG_FORMAT=json OPWATCH_LOG_LEVEL=debug opwatch worker measure
     """
     chosen = settings()
+    _must_listen(chosen)
     from agents.measure.app import run
 
     with kafka_told():
@@ -51,5 +58,31 @@ def alert() -> None:
     from agents.cli.rules import loaded
 
     loaded(Path(chosen.rule_file))
+    _must_listen(chosen)
     with kafka_told():
         run(chosen)
+
+
+def _must_listen(chosen: "Settings") -> None:
+    """Say in a sentence what the worker would say in a traceback: that its port is another's.
+
+    Raises:
+        Sentence: the port is taken.
+    """
+    host, port = chosen.http_host, chosen.http_port
+    try:
+        for family, kind, number, _, where in socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        ):
+            with socket.socket(family, kind, number) as one:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:  # as the worker does: 0.0.0.0 is another address
+                    one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                one.bind(where)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:  # what else there is the worker finds out
+            raise Sentence(
+                f"cannot listen on {host}:{port}, which another program has: OPWATCH_HTTP_PORT"
+                " names another port, 0 takes a free one.",
+                NO,
+            ) from None

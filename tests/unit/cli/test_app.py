@@ -1,6 +1,7 @@
 """The command line as a whole, where no Kafka is needed."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -235,6 +236,18 @@ def test_wrong_settings_fail_the_check_with_every_mistake(tmp_path: Path):
     )
     assert answer.returncode == 1
     assert answer.stderr.count("\n") == 2
+
+
+@pytest.mark.parametrize("role", ["measure", "alert"])
+def test_a_worker_whose_port_is_taken_says_so_in_a_sentence(role: str):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        answer = opwatch("worker", role, OPWATCH_HTTP_PORT=str(port))
+    assert answer.returncode == 1
+    assert answer.stderr == (
+        f"opwatch: cannot listen on 127.0.0.1:{port}, which another program has:"
+        " OPWATCH_HTTP_PORT names another port, 0 takes a free one.\n"
+    )
 
 
 def test_schemas_are_written_and_checked(tmp_path: Path):
