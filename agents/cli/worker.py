@@ -16,6 +16,11 @@ HELP = """Run a worker until SIGTERM or Ctrl-C.
 
 It makes missing topics first. More workers of a role share its partitions; stop or kill any of
 them at any time.
+
+\b
+Examples:
+  opwatch worker measure
+  OPWATCH_HTTP_PORT=0 opwatch worker alert     beside it: a port of its own
 """
 
 app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)

@@ -77,6 +77,13 @@ def test_every_command_helps_with_examples(command: str):
     assert "\x1b" not in answer.stdout
 
 
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_group_helps_with_examples(group: str):
+    answer = opwatch(*group.split(), "--help")
+    assert answer.returncode == 0
+    assert f"\n  Examples:\n    opwatch {group}" in answer.stdout
+
+
 def test_no_command_is_left_out():
     for group in GROUPS:
         listed = opwatch(*group.split(), "--help").stdout.partition("Commands:")[2]
