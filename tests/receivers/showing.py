@@ -1,6 +1,7 @@
 """Show what arrived as a person would see it."""
 
 import json
+from html import unescape
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -69,9 +70,11 @@ def _lines(name: str, given: dict[str, Any], body: Any) -> list[str]:
 
 
 def _slack(attachment: dict[str, Any]) -> list[str]:
-    return [
-        f"{attachment.get('color')} {attachment.get('title')}",
+    buttons = " ".join(f"[{action['text']}]" for action in attachment.get("actions", []))
+    lines = [
+        str(attachment.get("title")),
         *attachment.get("text", "").splitlines(),
         *(f"{field['title']}: {field['value']}" for field in attachment.get("fields", [])),
-        " ".join(f"[{action['text']}]" for action in attachment.get("actions", [])),
+        *([buttons] if buttons else []),
     ]
+    return [unescape(line) for line in lines]
