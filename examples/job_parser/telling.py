@@ -8,6 +8,7 @@ from rich.table import Table
 
 from examples.job_parser.receivers import headline
 from schemas.breaches import Breach
+from schemas.rules import SEVERITIES
 
 #: Lines of the screen for what happened last.
 SHOWN = 6
@@ -27,7 +28,7 @@ class Telling:
         """When the first operation failed because of the trouble."""
         self.recovered_ms: int | None = None
         self._breaches: dict[str, Breach] = {}
-        self._said: list[tuple[int, Breach]] = []
+        self._said: list[tuple[int, str, Breach]] = []
         self._messages: list[tuple[int, str, str, bool]] = []
 
     def breach(self, breach: Breach, told_ms: int) -> None:
@@ -35,8 +36,8 @@ class Telling:
         known = self._breaches.get(breach.id)
         if known is None or breach.revision > known.revision:
             self._breaches[breach.id] = breach
-            if breach.state != "updated" or breach.why == "severity_changed":
-                self._said.append((told_ms, breach))
+            if (what := _changed(breach, known)) is not None:
+                self._said.append((told_ms, what, breach))
 
     def message(self, arrived: dict[str, Any]) -> None:
         """Take in what a receiver was told."""
@@ -64,8 +65,8 @@ class Telling:
 
     def _happened(self) -> list[_Happened]:
         breaches = [
-            _Happened(at_ms, f"  breach    {_state(one):9} {one.severity:8} {one.summary}")
-            for at_ms, one in self._said
+            _Happened(at_ms, f"  breach    {what:9} {one.severity:8} {one.summary}")
+            for at_ms, what, one in self._said
         ]
         messages = [
             _Happened(at_ms, f"  {receiver:9} {'told' if ok else 'refused':9} {text}")
@@ -97,5 +98,11 @@ class Telling:
         return "–"
 
 
-def _state(breach: Breach) -> str:
-    return "worse" if breach.why == "severity_changed" else breach.state
+def _changed(breach: Breach, known: Breach | None) -> str | None:
+    """Return what a person would say of it; None where there is nothing to say."""
+    if breach.state != "updated":
+        return breach.state
+    if known is None or breach.severity == known.severity:
+        return None
+    is_worse = SEVERITIES.index(breach.severity) > SEVERITIES.index(known.severity)
+    return "worse" if is_worse else "milder"
