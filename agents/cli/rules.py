@@ -141,9 +141,14 @@ def summed_up(rules: "LoadedRules") -> str:
     """Return that a rule file is right, and how much is in it."""
     off = sum(not rule.enabled for rule in rules.rules.rules)
     return (
-        f"{rules.path}: {len(rules.rules.rules)} rules{f' ({off} not enabled)' if off else ''},"
-        f" {len(rules.rules.channels)} channels, all right ({rules.hash})"
+        f"{rules.path}: {_counted(len(rules.rules.rules), 'rule')}"
+        f"{f' ({off} not enabled)' if off else ''},"
+        f" {_counted(len(rules.rules.channels), 'channel')}, all right ({rules.hash})"
     )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _told_well(load: Callable[[], Loaded]) -> Loaded:

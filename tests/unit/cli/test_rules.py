@@ -75,6 +75,13 @@ def test_check_says_that_all_is_right():
     assert answer.stdout.startswith(f"{DEFAULT}: 5 rules, 3 channels, all right (")
 
 
+def test_check_counts_one_as_one(tmp_path: Path):
+    one = tmp_path / "one.yaml"
+    one.write_text(RULES + "channels: [{name: ops, type: slack}]\n")
+    answer = opwatch("rules", "check", str(one))
+    assert answer.stdout.startswith(f"{one}: 1 rule, 1 channel, all right (")
+
+
 def test_check_tells_every_mistake(tmp_path: Path):
     bad = tmp_path / "bad.yaml"
     bad.write_text(RULES.replace("error_rate", "eror_rate").replace("5m", "5"))
@@ -97,10 +104,10 @@ def test_the_settings_name_the_file(tmp_path: Path):
     file = tmp_path / "mine.yaml"
     file.write_text(RULES)
     answer = opwatch("rules", "check", OPWATCH_RULE_FILE=str(file))
-    assert answer.stdout.startswith(f"{file}: 1 rules")
+    assert answer.stdout.startswith(f"{file}: 1 rule,")
     answer = opwatch("config", "check", OPWATCH_RULE_FILE=str(file))
     assert answer.returncode == 0
-    assert f"{file}: 1 rules" in answer.stdout
+    assert f"{file}: 1 rule," in answer.stdout
     file.write_text("rulez: []\n")
     answer = opwatch("config", "check", OPWATCH_RULE_FILE=str(file))
     assert answer.returncode == 1
