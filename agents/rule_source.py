@@ -76,6 +76,7 @@ class RuleSource:
             text = self._path.read_text(encoding="utf-8")
         except FileNotFoundError:
             if self._is_optional and self.text == _NO_RULES:
+                log.warning("there are no rules: no file is there", path=str(self._path.absolute()))
                 return
             self._refuse([f"there is no rule file {self._path}; OPWATCH_RULE_FILE says where."])
             return

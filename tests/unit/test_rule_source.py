@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import structlog
 
 from agents import metrics
 from agents.rule_source import RuleSource
@@ -37,9 +38,12 @@ def test_no_file_where_none_was_asked_for_is_no_rules(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    source = RuleSource(Settings(_env_file=None))
+    with structlog.testing.capture_logs() as said:
+        source = RuleSource(Settings(_env_file=None))
     assert source.loaded.rules.rules == []
     assert source.mistakes == []
+    where = str(tmp_path / "config/opwatch.yaml")
+    assert [(one["log_level"], one["path"]) for one in said] == [("warning", where)]
 
 
 def test_a_file_that_was_asked_for_and_is_not_there_is_said(tmp_path: Path) -> None:
