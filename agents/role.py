@@ -14,8 +14,9 @@ from agents import faust_app, metrics
 from agents.continuity import Continuity
 from agents.health import Health
 from agents.outbox import Outbox
+from agents.restoring import Restoring
 from agents.settings import Settings
-from agents.table import Rows, VersionedTable, restore_from_the_start
+from agents.table import Rows, VersionedTable
 from agents.topics import TopicSpec
 from agents.transport import Chunk, use_chunks
 from agents.watchdog import Watchdog
@@ -102,7 +103,7 @@ class Role:
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         for table in self._tables.values():
             table.on_recover(self._recovered)
-        restore_from_the_start(app)
+        Restoring(app)
 
     # ------------------------------------------------------------------ putting it together
 

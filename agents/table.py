@@ -59,27 +59,3 @@ class Rows:
         await self._outbox.publish(
             Outgoing(self._changelog, partition, key, value) for key, value in changes
         )
-
-
-def restore_from_the_start(app: faust.App) -> None:
-    """Let each assignment read its changelogs whole, and nothing fetched for one before.
-
-    All rows are dropped with an assignment, but Faust goes on at the offset it saw last: a record
-    of the assignment before, taken in late, made it skip all before that one.
-    """
-    recovery, queue = app.tables.recovery, app.tables.changelog_queue
-    build, get = recovery._build_offsets, queue.get  # noqa: SLF001 - Faust has no other way in
-
-    async def from_the_start(consumer: Any, tps: Any, offsets: Any, title: str) -> None:
-        for tp in tps:
-            offsets[tp] = -1
-        await build(consumer, tps, offsets, title)
-
-    async def of_this_assignment() -> Any:
-        while True:
-            event = await get()
-            if event.message.generation_id == app.consumer_generation_id:
-                return event
-
-    recovery._build_offsets = from_the_start  # noqa: SLF001 - as above
-    queue.get = of_this_assignment

@@ -1,0 +1,141 @@
+"""Each assignment restores its rows from the changelog's start: its own records, and all."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from faust.types import TP
+
+import agents.restoring as restoring
+from agents.restoring import Restoring
+from agents.transport import Chunk
+
+A, B = TP("changelog", 0), TP("changelog", 1)
+
+
+class App:
+    """As much of an app as restoring knows: its consumer keeps what it is told to seek."""
+
+    def __init__(self, log_start: int = 0) -> None:
+        self.consumer_generation_id = 8
+        self.in_recovery, self.rebalancing = True, False
+        self.begun: list[dict[TP, int]] = []
+        self.sought: list[tuple[TP, int]] = []
+        self.positions: dict[TP, int] = {}
+        self.log_start = log_start
+        self.tables = SimpleNamespace(
+            changelog_queue=asyncio.Queue(),
+            recovery=SimpleNamespace(_build_offsets=self._build, active_highwaters={A: 99}),
+        )
+        self.consumer: Any = self
+
+    async def _build(
+        self, consumer: Any, tps: list[TP], offsets: dict[TP, int], title: str
+    ) -> None:
+        self.begun.append(dict(offsets))
+        for tp in tps:
+            offsets[tp] = max(offsets[tp], self.log_start - 1)
+
+    async def begin(self, *tps: TP, **seen: int) -> None:
+        await self.tables.recovery._build_offsets(None, tps, dict.fromkeys(tps, 700), "active")
+
+    async def seek(self, tp: TP, offset: int) -> None:
+        self.sought.append((tp, offset))
+
+    async def position(self, tp: TP) -> int:
+        return self.positions[tp]
+
+    def fetched(self, start: int, end: int, *, tp: TP = A, generation: int = 8) -> None:
+        message = SimpleNamespace(tp=tp, generation_id=generation, value=Chunk(start, end, []))
+        self.tables.changelog_queue.put_nowait(SimpleNamespace(message=message))
+
+    async def taken(self) -> tuple[int, int] | None:
+        """Return the next chunk's bounds, None if there is none."""
+        try:
+            async with asyncio.timeout(0.2):
+                event = await self.tables.changelog_queue.get()
+        except TimeoutError:
+            return None
+        return event.message.value[:2]
+
+
+@pytest.fixture
+def app() -> App:
+    one = App()
+    Restoring(one)
+    return one
+
+
+async def test_what_was_seen_for_an_assignment_before_moves_no_offset(app: App) -> None:
+    await app.begin(A, B)
+    assert app.begun == [{A: -1, B: -1}]
+
+
+async def test_records_fetched_for_an_assignment_before_are_not_taken_in(app: App) -> None:
+    await app.begin(A)
+    app.fetched(0, 5, generation=7)
+    app.fetched(0, 9)
+    assert await app.taken() == (0, 9)
+    assert await app.taken() is None
+
+
+async def test_what_comes_after_a_gap_waits_until_the_gap_is_read(app: App) -> None:
+    await app.begin(A, B)
+    app.fetched(0, 10)
+    app.fetched(20, 30)
+    app.fetched(0, 4, tp=B)
+    app.fetched(30, 40)
+    assert [await app.taken(), await app.taken()] == [(0, 10), (0, 4)]
+    assert await app.taken() is None
+    assert app.sought == [(A, 10)]
+    for start in (10, 20, 30):
+        app.fetched(start, start + 10)
+    assert [await app.taken() for _ in range(3)] == [(10, 20), (20, 30), (30, 40)]
+    assert app.sought == [(A, 10)]
+
+
+async def test_a_gap_at_the_start_is_one_too(app: App) -> None:
+    await app.begin(A)
+    app.fetched(10, 20)
+    assert await app.taken() is None
+    assert app.sought == [(A, 0)]
+
+
+async def test_a_log_may_begin_later_and_chunks_may_overlap() -> None:
+    app = App(log_start=7)
+    Restoring(app)
+    await app.begin(A)
+    app.fetched(7, 12)
+    app.fetched(10, 15)
+    app.fetched(15, 20)
+    assert [await app.taken() for _ in range(3)] == [(7, 12), (10, 15), (15, 20)]
+    assert app.sought == []
+
+
+async def test_another_assignment_begins_anew(app: App) -> None:
+    await app.begin(A)
+    app.fetched(0, 50)
+    assert await app.taken() == (0, 50)
+    app.consumer_generation_id = 9
+    await app.begin(A)
+    app.fetched(50, 60, generation=9)
+    assert await app.taken() is None
+    assert app.sought == [(A, 0)]
+
+
+@pytest.mark.parametrize(
+    ("position", "sought"),
+    [(100, [(A, 10)]), (10, [])],
+    ids=["the end was read and dropped", "the end is still to be read"],
+)
+async def test_an_end_that_was_dropped_is_missed_though_nothing_comes_after_it(
+    app: App, monkeypatch: pytest.MonkeyPatch, position: int, sought: list[tuple[TP, int]]
+) -> None:
+    monkeypatch.setattr(restoring, "_PATIENCE_S", 0.05)
+    await app.begin(A)
+    app.positions[A] = position
+    app.fetched(0, 10)
+    assert await app.taken() == (0, 10)
+    assert await app.taken() is None
+    assert app.sought[:1] == sought
