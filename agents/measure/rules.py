@@ -116,7 +116,9 @@ class RulesBeat:
         evaluation = known.evaluation
         end, told_at_ms = self._consumer().end_of(tp)
         caught_up = end is not None and known.read_to >= end
-        if caught_up and evaluation.rules_hash != self.source.loaded.hash:
+        # A wrong file changes nothing, not even where the worker has read no right one before it.
+        changed = not self.source.mistakes and evaluation.rules_hash != self.source.loaded.hash
+        if caught_up and changed:
             await self._reload(tp, known)
         seen_ms = told_at_ms if caught_up else None
         said = evaluation.tick(int(time.time() * 1000), seen_ms=seen_ms)

@@ -26,6 +26,25 @@ async def test_what_rules_cannot_use_is_counted_and_left_out(
     assert [one.rule for one in worker.breaches] == ["errors"]
 
 
+async def test_a_worker_that_starts_with_a_wrong_file_resolves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "rules.yaml"
+    before = Worker(path, RULES, monkeypatch)
+    await before.reads(operations(0, 10, 9))
+    await before.beats(20)
+    again = Worker(path, RULES.replace("5", "lots"), monkeypatch)
+    again.rows, again.end = before.rows, before.end
+    assert again.beat.source.mistakes
+    await again.reads(operations(0, 20, 18))
+    await again.beats(20)
+    path.write_text(RULES)
+    again.beat.source.ask()
+    await again.beats(20)
+    assert not again.beat.source.mistakes
+    assert [one.state for one in before.breaches + again.breaches] == ["opened"]
+
+
 SILENT = """
 version: 1
 rules:
