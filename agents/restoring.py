@@ -30,6 +30,10 @@ class Restoring:
         """Stand between an app's recovery and its queue of changelog records."""
         self._app = app
         self._next: dict[TP, int] = {}
+        self._last: dict[TP, int] = {}
+        """Where each changelog ended when reading began."""
+        self._begun: dict[TP, int] = {}
+        """For which assignment."""
         self._sought: dict[TP, float] = {}
         recovery, queue = app.tables.recovery, app.tables.changelog_queue
         self._build, self._get = recovery._build_offsets, queue.get  # noqa: SLF001 - no other way
@@ -39,12 +43,29 @@ class Restoring:
         self, consumer: Any, tps: Collection[TP], offsets: MutableMapping[TP, int], title: str
     ) -> None:
         """Let reading begin at the start of the changelogs."""
+        generation = self._app.consumer_generation_id
         for tp in tps:
             offsets[tp] = -1
         await self._build(consumer, tps, offsets, title)
         self._sought.clear()
+        ends = self._app.tables.recovery.active_highwaters
         for tp in tps:
             self._next[tp] = offsets[tp] + 1
+            self._last[tp] = ends.get(tp, -1)
+            self._begun[tp] = generation
+
+    def is_whole(self) -> bool:
+        """Return whether all changelogs of this assignment were read, from start to end.
+
+        Faust may say that it restored the tables while it begins to restore those of the next
+        assignment, when several follow one another.
+        """
+        app = self._app
+        ours = [tp for tp in app.consumer.assignment() if tp.topic in app.tables.changelog_topics]
+        return all(
+            self._begun.get(tp) == app.consumer_generation_id and self._next[tp] > self._last[tp]
+            for tp in ours
+        )
 
     async def _taken(self) -> Any:
         """Return the next chunk that continues its changelog."""
@@ -75,9 +96,8 @@ class Restoring:
         app = self._app
         if not app.in_recovery or app.rebalancing:
             return
-        for tp, last in list(app.tables.recovery.active_highwaters.items()):
-            expected = self._next.get(tp, 0)
-            if last is None or expected > last:
+        for tp, expected in list(self._next.items()):
+            if expected > self._last[tp] or self._begun[tp] != app.consumer_generation_id:
                 continue
             try:
                 position = await app.consumer.position(tp)

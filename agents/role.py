@@ -103,7 +103,7 @@ class Role:
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         for table in self._tables.values():
             table.on_recover(self._recovered)
-        Restoring(app)
+        self._restoring = Restoring(app)
 
     # ------------------------------------------------------------------ putting it together
 
@@ -248,12 +248,17 @@ class Role:
         Faust says so too early: its callbacks come while it still counts as rebalancing, and may
         be those of an assignment that is void. One that is has another loss before reading begins.
         """
-        app = self.app
-        again = app.tables.recovery.signal_recovery_start
-        while app.rebalancing or app.in_recovery or again.is_set():  # noqa: ASYNC110 - as above
+        app, recovery = self.app, self.app.tables.recovery
+        while (  # noqa: ASYNC110 - Faust has no event for it
+            app.rebalancing
+            or app.in_recovery
+            or recovery.signal_recovery_start.is_set()
+            or not self._restoring.is_whole()
+        ):
             await asyncio.sleep(_RESUMES_S)
         if self.restored or losses != self._losses:
             return
+        recovery.flush_buffers()
         self.restored = True
         try:
             for tell in self._told_of_rows:

@@ -26,7 +26,8 @@ class App:
         self.log_start = log_start
         self.tables = SimpleNamespace(
             changelog_queue=asyncio.Queue(),
-            recovery=SimpleNamespace(_build_offsets=self._build, active_highwaters={A: 99}),
+            changelog_topics={A.topic},
+            recovery=SimpleNamespace(_build_offsets=self._build, active_highwaters={A: 99, B: -1}),
         )
         self.consumer: Any = self
 
@@ -39,6 +40,9 @@ class App:
 
     async def begin(self, *tps: TP, **seen: int) -> None:
         await self.tables.recovery._build_offsets(None, tps, dict.fromkeys(tps, 700), "active")
+
+    def assignment(self) -> set[TP]:
+        return {A, B, TP("operations", 0)}
 
     async def seek(self, tp: TP, offset: int) -> None:
         self.sought.append((tp, offset))
@@ -139,3 +143,29 @@ async def test_an_end_that_was_dropped_is_missed_though_nothing_comes_after_it(
     assert await app.taken() == (0, 10)
     assert await app.taken() is None
     assert app.sought[:1] == sought
+
+
+async def test_tables_are_whole_once_each_changelog_is_read_to_where_it_ended(app: App) -> None:
+    restoring = Restoring(app)
+    assert not restoring.is_whole()
+    await app.begin(A, B)
+    app.fetched(0, 99)
+    app.fetched(99, 100)
+    assert await app.taken() == (0, 99)
+    assert not restoring.is_whole()
+    assert await app.taken() == (99, 100)
+    assert restoring.is_whole()
+
+
+async def test_tables_of_the_assignment_before_are_not_whole_for_the_next(app: App) -> None:
+    restoring = Restoring(app)
+    await app.begin(A, B)
+    app.fetched(0, 100)
+    assert await app.taken() == (0, 100)
+    app.consumer_generation_id = 9
+    assert not restoring.is_whole()
+    await app.begin(A, B)
+    assert not restoring.is_whole()
+    app.fetched(0, 100, generation=9)
+    assert await app.taken() == (0, 100)
+    assert restoring.is_whole()
