@@ -45,3 +45,27 @@ async def test_nothing_is_read_before_the_rows_of_its_assignment_are_there() -> 
 async def test_what_was_fetched_for_an_assignment_that_is_over_is_not_waited_for() -> None:
     role: Any = SimpleNamespace(restored=False, app=SimpleNamespace(consumer_generation_id=8))
     assert not await Role._rows_are_there(role, 7)
+
+
+async def test_rows_are_not_there_before_every_changelog_is_whole() -> None:
+    whole, told = [False], []
+    recovery = SimpleNamespace(
+        signal_recovery_start=asyncio.Event(), flush_buffers=lambda: told.append("taken in")
+    )
+    role: Any = SimpleNamespace(
+        restored=False,
+        app=SimpleNamespace(
+            rebalancing=False, in_recovery=False, tables=SimpleNamespace(recovery=recovery)
+        ),
+        _restoring=SimpleNamespace(is_whole=lambda: whole[0]),
+        _losses=3,
+        _told_of_rows=[lambda: told.append("told")],
+        fail=print,
+    )
+    resuming = asyncio.create_task(Role._resume(role, 3))
+    await asyncio.sleep(0.05)
+    assert not role.restored
+    whole[0] = True
+    await resuming
+    assert role.restored
+    assert told == ["taken in", "told"]
