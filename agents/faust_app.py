@@ -1,8 +1,5 @@
 """Make a role's Faust app: how it reaches Kafka, and nothing of Faust's that we do not use."""
 
-import os
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import faust
@@ -24,6 +21,13 @@ class _Raw(faust.Schema):
         return message.value
 
 
+class _App(faust.App):
+    """Writes no file: tables are in memory, so their folders would stay empty."""
+
+    def _create_directories(self) -> None:
+        pass
+
+
 def raw_schema() -> faust.Schema:
     """Return a schema that leaves chunks as they are."""
     return _Raw(**_RAW)
@@ -37,7 +41,7 @@ def make(settings: Settings, role: str, partitions: int) -> faust.App:
         role: such as `measure`.
         partitions: of its tables and their changelogs.
     """
-    return faust.App(
+    return _App(
         settings.topic_prefix + role,
         broker=";".join(f"kafka://{one}" for one in settings.kafka_bootstrap.split(",")),
         broker_credentials=_credentials(settings),
@@ -50,8 +54,6 @@ def make(settings: Settings, role: str, partitions: int) -> faust.App:
         stream_wait_empty=False,
         stream_recovery_delay=0.0,
         store="memory://",
-        # It makes a folder in any case, in the working directory if nobody says where.
-        datadir=Path(tempfile.gettempdir()) / f"opwatch-faust-{os.getuid()}",
         table_standby_replicas=0,
         topic_partitions=partitions,
         topic_replication_factor=settings.replication,

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from faust.types import TP
 
-from agents import faust_app, metrics
+from agents import faust_app, group, metrics
 from agents.continuity import Continuity
 from agents.health import Health
 from agents.outbox import Outbox
@@ -76,6 +76,8 @@ class Role:
         }
         chunked = [*(settings.topic(topic) for topic in reads), *self._changelogs.values()]
         use_chunks(app, chunked, self._lost)
+        loop = asyncio.get_running_loop()
+        group.use(lambda refusal: loop.call_soon_threadsafe(self.fail, refusal))
         self._continuity = Continuity(app)
         self._raw = faust_app.raw_schema()
         self._tables = {
@@ -170,13 +172,15 @@ class Role:
         await self.outbox.start()
         await self.health.start()
         self.watchdog.start()
-        await self.app.start()
-        _collect_seldom()
-        self.every(_LOOK_S, self._continuity.look)
-        loops = [asyncio.create_task(work) for work in self._work]
         told = asyncio.create_task(stopped.wait())
-        ends: list[asyncio.Future[Any]] = [told, asyncio.create_task(self._ended()), self._failed]
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        ends: list[asyncio.Future[Any]] = [told, self._failed]
+        loops: list[asyncio.Future[Any]] = []
+        if await self._started(ends):
+            _collect_seldom()
+            self.every(_LOOK_S, self._continuity.look)
+            loops = [asyncio.create_task(work) for work in self._work]
+            ends.append(asyncio.create_task(self._ended()))
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         self.watchdog.stop()
         for loop in loops:
             loop.cancel()
@@ -186,6 +190,20 @@ class Role:
         for end in ends:
             if end.done():
                 end.result()
+
+    async def _started(self, ends: Collection[asyncio.Future[Any]]) -> bool:
+        """Return whether the app is a member of its group; not where an end comes before."""
+        starting = asyncio.create_task(self.app.start())
+        while not starting.done():
+            await asyncio.wait(
+                [starting, *ends], timeout=_LOOK_S, return_when=asyncio.FIRST_COMPLETED
+            )
+            if any(end.done() for end in ends):
+                return False
+            self.watchdog.turned()
+            self.watchdog.waits({"joining the consumer group": 0})
+        starting.result()
+        return True
 
     async def _stop(self) -> None:
         log.info("stopping")

@@ -11,6 +11,7 @@ import structlog
 import uvloop
 
 from agents import logs, topics
+from agents.refusals import Refusal
 from agents.settings import Settings
 from agents.topics import TopicSpec
 
@@ -54,6 +55,9 @@ async def _main(
     await topics.ensure(settings, list(changelogs))
     try:
         await work(stopped)
+    except Refusal as refusal:
+        log.critical("the worker ends", why=str(refusal))
+        os._exit(EXIT_FAILED)
     except Exception:
         log.exception("the worker cannot go on and ends; what is not done is done again")
         os._exit(EXIT_FAILED)  # Faust's threads would not let the process end

@@ -54,7 +54,8 @@ class Settings(BaseSettings):
     instance: str | None = Field(
         None,
         description="This worker's name: no other's, and the same after a restart, so that Kafka"
-        " gives it its partitions back at once. By default the host's name and a number.",
+        " gives it its partitions back at once. By default one that no other process has, and the"
+        " same while the machine or container runs.",
     )
     session_timeout_s: Annotated[float, Field(ge=1, le=300)] = Field(
         10.0, description="After this long without a sign a worker's partitions go to another."

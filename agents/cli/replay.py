@@ -16,6 +16,10 @@ from agents.cli.running import NO, USAGE, Sentence, run, settings
 if TYPE_CHECKING:
     from agents.cli.replaying import Outcome
 
+_NO_SPOOL = (
+    "what comes from a pipe is kept in a temporary file, to be read twice: set TMPDIR to a folder"
+    " with enough space, or name a file"
+)
 _STDIN = "-"
 
 
@@ -114,8 +118,12 @@ def _opened(file: str, closing: ExitStack, *, may_stream: bool) -> BinaryIO | No
         return sys.stdin.buffer
     if may_stream:
         return None
-    spool = closing.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
-    shutil.copyfileobj(sys.stdin.buffer, spool)
+    try:
+        spool = closing.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
+        shutil.copyfileobj(sys.stdin.buffer, spool)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise Sentence(f"{_NO_SPOOL}: {reason}.") from None
     spool.seek(0)
     return spool
 
