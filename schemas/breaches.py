@@ -15,12 +15,20 @@ Why = Literal[
     "severity_changed",  # updated
     "confirmed",  # updated: final windows say so too
     "still_true",  # updated: what was stale is true now, or five more minutes have passed
+    "rule_changed",  # updated: by another version of the rule; resolved: by that it is no breach
+    "no_operations",  # updated: no longer judged, there were no operations for five minutes
+    "too_few_samples",  # updated: no longer judged, there were too few of them for five minutes
+    "judged_again",  # updated: there are operations again, and it is still true
     "condition_gone",  # resolved
     "undone",  # resolved: a later revision says it never was
-    "too_few_samples",  # resolved: nothing is left to judge by
-    "rule_removed",  # resolved: the rule is no longer in the file, or another
-    "series_gone",  # resolved: the service was silent for a week, and is no more
+    "rule_removed",  # resolved: the rule is no longer in the file
+    "series_gone",  # resolved: nothing was heard of the series for a week
 ]
+
+OUR_OWN: tuple[Why, ...] = ("rule_removed", "rule_changed")
+"""Ends that the rule file made, not the operations."""
+NO_RECOVERY: tuple[Why, ...] = (*OUR_OWN, "series_gone", "too_few_samples")
+"""Ends of which nobody knows whether it is well again. Former versions ended by too few samples."""
 
 
 class Step(Wire):
@@ -75,6 +83,9 @@ class Breach(Wire):
     opened_ms: Int64 = Field(description="Event time at which it opened.")
     resolved_ms: Int64 | None = Field(None, description="Event time at which it resolved.")
     confirmed: bool = Field(description="Whether final windows say so; else it may be undone.")
+    judged: bool = Field(
+        True, description="False: still open, but no longer judged for want of operations."
+    )
     stale: bool = Field(
         False, description="What is judged ended more than 15 minutes before it was told."
     )

@@ -40,6 +40,8 @@ Reason = Literal[
 Event = Literal[
     "opened",
     "severity_raised",
+    "not_judged",  # no operations any more: neither firing for sure nor well again
+    "judged_again",
     "acknowledged",  # told to PagerDuty only
     "resolved",
     "escalated",

@@ -37,6 +37,7 @@ def fields(one: Standing) -> dict[str, Any]:
         "comment": one.comment or None,
         "silenced_until": None if one.until_ms is None else rfc3339(one.until_ms),
         "stale": breach.stale,
+        "judged": breach.judged,
         "told": [_telling_fields(telling) for telling in one.tellings],
     }
 
@@ -98,7 +99,8 @@ def print_one(one: Standing, now_ms: int) -> None:
 def state(one: Standing) -> str:
     """Return how it stands, and until when it is silenced."""
     until = "" if one.until_ms is None else f" until {brief(one.until_ms)}"
-    return one.state + until
+    open_but = one.state != "resolved" and not one.breach.judged
+    return one.state + until + (", no longer judged" if open_but else "")
 
 
 def told(tellings: Sequence[Telling]) -> str:

@@ -57,6 +57,10 @@ def message(breach: Breach, event: Any, now_ms: int) -> Message:
     if event == "resolved" and breach.state != "resolved":
         over = {"state": "resolved", "why": "condition_gone", "resolved_ms": now_ms}
         breach = breach.model_copy(update=over)
+    if event == "not_judged":
+        why = "no longer judged: no operations for 5 min; before that: "
+        unknown = {"state": "updated", "why": "no_operations", "judged": False}
+        breach = breach.model_copy(update=unknown | {"summary": why + breach.summary})
     by = "ada" if event in ("acknowledged", "test") else ""
     return Message(
         delivery="preview",

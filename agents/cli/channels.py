@@ -26,7 +26,16 @@ Examples:
   opwatch channels test slack_engineering
   opwatch channels preview slack_engineering --event resolved
 """
-EVENTS = ("opened", "severity_raised", "acknowledged", "resolved", "escalated", "test")
+EVENTS = (
+    "opened",
+    "severity_raised",
+    "not_judged",
+    "judged_again",
+    "acknowledged",
+    "resolved",
+    "escalated",
+    "test",
+)
 
 app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
 

@@ -41,6 +41,11 @@ def marked(marks: list[Mark], new: Mark, now_ms: int) -> list[Mark]:
     return kept
 
 
+def forgiven(marks: list[Mark], *breach_ids: str) -> list[Mark]:
+    """Return the marks without those of episodes that ended by our own making."""
+    return [one for one in marks if one.breach_id not in breach_ids]
+
+
 def unmarked(marks: list[Mark], channel: str, breach_id: str) -> list[Mark]:
     """Return the marks without those of an episode on a channel that was not told after all."""
     return [one for one in marks if (one.channel, one.breach_id) != (channel, breach_id)]

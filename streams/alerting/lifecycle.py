@@ -6,12 +6,14 @@ opened ---- firing ---- acknowledged
               |------ resolved ------|     another episode: opened
 """
 
-from schemas.breaches import Breach
+from schemas.breaches import OUR_OWN, Breach
+from streams.alerting.cooldown import forgiven
 from streams.alerting.inhibition import hides
+from streams.alerting.judgement import tell_judged_again, tell_not_judged
 from streams.alerting.resolving import resolve, text_name
 from streams.alerting.routing import RANK
 from streams.alerting.rows import Row, State
-from streams.alerting.telling import tell, tell_again, tell_raised
+from streams.alerting.telling import tell, tell_added, tell_again, tell_raised
 from streams.alerting.turn import Turn
 
 
@@ -43,9 +45,13 @@ def _take_newest(turn: Turn, row: Row, before: Breach | None, breach: Breach, ra
     elif breach.state == "resolved":
         _become(turn, row, "resolved")
         resolve(turn, row, breach)
+        if breach.why in OUR_OWN:
+            row.marks = forgiven(row.marks, row.ended_by_us, breach.id)
+            row.ended_by_us = breach.id
     elif before is None or was_over:
         _become(turn, row, "firing")
         row.firing_ms, row.escalated, row.acknowledged_by = turn.now_ms, 0, ""
+        row.not_judged_ms, row.awaits_judgement = 0, False
         tell(turn, row, "opened", 0, breach.routing.channels)
     else:
         _take_update(turn, row, before, breach)
@@ -69,6 +75,15 @@ def _take_update(turn: Turn, row: Row, before: Breach, breach: Breach) -> None:
         tell_raised(turn, row)
         if turn.said > said:
             return
+    said = turn.said
+    if breach.why == "rule_changed":
+        tell_added(turn, row, before)
+    elif not breach.judged:
+        tell_not_judged(turn, row)
+    elif row.awaits_judgement:
+        tell_judged_again(turn, row)
+    if turn.said > said:
+        return
     why = f"It changed ({breach.why.replace('_', ' ')}), and nobody needs to hear of it."
     turn.say(row, "updated", why)
 

@@ -191,6 +191,12 @@ class Row(msgspec.Struct, array_like=True, gc=False):
     circuit: Circuit | None = None
     hid: bool = False
     """Whether it hid others when it last fired: its service was down."""
+    ended_by_us: str = ""
+    """The last episode that a change of the rule file ended: its cooldown holds nothing."""
+    not_judged_ms: int = 0
+    """When people were last told that this episode is no longer judged."""
+    awaits_judgement: bool = False
+    """Whether that is the last they were told of it."""
 
     def delivery(self, delivery_id: str) -> Delivery | None:
         """Return a delivery by its id."""

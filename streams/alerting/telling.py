@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from schemas.breaches import Breach, Step
 from schemas.notifications import Event
 from streams.alerting import limits
-from streams.alerting.cooldown import cooling
+from streams.alerting.cooldown import cooling, forgiven
 from streams.alerting.holding import held
 from streams.alerting.owing import Telling, cancel, note_told, owe, set_mark
 from streams.alerting.routing import RANK, UNUSABLE, refusal
@@ -55,6 +55,14 @@ def tell_raised(turn: Turn, row: Row) -> None:
         tell_one(turn, row, breach, "opened", 0, name)
 
 
+def tell_added(turn: Turn, row: Row, before: Breach) -> None:
+    """Tell the channels that another rule file routes an open alert to; the others know of it."""
+    routed = turn.table.newest(row).routing.channels
+    added = [name for name in routed if name not in before.routing.channels]
+    if added and all(hold.channel for hold in row.holds):
+        tell(turn, row, "opened", 0, added)
+
+
 def tell_one(
     turn: Turn,
     row: Row,
@@ -91,6 +99,7 @@ def tell_one(
         _tell_more(turn, row, breach, known)
         return
     marks = [*row.marks, *_about_to_be_told(turn, row, breach, channel)]
+    marks = forgiven(marks, row.ended_by_us)
     mark = cooling(marks, channel, breach.severity, turn.now_ms)
     if mark is not None and event == "opened":
         why = (

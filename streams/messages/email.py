@@ -21,6 +21,7 @@ MAX_ADDRESS = 254
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 _COLOURS = {"critical": "#c0182a", "high": "#e8590c", "medium": "#b58900", "low": "#3a7bd5"}
 _RESOLVED_COLOUR = "#2e8b57"
+_UNKNOWN_COLOUR = "#6c757d"
 
 
 class NoAddress(Exception):
@@ -90,8 +91,11 @@ def _text(message: Message, text: str) -> str:
 
 
 def _html(message: Message, text: str) -> str:
-    resolved = message.event == "resolved"
-    colour = _RESOLVED_COLOUR if resolved else _COLOURS[message.breach.severity]
+    colour = _COLOURS[message.breach.severity]
+    if wording.is_unknown(message):
+        colour = _UNKNOWN_COLOUR
+    elif message.event == "resolved":
+        colour = _RESOLVED_COLOUR
     rows = "".join(
         f'<tr><td style="color:#666;padding:2px 12px 2px 0">{html.escape(field.title)}</td>'
         f"<td>{html.escape(field.value)}</td></tr>\n"

@@ -26,6 +26,8 @@ MAX_CHARACTERS = 9000
 
 COLOURS = {"critical": "#c0182a", "high": "#e8590c", "medium": "#f2b705", "low": "#3a7bd5"}
 RESOLVED_COLOUR = "#2eb67d"
+#: Of what nobody knows to be well again.
+UNKNOWN_COLOUR = "#8d8d8d"
 
 _ESCAPED = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _MENTION = re.compile("@(?=here|channel|everyone)", re.IGNORECASE)
@@ -77,6 +79,8 @@ def _payload(message: Message, channel: Slack, max_text: int, max_field: int) ->
 
 
 def _colour(message: Message) -> str:
+    if wording.is_unknown(message):
+        return UNKNOWN_COLOUR
     if message.event == "resolved":
         return RESOLVED_COLOUR
     return COLOURS[message.breach.severity]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from schemas.breaches import Breach
+from schemas.breaches import NO_RECOVERY, Breach
 from streams.messages.figures import exemplars, observed, service, when
 from streams.messages.message import Message
 from streams.messages.plain import fit, lines, link, moment, one_line
@@ -49,7 +49,12 @@ def _state(message: Message) -> str:
     severity = message.breach.severity.upper()
     match message.event:
         case "resolved":
-            return "OPENED AND RESOLVED" if message.opening_untold else "RESOLVED"
+            ended = "ENDED" if message.breach.why in NO_RECOVERY else "RESOLVED"
+            return f"OPENED AND {ended}" if message.opening_untold else ended
+        case "not_judged":
+            return f"{severity}, no longer judged"
+        case "judged_again":
+            return f"{severity}, judged again"
         case "severity_raised":
             return f"{severity}, raised"
         case "escalated":
@@ -60,6 +65,12 @@ def _state(message: Message) -> str:
             return "TEST"
         case _:
             return severity
+
+
+def is_unknown(message: Message) -> bool:
+    """Whether the message says that nobody knows if it is well again: then it is never green."""
+    ended = message.event == "resolved" and message.breach.why in NO_RECOVERY
+    return ended or message.event == "not_judged"
 
 
 def text(message: Message, template: str | None = None) -> str:
@@ -109,7 +120,11 @@ def _by(what: str, message: Message) -> str:
 
 def listed(breach: Breach) -> str:
     """Return one line about one of several alerts."""
-    state = "RESOLVED" if breach.state == "resolved" else breach.severity.upper()
+    state = breach.severity.upper()
+    if breach.state == "resolved":
+        state = "ENDED" if breach.why in NO_RECOVERY else "RESOLVED"
+    elif not breach.judged:
+        state += ", no longer judged"
     line = f"[{state}] {subject(breach)}: {one_line(breach.summary)}"
     return fit(line, MAX_LISTED_TEXT)
 

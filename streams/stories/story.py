@@ -22,9 +22,12 @@ _WHY = {
     "still_true": "it still holds",
     "condition_gone": "the condition is gone",
     "undone": "a later revision of the windows says it never was",
-    "too_few_samples": "too few samples are left to judge by",
-    "rule_removed": "the rule was removed or changed",
-    "series_gone": "the service was silent for a week and is no more",
+    "rule_changed": "the rule was changed",
+    "no_operations": "no longer judged, there are no operations",
+    "too_few_samples": "no longer judged, too few samples are left to judge by",
+    "judged_again": "there are operations again, and it still holds",
+    "rule_removed": "the rule was removed",
+    "series_gone": "nothing was heard of the series for a week",
 }
 
 
