@@ -7,7 +7,7 @@ from pydantic import Field
 from schemas.base import Wire
 from schemas.rules import Severity
 
-#: Decisions that tell nobody, or nobody yet.
+#: Decisions that tell nobody, or nobody yet. With a `delivery`: that one is not sent any more.
 Untold = Literal[
     "gave_up",  # past the deadline, or refused for good: a dead letter too
     "cancelled",  # no longer needed: resolved before anyone was told

@@ -110,9 +110,11 @@ class Delivery:
         """Make the request, in time for the lease."""
         left_s = (parcel.lease_until_ms - now_ms()) / 1000 - _MARGIN_S
         if self._stopping:
-            return Retry(answer="Not asked: this worker was told to stop.", after_ms=0)
+            return _not_asked("this worker was told to stop")
         if left_s < _LEAST_S:
-            return Retry(answer="Not asked: to write the claim took as long as it stands.")
+            return _not_asked("the lease ended before the attempt was recorded", after_ms=None)
+        if not self._alerting.stands(parcel, now_ms()):
+            return _not_asked("an alert in it was decided otherwise meanwhile")
         self._turned()
         deadline_s = min(_REQUEST_S, left_s)
         request = asyncio.ensure_future(sender.send(parcel.message, parcel.attempt, deadline_s))
@@ -140,6 +142,10 @@ class Delivery:
             answer=answer.answer,
             delivery=parcel.delivery,
         )
+
+
+def _not_asked(why: str, after_ms: int | None = 0) -> Retry:
+    return Retry(answer=f"Not sent: {why}.", after_ms=after_ms, asked=False)
 
 
 def _answer(request: "asyncio.Future[Answer]") -> Answer:

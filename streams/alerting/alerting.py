@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from schemas.notifications import Cause
 from streams.alerting.commanding import take_command
-from streams.alerting.delivering import claim, given_up_unasked, take_answer
+from streams.alerting.delivering import claim, given_up_unasked, is_claimed, take_answer
 from streams.alerting.freeing import free
 from streams.alerting.given import (
     AnswerGiven,
@@ -26,7 +26,8 @@ from streams.alerting.given import (
     Tick,
 )
 from streams.alerting.lifecycle import take_breach
-from streams.alerting.limits import LEASE_MS, PACE_MS
+from streams.alerting.limits import LEASE_MS, PACE_MS, ROWS_A_TICK
+from streams.alerting.reconsidering import obstacle_to, reconsider
 from streams.alerting.rows import Circuit
 from streams.alerting.table import Table
 from streams.alerting.ticking import prune, tick
@@ -85,7 +86,7 @@ class Alerting:
         return said
 
     def _take(self, given: Given, now_ms: int) -> int:
-        turn = Turn(table=self._table, channels=self._channels, now_ms=now_ms, cause=_cause(given))
+        turn = self._turn(_cause(given), now_ms)
         match given:
             case BreachGiven():
                 _take_breach(turn, given)
@@ -113,6 +114,8 @@ class Alerting:
     def claim(self, channel: str, now_ms: int, lease_ms: int = LEASE_MS) -> Parcel | None:
         """Claim the next message of a channel, None if none is due now.
 
+        What it says is decided again first: what is not to be sent any more is dropped.
+
         Pacing, backoff, an open circuit and others' leases are respected. One claim at a time
         may be open for a channel. The request must not begin before the changes are written,
         and must end before the lease.
@@ -120,18 +123,34 @@ class Alerting:
         queue = self._table.parcels.queues.get(channel)
         if queue is None or now_ms < self._free_ms(channel):
             return None
-        parcel = queue.first(now_ms)
-        if parcel is None:
-            return None
-        parcel = self._table.parcels.before(parcel, now_ms)
-        self._claimed_ms[channel] = now_ms
-        cause = Cause(kind="delivery")
-        turn = Turn(table=self._table, channels=self._channels, now_ms=now_ms, cause=cause)
+        turn = self._turn(Cause(kind="delivery"), now_ms)
         claimed = None
-        if not given_up_unasked(turn, parcel):
-            claimed = claim(turn, parcel, self._generation, lease_ms)
+        while (first := queue.first(now_ms)) is not None and turn.said < ROWS_A_TICK:
+            parcel = self._table.parcels.before(first, now_ms)
+            if not reconsider(turn, parcel):
+                continue
+            if not given_up_unasked(turn, parcel):
+                claimed = claim(turn, parcel, self._generation, lease_ms)
+                self._claimed_ms[channel] = now_ms
+            break
         self._table.note()
         return claimed
+
+    def stands(self, parcel: Parcel, now_ms: int) -> bool:
+        """Whether a claimed message may still be sent: nothing decided since then forbids it."""
+        found = self._table.parcels.head_of(parcel.id)
+        if found is None or not is_claimed(found[1], parcel):
+            return False
+        turn = self._turn(Cause(kind="delivery"), now_ms)
+        for key, delivery_id in self._table.parcels.members_of(parcel.id):
+            row = self._table.rows[key]
+            delivery = row.delivery(delivery_id)
+            if delivery is not None and obstacle_to(turn, row, delivery) is not None:
+                return False
+        return True
+
+    def _turn(self, cause: Cause, now_ms: int) -> Turn:
+        return Turn(table=self._table, channels=self._channels, now_ms=now_ms, cause=cause)
 
     def _free_ms(self, channel: str) -> int:
         """Return when a channel may be asked again: its pace, and its circuit."""

@@ -6,6 +6,7 @@ from schemas.notifications import Reason
 from streams.alerting import limits
 from streams.alerting.giving_up import tell_of_both
 from streams.alerting.owing import Telling, note_told, owe, set_mark
+from streams.alerting.reconsidering import drop_acknowledged
 from streams.alerting.resolving import acknowledge, text_name
 from streams.alerting.routing import RANK
 from streams.alerting.rows import COMMAND, SILENCE, Delivery, Row, Silenced
@@ -84,6 +85,7 @@ def _acknowledge(turn: Turn, row: Row, command: Acknowledge) -> None:
         said = f": {command.comment}" if command.comment else "."
         turn.say(row, "command_done", f"Acknowledged by {command.by}{said}")
         acknowledge(turn, row, breach, command.by)
+        drop_acknowledged(turn, row)
 
 
 def _silence(turn: Turn, row: Row, command: Silence) -> None:

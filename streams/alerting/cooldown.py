@@ -7,6 +7,7 @@ told high     until
 from schemas.rules import Severity
 from streams.alerting.routing import RANK
 from streams.alerting.rows import Mark
+from streams.messages.plain import moment
 
 
 def cooling(marks: list[Mark], channel: str, severity: Severity, now_ms: int) -> Mark | None:
@@ -22,6 +23,14 @@ def cooling(marks: list[Mark], channel: str, severity: Severity, now_ms: int) ->
         and mark.until_ms > now_ms
     ]
     return max(holding, key=lambda mark: mark.until_ms, default=None)
+
+
+def cooling_sentence(mark: Mark) -> str:
+    """Return why a mark holds an opening."""
+    return (
+        f"{mark.channel} was told {mark.severity} of it lately, or is about to be: cooldown until "
+        f"{moment(mark.until_ms)}."
+    )
 
 
 def marked(marks: list[Mark], new: Mark, now_ms: int) -> list[Mark]:

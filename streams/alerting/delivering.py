@@ -61,13 +61,9 @@ def take_answer(turn: Turn, given: AnswerGiven) -> None:
     """Take a receiver's answer in; that of a claim which is closed already changes nothing."""
     parcel, answer = given.parcel, given.answer
     found = turn.table.parcels.head_of(parcel.id)
-    if found is None or found[1].claim is None:
+    if found is None or not is_claimed(found[1], parcel):
         return
     row, head = found
-    claimed = head.claim
-    assert claimed is not None
-    if (claimed.generation, claimed.attempt) != (parcel.generation, parcel.attempt):
-        return
     match answer:
         case Sent():
             before = turn.table.circuit(head.channel)
@@ -77,8 +73,9 @@ def take_answer(turn: Turn, given: AnswerGiven) -> None:
             if before.gone:
                 free(turn.table, turn.channels)
         case Retry():
-            circuit = failed(turn.table.circuit(head.channel), turn.now_ms)
-            turn.table.set_circuit(head.channel, circuit)
+            if answer.asked:
+                circuit = failed(turn.table.circuit(head.channel), turn.now_ms)
+                turn.table.set_circuit(head.channel, circuit)
             wait_ms = backoff_ms(head.attempts, given.jitter, answer.after_ms)
             retry(turn, row, head, answer, wait_ms)
         case Rejected(gone=True):
@@ -86,6 +83,15 @@ def take_answer(turn: Turn, given: AnswerGiven) -> None:
             give_up(turn, parcel.id, why_gone(head.channel), answer.answer)
         case Rejected():
             give_up(turn, parcel.id, f"{head.channel} refused it for good.", answer.answer)
+
+
+def is_claimed(head: Delivery, parcel: Parcel) -> bool:
+    """Whether a claim is the one that is open."""
+    claimed = head.claim
+    return claimed is not None and (claimed.generation, claimed.attempt) == (
+        parcel.generation,
+        parcel.attempt,
+    )
 
 
 def lapse(turn: Turn, row: Row, head: Delivery) -> None:
@@ -108,6 +114,7 @@ def retry(turn: Turn, row: Row, head: Delivery, answer: Retry, wait_ms: int) -> 
     head.claim = None
     head.not_before_ms = not_before_ms
     what = "It is not known whether the receiver heard" if answer.ambiguous else "Not taken"
+    what = what if answer.asked else "Not sent"
     why = f"{what}; again at {moment(not_before_ms)}."
     if open_until_ms > turn.now_ms:
         why += (
@@ -143,7 +150,7 @@ def _after_failure(turn: Turn, row: Row, delivery_id: str, *, ambiguous: bool) -
 def sent(turn: Turn, parcel: str, answer: str) -> None:
     """Note for everyone a message tells of that it got through; its head comes last."""
     head = turn.table.parcels.head_of(parcel)
-    for key, delivery_id in members_of(turn, parcel):
+    for key, delivery_id in turn.table.parcels.members_of(parcel):
         row = turn.table.rows[key]
         delivery = row.delivery(delivery_id)
         assert delivery is not None
@@ -156,6 +163,9 @@ def sent(turn: Turn, parcel: str, answer: str) -> None:
             if delivery.id in (told.delivery, told.resolve) and told.state != "failed":
                 told.state = "sent"
                 told.at_ms = turn.now_ms
+            place = (told.channel, told.breach_id, told.level)
+            if place == (delivery.channel, delivery.breach_id, delivery.level):
+                told.heard = delivery.severity
         _cool(turn, row, delivery)
         why = f"{delivery.channel} took it ({delivery.event.replace('_', ' ')})."
         turn.say(row, "sent", why, delivery=delivery, attempt=attempt, answer=answer or None)
@@ -170,11 +180,3 @@ def _cool(turn: Turn, row: Row, delivery: Delivery) -> None:
     if delivery.event in (*OPENINGS, "severity_raised") or delivery.opening_untold:
         cooldown_ms = turn.table.text(row, delivery.text).routing.cooldown_ms
         set_mark(turn, row, delivery, cooldown_ms)
-
-
-def members_of(turn: Turn, parcel: str) -> list[tuple[str, str]]:
-    """Return (row's key, delivery's id) of a message's members, its head last."""
-    head = turn.table.parcels.head_of(parcel)
-    last = (head[0].key, head[1].id) if head is not None else None
-    members = list(turn.table.parcels.members.get(parcel, ()))
-    return [one for one in members if one != last] + ([last] if last is not None else [])

@@ -49,6 +49,8 @@ class Retry:
     after_ms: int | None = None
     ambiguous: bool = False
     """Whether the receiver may have taken it all the same."""
+    asked: bool = True
+    """Whether a request was made; one that was not says nothing about the channel."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,11 +6,12 @@ import orjson
 
 from schemas.notifications import Event
 from streams.alerting.cooldown import unmarked
+from streams.alerting.holding import held
 from streams.alerting.owing import OPENINGS, Telling, note_told, owe
 from streams.alerting.resolving import succeed
 from streams.alerting.routing import refusal
 from streams.alerting.rows import Delivery, Row
-from streams.alerting.telling import tell_one
+from streams.alerting.telling import acknowledged, tell_one
 from streams.alerting.turn import Turn
 
 
@@ -19,13 +20,11 @@ def give_up(turn: Turn, parcel: str, why: str, answer: str) -> None:
     head = turn.table.parcels.head_of(parcel)
     assert head is not None
     ambiguous, attempts = head[1].ambiguous, head[1].attempts
-    last = (head[0].key, head[1].id)
-    members = [one for one in turn.table.parcels.members[parcel] if one != last]
-    for key, delivery_id in [*members, last]:
+    for key, delivery_id in turn.table.parcels.members_of(parcel):
         row = turn.table.rows[key]
         delivery = row.delivery(delivery_id)
         assert delivery is not None
-        delivery.ambiguous = ambiguous
+        delivery.ambiguous = delivery.ambiguous or ambiguous
         _give_up_one(turn, row, delivery, why, answer, attempts)
         turn.table.settle(row)
 
@@ -75,17 +74,17 @@ def _fall_back(turn: Turn, row: Row, delivery: Delivery) -> None:
     asked = (*delivery.asked, delivery.channel)
     if not name or name in asked:
         return
-    turn.say(
-        row,
-        "fallback",
-        f"{name} is told instead of {delivery.channel}.",
-        channel=name,
-        event=delivery.event,
-    )
     newest = turn.table.newest(row)
     fires = row.state != "resolved" and newest.id == delivery.breach_id
-    if fires and not delivery.opening_untold:
-        event: Event = "escalated" if delivery.event == "escalated" else "opened"
+    opens = fires and not delivery.opening_untold
+    event: Event = "escalated" if delivery.event == "escalated" else "opened"
+    if opens and (
+        acknowledged(turn, row, event, name) or held(turn, row, newest, event, delivery.level, name)
+    ):
+        return
+    why = f"{name} is told instead of {delivery.channel}."
+    turn.say(row, "fallback", why, channel=name, event=delivery.event)
+    if opens:
         tell_one(turn, row, newest, event, delivery.level, name, asked)
     else:
         name_of_text = row.newest if newest.id == delivery.breach_id else delivery.text

@@ -1,5 +1,7 @@
 """Decide whether an alert is told to nobody for now: stale, inhibited or silenced."""
 
+from typing import NamedTuple
+
 from schemas.breaches import Breach
 from schemas.matchers import matches
 from schemas.notifications import Event
@@ -7,6 +9,13 @@ from streams.alerting.rows import Hold, Row
 from streams.alerting.silences import labels_of
 from streams.alerting.turn import Turn, moment
 from streams.alerting.waking import hides_until_ms
+
+
+class Suppression(NamedTuple):
+    """What holds a notification, and why in a sentence."""
+
+    hold: Hold
+    sentence: str
 
 
 def held(turn: Turn, row: Row, breach: Breach, event: Event, level: int, channel: str = "") -> bool:
@@ -22,20 +31,28 @@ def held(turn: Turn, row: Row, breach: Breach, event: Event, level: int, channel
     """
     if breach.stale:
         why = "What is judged is long past: told only if it is still true."
-        return _hold(turn, row, Hold(event, channel, level, "stale", None), why)
+        return _hold(turn, row, Suppression(Hold(event, channel, level, "stale", None), why))
+    found = suppression(turn, breach, event, level, channel)
+    return found is not None and _hold(turn, row, found)
+
+
+def suppression(
+    turn: Turn, breach: Breach, event: Event, level: int, channel: str
+) -> Suppression | None:
+    """Return what inhibits or silences a breach now, None if nothing does."""
     for key in turn.table.service_hidden_by(breach):
         until_ms = hides_until_ms(turn.table, key)
         if until_ms is None or until_ms > turn.now_ms:
             hider = turn.table.newest(turn.table.rows[key])
             why = f"Inhibited by {hider.rule} on {hider.series}: the service is down."
             hold = Hold(event, channel, level, "inhibited", until_ms, key)
-            return _hold(turn, row, hold, why)
+            return Suppression(hold, why)
     if turn.table.silences:
-        return _silenced(turn, row, breach, Hold(event, channel, level, "silenced", None))
-    return False
+        return _silenced(turn, breach, Hold(event, channel, level, "silenced", None))
+    return None
 
 
-def _silenced(turn: Turn, row: Row, breach: Breach, hold: Hold) -> bool:
+def _silenced(turn: Turn, breach: Breach, hold: Hold) -> Suppression | None:
     labels = labels_of(breach)
     standing = []
     for key, silence in turn.table.silences.items():
@@ -45,21 +62,21 @@ def _silenced(turn: Turn, row: Row, breach: Breach, hold: Hold) -> bool:
         if matches(silence.matchers, labels):
             standing.append((state.end_ms, key))
     if not standing:
-        return False
+        return None
     end_ms, key = max(standing)
     silence = turn.table.silences[key]
     said = f" ({silence.comment})" if silence.comment else ""
     why = f"Silenced by {silence.by} until {moment(end_ms)}{said}, silence {silence.id}."
-    new = Hold(hold.event, hold.channel, hold.level, "silenced", end_ms, key)
-    return _hold(turn, row, new, why)
+    return Suppression(Hold(hold.event, hold.channel, hold.level, "silenced", end_ms, key), why)
 
 
-def _hold(turn: Turn, row: Row, hold: Hold, why: str) -> bool:
+def _hold(turn: Turn, row: Row, found: Suppression) -> bool:
+    hold = found.hold
     row.holds = [*row.holds, hold]
     turn.say(
         row,
         hold.reason,
-        why,
+        found.sentence,
         channel=hold.channel or None,
         event=hold.event,
         until_ms=hold.until_ms,

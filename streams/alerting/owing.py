@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from schemas.breaches import Breach
-from schemas.notifications import Event
+from schemas.notifications import Event, Reason
 from streams.alerting import limits
 from streams.alerting.cooldown import marked
 from streams.alerting.grouping import Place
@@ -89,11 +89,18 @@ def replace(new: Delivery, old: Delivery) -> None:
     new.after = ""
 
 
-def cancel(turn: Turn, row: Row, delivery: Delivery, why: str) -> None:
+def cancel(
+    turn: Turn,
+    row: Row,
+    delivery: Delivery,
+    why: str,
+    reason: Reason = "cancelled",
+    until_ms: int | None = None,
+) -> None:
     """End a delivery that is not to be told any more, on record."""
     delivery.outcome = "cancelled"
     delivery.finished_ms = turn.now_ms
-    turn.say(row, "cancelled", why, delivery=delivery)
+    turn.say(row, reason, why, delivery=delivery, until_ms=until_ms)
 
 
 def note_told(turn: Turn, row: Row, delivery: Delivery) -> None:

@@ -50,6 +50,12 @@ class Parcels:
         delivery = row.delivery(delivery_id) if row is not None else None
         return (row, delivery) if row is not None and delivery is not None else None
 
+    def members_of(self, parcel: str) -> list[Member]:
+        """Return a message's members, its head last."""
+        head = self._heads.get(parcel)
+        members = list(self.members.get(parcel, ()))
+        return [one for one in members if one != head] + ([head] if head in members else [])
+
     def before(self, parcel: str, now_ms: int) -> str:
         """Return the message to send first: the same channel is to hear of episodes in order."""
         seen: set[str] = set()

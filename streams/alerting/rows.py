@@ -98,6 +98,8 @@ class Told(msgspec.Struct, array_like=True, gc=False):
     at_ms: int
     resolve: str = ""
     """The delivery that tells the resolution; "-" if there is to be none."""
+    heard: Literal["", Severity] = ""
+    """The severity in the last message that got through; empty if none did."""
 
 
 class Mark(msgspec.Struct, array_like=True, gc=False):

@@ -5,12 +5,12 @@ from collections.abc import Iterable
 from schemas.breaches import Breach, Step
 from schemas.notifications import Event
 from streams.alerting import limits
-from streams.alerting.cooldown import cooling, forgiven
+from streams.alerting.cooldown import cooling, cooling_sentence, forgiven
 from streams.alerting.holding import held
 from streams.alerting.owing import Telling, cancel, note_told, owe, set_mark
 from streams.alerting.routing import RANK, UNUSABLE, refusal
 from streams.alerting.rows import Delivery, Hold, Mark, Row, Told
-from streams.alerting.turn import Turn, moment
+from streams.alerting.turn import Turn
 
 
 def tell(turn: Turn, row: Row, event: Event, level: int, channels: Iterable[str]) -> None:
@@ -20,7 +20,7 @@ def tell(turn: Turn, row: Row, event: Event, level: int, channels: Iterable[str]
     if not names:
         turn.say(row, "no_channel", "The rule names no channel: nobody is told.", event=event)
         return
-    if _acknowledged(turn, row, event) or held(turn, row, breach, event, level):
+    if acknowledged(turn, row, event) or held(turn, row, breach, event, level):
         return
     for name in names:
         tell_one(turn, row, breach, event, level, name)
@@ -32,10 +32,10 @@ def tell_again(turn: Turn, row: Row, hold: Hold) -> None:
     if not hold.channel:
         routing = breach.routing
         steps = routing.escalation
-        channels = routing.channels if not hold.level else _step_channels(steps, hold.level)
+        channels = routing.channels if not hold.level else step_channels(steps, hold.level)
         tell(turn, row, hold.event, hold.level, channels)
         return
-    if _acknowledged(turn, row, hold.event, hold.channel):
+    if acknowledged(turn, row, hold.event, hold.channel):
         return
     if not held(turn, row, breach, hold.event, hold.level, hold.channel):
         tell_one(turn, row, breach, hold.event, hold.level, hold.channel)
@@ -95,24 +95,29 @@ def tell_one(
             row.holds = [*row.holds, Hold(event, channel, level, refused.reason, None)]
         return
     known = _known(row, breach, event, level, channel)
-    if known is not None:
+    unknown = known is not None and _was_dropped(row, known)
+    if known is not None and not unknown:
         _tell_more(turn, row, breach, known)
         return
     marks = [*row.marks, *_about_to_be_told(turn, row, breach, channel)]
     marks = forgiven(marks, row.ended_by_us)
     mark = cooling(marks, channel, breach.severity, turn.now_ms)
     if mark is not None and event == "opened":
-        why = (
-            f"{channel} was told {mark.severity} of it lately, or is about to be: cooldown until "
-            f"{moment(mark.until_ms)}."
-        )
+        why = cooling_sentence(mark)
         row.holds = [*row.holds, Hold(event, channel, level, "cooldown", mark.until_ms)]
         turn.say(row, "cooldown", why, channel=channel, event=event, until_ms=mark.until_ms)
         return
     telling = Telling(
-        breach=breach, text=row.newest, channel=channel, event=event, level=level, asked=asked
+        breach=breach,
+        text=row.newest,
+        channel=channel,
+        event=event,
+        level=level,
+        incident=known.incident if known is not None else "",
+        asked=asked,
     )
     delivery = owe(turn, row, telling)
+    delivery.ambiguous = unknown
     note_told(turn, row, delivery)
     set_mark(turn, row, delivery, breach.routing.cooldown_ms)
 
@@ -185,7 +190,14 @@ def _known(row: Row, breach: Breach, event: Event, level: int, channel: str) -> 
     return max(found, key=lambda one: one.level, default=None)
 
 
-def _acknowledged(turn: Turn, row: Row, event: Event, channel: str | None = None) -> bool:
+def _was_dropped(row: Row, told: Told) -> bool:
+    """Whether it is not known that the channel heard, and it is not tried any more."""
+    delivery = row.delivery(told.delivery)
+    return told.state == "maybe" and (delivery is None or delivery.outcome == "cancelled")
+
+
+def acknowledged(turn: Turn, row: Row, event: Event, channel: str | None = None) -> bool:
+    """Whether nobody else is told since somebody works on it; then that is on record."""
     if row.state != "acknowledged":
         return False
     why = f"Acknowledged by {row.acknowledged_by}: nobody else is told."
@@ -193,5 +205,5 @@ def _acknowledged(turn: Turn, row: Row, event: Event, channel: str | None = None
     return True
 
 
-def _step_channels(steps: list[Step], level: int) -> list[str]:
+def step_channels(steps: list[Step], level: int) -> list[str]:
     return list(steps[level - 1].channels) if level <= len(steps) else []

@@ -1,10 +1,23 @@
 """Tell which decisions answer a command, and what became of the message it asked for."""
 
 from schemas.notifications import Notification, Reason
+from streams.stories.tellings import ends
 
 _PLAIN: frozenset[Reason] = frozenset({"command_done", "command_refused", "duplicate"})
 _REFUSED: frozenset[Reason] = frozenset(
-    {"command_refused", "unknown_channel", "undeliverable", "channel_disabled", "gave_up"}
+    {
+        "command_refused",
+        "unknown_channel",
+        "undeliverable",
+        "channel_disabled",
+        "gave_up",
+        # Dropped before it was sent, as its alert is now:
+        "acknowledged",
+        "silenced",
+        "inhibited",
+        "cooldown",
+        "below_severity",
+    }
 )
 
 
@@ -36,7 +49,7 @@ class Answer:
             if self.said is None or decision.reason in _PLAIN:
                 self.said = decision
         elif decision.delivery in self._deliveries:
-            if decision.reason in ("sent", "gave_up", "cancelled"):
+            if ends(decision):
                 self.outcome = decision
             elif decision.reason == "retry":
                 self.retry = decision

@@ -67,10 +67,16 @@ def _take(found: dict[str, Telling], name: str, one: Notification) -> None:
     state = _state(one)
     if state is None:
         return
-    waits = before is not None and before.state == "owed" and one.reason != "cancelled"
+    waits = before is not None and before.state == "owed" and not ends(one)
     if state == "not_told" and waits:
         return  # a further telling is held; the first is still on its way
     found[name] = _telling(name, one)
+
+
+def ends(one: Notification) -> bool:
+    """Whether a decision ends the delivery that it is about: sent, given up or dropped."""
+    on_its_way = one.reason in _ON_ITS_WAY | _SHARED or one.reason == "command_done"
+    return one.delivery is not None and not on_its_way
 
 
 def _telling(name: str, one: Notification) -> Telling:

@@ -1,6 +1,8 @@
 """Alerting tells once, resolves whom it told, and loses nothing, whatever happens in between."""
 
+import re
 from collections import defaultdict
+from copy import deepcopy
 from random import Random
 
 from hypothesis import given, settings
@@ -168,10 +170,12 @@ class Shell(World):
         )
 
     def send(self, channel):
+        decided = len(list(self.alerting.unpublished()))
         parcel = self.alerting.claim(channel, self.now)
+        if parcel is not None or len(list(self.alerting.unpublished())) > decided:
+            self.inputs.append((channel, self.now))
         if parcel is None:
             return False
-        self.inputs.append((channel, self.now))
         if not self.flush():
             return True
         if self.random.random() < 0.3:  # meanwhile more comes in
@@ -237,6 +241,112 @@ def test_no_channel_hears_of_two_episodes_within_a_cooldown_unless_severity_rose
             if known is not None and known[1] != name and RANK[severity] <= RANK[known[2]]:
                 assert at - known[0] >= COOLDOWN_MS
             before[fingerprint] = (at, name, severity)
+
+
+class Forbidden:
+    """What the records alone say of which pages may not be sent: a model of its own."""
+
+    def __init__(self):
+        self.alerts, self.silences = {}, {}
+
+    def take(self, given_, now_ms):
+        one = getattr(given_, "breach", None) or getattr(given_, "command", None)
+        if hasattr(one, "rule"):
+            self._breach(one, now_ms)
+        elif isinstance(one, Acknowledge):
+            known = self.alerts.get(one.fingerprint)
+            if known and known["breach"].id == one.breach_id and known["state"] == "firing":
+                known["state"] = "acknowledged"
+        elif isinstance(one, Silence) and one.end_ms > now_ms:
+            self.silences[one.id] = [one, one.end_ms]
+        elif isinstance(one, EndSilence) and one.silence in self.silences:
+            silence = self.silences[one.silence]
+            silence[1] = min(silence[1], now_ms)
+
+    def _breach(self, one, now_ms):
+        known = self.alerts.get(one.fingerprint)
+        same = known is not None and known["breach"].id == one.id
+        if same and one.revision <= known["breach"].revision:
+            return
+        rises = same and RANK[one.severity] > RANK[known["breach"].severity]
+        state = "firing" if not same or rises else known["state"]
+        if one.state == "resolved":
+            state = "resolved"
+        self.alerts[one.fingerprint] = {"breach": one, "state": state}
+
+    def why(self, one, channel, now_ms):
+        known = self.alerts.get(one.fingerprint)
+        if known is None:
+            return None
+        newest = known["breach"]
+        if (newest.since_ms, newest.revision) > (one.since_ms, one.revision):
+            return f"it is at {newest.id}/{newest.revision}"
+        if newest.id != one.id:
+            return None  # a crash cut the writes short, and this alert's row was among the written
+        if known["state"] != "firing":
+            return known["state"]
+        for silence, end_ms in self.silences.values():
+            pattern = silence.matchers[0].value
+            if silence.start_ms <= now_ms < end_ms and re.fullmatch(
+                pattern, one.labels.get("platform", "")
+            ):
+                return "silenced"
+        if one.kind != "service_status" and one.labels.get("service") == "x":
+            service = self.alerts.get("fp-svc")
+            if (
+                service
+                and service["state"] != "resolved"
+                and service["breach"].evidence["status"] == "down"
+            ):
+                return "inhibited"
+        if channel == "pager" and RANK[one.severity] < RANK["high"]:
+            return "below severity"
+        return None
+
+
+@settings(max_examples=150)
+@given(SEEDS, st.sampled_from([0.3, 0.7, 0.95]), st.sampled_from([0.0, 0.05]))
+def test_no_attempt_begins_after_the_decision_that_forbids_it(seed, troubles, kills):
+    world = shell(seed, troubles=troubles, kills=kills)
+    known, wrong = Forbidden(), []
+    give, flush, claim = world.give, world.flush, world.alerting.claim
+
+    def given_too(given_):
+        known.take(given_, world.now)
+        return give(given_)
+
+    def flushed():
+        lived = flush()
+        if lived:
+            flushed.known = deepcopy(known.__dict__)
+        return lived
+
+    flushed.known = deepcopy(known.__dict__)
+
+    def claimed(channel, now_ms, *more):
+        parcel = claimed.real(channel, now_ms, *more)
+        if parcel is not None and parcel.message.event not in ("resolved", "acknowledged"):
+            message = parcel.message
+            for one in (message.breach, *message.others):
+                if one.state != "resolved" and (why := known.why(one, channel, now_ms)):
+                    wrong.append((channel, now_ms, message.event, one.id, one.revision, why))
+        return parcel
+
+    claimed.real = claim
+    world.give, world.flush = given_too, flushed
+    start = world.start
+
+    def started():
+        start()
+        known.__dict__.update(deepcopy(flushed.known))  # what was not written is read again
+        claimed.real = world.alerting.claim
+        world.alerting.claim = claimed
+        return world
+
+    world.start, world.alerting.claim = started, claimed
+    world.finish()
+    assert wrong == []
+    assert sum(world.alerting.owed.values()) == 0
 
 
 @settings(max_examples=60)

@@ -165,8 +165,7 @@ class World:
 
     def claim(self, channel):
         parcel = self.alerting.claim(channel, self.now)
-        if parcel is not None:
-            self.write()
+        self.write()
         return parcel
 
     def answer(self, parcel, answer, jitter=0.5):
