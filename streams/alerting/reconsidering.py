@@ -7,14 +7,16 @@ it was when the message was decided.
 
 from typing import NamedTuple
 
+from schemas.breaches import Breach
 from schemas.notifications import Event, Reason
 from schemas.rules import SEVERITIES, Severity
-from streams.alerting.cooldown import cooling, cooling_sentence, unmarked
+from streams.alerting.cooldown import cooling, cooling_sentence, forgiven, unmarked
 from streams.alerting.holding import suppression
 from streams.alerting.owing import OPENINGS, cancel
 from streams.alerting.resolving import acknowledge, succeed
 from streams.alerting.routing import RANK, refusal
 from streams.alerting.rows import Delivery, Hold, Row, Told
+from streams.alerting.telling import step_channels
 from streams.alerting.turn import Turn
 
 PAGES = (*OPENINGS, "severity_raised")
@@ -64,21 +66,30 @@ def drop_acknowledged(turn: Turn, row: Row) -> None:
 
 def obstacle_to(turn: Turn, row: Row, delivery: Delivery) -> Obstacle | None:
     """Return why a delivery is not to be sent as its alert is now, None if it is."""
-    if delivery.event == "test":
-        return None
     newest = turn.table.newest(row)
     whom = delivery.channel
     fires = row.state != "resolved" and newest.id == delivery.breach_id
     match delivery.event:
+        case "test":
+            return None
         case "resolved":
             why = f"It fires again before {whom} was told that it was over."
             return Obstacle("cancelled", why) if fires else None
+        case "not_judged" | "judged_again":
+            holds = fires and newest.judged == (delivery.event == "judged_again")
+            why = f"That has changed before {whom} was told."
+            return None if holds else Obstacle("cancelled", why)
         case "acknowledged":
             why = f"It is not acknowledged any more, so {whom} is not told that it is."
             acknowledged = fires and row.state == "acknowledged"
             return None if acknowledged else Obstacle("cancelled", why)
     if not fires:
         return Obstacle("cancelled", f"The alert was over before {whom} was told.")
+    return _obstacle_to_page(turn, row, delivery, newest)
+
+
+def _obstacle_to_page(turn: Turn, row: Row, delivery: Delivery, newest: Breach) -> Obstacle | None:
+    whom = delivery.channel
     if row.state == "acknowledged":
         why = f"Acknowledged by {row.acknowledged_by} before it was sent: {whom} is not told."
         return Obstacle("acknowledged", why)
@@ -87,12 +98,13 @@ def obstacle_to(turn: Turn, row: Row, delivery: Delivery) -> Obstacle | None:
     if refused is not None and refused.reason == "below_severity":
         return Obstacle("below_severity", refused.sentence)
     if delivery.event == "severity_raised" and not _raises(row, delivery, newest.severity):
-        return Obstacle(
-            "cancelled", f"Its severity fell again before {whom} was told that it rose."
-        )
+        why = f"Its severity fell again before {whom} was told that it rose."
+        return Obstacle("cancelled", why)
+    if _is_unrouted(turn, row, delivery, newest):
+        return Obstacle("cancelled", f"The rule does not route to {whom} any more.")
     event: Event = "opened" if delivery.event == "severity_raised" else delivery.event
     if RANK[newest.severity] < RANK[delivery.severity] and event == "opened":
-        others = [mark for mark in row.marks if mark.breach_id != newest.id]
+        others = forgiven(row.marks, row.ended_by_us, newest.id)
         mark = cooling(others, whom, newest.severity, turn.now_ms)
         if mark is not None:
             why = f"It is {newest.severity} now: {cooling_sentence(mark)}"
@@ -145,6 +157,17 @@ def _update(turn: Turn, row: Row, delivery: Delivery) -> bool:
         if told.delivery == delivery.id or _place(told) == _place(delivery):
             told.severity = severity
     return True
+
+
+def _is_unrouted(turn: Turn, row: Row, delivery: Delivery, newest: Breach) -> bool:
+    """Whether the rule routed the delivery when it was decided, and does not any more."""
+    if delivery.text == row.newest:
+        return False
+    was, now = (
+        one.channels if not delivery.level else step_channels(one.escalation, delivery.level)
+        for one in (turn.table.text(row, delivery.text).routing, newest.routing)
+    )
+    return delivery.channel in was and delivery.channel not in now
 
 
 def _raises(row: Row, delivery: Delivery, severity: Severity) -> bool:

@@ -206,4 +206,5 @@ def acknowledged(turn: Turn, row: Row, event: Event, channel: str | None = None)
 
 
 def step_channels(steps: list[Step], level: int) -> list[str]:
+    """Return whom an escalation's step tells; nobody if there is no such step any more."""
     return list(steps[level - 1].channels) if level <= len(steps) else []

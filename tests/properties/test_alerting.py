@@ -281,7 +281,7 @@ class Forbidden:
         newest = known["breach"]
         if (newest.since_ms, newest.revision) > (one.since_ms, one.revision):
             return f"it is at {newest.id}/{newest.revision}"
-        if newest.id != one.id:
+        if newest != one:
             return None  # a crash cut the writes short, and this alert's row was among the written
         if known["state"] != "firing":
             return known["state"]
@@ -328,7 +328,10 @@ def test_no_attempt_begins_after_the_decision_that_forbids_it(seed, troubles, ki
         if parcel is not None and parcel.message.event not in ("resolved", "acknowledged"):
             message = parcel.message
             for one in (message.breach, *message.others):
-                if one.state != "resolved" and (why := known.why(one, channel, now_ms)):
+                if one.state == "resolved":
+                    continue
+                why = known.why(one, channel, now_ms)
+                if why and not (kills and why == "silenced"):  # its end may be read twice
                     wrong.append((channel, now_ms, message.event, one.id, one.revision, why))
         return parcel
 

@@ -224,6 +224,26 @@ def test_a_rise_that_is_no_more_is_not_told(world):
     assert events(world) == ["opened", "severity_raised"]
 
 
+def test_a_channel_that_the_rule_routes_to_no_more_is_not_told(world):
+    waiting(world)
+    world.breach(state="updated", revision=2, why="rule_changed", channels=("mail",))
+    world.run(MINUTE)
+    assert [(to, event) for to, event, *_ in world.told()] == [("mail", "opened")]
+    assert over(world) == "cancelled"
+
+
+def test_a_message_that_it_is_no_longer_judged_is_not_sent_once_it_is_again(world):
+    world.breach()
+    world.deliver()
+    world.answers["slack"] = FAILS
+    world.breach(state="updated", revision=2, why="still_true", judged=False)
+    world.deliver()
+    world.breach(state="updated", revision=3, why="still_true", judged=True)
+    world.answers = {}
+    world.run(MINUTE)
+    assert "not_judged" not in events(world)
+
+
 def test_an_end_is_not_told_of_what_fires_again(world):
     world.breach(cooldown_ms=0)
     world.deliver()
