@@ -1,10 +1,67 @@
-"""Make dead letters out of what was refused."""
+"""Make dead letters out of what was refused, and publish them in bounded batches."""
 
 import hashlib
+from collections import Counter
 
-from agents.outbox import Outgoing
+from agents import metrics
+from agents.outbox import Outbox, Outgoing
 from schemas.dead_letters import KEPT_BYTES, DeadLetter, Reason, to_headers
 from streams.decode import Refused
+
+#: Dead letters published together; the loop is let go in between.
+_TOGETHER = 500
+#: Past so many bytes of them, reading waits until they are published.
+_WAITING_BYTES = 8 * 1024 * 1024
+#: What one takes beside its value: headers, key and objects.
+_OVERHEAD_BYTES = 1_500
+
+
+class Letters:
+    """Dead letters of one source partition that are to be published, in order."""
+
+    def __init__(self, topic: str, source_topic: str, partition: int) -> None:
+        """Begin with none.
+
+        Args:
+            topic: of dead letters.
+            source_topic: what was refused stands there, …
+            partition: … in this partition.
+        """
+        self._topic = topic
+        self._source = source_topic, partition
+        self._records: list[Outgoing] = []
+        self._reasons: Counter[str] = Counter()
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @property
+    def are_many(self) -> bool:
+        """Whether they take so much memory that they should be published first."""
+        return self._bytes >= _WAITING_BYTES
+
+    def add(self, refused: Refused) -> None:
+        """Add the dead letter of a record, or an element; it is made at once, its value cut."""
+        record = dead_letter(self._topic, *self._source, refused)
+        self._records.append(record)
+        self._reasons[refused.reason] += 1
+        self._bytes += len(record.value or b"") + _OVERHEAD_BYTES
+
+    def take(self) -> "Letters":
+        """Return these, and begin anew."""
+        taken = Letters(self._topic, *self._source)
+        taken._records, self._records = self._records, []
+        taken._reasons, self._reasons = self._reasons, Counter()
+        taken._bytes, self._bytes = self._bytes, 0
+        return taken
+
+    async def publish(self, outbox: Outbox) -> None:
+        """Return once the broker has all of them."""
+        for start in range(0, len(self._records), _TOGETHER):
+            await outbox.publish(self._records[start : start + _TOGETHER])
+        for reason, count in self._reasons.items():
+            metrics.dead_letters.labels(reason).inc(count)
 
 
 def dead_letter(topic: str, source_topic: str, partition: int, refused: Refused) -> Outgoing:

@@ -19,8 +19,9 @@ import numpy as np
 from schemas.operations import epoch_ms
 from schemas.partials import PartialRow
 from streams.columns import Columns, Ints, columns_of
-from streams.decode import Record, Refused, decode, element_of
+from streams.decode import Record, Refused, decoding, original_of
 from streams.fold import fold
+from streams.steps import Steps, finish
 
 #: A block has at most so many offsets, …
 BLOCK_OFFSETS = 20_000
@@ -30,6 +31,8 @@ BLOCK_EVENTS = 20_000
 BLOCK_PAIRS = 2_048
 #: … and before a record of a later hour than its first, by the records' own timestamps.
 HOUR_MS = 3_600_000
+#: Operations refused for their age between two steps.
+_REFUSED_TOGETHER = 1_000
 
 
 class Limits(NamedTuple):
@@ -51,7 +54,14 @@ class Events(NamedTuple):
 
 def read_events(records: Sequence[Record], limits: Limits) -> tuple[Events, list[Refused]]:
     """Return the records' operations that count, and what is refused, and why."""
-    operations, places, refused = decode(records)
+    return finish(reading_events(records, limits))
+
+
+def reading_events(
+    records: Sequence[Record], limits: Limits
+) -> Steps[tuple[Events, list[Refused]]]:
+    """Do the same in steps."""
+    operations, places, refused = yield from decoding(records)
     offset = np.array([record.offset for record in records], np.int64)
     stamp = np.array([record.timestamp for record in records], np.int64)
     if places is not None:
@@ -62,9 +72,15 @@ def read_events(records: Sequence[Record], limits: Limits) -> tuple[Events, list
     if not len(age) or (age.max() <= limits.lateness_ms and age.min() >= -limits.future_ms):
         return Events(offset, stamp, when, operations), refused
     bad = (age > limits.lateness_ms) | (age < -limits.future_ms)
-    for i in np.flatnonzero(bad).tolist():
+    cut, originals = -1, [b""]
+    for count, i in enumerate(np.flatnonzero(bad).tolist()):
         place, index = (i, None) if places is None else places[i]
-        refused.append(_refused_for_age(records[place], index, int(age[i])))
+        if place != cut:
+            cut, originals = place, original_of(records[place])
+            yield
+        elif count % _REFUSED_TOGETHER == 0:
+            yield
+        refused.append(_refused_for_age(records[place], index, int(age[i]), originals[index or 0]))
     kept = np.flatnonzero(~bad)
     events = Events(offset[kept], stamp[kept], when[kept], [operations[i] for i in kept.tolist()])
     return events, refused
@@ -76,8 +92,7 @@ def _epoch_ms(times: list[Any]) -> Ints:
     return np.array(times, np.int64)
 
 
-def _refused_for_age(record: Record, index: int | None, age_ms: int) -> Refused:
-    value = element_of(record, index)
+def _refused_for_age(record: Record, index: int | None, age_ms: int, value: bytes) -> Refused:
     if age_ms > 0:
         detail = f"happened {age_ms} ms before its record's timestamp"
         return Refused(record, index, "too_old", detail, value)

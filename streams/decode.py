@@ -2,30 +2,36 @@
 
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
-from pydantic import ValidationError
 
 from schemas.dead_letters import Reason
 from schemas.fast import struct_of
 from schemas.operations import NAME_PATTERN, Operation
+from streams.arrays import NotArray, TooMany, elements_of, is_deeper
+from streams.judge import Judge, NotFit
+from streams.steps import Steps, finish
 
 #: A larger record is refused unread: Kafka's own default bound is a quarter of it.
 MAX_RECORD_BYTES = 4 * 1024 * 1024
-#: So many mistakes of one operation are told in its dead letter.
-_TOLD_MISTAKES = 3
+#: An array of more operations is refused as a whole: one dead letter, not one an operation.
+MAX_ELEMENTS = 10_000
+#: What nests deeper is refused.
+MAX_NESTING = 200
+_DEEP_BYTES = 2 * MAX_NESTING
+#: Operations, or bytes, judged one by one between two steps.
+_JUDGED_TOGETHER = 100
+_JUDGED_BYTES = 64 * 1024
 
 Struct: Any = struct_of(Operation)
 _record_of = msgspec.json.Decoder(Struct | list[Struct]).decode
 _one_of = msgspec.json.Decoder(Struct).decode
-_elements_of = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_raw_of = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_model = Judge(Operation, Operation.model_fields, MAX_RECORD_BYTES, scalars=True)
 _is_name = re.compile(NAME_PATTERN).fullmatch
-#: What cuts an array into elements: strings (also one that never ends) and signs.
-_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
-_OPENED_BY = {ord("]"): ord("["), ord("}"): ord("{")}
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Record(Protocol):
@@ -61,33 +67,56 @@ class Decoded(NamedTuple):
 
 def decode(records: Sequence[Record]) -> Decoded:
     """Return the operations of the records; what cannot be read is refused, its neighbours not."""
+    return finish(decoding(records))
+
+
+def decoding(records: Sequence[Record]) -> Steps[Decoded]:
+    """Do the same in steps; a step takes some megabytes of records that are in order."""
     fast = _decode_fast([record.value for record in records])
     if fast is not None:
         return fast
     operations: list[Any] = []
     places: list[tuple[int, int | None]] = []
     refused: list[Refused] = []
+    judged = size = 0
     for place, record in enumerate(records):
-        for index, one in _judge_record(record):
-            if isinstance(one, Refused):
-                refused.append(one)
+        parts = yield from _parts(record)
+        if isinstance(parts, Refused):
+            refused.append(parts)
+            continue
+        for index, value in parts:
+            is_long = len(value) > _DEEP_BYTES
+            if is_long and (yield from is_deeper(value, MAX_NESTING)):
+                detail = f"objects or arrays nest more than {MAX_NESTING} deep"
+                found: Any = Refused(record, index, "invalid_json", detail, value)
             else:
-                operations.append(one)
+                found = _judge(record, index, value)
+            if type(found) is Refused:
+                refused.append(found)
+            else:
+                operations.append(found)
                 places.append((place, index))
+            judged, size = judged + 1, size + len(value)
+            if judged >= _JUDGED_TOGETHER or size >= _JUDGED_BYTES:
+                judged = size = 0
+                yield
     return Decoded(operations, places, refused)
 
 
 def _decode_fast(values: Sequence[bytes | None]) -> Decoded | None:
     """Return the operations where every record is in order, else None."""
-    if None in values or max(map(len, values), default=0) > MAX_RECORD_BYTES:  # type: ignore[arg-type]
+    longest = 0 if None in values else max(map(len, values), default=0)  # type: ignore[arg-type]
+    if None in values or longest > MAX_RECORD_BYTES:
         return None
     try:
         read = [_record_of(value) for value in values]  # type: ignore[arg-type]
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except _UNREADABLE:
+        return None
+    if longest > _DEEP_BYTES and any(map(_is_deep, values, read)):  # type: ignore[arg-type]
         return None
     places: list[tuple[int, int | None]] | None = None
     if list in set(map(type, read)):
-        if [] in read:
+        if [] in read or any(type(one) is list and len(one) > MAX_ELEMENTS for one in read):
             return None
         places = []
         for place, one in enumerate(read):
@@ -99,99 +128,68 @@ def _decode_fast(values: Sequence[bytes | None]) -> Decoded | None:
     return Decoded(read, places, []) if all(map(_is_name, names)) else None
 
 
-def _judge_record(record: Record) -> Iterator[tuple[int | None, Any]]:
-    """Yield an index and the operation, or the refusal, for each that the record holds."""
+def _is_deep(value: bytes, read: Any) -> bool:
+    """Return whether what was read nests too deep; msgspec's own limit moves with the stack."""
+    if len(value) <= _DEEP_BYTES:
+        return False
+    flat = len(read) + 1 if type(read) is list else 1
+    if value.count(b"{") + value.count(b"[") - flat < MAX_NESTING:
+        return False
+    return finish(is_deeper(value, MAX_NESTING))
+
+
+def _parts(record: Record) -> Steps[list[tuple[int | None, bytes]] | Refused]:
+    """Return the operations that a record holds, each with its index, or the refusal."""
     value = record.value
     if value is None:
-        yield None, Refused(record, None, "null_value", "the record has no value", b"")
-    elif len(value) > MAX_RECORD_BYTES:
+        return Refused(record, None, "null_value", "the record has no value", b"")
+    if len(value) > MAX_RECORD_BYTES:
         detail = f"{len(value)} bytes, more than {MAX_RECORD_BYTES}"
-        yield None, Refused(record, None, "too_large", detail, value)
-    elif value.lstrip()[:1] == b"[":
-        yield from _judge_array(record, value)
-    else:
-        yield None, _judge(record, None, value)
-
-
-def _judge_array(record: Record, value: bytes) -> Iterator[tuple[int | None, Any]]:
+        return Refused(record, None, "too_large", detail, value)
+    if value.lstrip()[:1] != b"[":
+        return [(None, value)]
     try:
-        elements = _elements(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        yield None, Refused(record, None, "invalid_json", str(error), value)
-        return
+        elements = yield from _elements(value)
+    except TooMany:
+        detail = f"an array of more than {MAX_ELEMENTS} operations"
+        return Refused(record, None, "too_large", detail, value)
+    except NotArray:
+        detail = "an array whose brackets do not match, or of which an element is missing"
+        return Refused(record, None, "invalid_json", detail, value)
     if not elements:
-        yield None, Refused(record, None, "empty_array", "an array without operations", value)
-    for index, element in enumerate(elements):
-        yield index, _judge(record, index, element)
+        return Refused(record, None, "empty_array", "an array without operations", value)
+    return list(enumerate(elements))
 
 
-def _elements(value: bytes) -> list[bytes]:
+def _elements(value: bytes) -> Steps[list[bytes]]:
     """Return the elements of an array, as they stand in it.
 
     Raises:
-        msgspec.MsgspecError, UnicodeDecodeError, RecursionError: it is no array.
+        NotArray: it is none.
+        TooMany: it has too many of them.
     """
-    try:
-        return [bytes(element) for element in _elements_of(value)]
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        elements = _split(value)
-        if elements is None:
-            raise
-        return elements
-
-
-def _split(value: bytes) -> list[bytes] | None:
-    """Return what stands between the commas of an array with elements that are not JSON.
-
-    One NaN or one deep nesting must not cost its neighbours. None where it is no array: its
-    brackets do not match, or an element is empty.
-    """
-    open_signs = bytearray()
-    bounds: list[int] = []
-    for token in _TOKEN.finditer(value):
-        sign, place = value[token.start()], token.start()
-        if sign in b"[{":
-            if not open_signs:
-                bounds.append(place)
-            open_signs.append(sign)
-        elif sign in b"]}":
-            if not open_signs or open_signs.pop() != _OPENED_BY[sign]:
-                return None
-            if not open_signs:
-                bounds.append(place)
-                break
-        elif sign == ord(",") and len(open_signs) == 1:
-            bounds.append(place)
-    if open_signs or not bounds or value[bounds[-1] + 1 :].strip():
-        return None
-    elements = [value[a + 1 : b].strip() for a, b in pairwise(bounds)]
-    return elements if all(elements) else None
+    if value.count(b",") < MAX_ELEMENTS:
+        with contextlib.suppress(*_UNREADABLE):
+            return [bytes(element) for element in _raw_of(value)]
+    return (yield from elements_of(value, MAX_ELEMENTS))
 
 
 def _judge(record: Record, index: int | None, value: bytes) -> Any:
     """Return the operation, or the refusal; where the struct refuses, the model decides."""
-    with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    with contextlib.suppress(*_UNREADABLE):
         operation = _one_of(value)
         if _is_name(operation.operation) and _is_name(operation.platform):
             return operation
     try:
-        model = Operation.model_validate_json(value)
-    except ValidationError as error:
-        mistakes = error.errors(include_url=False, include_context=False, include_input=False)
-        reason: Reason = (
-            "invalid_json" if mistakes[0]["type"] == "json_invalid" else "invalid_operation"
-        )
-        told = [
-            f"{'.'.join(map(str, mistake['loc']))}: {mistake['msg']}"
-            if mistake["loc"]
-            else mistake["msg"]
-            for mistake in mistakes[:_TOLD_MISTAKES]
-        ]
-        return Refused(record, index, reason, "; ".join(told), value)
+        model = _model.read(value)
+    except NotFit as unfit:
+        reason: Reason = "invalid_json" if unfit.kind == "json" else "invalid_operation"
+        return Refused(record, index, reason, str(unfit), value)
     return Struct(**{name: getattr(model, name) for name in Struct.__struct_fields__})
 
 
-def element_of(record: Record, index: int | None) -> bytes:
-    """Return the original bytes of a record that was read, or of its element."""
-    value = record.value or b""
-    return value if index is None else _elements(value)[index]
+def original_of(record: Record) -> list[bytes]:
+    """Return the original bytes of the operations of a record that was read."""
+    parts = finish(_parts(record))
+    assert not isinstance(parts, Refused)
+    return [value for _, value in parts]

@@ -15,16 +15,18 @@ import structlog
 from faust.types import TP
 
 from agents import failpoints, metrics
-from agents.letters import dead_letter
+from agents.letters import Letters
 from agents.outbox import Outbox, Outgoing
+from agents.pacing import paced, parts_of
 from agents.settings import Settings
 from agents.transport import Chunk
+from schemas.dead_letters import KEPT_BYTES
 from schemas.fast import struct_of
 from schemas.partials import PartialRow, Partials, Progress
 from schemas.topics import DEAD_LETTERS, OPERATIONS, PARTIALS
-from streams.blocks import BLOCK_OFFSETS, Block, Limits, read_events
-from streams.decode import Refused
+from streams.blocks import BLOCK_OFFSETS, Block, Events, Limits, reading_events
 from streams.series import partition_of
+from streams.steps import Steps
 
 log = structlog.get_logger()
 
@@ -38,6 +40,8 @@ QUIET_S = 30.0
 _WAITING = 4
 #: Rows in a record on `partials`: half a megabyte when each has a full digest.
 _ROWS_A_RECORD = 200
+#: Dead letters made between two steps.
+_MADE_TOGETHER = 100
 
 _Partials: Any = struct_of(Partials)
 _Progress: Any = struct_of(Progress)
@@ -49,7 +53,7 @@ class _Telling(NamedTuple):
 
     partials: list[Outgoing]
     """Encoded at once: rows that wait as objects take five times the memory."""
-    refused: list[Refused]
+    letters: Letters
     events: int
     next_offset: int
     watermark_ms: int | None
@@ -60,12 +64,12 @@ class _Telling(NamedTuple):
 class _Source:
     """A source partition: its open block, and what is told of it."""
 
-    def __init__(self, tp: TP, start: int) -> None:
+    def __init__(self, tp: TP, start: int, letters: Letters) -> None:
         self.tp = tp
         self.block = Block(start)
         self.next_offset = start
         self.watermark_ms: int | None = None
-        self.refused: list[Refused] = []
+        self.letters = letters
         self.is_behind = False
         self.untold = 0
         self.untold_since = time.monotonic()
@@ -78,7 +82,7 @@ class _Source:
     @property
     def owes(self) -> bool:
         """Whether something read is not told yet."""
-        return bool(self.untold or self.refused)
+        return bool(self.untold or self.letters)
 
     def drop(self) -> None:
         """Let go whoever waits to tell."""
@@ -118,7 +122,8 @@ class Ingest:
     def _begin_at(self, tp: TP, start: int) -> _Source:
         source = self._sources.get(tp)
         if source is None:
-            source = self._sources[tp] = _Source(tp, start)
+            letters = Letters(self._settings.topic(DEAD_LETTERS), self._topic, tp.partition)
+            source = self._sources[tp] = _Source(tp, start, letters)
             self._senders[tp] = asyncio.create_task(self._send(source))
         return source
 
@@ -128,12 +133,30 @@ class Ingest:
         if source.next_offset != chunk.start:
             message = f"{tp}: read to {source.next_offset}, then from {chunk.start}"
             raise RuntimeError(message)
-        events, refused = read_events(chunk.records, self._limits)
-        if chunk.records:
+        for part in parts_of(chunk):
+            events = await paced(self._reading(source, part))
+            if self._sources.get(tp) is source:
+                await self._fold(source, part, events)
+            if self._sources.get(tp) is not source:
+                return  # lost meanwhile
+
+    def _reading(self, source: _Source, part: Chunk) -> Steps[Events]:
+        """Read a part of a chunk in steps; return what counts of it."""
+        events, refused = yield from reading_events(part.records, self._limits)
+        if not source.owes:
+            source.untold_since = time.monotonic()
+        for i, one in enumerate(refused):
+            source.letters.add(one)
+            if i % _MADE_TOGETHER == 0 or len(one.value) > KEPT_BYTES:
+                yield
+        return events
+
+    async def _fold(self, source: _Source, part: Chunk, events: Events) -> None:
+        """Take in what counts of a part of a chunk; tell each block that it completes."""
+        if part.records:
             source.read_at = time.monotonic()
         if not source.owes:
             source.untold_since = source.read_at
-        source.refused += refused
         at, count = 0, len(events.offset)
         while True:
             before, block = at, source.block
@@ -142,16 +165,18 @@ class Ingest:
                 source.untold += at - before
                 newest = int(events.when_ms[before:at].max())
                 source.watermark_ms = max(source.watermark_ms or newest, newest)
-            source.next_offset = chunk.end
+            source.next_offset = part.end
             if at == count:
-                block.reach(chunk.end)
+                block.reach(part.end)
             if block.end is None:
                 break
             await source.queue.put(self._telling(source))
-            if self._sources.get(tp) is not source:
+            if self._sources.get(source.tp) is not source:
                 return  # lost meanwhile
             source.block = Block(block.end)
             source.told_offset = block.end - 1
+        if source.letters.are_many:
+            await source.queue.put(self._telling(source))
 
     async def tell(self) -> None:
         """Tell of what waited long enough."""
@@ -182,9 +207,14 @@ class Ingest:
         next_offset = source.next_offset if block.end is None else block.end
         partials = list(self._partials(source, block.fold(source.told_offset)))
         telling = _Telling(
-            partials, source.refused, source.untold, next_offset, source.watermark_ms, block.end
+            partials,
+            source.letters.take(),
+            source.untold,
+            next_offset,
+            source.watermark_ms,
+            block.end,
         )
-        source.told_offset, source.refused, source.untold = next_offset - 1, [], 0
+        source.told_offset, source.untold = next_offset - 1, 0
         return telling
 
     async def _send(self, source: _Source) -> None:
@@ -201,21 +231,15 @@ class Ingest:
 
     async def _tell(self, source: _Source, telling: _Telling) -> None:
         with metrics.flush_seconds.time():
-            await self._outbox.publish(self._letters(source, telling.refused))
+            await telling.letters.publish(self._outbox)
             failpoints.reached("ingest_after_letters")
             await self._outbox.publish(telling.partials)
             failpoints.reached("ingest_after_partials")
         metrics.operations.inc(telling.events)
-        for refused in telling.refused:
-            metrics.dead_letters.labels(refused.reason).inc()
         source.told_next = telling.next_offset
         source.told_watermark_ms = telling.watermark_ms
         if telling.done is not None and self._sources.get(source.tp) is source:
             self._consumer().done(source.tp, telling.done)
-
-    def _letters(self, source: _Source, refused: list[Refused]) -> Iterator[Outgoing]:
-        topic = self._settings.topic(DEAD_LETTERS)
-        return (dead_letter(topic, self._topic, source.tp.partition, one) for one in refused)
 
     def _partials(self, source: _Source, told: list[PartialRow]) -> Iterator[Outgoing]:
         by_target: dict[int, list[PartialRow]] = {}

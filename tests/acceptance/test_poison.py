@@ -55,6 +55,10 @@ def poison() -> dict[str, bytes | None]:
         "deep array": b"[" * 50_000,
         "not utf-8": text().replace(b"lever", b"\xff\xfe"),
         "10 MB": text(error_message="x" * TEN_MB),
+        "a million objects": b"[" + b"{}," * 1_300_000 + b"{}]",
+        "two million brackets": b"[" * 2_000_000,
+        "four million digits": text().replace(b"12.5", b"9" * 4_000_000),
+        "a million fields": b"{" + b'"a":1,' * 600_000 + b'"id":"x"}',
     }
 
 

@@ -1,0 +1,103 @@
+"""Judge a record by its model, in time that its bytes bound; say in a sentence what is wrong."""
+
+from collections.abc import Collection
+from typing import Generic, Literal, TypeVar
+
+import msgspec
+from pydantic import BaseModel, ValidationError
+
+M = TypeVar("M", bound=BaseModel)
+
+#: A larger record is first cut down to the fields that its model knows: pydantic would make an
+#: object of each of a million others.
+WHOLE_BYTES = 64 * 1024
+#: So many mistakes of one record are told in its dead letter, …
+_TOLD_MISTAKES = 3
+#: … in at most so many characters: some of pydantic's sentences repeat the input.
+DETAIL_LENGTH = 400
+
+Unfit = Literal["json", "model", "size"]
+
+
+class NotFit(ValueError):
+    """The record is none of the model's; the text says why."""
+
+    def __init__(self, kind: Unfit, detail: str) -> None:
+        """Say whether it is no JSON, not what the model asks for, or too large."""
+        self.kind = kind
+        super().__init__(cut(detail))
+
+
+class Judge(Generic[M]):
+    """Reads records of one model."""
+
+    def __init__(
+        self, model: type[M], fields: Collection[str], limit: int, *, scalars: bool = False
+    ) -> None:
+        """Judge by a model.
+
+        Args:
+            model: the authority.
+            fields: the names it knows.
+            limit: bytes that those may take.
+            scalars: whether none of them takes an object or an array.
+        """
+        self._model = model
+        self._limit = limit
+        self._scalars = scalars
+        self._names = tuple(fields)
+        missing = msgspec.Raw()
+        known = msgspec.defstruct(
+            model.__name__, [(name, msgspec.Raw, missing) for name in self._names]
+        )
+        self._known_of = msgspec.json.Decoder(known).decode
+
+    def read(self, value: bytes) -> M:
+        """Return what a record says.
+
+        Raises:
+            NotFit: it is none of the model's.
+        """
+        if len(value) > WHOLE_BYTES:
+            value = self._known(value)
+        if len(value) > self._limit:
+            detail = f"its fields take {len(value)} bytes, more than {self._limit}"
+            raise NotFit("size", detail)
+        try:
+            return self._model.model_validate_json(value)
+        except ValidationError as error:
+            raise _not_fit(error) from None
+
+    def _known(self, value: bytes) -> bytes:
+        """Return a record without the fields that its model does not know."""
+        try:
+            found = self._known_of(value)
+        except msgspec.ValidationError as error:
+            raise NotFit("model", str(error)) from None
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise NotFit("json", str(error)) from None
+        fields = []
+        for name in self._names:
+            field = bytes(getattr(found, name))
+            if self._scalars and field[:1] in (b"{", b"["):
+                field = b"{}"
+            if field:
+                fields.append(b'"' + name.encode() + b'":' + field)
+        return b"{" + b",".join(fields) + b"}"
+
+
+def _not_fit(error: ValidationError) -> NotFit:
+    mistakes = error.errors(include_url=False, include_context=False, include_input=False)
+    told = [
+        f"{'.'.join(map(str, mistake['loc']))}: {mistake['msg']}"
+        if mistake["loc"]
+        else mistake["msg"]
+        for mistake in mistakes[:_TOLD_MISTAKES]
+    ]
+    is_json = mistakes[0]["type"] != "json_invalid"
+    return NotFit("model" if is_json else "json", "; ".join(told))
+
+
+def cut(text: str) -> str:
+    """Return a sentence, cut where it goes on for too long."""
+    return text if len(text) <= DETAIL_LENGTH else text[: DETAIL_LENGTH - 1] + "…"
