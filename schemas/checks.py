@@ -16,17 +16,16 @@ def link(text: str) -> str:
 
 
 def template(text: str) -> str:
-    """Return the text if Jinja understands it."""
-    from jinja2 import TemplateSyntaxError
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+    """Return the text if it is a template for messages."""
+    from schemas.templates import BadTemplate, NotJinja, parse  # Jinja takes a while to import
 
     try:
-        ImmutableSandboxedEnvironment().parse(text)
-    except TemplateSyntaxError as error:
-        message = (
-            f"is no Jinja template: {(error.message or '').rstrip('.')} (its line {error.lineno});"
-            " write {{ observed }} for a value"
-        )
+        parse(text)
+    except NotJinja as error:
+        message = f"is no Jinja template: {error}; write {{{{ observed }}}} for a value"
+        raise ValueError(message) from None
+    except BadTemplate as error:
+        message = f"is no template for messages: {error}"
         raise ValueError(message) from None
     return text
 

@@ -250,6 +250,14 @@ def test_what_is_no_rule_file_at_all(text: str, expected: list[str]):
             ),
         ),
         (
+            {"summary": '"{{ samples|round(x) }} {{ f() }}"'},
+            (
+                "summary: '{{ samples|round(x) }} {{ f() }}' is no template for messages: line 1:"
+                " call is not for messages: write values such as {{ observed }}, filters"
+                " ({{ labels.team|upper }}), {% if %} and one {% for %}."
+            ),
+        ),
+        (
             {"labels": "{team: 5}"},
             ("labels.team: 5 is wrong: write text, in quotes if it looks like a number."),
         ),

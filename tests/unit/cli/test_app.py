@@ -194,7 +194,7 @@ def test_a_template_that_will_fail_is_a_warning(tmp_path: Path):
         "version: 1\nchannels:\n"
         "  - {name: good, type: slack, template: '{{ severity|upper }}: {{ labels.platform }}'}\n"
         "  - {name: wrong, type: slack, template: '{{ breach.rule }}'}\n"
-        "  - {name: calls, type: slack, template: '{{ f() }}'}\n"
+        "  - {name: adds, type: slack, template: '{{ severity + 1 }}'}\n"
     )
     given = {"OPWATCH_RULE_FILE": str(rules), "SLACK_WEBHOOK_URL": "https://example.com/hook"}
     answer = opwatch("config", "check", folder=tmp_path, **given)
@@ -202,7 +202,7 @@ def test_a_template_that_will_fail_is_a_warning(tmp_path: Path):
     fails = "opwatch: warning: the template of the channel {} fails, and our own words are sent: {}"
     assert answer.stderr.splitlines() == [
         fails.format("wrong", "UndefinedError: 'breach' is undefined"),
-        fails.format("calls", "line 1: call is not for messages."),
+        fails.format("adds", "'high' is no number"),
     ]
 
 
