@@ -1,19 +1,32 @@
-"""Read label matchers as Prometheus writes them: `operation="parse", platform=~"lever|ashby"`."""
+"""Read label matchers as Prometheus writes them: `operation="parse", platform=~"lever|ashby"`.
+
+Patterns are RE2's, as Prometheus' are: it never backtracks, so a match takes time in proportion to
+the text, whatever the pattern.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from re import _constants, _parser  # type: ignore[attr-defined]  # what a pattern is made of
 from typing import Any
+
+import re2  # type: ignore[import-untyped]  # it has no stubs
 
 from schemas.commands import Matcher
 
+#: Of a silence, or of a rule.
+MAX_MATCHERS = 20
+#: Of all matchers together, as they are typed.
+MAX_TEXT = 4_000
 MAX_PATTERN = 200
-#: A text of this length is what a repeat without an end is counted as.
-_LENGTH = 100
-#: Three of those, one after the other, and some alternatives.
-_MAX_WAYS = 10 * _LENGTH**3
-_REPEATS = (_constants.MAX_REPEAT, _constants.MIN_REPEAT, _constants.POSSESSIVE_REPEAT)
+#: Instructions of RE2: what one character of a text costs at most. `lever|ashby` has 14.
+_MAX_PROGRAM = 1_000
+#: Bytes, of a pattern and what RE2 remembers while it matches.
+_MAX_MEMORY = 1 << 18
+_TOO_LARGE = "has too many repeats and alternatives"
+_NOT_IN_RE2 = " (RE2 has no backreferences, no lookaround and no possessive repeats)"
+
+#: RE2 takes such a repeat for plain text, which nobody means.
+_ENDLESS = re.compile(r"\{\d*,?\d{5,}")
 
 _MATCHER = re.compile(
     r'\s*(?P<label>[A-Za-z_]\w*)\s*(?P<operator>=~|!~|!=|=)\s*"(?P<value>(?:[^"\\]|\\.)*)"\s*'
@@ -27,6 +40,9 @@ def parse_matchers(text: str) -> tuple[Matcher, ...]:
     Raises:
         ValueError: it is not written so; the message says what to write.
     """
+    if len(text) > MAX_TEXT:
+        message = f"matchers are longer than {MAX_TEXT} characters"
+        raise ValueError(message)
     text = text.strip()
     if text.startswith("{") and text.endswith("}"):
         text = text[1:-1]
@@ -43,6 +59,9 @@ def parse_matchers(text: str) -> tuple[Matcher, ...]:
                 raise ValueError(message)
             at += 1
         found.append(_matcher(match))
+    if len(found) > MAX_MATCHERS:
+        message = f"{len(found)} matchers are too many: at most {MAX_MATCHERS}"
+        raise ValueError(message)
     if not found:
         message = 'no matcher: write operation="parse" or leave `match` out'
         raise ValueError(message)
@@ -58,58 +77,11 @@ def matches(matchers: Sequence[Matcher], labels: Mapping[str, str]) -> bool:
 
 
 def pattern_problem(pattern: str) -> str | None:
-    """Return what is wrong with a pattern, None if nothing: it is none, or may take for ever."""
+    """Return what is wrong with a pattern, None if nothing: it is none, or too large."""
     if len(pattern) > MAX_PATTERN:
         return f"is longer than {MAX_PATTERN} characters"
-    try:
-        re.compile(pattern)
-        ways = _ways(_parser.parse(pattern), repeated=False)
-    except (re.error, OverflowError, RecursionError) as error:
-        return f"is no regular expression: {error}"
-    except _Slow as slow:
-        return str(slow)
-    if ways > _MAX_WAYS:
-        return "has too many repeats and alternatives: three repeats without an end at most"
-    return None
-
-
-class _Slow(Exception):
-    """A pattern may be matched in so many ways that to find none takes for ever."""
-
-
-def _ways(items: Any, *, repeated: bool) -> int:
-    """Return in how many ways a text may be tried, at most and roughly.
-
-    Raises:
-        _Slow: a repeat is in a repeat, or alternatives are.
-    """
-    ways = 1
-    for operation, given in items:
-        if operation in _REPEATS:
-            least, most, inner = given
-            ways *= _ways(inner, repeated=repeated or most > 1)
-            if least != most:
-                _refuse(repeated, "a repeat")
-                ways *= min(most - least + 1, _LENGTH)
-        elif operation is _constants.BRANCH:
-            _refuse(repeated, "alternatives")
-            ways *= sum(_ways(one, repeated=repeated) for one in given[1])
-        elif operation is _constants.GROUPREF_EXISTS:
-            _refuse(repeated, "alternatives")
-            ways *= sum(_ways(one, repeated=repeated) for one in given[1:] if one)
-        elif operation is _constants.SUBPATTERN:
-            ways *= _ways(given[3], repeated=repeated)
-        elif operation in (_constants.ASSERT, _constants.ASSERT_NOT):
-            ways *= _ways(given[1], repeated=repeated)
-        elif operation is _constants.ATOMIC_GROUP:
-            ways *= _ways(given, repeated=repeated)
-    return ways
-
-
-def _refuse(repeated: bool, what: str) -> None:
-    if repeated:
-        message = f"can take for ever, with {what} inside a repeat: write it without"
-        raise _Slow(message)
+    compiled = _compiled(pattern)
+    return compiled if isinstance(compiled, str) else None
 
 
 def _holds(matcher: Matcher, value: str) -> bool:
@@ -117,15 +89,38 @@ def _holds(matcher: Matcher, value: str) -> bool:
         return value == matcher.value
     if matcher.operator == "!=":
         return value != matcher.value
-    pattern = _compiled(matcher.value)
-    if pattern is None:
-        return False
-    return (pattern.fullmatch(value) is not None) is (matcher.operator == "=~")
+    found = _found(matcher.value, value)
+    return found is not None and found is (matcher.operator == "=~")
 
 
-@lru_cache(maxsize=1_000)
-def _compiled(pattern: str) -> re.Pattern[str] | None:
-    return re.compile(pattern) if pattern_problem(pattern) is None else None
+@lru_cache(maxsize=20_000)
+def _found(pattern: str, value: str) -> bool | None:
+    """Return whether the whole value fits the pattern, None if that is none."""
+    compiled = _compiled(pattern) if len(pattern) <= MAX_PATTERN else ""
+    if isinstance(compiled, str):
+        return None
+    return compiled.fullmatch(value.encode("utf-8", "replace").decode()) is not None
+
+
+@lru_cache(maxsize=6_000)
+def _compiled(pattern: str) -> Any:
+    """Return the compiled pattern, or what is wrong with it."""
+    if _ENDLESS.search(pattern):
+        return "is no regular expression: a repeat of more than 1000"
+    options = re2.Options()
+    options.max_mem, options.log_errors = _MAX_MEMORY, False
+    try:
+        compiled = re2.compile(pattern, options)
+    except re2.error as error:
+        raw = error.args[0]
+        why = raw.decode(errors="replace") if isinstance(raw, bytes) else str(raw)
+        if "too large" in why:
+            return _TOO_LARGE
+        hint = _NOT_IN_RE2 if why.startswith(("invalid perl", "invalid esc", "bad rep")) else ""
+        return f"is no regular expression: {why}{hint}"
+    except UnicodeEncodeError:
+        return "is no regular expression: it holds half a character"
+    return compiled if compiled.programsize <= _MAX_PROGRAM else _TOO_LARGE
 
 
 def _matcher(match: re.Match[str]) -> Matcher:

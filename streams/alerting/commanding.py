@@ -90,7 +90,11 @@ def _acknowledge(turn: Turn, row: Row, command: Acknowledge) -> None:
 
 def _silence(turn: Turn, row: Row, command: Silence) -> None:
     row.since_ms = turn.now_ms
-    why = problem(command, turn.now_ms)
+    standing = sum(
+        row.silence is not None and row.silence.end_ms > turn.now_ms
+        for row in map(turn.table.rows.__getitem__, turn.table.silences)
+    )
+    why = problem(command, turn.now_ms, standing)
     if why is not None:
         _refuse(turn, row, why)
         return

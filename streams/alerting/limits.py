@@ -13,6 +13,9 @@ NEVER_MS = 2**63 - 1
 ROWS_A_TICK = 500
 """A tick looks at so many rows, and lets others have their turn before the next."""
 
+MAX_SILENCES = 500
+"""Every alert is held against each silence that has not ended."""
+
 GROUP_WAIT_MS = 5 * SECOND_MS
 """What follows the first message of a channel within this time goes in one more message."""
 

@@ -134,8 +134,8 @@ def _truncate(value: Any, length: Any = 255, killwords: Any = False, end: Any = 
     end = str(end)
     if len(text) <= length:
         return text
-    cut = text[: max(0, length - len(end))]
-    return (cut if killwords else cut.rsplit(" ", 1)[0]) + end
+    cut: str = text[: max(0, length - len(end))]
+    return f"{cut if killwords else cut.rsplit(' ', 1)[0]}{end}"
 
 
 def _sort(value: Any, reverse: Any = False) -> list[Any]:  # noqa: FBT002, RUF100 - as Jinja has it

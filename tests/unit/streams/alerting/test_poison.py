@@ -7,7 +7,9 @@ from pydantic import ValidationError
 
 from schemas.breaches import Breach
 from schemas.commands import CommandRecord
+from schemas.matchers import MAX_MATCHERS
 from streams.alerting.given import BreachGiven
+from streams.alerting.limits import MAX_SILENCES
 from tests.unit.streams.alerting.world import MINUTE, World, breach
 
 
@@ -16,13 +18,39 @@ def world():
     return World()
 
 
-@pytest.mark.parametrize("pattern", ["a{4294967296}", "([0-9a-f]+)+g", "(?P<x>a)(?P<x>b)"])
+@pytest.mark.parametrize("pattern", ["a{4294967296}", r"(.*)(.*)\1\2", "(?P<x>a)(?P=x)"])
 def test_a_silence_with_an_impossible_pattern_is_refused(world, pattern):
     world.silence(("fingerprint", "=~", pattern))
     assert world.reasons() == ["command_refused"]
     began = time.monotonic()
     world.breach("0123456789abcdef0123456789abcdef")
     assert time.monotonic() - began < 1
+
+
+def test_a_silence_past_a_limit_is_refused_and_says_so(world):
+    for at in range(MAX_SILENCES):
+        world.silence(("platform", "=~", f"p{at}.*"), name=f"s{at}", end=30 * MINUTE)
+    assert world.reasons() == ["command_done"] * MAX_SILENCES
+    world.silence(("platform", "=", "p"), name="more", end=30 * MINUTE)
+    assert world.last().reason == "command_refused"
+    assert f"at most {MAX_SILENCES}" in world.last().sentence
+    world.end_silence("s0")
+    world.silence(("platform", "=", "p"), name="again", end=30 * MINUTE)
+    assert world.last().reason == "command_done"
+
+
+@pytest.mark.parametrize(
+    ("matchers", "said"),
+    [
+        ([("platform", "=", "p")] * (MAX_MATCHERS + 1), f"at most {MAX_MATCHERS}"),
+        ([("platform", "=", "p" * 5_000)], "longer than"),
+        ([("l" * 5_000, "=", "p")], "longer than"),
+    ],
+)
+def test_a_silence_of_too_many_or_too_long_matchers_is_refused(world, matchers, said):
+    world.silence(*matchers)
+    assert world.last().reason == "command_refused"
+    assert said in world.last().sentence
 
 
 @pytest.mark.parametrize("place", ["revision", "samples", "since_ms", "opened_ms", "cooldown_ms"])
