@@ -1,12 +1,13 @@
 """Load the rule file: whole and right, or every mistake in it at once."""
 
 import hashlib
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from agents.rule_mistakes import mistakes_of
-from agents.rule_yaml import Document, read
+from agents.rule_yaml import MAX_BYTES, Document, read
 from schemas.rule_file import RuleFile
 
 _HASH_LENGTH = 12
@@ -47,7 +48,11 @@ def read_text(path: Path) -> str:
         BadRuleFile: it cannot be read.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
+            raise BadRuleFile([f"{path} is longer than {MAX_BYTES:,} bytes: that is the limit."])
+        return io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8").read()
     except UnicodeDecodeError as error:
         raise BadRuleFile([f"{path} is not UTF-8: byte {error.start}."]) from None
     except OSError as error:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from agents.rule_yaml import Path
 from schemas import channels, rules
 
+_SHOWN = 60
 KINDS: Mapping[str, type[BaseModel]] = {
     "metric_threshold": rules.MetricThreshold,
     "service_status": rules.ServiceStatus,
@@ -57,10 +58,10 @@ def _known(
             ((*path, tag), f"is missing: write `{tag}: {guess}`, or another of {listed}")
         )
     else:
-        meant = get_close_matches(str(given), models, 1, 0.6)
+        meant = get_close_matches(str(given)[:_SHOWN], models, 1, 0.6)
         guess = meant[0] if meant else _by_fields(each, models)
         hint = f"did you mean {guess}?" if meant else f"write one of {listed}"
-        mistakes.append(((*path, tag), f"{given!r} is no {tag}; {hint}"))
+        mistakes.append(((*path, tag), f"{repr(given)[:_SHOWN]} is no {tag}; {hint}"))
     return each | {tag: guess}
 
 

@@ -1,6 +1,6 @@
 """Say what is wrong in a rule file: where it stands, and what to write instead."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -10,6 +10,9 @@ from agents.rule_kinds import repaired
 from agents.rule_sentences import sentence
 from agents.rule_yaml import Document, Mistake, Path
 from schemas.rule_file import RuleFile, misfits
+
+MAX_MISTAKES = 100
+_SHOWN_NAME = 60
 
 Model = TypeVar("Model", bound=BaseModel)
 _EMPTY = "the file is empty: write `rules:` and below it a rule, as config/opwatch.yaml does"
@@ -22,20 +25,17 @@ def mistakes_of(document: Document) -> tuple[RuleFile | None, list[Mistake]]:
     body = document.body
     if body is None:
         return None, [_placed(document, (), _EMPTY)]
-    found: dict[Path, str] = {}
-    for path, text in rule_secrets.typed_in(body):
-        found.setdefault(path, text)
-    for path, text in document.mistakes:
-        found.setdefault(path, text)
     guessed, unknown_kinds = repaired(body)
-    for path, text in (*unknown_kinds, *misfits(body)):
-        found.setdefault(path, text)
+    found: dict[Path, str] = {}
+    _collect(found, rule_secrets.typed_in(body))
+    _collect(found, document.mistakes)
+    _collect(found, unknown_kinds)
+    _collect(found, misfits(body))
     rules = None
     try:
         rules = RuleFile.model_validate(guessed)
     except ValidationError as error:
-        for path, each in _refused(error, body):
-            found.setdefault(path, sentence(each, path))
+        _collect(found, ((path, sentence(each, path)) for path, each in _refused(error, body)))
     if not found:
         return rules, []
     return None, _in_order(document, found)
@@ -55,14 +55,23 @@ def mistakes_in(
     """
     if document.broken is not None:
         return None, [document.broken]
-    found = dict(document.mistakes)
+    found: dict[Path, str] = {}
+    _collect(found, document.mistakes)
     told = None
     try:
         told = model.model_validate(document.body)
     except ValidationError as error:
-        for path, each in _refused(error, document.body):
-            found.setdefault(path, sentence(each, path, parts, model))
+        refused = _refused(error, document.body)
+        _collect(found, ((path, sentence(each, path, parts, model)) for path, each in refused))
     return (None, _in_order(document, found)) if found else (told, [])
+
+
+def _collect(found: dict[Path, str], mistakes: Iterable[tuple[Path, str]]) -> None:
+    """Add mistakes; of more than `MAX_MISTAKES` the rest can wait until those are mended."""
+    for path, text in mistakes:
+        if len(found) >= MAX_MISTAKES:
+            return
+        found.setdefault(path, text)
 
 
 def _in_order(document: Document, found: Mapping[Path, str]) -> list[Mistake]:
@@ -111,7 +120,7 @@ def _where(path: Path, body: Any) -> str:
         if isinstance(step, int):
             text += f"[{step}]"
             name = node.get("name") if isinstance(node, dict) else None
-            text += f" {name}" if isinstance(name, str) and " " not in name else ""
+            text += f" {name[:_SHOWN_NAME]}" if isinstance(name, str) and " " not in name else ""
         else:
             text += f".{step}" if text else step
     return text

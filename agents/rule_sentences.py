@@ -95,7 +95,7 @@ def _unknown(
 
 def _none_of(given: object, expected: str) -> str:
     choices = expected.replace("'", "").replace(" or ", ", ").split(", ")
-    meant = get_close_matches(str(given), choices, 1, 0.5)
+    meant = get_close_matches(str(given)[:_SHOWN], choices, 1, 0.5)
     hint = f"did you mean {meant[0]}?" if meant else f"write one of {', '.join(choices)}"
     return f"{_shown(given)} is wrong; {hint}"
 
@@ -120,6 +120,8 @@ def _bounded(kind: str, given: object, context: Mapping[str, Any]) -> str | None
         return f"{_shown(given)} is out of range: write a number {word} {context[key]:g}"
     if kind == "too_short":
         return "is empty: name at least one"
+    if kind == "too_long":
+        return f"has too many elements: at most {context['max_length']:,}"
     if kind == "string_too_long":
         return f"is too long: at most {context['max_length']} characters"
     return None

@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 
 from agents import metrics
-from agents.rule_file import BadRuleFile, LoadedRules, parse
+from agents.rule_file import BadRuleFile, LoadedRules, parse, read_text
 from agents.settings import Settings
 from schemas.rule_file import RuleFile
 
@@ -72,17 +72,16 @@ class RuleSource:
         return found.st_mtime_ns, found.st_size, found.st_ino
 
     def _read(self) -> None:
-        try:
-            text = self._path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        if not self._path.exists():
             if self._is_optional and self.text == _NO_RULES:
                 log.warning("there are no rules: no file is there", path=str(self._path.absolute()))
                 return
             self._refuse([f"there is no rule file {self._path}; OPWATCH_RULE_FILE says where."])
             return
-        except (OSError, UnicodeDecodeError) as error:
-            self._refuse([f"cannot read the rule file {self._path}: {error}."])
+        if not self._path.is_file():
+            self._refuse([f"the rule file {self._path} is no file."])  # a pipe would never end
             return
+        text = read_text(self._path)
         loaded = parse(text, self._path)
         self.mistakes = []
         metrics.rules_reload_failed.set(0)

@@ -1,14 +1,33 @@
-"""Read YAML so that every value still knows its line and column."""
+"""Read YAML so that every value still knows its line and column, in time that its size bounds."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 30
+#: Of a list or a mapping; so many rules are the most there can be, too.
+MAX_ELEMENTS = 1_000
+MAX_SCALAR = 10_000
+_MAX_KEY = 200
+#: A number of more digits is read by no one, and by Python in the square of their number.
+_MAX_DIGITS = 100
 #: More than a rule file ever has: what repeats aliases of aliases ends here.
-_MAX_NODES = 200_000
+_MAX_NODES = 100_000
+#: libyaml is eight times as fast. Of a short text the errors are those of the other, which says
+#: more.
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SHORT = 50_000
+_TOO_MANY = (
+    f"one more than {MAX_ELEMENTS:,} rules, fields or elements, which is the most there can be"
+)
 _NO_TEXT = "half a character (\\ud800 to \\udfff): write the character itself"
 _MERGE = "tag:yaml.org,2002:merge"
+_TEXT = "tag:yaml.org,2002:str"
+_TOO_LONG = f"longer than {MAX_BYTES:,} bytes, which is the most a file may have"
 
 Path = tuple[str | int, ...]
 
@@ -38,7 +57,8 @@ class Document:
     """Line and column of each key, or of an element of a list; from 1."""
     mistakes: list[tuple[Path, str]] = field(default_factory=list)
     broken: Mistake | None = None
-    """The text is no YAML at all."""
+    """Why nothing of the text can be read."""
+    is_no_yaml: bool = False
 
     def place(self, path: Path) -> tuple[int, int]:
         """Return where the path stands, or else what holds it."""
@@ -48,15 +68,27 @@ class Document:
 
 
 class _TooMuch(Exception):
-    pass
+    def __init__(self, text: str, event: yaml.Event | None = None) -> None:
+        super().__init__(text)
+        self.place = (1, 1) if event is None else _place(event)
 
 
 def read(text: str) -> Document:
     """Return the document of a text; its mistakes stand in it."""
+    if len(text) > MAX_BYTES:
+        return Document(broken=Mistake(line=1, column=1, where="", text=_TOO_LONG))
+    document = _read(text, _Loader)
+    if document.is_no_yaml and _Loader is not yaml.SafeLoader and len(text) <= _SHORT:
+        return _read(text, yaml.SafeLoader)
+    return document
+
+
+def _read(text: str, kind: Any) -> Document:
     document = Document()
     loader = None
     try:
-        loader = yaml.SafeLoader(text)
+        _refuse_shape(yaml.parse(text, Loader=kind))  # first: libyaml's recursion has no end
+        loader = kind(text)
         node = loader.get_single_node()
         if node is not None:
             document.body = _Reader(document, loader).value(node, ())
@@ -64,20 +96,46 @@ def read(text: str) -> Document:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         document.broken = Mistake(line=line, column=column, where="", text=_told(error))
+        document.is_no_yaml = True
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         said = "a character that YAML does not allow: remove it"
         document.broken = Mistake(line=line, column=1, where="", text=said)
-    except _TooMuch:
-        said = "aliases repeat too much: write the parts out"
-        document.broken = Mistake(line=1, column=1, where="", text=said)
-    except RecursionError:
-        said = "nested too deeply: no rule file has so many levels"
-        document.broken = Mistake(line=1, column=1, where="", text=said)
+    except UnicodeEncodeError as error:
+        line = text.count("\n", 0, error.start) + 1
+        document.broken = Mistake(line=line, column=1, where="", text=_NO_TEXT)
+    except _TooMuch as error:
+        line, column = error.place
+        document.broken = Mistake(line=line, column=column, where="", text=str(error))
     finally:
         if loader is not None:
             loader.dispose()
     return document
+
+
+def _refuse_shape(events: Iterator[yaml.Event]) -> None:
+    """Refuse what is nested too deeply or has too many elements, without reading it all."""
+    left: list[int] = []
+    documents = 0
+    for at, event in enumerate(events):
+        documents += isinstance(event, yaml.DocumentStartEvent)
+        if documents > 1:
+            return  # which is a mistake by itself
+        if at > 2 * _MAX_NODES:
+            said = "too many values: no rule file has so many"
+            raise _TooMuch(said, event)
+        if isinstance(event, yaml.NodeEvent) and left:
+            left[-1] -= 1
+            if left[-1] < 0:
+                raise _TooMuch(_TOO_MANY, event)
+        if isinstance(event, yaml.CollectionStartEvent):
+            if len(left) == MAX_DEPTH:
+                said = "nested too deeply: no rule file has so many levels"
+                raise _TooMuch(said, event)
+            of_two = isinstance(event, yaml.MappingStartEvent)
+            left.append(MAX_ELEMENTS * (2 if of_two else 1))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            left.pop()
 
 
 def _told(error: yaml.MarkedYAMLError) -> str:
@@ -100,7 +158,8 @@ class _Reader:
     def value(self, node: yaml.Node, path: Path) -> Any:
         self._left -= 1
         if self._left < 0 or id(node) in self._open:
-            raise _TooMuch
+            said = "aliases repeat too much: write the parts out"
+            raise _TooMuch(said)
         self._document.places.setdefault(path, _place(node))
         self._open.add(id(node))
         try:
@@ -126,6 +185,10 @@ class _Reader:
             if not _is_text(name):
                 self._document.mistakes.append((path, _NO_TEXT))
                 continue
+            if len(name) > _MAX_KEY:
+                said = f"a name here is longer than {_MAX_KEY} characters"
+                self._document.mistakes.append((path, said))
+                continue
             here = (*path, name)
             if name in own:
                 first = self._document.places[here][0]
@@ -138,14 +201,23 @@ class _Reader:
         return merged | own
 
     def _scalar(self, node: yaml.Node, path: Path) -> Any:
-        if not _is_text(str(node.value)):
+        text = str(node.value)
+        if not _is_text(text):
             self._document.mistakes.append((path, _NO_TEXT))
             return ""
-        try:
-            return self._loader.construct_object(node)
-        except (yaml.MarkedYAMLError, ValueError, OverflowError):
-            self._document.mistakes.append((path, "cannot be read: put it in quotes"))
-            return str(node.value)
+        if len(text) > MAX_SCALAR:
+            said = f"is longer than {MAX_SCALAR:,} characters"
+            self._document.mistakes.append((path, said))
+            return ""
+        if node.tag == _TEXT:
+            return text
+        if len(text) <= _MAX_DIGITS:
+            with contextlib.suppress(
+                Exception
+            ):  # `!!bool x` is a KeyError, `!!timestamp x` another
+                return self._loader.construct_object(node)
+        self._document.mistakes.append((path, "cannot be read: put it in quotes"))
+        return text
 
 
 def _is_text(value: str) -> bool:
@@ -157,5 +229,6 @@ def _is_text(value: str) -> bool:
     return True
 
 
-def _place(node: yaml.Node) -> tuple[int, int]:
-    return node.start_mark.line + 1, node.start_mark.column + 1
+def _place(node: yaml.Node | yaml.Event) -> tuple[int, int]:
+    mark = node.start_mark
+    return (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)

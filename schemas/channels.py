@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from schemas import checks
-from schemas.rules import SEVERITIES, Configured, Link, Severity
+from schemas.rules import SEVERITIES, Channels, Configured, Labels, Link, Severity
 from schemas.spans import Span
 
 
@@ -37,9 +37,9 @@ def _variable(text: str) -> str:
     return text
 
 
-Address = Annotated[str, AfterValidator(_address)]
+Address = Annotated[str, Field(max_length=320), AfterValidator(_address)]
 Number = Annotated[str, AfterValidator(_number)]
-Variable = Annotated[str, AfterValidator(_variable)]
+Variable = Annotated[str, Field(max_length=200), AfterValidator(_variable)]
 ChannelName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", max_length=100)]
 
 
@@ -62,7 +62,7 @@ class Email(_Channel):
     """Mail by SMTP: SMTP_HOST, SMTP_PORT, SMTP_USER, SMTP_PASSWORD."""
 
     type: Literal["email"]
-    to: Annotated[list[Address], Field(min_length=1)]
+    to: Annotated[list[Address], Field(min_length=1, max_length=100)]
     sender: Address = Field("opwatch@localhost", alias="from")
     tls: Literal["starttls", "implicit", "none"] = Field(
         "starttls", description="none only for a relay on this machine."
@@ -73,7 +73,9 @@ class Slack(_Channel):
     """A Slack incoming webhook."""
 
     type: Literal["slack"]
-    channel: str | None = Field(None, description="Shown to people; the webhook decides.")
+    channel: Annotated[str, Field(max_length=200)] | None = Field(
+        None, description="Shown to people; the webhook decides."
+    )
     webhook_url_env: Variable = "SLACK_WEBHOOK_URL"
 
 
@@ -89,7 +91,7 @@ class Sms(_Channel):
     """Twilio: TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN, TWILIO_FROM."""
 
     type: Literal["sms"]
-    to: Annotated[list[Number], Field(min_length=1)]
+    to: Annotated[list[Number], Field(min_length=1, max_length=100)]
     url: Link = "https://api.twilio.com"
 
 
@@ -108,7 +110,7 @@ class Defaults(Configured):
     """What a rule that says nothing of it gets."""
 
     cooldown: Span = 10 * 60_000
-    channels: list[str] = Field(default_factory=list)
+    channels: Channels = Field(default_factory=list)
     runbook: Link | None = None
     dashboard: Link | None = None
-    labels: dict[str, str] = Field(default_factory=dict)
+    labels: Labels = Field(default_factory=dict)

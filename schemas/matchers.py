@@ -5,6 +5,7 @@ the text, whatever the pattern.
 """
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -23,7 +24,7 @@ _MAX_PROGRAM = 1_000
 #: Bytes, of a pattern and what RE2 remembers while it matches.
 _MAX_MEMORY = 1 << 18
 _TOO_LARGE = "has too many repeats and alternatives"
-_NOT_IN_RE2 = " (RE2 has no backreferences, no lookaround and no possessive repeats)"
+_NOT_IN_RE2 = "it has no backreferences, no lookaround and no possessive repeats"
 
 #: RE2 takes such a repeat for plain text, which nobody means.
 _ENDLESS = re.compile(r"\{\d*,?\d{5,}")
@@ -112,15 +113,23 @@ def _compiled(pattern: str) -> Any:
     try:
         compiled = re2.compile(pattern, options)
     except re2.error as error:
-        raw = error.args[0]
-        why = raw.decode(errors="replace") if isinstance(raw, bytes) else str(raw)
-        if "too large" in why:
-            return _TOO_LARGE
-        hint = _NOT_IN_RE2 if why.startswith(("invalid perl", "invalid esc", "bad rep")) else ""
-        return f"is no regular expression: {why}{hint}"
+        return _refusal(pattern, error.args[0])
     except UnicodeEncodeError:
         return "is no regular expression: it holds half a character"
     return compiled if compiled.programsize <= _MAX_PROGRAM else _TOO_LARGE
+
+
+def _refusal(pattern: str, raw: object) -> str:
+    """Return why RE2 does not take a pattern; what Python does not take either it says better."""
+    why = raw.decode(errors="replace") if isinstance(raw, bytes) else str(raw)
+    if "too large" in why:
+        return _TOO_LARGE
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        return f"is no regular expression: {error}"
+    return f"is no regular expression of RE2: {why} ({_NOT_IN_RE2})"
 
 
 def _matcher(match: re.Match[str]) -> Matcher:

@@ -2,12 +2,19 @@
 
 from collections.abc import Iterator
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from schemas.channels import Channel, Defaults
 from schemas.rules import Configured, Rule
+
+MAX_RULES = 1_000
+MAX_CHANNELS = 100
+#: Names that a sentence lists.
+_LISTED = 20
+_SHOWN = 100
 
 Path = tuple[str | int, ...]
 
@@ -17,12 +24,12 @@ class RuleFile(Configured):
 
     version: Literal[1] = 1
     defaults: Defaults = Field(default_factory=Defaults)
-    channels: list[Channel] = Field(default_factory=list)
-    rules: list[Rule] = Field(default_factory=list)
+    channels: list[Channel] = Field(default_factory=list, max_length=MAX_CHANNELS)
+    rules: list[Rule] = Field(default_factory=list, max_length=MAX_RULES)
 
     @model_validator(mode="after")
     def _fits_together(self) -> "RuleFile":
-        mistakes = [text for _, text in misfits(self.model_dump(by_alias=True))]
+        mistakes = [text for _, text in islice(misfits(self.model_dump(by_alias=True)), _LISTED)]
         if mistakes:
             raise ValueError("; ".join(mistakes))
         return self
@@ -38,10 +45,11 @@ def misfits(body: Any) -> Iterator[tuple[Path, str]]:
         return
     for part in ("channels", "rules"):
         yield from _twice(body, part)
-    known = [name for _, channel in _parts(body, "channels") if (name := channel.get("name"))]
+    named = (channel.get("name") for _, channel in _parts(body, "channels"))
+    known = dict.fromkeys(name for name in named if name and isinstance(name, str))
     for path, name in _referenced(body):
         if isinstance(name, str) and name not in known:
-            yield path, _unknown(name, known)
+            yield path, _unknown(name, list(known)[:MAX_CHANNELS])
     for at, channel in _parts(body, "channels"):
         if channel.get("fallback") is not None and channel["fallback"] == channel.get("name"):
             yield ("channels", at, "fallback"), "a channel cannot stand in for itself: name another"
@@ -86,8 +94,9 @@ def _elements(holder: dict[str, Any], path: Path) -> Iterator[tuple[Path, object
 
 
 def _unknown(name: str, known: list[str]) -> str:
+    name = name[:_SHOWN]
     if not known:
         return f"no channel is called {name!r}: describe it under `channels`"
     meant = get_close_matches(name, known, 1, 0.6)
-    hint = f"did you mean {meant[0]}?" if meant else f"there are {', '.join(known)}"
+    hint = f"did you mean {meant[0]}?" if meant else f"there are {', '.join(known[:_LISTED])}"
     return f"no channel is called {name!r}; {hint}"

@@ -43,7 +43,12 @@ Metric = Literal[
 ]
 Dimension = Literal["operation", "platform", "confidence", "service"]
 
-Link = Annotated[str, AfterValidator(checks.link)]
+Link = Annotated[str, Field(max_length=2000), AfterValidator(checks.link)]
+Labels = Annotated[
+    dict[Annotated[str, Field(max_length=100)], Annotated[str, Field(max_length=1000)]],
+    Field(max_length=50),
+]
+Channels = Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=20)]
 Template = Annotated[str, Field(max_length=2000), AfterValidator(checks.template)]
 
 
@@ -90,14 +95,14 @@ class EscalationStep(Configured):
     """Whom to tell when nobody has acknowledged for so long."""
 
     after: Positive
-    channels: Annotated[list[str], Field(min_length=1)]
+    channels: Annotated[Channels, Field(min_length=1)]
 
 
 class _Rule(Configured):
     """What all kinds share."""
 
     name: RuleName
-    description: str | None = None
+    description: Annotated[str, Field(max_length=2000)] | None = None
     each: Dimensions = Field(
         default_factory=list,
         description="A breach for each of these; none: one for all together.",
@@ -107,15 +112,15 @@ class _Rule(Configured):
         description='Label matchers as in Prometheus: operation="parse", platform=~"lever|ashby".',
     )
     severity: Severity = "medium"
-    labels: dict[str, str] = Field(default_factory=dict)
+    labels: Labels = Field(default_factory=dict)
     runbook: Link | None = Field(None, description="A link that says what to do.")
     dashboard: Link | None = Field(None, description="A link that shows more.")
     summary: Template | None = Field(
         None, description="A Jinja template; by default a plain sentence."
     )
-    channels: list[str] = Field(default_factory=list)
+    channels: Channels = Field(default_factory=list)
     cooldown: Span | None = Field(None, description="By default defaults.cooldown.")
-    escalation: list[EscalationStep] = Field(default_factory=list)
+    escalation: list[EscalationStep] = Field(default_factory=list, max_length=20)
     keep_firing_for: Minutes = Field(
         0, description="Resolve only after the condition was gone for so long."
     )
@@ -153,6 +158,7 @@ class MetricThreshold(_Rule):
     )
     tiers: list[Tier] = Field(
         default_factory=list,
+        max_length=len(SEVERITIES),
         validate_default=True,
         description="In place of threshold and severity, mildest first.",
     )
@@ -237,7 +243,7 @@ class BurnRate(_Rule):
     objective: Annotated[float, Field(gt=0, lt=100)] = Field(
         description="The success rate aimed at, in per cent."
     )
-    pairs: Annotated[list[BurnPair], Field(min_length=1)] = Field(
+    pairs: Annotated[list[BurnPair], Field(min_length=1, max_length=10)] = Field(
         default_factory=lambda: [BurnPair.model_validate(pair) for pair in WORKBOOK_PAIRS],
         description="By default the workbook's three.",
     )

@@ -11,6 +11,7 @@ LONGEST_MS = 7 * 24 * 60 * MINUTE_MS
 MOST_MS = 100 * 366 * 24 * 60 * MINUTE_MS
 _UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 PATTERN = r"^(0|(\d+(ms|s|m|h|d|w))+)$"
+_MAX_TEXT = 40
 _SPAN = re.compile(r"(\d+)(ms|s|m|h|d|w)")
 
 
@@ -21,8 +22,11 @@ def to_ms(value: object) -> object:
         ValueError: it is none.
     """
     if not isinstance(value, str):
-        message = f"{value!r} has no unit: write a span such as 30s, 5m or 1h30m"
+        message = f"{repr(value)[:_MAX_TEXT]} has no unit: write a span such as 30s, 5m or 1h30m"
         raise ValueError(message)  # noqa: TRY004 - pydantic reports ValueError only
+    if len(value) > _MAX_TEXT:
+        message = f"is no span: it is longer than {_MAX_TEXT} characters"
+        raise ValueError(message)
     if value == "0":
         return 0
     parts = _SPAN.findall(value)
