@@ -21,6 +21,7 @@ Untold = Literal[
     "inhibited",
     "acknowledged",
     "storm",
+    "summarised",  # a text message counts it and names another
     "stale",
     "not_told",  # a resolve for a channel that never heard of the opening
     "no_channel",

@@ -5,16 +5,19 @@ from streams.alerting.backoff import backoff_ms, failed
 from streams.alerting.freeing import free
 from streams.alerting.given import AnswerGiven, Parcel, Rejected, Retry, Sent
 from streams.alerting.giving_up import give_up
-from streams.alerting.messages import message_of
-from streams.alerting.owing import OPENINGS, set_mark
+from streams.alerting.ids import digest
+from streams.alerting.messages import in_order, message_of
+from streams.alerting.owing import OPENINGS, cancel, set_mark
 from streams.alerting.resolving import acknowledge, succeed
 from streams.alerting.routing import why_gone
 from streams.alerting.rows import Circuit, Claim, Delivery, Row
 from streams.alerting.turn import Turn, moment
+from streams.messages.naming import named
 
 
 def claim(turn: Turn, parcel: str, generation: str, lease_ms: int) -> Parcel:
-    """Begin an attempt to send a message."""
+    """Begin an attempt to send a message; what it does not name goes in the next one."""
+    unnamed = _split(turn, parcel)
     found = turn.table.parcels.head_of(parcel)
     assert found is not None
     row, head = found
@@ -35,7 +38,39 @@ def claim(turn: Turn, parcel: str, generation: str, lease_ms: int) -> Parcel:
         attempt=head.attempts,
         lease_until_ms=lease_until_ms,
         message=message_of(turn.table, parcel),
+        unnamed=unnamed,
     )
+
+
+def _split(turn: Turn, parcel: str) -> frozenset[str]:
+    """Let what a message has no room to name go in another one.
+
+    Return the deliveries that stay in it unnamed: a text message names one alert, and who is to
+    read forty of them?
+    """
+    members = in_order(turn.table, parcel)
+    channel = turn.channels.by_name.get(members[0][1].channel)
+    if channel is None or len(members) == 1:
+        return frozenset()
+    rest = members[named(message_of(turn.table, parcel), channel) :]
+    if not rest or channel.type == "sms":
+        return frozenset(delivery.id for _, delivery in rest)
+    name = digest("rest", parcel, *(delivery.id for _, delivery in rest))
+    turn.table.parcels.split(parcel, [(row.key, one.id) for row, one in rest], name)
+    for row, delivery in rest:
+        if delivery.incident == parcel:
+            _rename(row, delivery, name)
+    for row, _ in reversed(members):
+        turn.table.settle(row)
+    return frozenset()
+
+
+def _rename(row: Row, delivery: Delivery, incident: str) -> None:
+    """Let a delivery open an incident of its own message, unless it may be open already."""
+    for told in row.told:
+        if told.delivery == delivery.id:
+            told.incident = incident
+    delivery.incident = incident
 
 
 def given_up_unasked(turn: Turn, parcel: str) -> bool:
@@ -69,7 +104,7 @@ def take_answer(turn: Turn, given: AnswerGiven) -> None:
             before = turn.table.circuit(head.channel)
             if before != Circuit():
                 turn.table.set_circuit(head.channel, Circuit())
-            sent(turn, parcel.id, answer.answer)
+            sent(turn, parcel.id, answer.answer, parcel.unnamed)
             if before.gone:
                 free(turn.table, turn.channels)
         case Retry():
@@ -147,13 +182,18 @@ def _after_failure(turn: Turn, row: Row, delivery_id: str, *, ambiguous: bool) -
     turn.table.settle(row)
 
 
-def sent(turn: Turn, parcel: str, answer: str) -> None:
-    """Note for everyone a message tells of that it got through; its head comes last."""
+def sent(turn: Turn, parcel: str, answer: str, unnamed: frozenset[str] = frozenset()) -> None:
+    """Note for everyone a message names that it got through; its head comes last."""
+    count = len(turn.table.parcels.members.get(parcel, ()))
     head = turn.table.parcels.head_of(parcel)
     for key, delivery_id in turn.table.parcels.members_of(parcel):
         row = turn.table.rows[key]
         delivery = row.delivery(delivery_id)
         assert delivery is not None
+        if delivery_id in unnamed:
+            _summarise(turn, row, delivery, count)
+            turn.table.settle(row)
+            continue
         attempt = head[1].attempts if head is not None else delivery.attempts
         delivery.claim = None
         delivery.outcome = "sent"
@@ -173,6 +213,20 @@ def sent(turn: Turn, parcel: str, answer: str) -> None:
         if row.state == "acknowledged" and delivery.event in OPENINGS:
             acknowledge(turn, row, turn.table.newest(row), row.acknowledged_by, delivery.id)
         turn.table.settle(row)
+
+
+def _summarise(turn: Turn, row: Row, delivery: Delivery, count: int) -> None:
+    """Note that a message got through that counts an alert and does not name it: it is not sent."""
+    why = (
+        f"One of {count} that a text message to {delivery.channel} counts; it names another, so"
+        " this one is not told there by name."
+    )
+    cancel(turn, row, delivery, why, "summarised")
+    for told in row.told:
+        if told.delivery == delivery.id and told.state == "owed":
+            told.state = "failed"
+    _cool(turn, row, delivery)
+    succeed(turn, row, delivery, through=False)
 
 
 def _cool(turn: Turn, row: Row, delivery: Delivery) -> None:

@@ -77,6 +77,8 @@ class Parcel:
     attempt: int
     lease_until_ms: int
     message: Message
+    unnamed: frozenset[str] = frozenset()
+    """Deliveries that the message counts and does not name: they are not sent."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,8 @@
       |---x-x--x-------|
     messages of a minute:  1 2 3 ... 10, then  |--- 30 s: one summary ---|
 
+A message that holds as many as its channel names is followed by another one of the same time.
+
 Views are derived from the deliveries in the rows, so they are the same after a restart.
 """
 
@@ -35,9 +37,12 @@ class _View:
     def __init__(self) -> None:
         self.lead = ""
         self.lead_ms = -GROUP_WAIT_MS
+        self.follow_up = ""
         self.storm = ""
         self.storm_until_ms = 0
         self.messages: deque[tuple[int, str]] = deque()
+        self.sizes: dict[str, int] = {}
+        """How many deliveries share each of these messages."""
 
 
 class Groups:
@@ -56,18 +61,35 @@ class Groups:
                 view.storm, view.storm_until_ms = delivery.parcel, delivery.not_before_ms
         elif delivery.parcel == delivery.id:
             view.lead, view.lead_ms = delivery.id, delivery.created_ms
-        if all(parcel != delivery.parcel for _, parcel in view.messages):
+        elif view.follow_up != delivery.parcel:
+            view.follow_up = delivery.parcel
+        if delivery.parcel not in view.sizes:
             view.messages.append((delivery.created_ms, delivery.parcel))
+        view.sizes[delivery.parcel] = view.sizes.get(delivery.parcel, 0) + 1
 
-    def place(self, channel: str, family: str, delivery_id: str, now_ms: int) -> Place:
-        """Return the message that a new delivery goes in."""
+    def place(self, channel: str, family: str, delivery_id: str, now_ms: int, most: int) -> Place:
+        """Return the message that a new delivery goes in.
+
+        Args:
+            channel: who is told.
+            family: as what it is grouped.
+            delivery_id: its own.
+            now_ms: the clock.
+            most: so many may share a message.
+        """
         view = self._view(channel, family)
         while view.messages and view.messages[0][0] <= now_ms - STORM_WINDOW_MS:
-            view.messages.popleft()
+            view.sizes.pop(view.messages.popleft()[1], None)
         if now_ms < view.storm_until_ms:
-            return Place(view.storm, view.storm_until_ms, storm=True)
+            full = view.sizes.get(view.storm, 0) >= most
+            parcel = digest("storm", delivery_id) if full else view.storm
+            return Place(parcel, view.storm_until_ms, storm=True)
         if view.lead_ms <= now_ms < view.lead_ms + GROUP_WAIT_MS:
             parcel = digest("follow-up", channel, family, view.lead)
+            if parcel in view.sizes:
+                parcel = view.follow_up
+            if view.sizes.get(parcel, 0) >= most:
+                parcel = digest("follow-up", delivery_id)
             return Place(parcel, view.lead_ms + GROUP_WAIT_MS)
         if len(view.messages) >= STORM_MESSAGES:
             return Place(digest("storm", delivery_id), now_ms + STORM_WAIT_MS, storm=True)

@@ -1,6 +1,5 @@
 """Write down what a message tells: of one alert, or of several with the worst one first."""
 
-from schemas.breaches import Breach
 from schemas.notifications import Event
 from streams.alerting.ids import digest
 from streams.alerting.routing import RANK
@@ -11,19 +10,24 @@ from streams.messages.message import Message
 
 def message_of(table: Table, parcel: str) -> Message:
     """Return what is to be said of a parcel that is owed: the same bytes for the same members."""
+    return message_about(table, parcel, in_order(table, parcel))
+
+
+def in_order(table: Table, parcel: str) -> list[tuple[Row, Delivery]]:
+    """Return a message's members in the order in which it tells of them: the worst first."""
     members = []
     for key, delivery_id in table.parcels.members[parcel]:
         row = table.rows[key]
         delivery = row.delivery(delivery_id)
         assert delivery is not None
         members.append((row, delivery))
-    return message_about(table, parcel, members)
+    return sorted(members, key=lambda one: _place(one[1]))
 
 
 def message_about(table: Table, parcel: str, members: list[tuple[Row, Delivery]]) -> Message:
     """Return the message that tells of deliveries which share a parcel."""
     told = [(one, table.text(row, one.text)) for row, one in members]
-    told.sort(key=_place)
+    told.sort(key=lambda one: _place(one[0]))
     lead, breach = told[0]
     alone = len(told) == 1
     ids = sorted(one.id for one, _ in told)
@@ -40,8 +44,7 @@ def message_about(table: Table, parcel: str, members: list[tuple[Row, Delivery]]
     )
 
 
-def _place(member: tuple[Delivery, Breach]) -> tuple[bool, int, int, str]:
-    delivery, _ = member
+def _place(delivery: Delivery) -> tuple[bool, int, int, str]:
     over = delivery.event == "resolved"
     return over, -RANK[delivery.severity], delivery.created_ms, delivery.id
 

@@ -10,6 +10,7 @@ from streams.alerting.grouping import Place
 from streams.alerting.ids import digest
 from streams.alerting.rows import Delivery, Mark, Row, Told
 from streams.alerting.turn import Turn, moment
+from streams.messages.naming import MOST
 
 OPENINGS: tuple[Event, ...] = ("opened", "escalated")
 
@@ -130,7 +131,9 @@ def set_mark(turn: Turn, row: Row, delivery: Delivery, cooldown_ms: int) -> None
 
 def _open_place(turn: Turn, channel: str, family: str, delivery_id: str) -> Place:
     """Return the message to join; one that has been tried is joined no more."""
-    place = turn.table.parcels.groups.place(channel, family, delivery_id, turn.now_ms)
+    known = turn.channels.by_name.get(channel)
+    most = MOST[known.type] if known is not None else 1
+    place = turn.table.parcels.groups.place(channel, family, delivery_id, turn.now_ms, most)
     head = turn.table.parcels.head_of(place.parcel) if place.parcel else None
     if head is not None and (head[1].claim is not None or head[1].attempts):
         return Place("", turn.now_ms)

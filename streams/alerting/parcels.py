@@ -98,13 +98,36 @@ class Parcels:
             members = self.members.get(old.parcel)
             if old.owed or not old.head or not members or old.parcel in self._heads:
                 continue
-            heirs, heir = self._crowned(next(iter(members)))
-            heir.attempts, heir.ambiguous = old.attempts, old.ambiguous
-            heir.not_before_ms = max(heir.not_before_ms, old.not_before_ms)
-            self._index(heirs, heir)
+            member = next(iter(members))
+            self._inherit(member, old)
+            heirs = self._rows[member[0]]
             if heirs is not row:
                 changed.append(heirs)
         return changed
+
+    def split(self, parcel: str, rest: list[Member], name: str) -> None:
+        """Let some members of a message go in another one, that the first of them carries.
+
+        Its attempts and times are those of the message before. The rows are yet to be settled.
+        """
+        _, old = self._crowned(self._heads[parcel])
+        if self._heads[parcel] in rest:
+            old.head = False
+            kept = next(one for one in self.members[parcel] if one not in rest)
+            self._inherit(kept, old)
+        for member in rest:
+            del self.members[parcel][member]
+            delivery = self._crowned(member)[1]
+            delivery.parcel, delivery.head = name, False
+            self.members.setdefault(name, {})[member] = None
+        self._inherit(rest[0], old)
+
+    def _inherit(self, member: Member, old: Delivery) -> None:
+        """Let a member carry its message as another delivery did."""
+        row, heir = self._crowned(member)
+        heir.attempts, heir.ambiguous = old.attempts, old.ambiguous
+        heir.not_before_ms = max(heir.not_before_ms, old.not_before_ms)
+        self._index(row, heir)
 
     def forget(self, row: Row) -> None:
         """Forget a row that goes: nothing of it is owed."""

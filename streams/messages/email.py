@@ -15,6 +15,8 @@ from streams.messages.message import Message
 from streams.messages.plain import fit, one_line
 
 MAX_SUBJECT = 200
+#: Ours; the rest is a number.
+MAX_LISTED = 500
 #: https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.3
 MAX_ADDRESS = 254
 
@@ -52,11 +54,25 @@ def build(message: Message, channel: Email) -> bytes:
     mail["To"] = tuple(_shown(to) for to in channel.to)
     for name, value in headers.items():
         mail[name] = one_line(value)
-    text = wording.text(message, channel.template)
+    text = _said(message, channel)
     mail.set_content(_text(message, text))
     mail.add_alternative(_html(message, text), subtype="html")
     mail.set_boundary(f"opwatch-{_named(message.delivery)[:40]}")
     return mail.as_bytes()
+
+
+def named(message: Message) -> int:
+    """Return how many of a message's alerts it names, the first ones."""
+    return min(len(message.others), MAX_LISTED) + 1
+
+
+def _said(message: Message, channel: Email) -> str:
+    said = wording.text(message, channel.template)
+    others = wording.unnamed(message, said)
+    lines = [said, *(f"• {wording.listed(other)}" for other in others[:MAX_LISTED])]
+    if (rest := len(others) - MAX_LISTED) > 0:
+        lines.append(f"… and {rest} more.")
+    return "\n".join(lines)
 
 
 def address(written: str) -> str:

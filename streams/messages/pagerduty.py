@@ -19,7 +19,7 @@ MAX_BYTES = 512 * 1024
 #: Ours, so that no event comes near that.
 MAX_DETAIL = 1000
 MAX_DETAILS = 60
-MAX_OTHERS = 100
+MAX_OTHERS_BYTES = 300 * 1024
 
 Action = Literal["trigger", "acknowledge", "resolve"]
 SEVERITIES = {"critical": "critical", "high": "error", "medium": "warning", "low": "info"}
@@ -112,5 +112,22 @@ def _details(message: Message, text: str) -> dict[str, Any]:
         for name, value in list(told.items())[:MAX_DETAILS]
     }
     if message.others:
-        details["Others"] = [wording.listed(other) for other in message.others[:MAX_OTHERS]]
+        details["Others"] = _others(message)
     return details
+
+
+def named(message: Message) -> int:
+    """Return how many of a message's alerts it names, the first ones; an end names the incident."""
+    opens = message.event not in ("resolved", "acknowledged") or message.opening_untold
+    return (len(_others(message)) if opens else len(message.others)) + 1
+
+
+def _others(message: Message) -> list[str]:
+    left, lines = MAX_OTHERS_BYTES, []
+    for other in message.others:
+        line = wording.listed(other)
+        left -= len(orjson.dumps(line)) + 1
+        if left < 0:
+            break
+        lines.append(line)
+    return lines

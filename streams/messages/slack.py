@@ -5,16 +5,20 @@ from typing import Any
 
 import orjson
 
+from schemas.breaches import Breach
 from schemas.channels import Slack
 from streams.messages import wording
 from streams.messages.message import Message
-from streams.messages.plain import ELLIPSIS
+from streams.messages.plain import ELLIPSIS, fit
 from streams.messages.request import JSON, Request, posted
 
 #: https://api.slack.com/reference/block-kit/blocks and /block-elements: what Slack shows of
 #: blocks; attachments are documented without limits, so the same are kept.
 MAX_TITLE = 150
 MAX_TEXT = 3000
+#: What happened to the first alert gives way to the names of the others, down to this.
+MAX_SAID = 300
+_MORE = 40
 MAX_FIELD = 2000
 MAX_FIELDS = 10
 MAX_BUTTON = 75
@@ -41,9 +45,9 @@ def request(message: Message, channel: Slack, url: str) -> Request:
 
 
 def payload(message: Message, channel: Slack) -> dict[str, Any]:
-    """Return the attachment, in no more characters than Slack takes."""
-    for max_text, max_field in ((MAX_TEXT, 500), (1000, 250), (300, 100)):
-        written = _payload(message, channel, max_text, max_field)
+    """Return the attachment, in no more characters than Slack takes; names go last."""
+    for max_fallback, max_field in ((MAX_FIELD, 500), (300, 100)):
+        written = _payload(message, channel, max_fallback, max_field)
         if len(orjson.dumps(written).decode()) <= MAX_CHARACTERS:
             return written
     written["attachments"][0].pop("actions", None)  # long links are all that can be left
@@ -51,14 +55,20 @@ def payload(message: Message, channel: Slack) -> dict[str, Any]:
     return written
 
 
-def _payload(message: Message, channel: Slack, max_text: int, max_field: int) -> dict[str, Any]:
+def named(message: Message, channel: Slack) -> int:
+    """Return how many of a message's alerts it names, the first ones."""
+    missing = _text(message, wording.text(message, channel.template))[1]
+    return 1 + (len(message.others) if missing is None else message.others.index(missing))
+
+
+def _payload(message: Message, channel: Slack, max_fallback: int, max_field: int) -> dict[str, Any]:
     title = wording.title(message)
-    text = wording.text(message, channel.template)
+    said = wording.text(message, channel.template)
     attachment: dict[str, Any] = {
         "color": _colour(message),
-        "fallback": escape(f"{title}: {text}", MAX_FIELD if max_text == MAX_TEXT else max_text),
+        "fallback": escape(f"{title}: {said}", max_fallback),
         "title": escape(title, MAX_TITLE),
-        "text": escape(text, max_text),
+        "text": _text(message, said)[0],
         "fields": [
             {"title": field.title, "value": escape(field.value, max_field), "short": field.short}
             for field in wording.fields(message)[:MAX_FIELDS]
@@ -76,6 +86,39 @@ def _payload(message: Message, channel: Slack, max_text: int, max_field: int) ->
     if dashboard := next((link.url for link in links if link.text == "View dashboard"), None):
         attachment["title_link"] = dashboard
     return {"attachments": [attachment]}
+
+
+def _text(message: Message, said: str) -> tuple[str, Breach | None]:
+    """Return the text, and the first alert that it has no room to name.
+
+    The first alert's name, where the title is too short for it; what happened; the other alerts.
+    """
+    title = wording.title(message)
+    first = [escape(wording.name(message.breach), MAX_TEXT)] if _is_cut(title) else []
+    room = MAX_TEXT - sum(len(line) + 1 for line in first)
+    if not message.others:
+        return "\n".join([*first, escape(said, room)]), None
+    for shown, written in (
+        (said, wording.listed),
+        (fit(said, MAX_SAID), wording.listed),
+        (fit(said, MAX_SAID), wording.short),
+    ):
+        others = wording.unnamed(message, shown)
+        lines = [f"• {escape(written(other), MAX_TEXT)}" for other in others]
+        escaped = escape(shown, 10 * MAX_TEXT)
+        if sum(len(line) + 1 for line in lines) + len(escaped) <= room:
+            return "\n".join([*first, escaped, *lines]), None
+    escaped = escape(shown, max(min(2 * MAX_SAID, room - _MORE), 0))
+    room -= len(escaped) + _MORE
+    count = 0
+    while (room := room - len(lines[count]) - 1) >= 0:
+        count += 1
+    rest = f"{ELLIPSIS} and {len(lines) - count} more."
+    return "\n".join([*first, escaped, *lines[:count], rest]), others[count]
+
+
+def _is_cut(title: str) -> bool:
+    return len(escape(title, MAX_TEXT)) > MAX_TITLE
 
 
 def _colour(message: Message) -> str:

@@ -1,4 +1,4 @@
-"""Write a message as a text message of one segment, for Twilio."""
+"""Write a message as a text message for Twilio: one segment, more only for a long name."""
 
 import base64
 import urllib.parse
@@ -14,6 +14,8 @@ from streams.messages.templates import TemplateFailed
 #: https://www.twilio.com/docs/glossary/what-sms-character-limit
 GSM_SEGMENT = 160
 UCS2_SEGMENT = 70
+#: https://www.twilio.com/docs/api/errors/21617
+MAX_BODY = 1600
 #: https://www.twilio.com/docs/glossary/what-is-gsm-7-character-encoding
 GSM_7 = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -69,7 +71,10 @@ def requests(
 
 
 def text(message: Message, channel: Sms) -> str:
-    """Return what fits one segment: the template's text, or title, then figures, then the link."""
+    """Return what fits one segment: the template's text, or title, then figures, then the link.
+
+    A title that one segment does not hold, since the alert's name is long, takes more of them.
+    """
     if channel.template is not None:
         with suppress(TemplateFailed):  # there is no room to say so; `config check` does
             return one_segment(wording.by_template(message, channel.template))
@@ -77,9 +82,16 @@ def text(message: Message, channel: Sms) -> str:
     said = figures.observed(message.breach) or one_line(message.breach.summary)
     acknowledge = next((ln.url for ln in wording.links(message) if ln.text == "Acknowledge"), "")
     whole = f"{title}: {said}"
-    if acknowledge and segments_hold(f"{title} {acknowledge}"):
-        return one_segment(whole, f" {acknowledge}")
-    return one_segment(whole)
+    plain = one_line(title).translate(_PLAIN)
+    for ending in (f" {acknowledge}" if acknowledge else "", ""):
+        if segments_hold(f"{plain}...{ending}" if _is_gsm(plain + ending) else f"{plain}…{ending}"):
+            return one_segment(whole, ending)
+    return plain[:MAX_BODY]
+
+
+def named(message: Message) -> int:  # noqa: ARG001 - as the other channels'
+    """Return how many of a message's alerts it names: there is room for one."""
+    return 1
 
 
 def one_segment(words: str, ending: str = "") -> str:

@@ -70,6 +70,11 @@ def payload(message: Message, channel: Webhook) -> dict[str, Any]:
     }
 
 
+def named(message: Message) -> int:
+    """Return how many of a message's alerts it names, the first ones."""
+    return min(len(message.others) + 1, MAX_ALERTS)
+
+
 def _alert(breach: Breach, message: Message) -> dict[str, Any]:
     told_first = breach is message.breach
     resolved = message.event == "resolved" if told_first else breach.state == "resolved"

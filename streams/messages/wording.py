@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from schemas.breaches import NO_RECOVERY, Breach
 from streams.messages.figures import exemplars, observed, service, when
 from streams.messages.message import Message
-from streams.messages.plain import fit, lines, link, moment, one_line
+from streams.messages.plain import ELLIPSIS, fit, lines, link, moment, one_line
 from streams.messages.templates import TemplateFailed, render
 
-MAX_TITLE = 300
-#: Further alerts that a text lists; the rest is a number.
-MAX_LISTED = 10
+#: Room for every name that opwatch itself gives: rule, operation and an escaped platform.
+MAX_NAME = 520
+MAX_TITLE = MAX_NAME + 80
+#: A line about one of several alerts, unless its name alone is longer.
 MAX_LISTED_TEXT = 200
+#: Of further alerts a template sees so many; those it does not name are listed below its text.
+MAX_TEMPLATE_OTHERS = 20
+_FINGERPRINT = 8
 
 _NOTHING_TO_ACKNOWLEDGE = ("resolved", "acknowledged", "test")
 
@@ -35,14 +39,18 @@ class Link:
 
 def title(message: Message) -> str:
     """Return one line: `[HIGH] success on parse{platform="lever"} and 29 more`."""
-    named = f"[{_state(message)}] {subject(message.breach)}"
+    named = f"[{_state(message)}] {name(message.breach)}"
     more = f" and {len(message.others)} more" if message.others else ""
     return fit(named, MAX_TITLE - len(more)) + more
 
 
-def subject(breach: Breach) -> str:
-    """Return what is wrong where, in one line."""
-    return one_line(f"{breach.rule} on {breach.series}")
+def name(breach: Breach) -> str:
+    """Return what is wrong where, in one line; one that is too long ends in its fingerprint."""
+    whole = one_line(f"{breach.rule} on {breach.series}")
+    if len(whole) <= MAX_NAME:
+        return whole
+    ending = f"{ELLIPSIS} ({one_line(breach.fingerprint)[:_FINGERPRINT]})"
+    return whole[: MAX_NAME - len(ending)] + ending
 
 
 def _state(message: Message) -> str:
@@ -74,7 +82,7 @@ def is_unknown(message: Message) -> bool:
 
 
 def text(message: Message, template: str | None = None) -> str:
-    """Return what happened, by the channel's template or in our words.
+    """Return what happened to the first alert, by the channel's template or in our words.
 
     A template that fails never swallows the page: our words stand, and say that it failed.
     """
@@ -107,9 +115,6 @@ def _default(message: Message) -> str:
         told.append(_by("Acknowledged by", message))
     if message.event == "test":
         told.append(_by("A test, and nothing else, asked for by", message))
-    told += [f"• {listed(other)}" for other in message.others[:MAX_LISTED]]
-    if (rest := len(message.others) - MAX_LISTED) > 0:
-        told.append(f"… and {rest} more.")
     return "\n".join(told)
 
 
@@ -118,15 +123,32 @@ def _by(what: str, message: Message) -> str:
     return f"{what} {who}."
 
 
+def unnamed(message: Message, said: str) -> list[Breach]:
+    """Return the further alerts that a text does not name yet."""
+    lines = set(said.splitlines())
+    return [
+        other
+        for other in message.others
+        if (line := short(other)) not in lines and f"{line}: " not in said
+    ]
+
+
 def listed(breach: Breach) -> str:
     """Return one line about one of several alerts."""
+    line = short(breach)
+    if len(line) + 2 >= MAX_LISTED_TEXT:
+        return line
+    return fit(f"{line}: {one_line(breach.summary)}", MAX_LISTED_TEXT)
+
+
+def short(breach: Breach) -> str:
+    """Return the least that tells one of several alerts from the others."""
     state = breach.severity.upper()
     if breach.state == "resolved":
         state = "ENDED" if breach.why in NO_RECOVERY else "RESOLVED"
     elif not breach.judged:
         state += ", no longer judged"
-    line = f"[{state}] {subject(breach)}: {one_line(breach.summary)}"
-    return fit(line, MAX_LISTED_TEXT)
+    return f"[{state}] {name(breach)}"
 
 
 def fields(message: Message) -> list[Field]:
@@ -164,7 +186,7 @@ def values(message: Message) -> dict[str, object]:
         "text": _default(message),
         "level": message.level,
         "acknowledged_by": message.acknowledged_by,
-        "others": [listed(other) for other in message.others],
+        "others": [listed(other) for other in message.others[:MAX_TEMPLATE_OTHERS]],
         "acknowledge_url": link(message.acknowledge_url),
         "when": when(breach),
         "service": service(breach),
