@@ -15,28 +15,30 @@ from streams.alerting.routing import RANK
 from streams.alerting.rows import Row, State
 from streams.alerting.telling import tell, tell_added, tell_again, tell_raised
 from streams.alerting.turn import Turn
+from streams.episodes import place, remember
 
 
 def take_breach(turn: Turn, row: Row, breach: Breach, raw: bytes) -> None:
     """Take a breach in: of one episode the larger revision stands, of two the later one."""
-    known = row.revisions.get(breach.id)
-    if known is not None and breach.revision <= known:
-        why = f"Revision {breach.revision} of this episode is known: it is at {known}."
-        turn.say(row, "duplicate", why, breach=breach)
-        return
     current = turn.table.newest(row) if row.newest else None
-    if current is None or current.id == breach.id:
-        _take_newest(turn, row, current, breach, raw)
-    elif (breach.since_ms, breach.opened_ms) < (current.since_ms, current.opened_ms):
-        _take_late(turn, row, current, breach, raw)
-    else:
-        _end_unsaid(turn, row, current)
-        _take_newest(turn, row, None, breach, raw)
+    match place(current, row.revisions, breach):
+        case "repeat":
+            known = row.revisions[breach.id]
+            why = f"Revision {breach.revision} of this episode is known: it is at {known}."
+            turn.say(row, "duplicate", why, breach=breach)
+        case "late":
+            assert current is not None
+            _take_late(turn, row, current, breach, raw)
+        case "newest" if current is None or current.id == breach.id:
+            _take_newest(turn, row, current, breach, raw)
+        case "newest":
+            _end_unsaid(turn, row, current)
+            _take_newest(turn, row, None, breach, raw)
 
 
 def _take_newest(turn: Turn, row: Row, before: Breach | None, breach: Breach, raw: bytes) -> None:
     was_over = before is not None and row.state == "resolved"
-    row.revisions[breach.id] = breach.revision
+    _remember(row, breach)
     turn.table.set_newest(row, text_name(breach), raw, breach)
     if breach.state != "resolved":
         row.hid = hides(breach) is not None
@@ -55,23 +57,22 @@ def _take_newest(turn: Turn, row: Row, before: Breach | None, breach: Breach, ra
         tell(turn, row, "opened", 0, breach.routing.channels)
     else:
         _take_update(turn, row, before, breach)
-    spoken = {one.breach_id for one in row.told} | {breach.id}
-    row.revisions = {name: n for name, n in row.revisions.items() if name in spoken}
 
 
 def _take_update(turn: Turn, row: Row, before: Breach, breach: Breach) -> None:
+    rises = RANK[breach.severity] > RANK[before.severity]
+    if rises and row.state == "acknowledged":
+        _become(turn, row, "firing")
+        row.firing_ms = turn.now_ms
+        row.acknowledged_by = ""
     stale = [hold for hold in row.holds if hold.reason == "stale"]
     if stale and not breach.stale:
         row.holds = [hold for hold in row.holds if hold.reason != "stale"]
         for hold in stale:
             tell_again(turn, row, hold)
         return
-    if RANK[breach.severity] > RANK[before.severity]:
+    if rises:
         said = turn.said
-        if row.state == "acknowledged":
-            _become(turn, row, "firing")
-            row.firing_ms = turn.now_ms
-            row.acknowledged_by = ""
         tell_raised(turn, row)
         if turn.said > said:
             return
@@ -90,7 +91,7 @@ def _take_update(turn: Turn, row: Row, before: Breach, breach: Breach) -> None:
 
 def _take_late(turn: Turn, row: Row, current: Breach, breach: Breach, raw: bytes) -> None:
     """Take in what belongs to an episode that a later one has followed."""
-    row.revisions[breach.id] = breach.revision
+    _remember(row, breach)
     heard = any(one.breach_id == breach.id and not one.resolve for one in row.told)
     if heard and breach.state == "resolved":
         row.texts[text_name(breach)] = raw
@@ -106,6 +107,11 @@ def _end_unsaid(turn: Turn, row: Row, current: Breach) -> None:
     """End an episode whose end nobody said before another one began."""
     if row.state != "resolved":
         resolve(turn, row, current)
+
+
+def _remember(row: Row, breach: Breach) -> None:
+    spoken_of = {one.breach_id for one in row.told} | {row.newest.rpartition("/")[0]}
+    row.revisions = remember(row.revisions, breach, spoken_of)
 
 
 def _become(turn: Turn, row: Row, state: State) -> None:

@@ -170,7 +170,7 @@ class Row(msgspec.Struct, array_like=True, gc=False):
     texts: dict[str, bytes] = {}
     """Breaches as JSON, by "id/revision"."""
     revisions: dict[str, int] = {}
-    """The newest revision of each episode that is still spoken of."""
+    """The newest revision of each episode that is still spoken of, and of the last ones."""
     breach_offset: int = -1
     command_offset: int = -1
     decided: int = 0

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from schemas.breaches import Breach
-from schemas.commands import Command
+from schemas.commands import Acknowledge, Command
 from schemas.notifications import Notification, Reason
+from streams.alerting.routing import RANK
+from streams.episodes import Episodes
 
 #: What a request came to.
 ATTEMPTS: frozenset[Reason] = frozenset({"attempted", "sent", "retry", "gave_up"})
@@ -40,6 +42,8 @@ class Log:
         """By fingerprint."""
         self.answers: dict[int, Notification] = {}
         """Whether a command, by its offset, was done or refused."""
+        self._breaches_at: dict[int, Breach] = {}
+        self._episodes: dict[str, Episodes] = {}
         self._breaches_seen: set[tuple[str, int]] = set()
         self._commands_seen: set[str] = set()
         self._decisions_seen: set[str] = set()
@@ -47,6 +51,8 @@ class Log:
 
     def add_breach(self, breach: Breach, offset: int, at_ms: int) -> None:
         """Take a breach in; the same id and revision again changes nothing."""
+        self._breaches_at[offset] = breach
+        self._episodes.setdefault(breach.fingerprint, Episodes()).take(breach)
         name = (breach.id, breach.revision)
         if name not in self._breaches_seen:
             self._breaches_seen.add(name)
@@ -78,8 +84,45 @@ class Log:
         Raises:
             KeyError: there is none.
         """
-        told = (one.breach for one in self.breaches[fingerprint])
-        return max(told, key=lambda one: (one.since_ms, one.opened_ms, one.revision))
+        newest = self._episodes[fingerprint].newest
+        assert newest is not None
+        return newest
+
+    def acknowledgement(self, fingerprint: str) -> Acknowledge | None:
+        """Return what acknowledged the newest episode, None if nobody did or it holds no more.
+
+        As the alert role decides it: a rise in severity ends it, and so does the episode's end.
+        """
+        held: Acknowledge | None = None
+        episodes = Episodes()
+        for step in self._steps(fingerprint):
+            if isinstance(step, Acknowledge):
+                held = step
+                continue
+            before = episodes.newest
+            if episodes.take(step) == "newest" and _ends(before, step):
+                held = None
+        return held if held is not None and held.breach_id == self.newest(fingerprint).id else None
+
+    def _steps(self, fingerprint: str) -> Iterator[Breach | Acknowledge]:
+        """Yield breaches and acknowledgements in the order in which they were decided upon.
+
+        A breach that nothing is decided about yet comes by its time.
+        """
+        decisions = self.decisions.get(fingerprint, ())
+        decided = {one.cause.offset for one in decisions if one.cause.kind == "breach"}
+        waiting = [one for one in self.breaches[fingerprint] if one.offset not in decided]
+        for decision in decisions:
+            while waiting and waiting[0].at_ms <= decision.now_ms:
+                yield waiting.pop(0).breach
+            cause, offset = decision.cause, decision.cause.offset
+            if cause.kind == "breach" and offset in self._breaches_at:
+                yield self._breaches_at[offset]
+            elif decision.reason == "command_done" and offset in self.commands:
+                command = self.commands[offset].command
+                if isinstance(command, Acknowledge):
+                    yield command
+        yield from (one.breach for one in waiting)
 
     def about(self, fingerprint: str) -> list[Notification]:
         """Return the decisions about an alert, also those said of a message that it shares."""
@@ -100,3 +143,10 @@ class Log:
             answer = self.answers.get(offset)
             if answer is not None and answer.reason == "command_done":
                 yield told
+
+
+def _ends(before: Breach | None, breach: Breach) -> bool:
+    """Whether an acknowledgement of how an alert stood holds no more as it stands now."""
+    if before is None or before.id != breach.id or "resolved" in (before.state, breach.state):
+        return True
+    return RANK[breach.severity] > RANK[before.severity]

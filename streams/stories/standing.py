@@ -8,7 +8,7 @@ from schemas.commands import Acknowledge, EndSilence, Silence
 from schemas.matchers import matches
 from schemas.rules import SEVERITIES
 from streams.alerting.silences import labels_of
-from streams.stories.log import CommandAt, Log
+from streams.stories.log import Log
 from streams.stories.tellings import Telling, tellings
 
 State = Literal["firing", "acknowledged", "silenced", "resolved"]
@@ -46,12 +46,7 @@ class SilenceStanding:
 def standings(log: Log, now_ms: int) -> list[Standing]:
     """Return all alerts: what needs somebody first, of those the worst, then the oldest."""
     quiet = [one for one in silences(log, now_ms) if one.state == "active"]
-    acknowledged = {
-        told.command.breach_id: told.command
-        for told in log.done()
-        if isinstance(told.command, Acknowledge) and not _raised_since(log, told)
-    }
-    found = [_standing(log, fingerprint, quiet, acknowledged) for fingerprint in log.breaches]
+    found = [_standing(log, fingerprint, quiet) for fingerprint in log.breaches]
     return sorted(found, key=_urgency)
 
 
@@ -104,12 +99,11 @@ def _standing(
     log: Log,
     fingerprint: str,
     quiet: list[SilenceStanding],
-    acknowledged: dict[str, Acknowledge],
 ) -> Standing:
     breach = log.newest(fingerprint)
     labels = labels_of(breach)
     silence = next((one for one in quiet if matches(one.silence.matchers, labels)), None)
-    by = acknowledged.get(breach.id)
+    by = log.acknowledgement(fingerprint)
     state: State = "firing"
     command: Acknowledge | Silence | None = None
     if breach.state == "resolved":
@@ -125,20 +119,6 @@ def _standing(
         comment="" if command is None else command.comment,
         until_ms=silence.end_ms if silence is not None and state == "silenced" else None,
         tellings=tuple(tellings(breach, log.about(fingerprint))),
-    )
-
-
-def _raised_since(log: Log, told: CommandAt) -> bool:
-    """Whether its severity rose after it was acknowledged: then it fires again."""
-    answer, command = log.answers[told.offset], told.command
-    if not isinstance(command, Acknowledge) or answer.severity is None:
-        return False
-    rank = SEVERITIES.index(answer.severity)
-    return any(
-        one.breach.id == command.breach_id
-        and one.at_ms > answer.now_ms
-        and SEVERITIES.index(one.breach.severity) > rank
-        for one in log.breaches.get(command.fingerprint, ())
     )
 
 
