@@ -4,6 +4,7 @@ import email
 import json
 from collections import defaultdict
 from email import policy
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -84,9 +85,9 @@ def alert(number, named_so, **more):
 def check(world, event):
     """Hold what the receivers read against what is recorded."""
     read = defaultdict(str)
-    for _, to, message in world.sent:
-        if message.event == event or (event == "opened" and message.event == "summary"):
-            read[to] += shown(message, BY_NAME[to]) + "\n"
+    for _, to, each in world.sent:
+        if each.event == event or (event == "opened" and each.event == "summary"):
+            read[to] += shown(each, BY_NAME[to]) + "\n"
     recorded = defaultdict(set)
     for one in world.said():
         if one.reason == "sent" and one.event == event:
@@ -179,7 +180,7 @@ def test_a_storm_is_split_into_messages_that_keep_the_pace():
     for name, most, pace_ms in (("hook", 100, 20), ("slack", 40, 1_000)):
         times = [at for at, to, _ in world.sent if to == name]
         assert 2_000 // most <= len(times) <= 2_000 // most + 15
-        assert all(b - a >= pace_ms for a, b in zip(times, times[1:], strict=False))
+        assert all(b - a >= pace_ms for a, b in pairwise(times))
         assert times[-1] - began < 3 * MINUTE
     assert sum(one.reason == "sent" for one in world.said()) == 4_000
 
