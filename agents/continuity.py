@@ -9,7 +9,8 @@ import structlog
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from agents.transport import Chunk, ChunkConsumer
+from agents.fetched import Chunk
+from agents.transport import ChunkConsumer
 
 log = structlog.get_logger()
 
@@ -99,7 +100,7 @@ class Continuity:
         if chunk.start == expected:
             return chunk
         records = [record for record in chunk.records if record.offset >= expected]
-        return Chunk(expected, chunk.end, records)
+        return Chunk(expected, chunk.end, records, chunk.unreadable)
 
     async def _expected(self, tp: TP, generation: int) -> int | None:
         """Return where reading of a partition stands; None when another assignment came."""

@@ -85,6 +85,7 @@ def letter(
     place: tuple[str, int, int, int | None],
     timestamp_ms: int,
     delivery: str | None = None,
+    last_offset: int | None = None,
 ) -> Outgoing:
     """Return a dead letter as a record: past the limit its value is cut.
 
@@ -96,6 +97,7 @@ def letter(
         place: where they stand: topic, partition, offset, and the element's index, if it is one.
         timestamp_ms: theirs.
         delivery: the message that could not be delivered, if it is about one.
+        last_offset: the last of a range of offsets, if it stands for one.
     """
     source_topic, partition, offset, index = place
     headers = DeadLetter(
@@ -106,6 +108,7 @@ def letter(
         offset=offset,
         index=index,
         delivery=delivery,
+        last_offset=last_offset,
         timestamp_ms=timestamp_ms,
         size_bytes=len(value),
         sha256=hashlib.sha256(value).hexdigest(),

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from typing import TypeVar
 
-from agents.transport import Chunk
+from agents.fetched import Chunk
 from streams.steps import Steps
 
 T = TypeVar("T")

@@ -8,13 +8,15 @@ next for all that there is: rows were missing, and their windows were published 
 
 import asyncio
 import time
-from collections.abc import Collection, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
 
 import faust
 import structlog
 from aiokafka.errors import KafkaError
 from faust.types import TP
+
+from agents.fetched import Chunk
 
 log = structlog.get_logger()
 
@@ -26,9 +28,15 @@ _PATIENCE_S = 2.0
 class Restoring:
     """Hands recovery an unbroken sequence of each changelog's chunks."""
 
-    def __init__(self, app: faust.App) -> None:
-        """Stand between an app's recovery and its queue of changelog records."""
+    def __init__(self, app: faust.App, unreadable: Callable[[TP, Chunk], Awaitable[None]]) -> None:
+        """Stand between an app's recovery and its queue of changelog records.
+
+        Args:
+            app: the role's.
+            unreadable: is told of a chunk with batches that cannot be read.
+        """
         self._app = app
+        self._unreadable = unreadable
         self._next: dict[TP, int] = {}
         self._last: dict[TP, int] = {}
         """Where each changelog ended when reading began."""
@@ -88,6 +96,8 @@ class Restoring:
         if chunk.start > expected:
             await self._go_back(tp, expected, chunk.start)
             return False
+        if chunk.unreadable and chunk.end > expected:
+            await self._unreadable(tp, chunk)
         self._next[tp] = max(expected, chunk.end)
         return True
 

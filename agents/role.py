@@ -12,13 +12,15 @@ from faust.types import TP
 
 from agents import faust_app, group, metrics
 from agents.continuity import Continuity
+from agents.fetched import Chunk
 from agents.health import Health
 from agents.outbox import Outbox
+from agents.passed_over import PassedOver
 from agents.restoring import Restoring
 from agents.settings import Settings
 from agents.table import Rows, VersionedTable
 from agents.topics import TopicSpec
-from agents.transport import Chunk, use_chunks
+from agents.transport import use_chunks
 from agents.watchdog import Watchdog
 from schemas.topics import HOUR_MS, LARGE, Topic
 
@@ -79,6 +81,7 @@ class Role:
         loop = asyncio.get_running_loop()
         group.use(lambda refusal: loop.call_soon_threadsafe(self.fail, refusal))
         self._continuity = Continuity(app)
+        self._passed_over = PassedOver(settings, self.outbox)
         self._raw = faust_app.raw_schema()
         self._tables = {
             table: app.tables.add(
@@ -94,6 +97,7 @@ class Role:
             for table, version_of in tables.items()
         }
         self._table_of = {self._changelogs[table]: one for table, one in self._tables.items()}
+        self._rows_missing: dict[TP, int] = {}
         self._losses = 0
         self._resuming: asyncio.Task[None] | None = None
         self._told_of_loss: list[Lost] = []
@@ -105,7 +109,7 @@ class Role:
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         for table in self._tables.values():
             table.on_recover(self._recovered)
-        self._restoring = Restoring(app)
+        self._restoring = Restoring(app, self._rows_unreadable)
 
     # ------------------------------------------------------------------ putting it together
 
@@ -120,6 +124,7 @@ class Role:
                         continue
                     chunk = await self._continuity.accept(event.message)
                     if chunk is not None:
+                        await self._passed_over.unreadable(event.message.tp, chunk.unreadable)
                         await read(event.message.tp, chunk)
             except Exception as error:
                 self.fail(error)
@@ -250,6 +255,7 @@ class Role:
         recovery = self.app.tables.recovery
         recovery.flush_buffers()
         for tp in tps:
+            self._rows_missing.pop(tp, None)
             if table := self._table_of.get(tp.topic):
                 recovery.revoke(tp)
                 table.lost(tp.partition)
@@ -284,6 +290,11 @@ class Role:
         except Exception as error:  # noqa: BLE001 - a task's edge: the worker ends by it
             self.fail(error)
 
+    async def _rows_unreadable(self, tp: TP, chunk: Chunk) -> None:
+        """Go on without rows that cannot be read: to stop would help nobody, and say so."""
+        self._rows_missing[tp] = sum(one.end - one.start for one in chunk.unreadable)
+        await self._passed_over.unreadable(tp, chunk.unreadable)
+
     async def _rows_are_there(self, generation: int) -> bool:
         """Wait for the rows of an assignment; return whether it is still the one.
 
@@ -308,7 +319,12 @@ class Role:
         return None
 
     def _all_remarks(self) -> list[str]:
-        return [remark for remarks in self._remarks for remark in remarks()]
+        missing = [
+            f"up to {count} rows of {tp.topic}/{tp.partition} cannot be read: what they held is"
+            " missing (see the dead letters, reason unreadable_batch)"
+            for tp, count in self._rows_missing.items()
+        ]
+        return missing + [remark for remarks in self._remarks for remark in remarks()]
 
     def _remaining(self) -> int:
         return int(self.app.tables.recovery.active_remaining_total())

@@ -6,97 +6,26 @@ named, a message is a Chunk: the records of a fetch, with where their reading be
 takes chunks through agents/continuity.py, which refuses one that does not begin where the last
 one ended; it never acks: it says `done(partition, offset)`.
 
-This leans on internals of aiokafka and Faust, whose versions are pinned;
-tests/contract/test_transport.py compares the fast unpacking with aiokafka's own.
+This leans on internals of Faust, whose version is pinned.
 """
 
 from collections.abc import Callable, Collection, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
-import aiokafka.consumer.fetcher as fetcher
 import faust
 import structlog
-from aiokafka.errors import CorruptRecordException, KafkaError
-from aiokafka.structs import ConsumerRecord
+from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from agents.fetched import Records, read_all
 from agents.outbox import may_pass
 
 log = structlog.get_logger()
 
-#: Records in a chunk, about: a chunk ends with the Kafka batch that fills it.
-CHUNK_RECORDS = 5_000
 #: Chunks waiting in agents' queues before fetching pauses.
 MAX_WAITING_CHUNKS = 16
 _ASK_AGAIN_S = 0.5
-
-
-class Chunk(NamedTuple):
-    """Part of a partition's log: all there is from `start` on and before `end`."""
-
-    start: int
-    end: int
-    records: list[Any]
-    """With offset, timestamp, key and value; fewer than end - start where the log has holes."""
-
-
-class _ChunkedRecords(fetcher.PartitionRecords):
-    """Unpacks a fetch into chunks for the chunked topics, into records for the others."""
-
-    chunked_topics: frozenset[str] = frozenset()
-    fast = True
-    next_fetch_offset: int
-
-    def _unpack_records(self) -> Iterator[Any]:
-        if self._tp.topic not in self.chunked_topics:
-            yield from super()._unpack_records()
-            return
-        start = self.next_fetch_offset
-        records: list[Any] = []
-        unpacked = self._unpack_fast() if self.fast else super()._unpack_records()
-        for some in unpacked:
-            if self.fast:
-                records.extend(some)
-            else:
-                records.append(some)
-            if len(records) >= CHUNK_RECORDS:
-                yield self._message(Chunk(start, self.next_fetch_offset, records))
-                start, records = self.next_fetch_offset, []
-        if self.next_fetch_offset > start:
-            yield self._message(Chunk(start, self.next_fetch_offset, records))
-
-    def _unpack_fast(self) -> Iterator[Any]:
-        """Yield each batch's records, without making a ConsumerRecord of each."""
-        batches = self._records
-        while batches.has_next():
-            batch = batches.next_batch()
-            if self._check_crcs and not batch.validate_crc():
-                message = f"Invalid CRC - {self._tp}"
-                raise CorruptRecordException(message)
-            position = self.next_fetch_offset
-            skipped = self._is_skipped(batch)
-            self.next_fetch_offset = batch.next_offset
-            if skipped:
-                continue
-            if batch.base_offset >= position:
-                yield batch
-            else:
-                yield [record for record in batch if record.offset >= position]
-
-    def _is_skipped(self, batch: Any) -> bool:
-        """Return whether a batch is a control batch, or of an aborted transaction."""
-        if self._isolation_level == fetcher.READ_COMMITTED and batch.producer_id is not None:
-            self._consume_aborted_up_to(batch.base_offset)
-            if batch.is_control_batch and self._contains_abort_marker(batch):
-                self._aborted_producers.discard(batch.producer_id)
-            if batch.is_transactional and batch.producer_id in self._aborted_producers:
-                return True
-        return bool(batch.is_control_batch)
-
-    def _message(self, chunk: Chunk) -> ConsumerRecord:
-        topic, partition = self._tp
-        return ConsumerRecord(topic, partition, chunk.end - 1, 0, 0, None, chunk, None, -1, -1, ())
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -228,6 +157,6 @@ def use_chunks(app: faust.App, topics: Collection[str], on_lost: Callable[[Any],
         "Consumer", (ChunkConsumer,), {"chunked_topics": chunked, "on_lost": staticmethod(on_lost)}
     )
     transport = type("Transport", (ChunkTransport,), {"Consumer": consumer})
-    _ChunkedRecords.chunked_topics |= chunked
-    fetcher.PartitionRecords = _ChunkedRecords
+    Records.chunked_topics |= chunked
+    read_all()
     app.transport = transport(app.conf.broker_consumer, app)

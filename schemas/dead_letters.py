@@ -1,6 +1,7 @@
 """Describe why a record or an array's element was refused, in the headers of `dead-letters`.
 
-The value is the original bytes; the key is topic/partition/offset/index. Of a message that could
+The value is the original bytes; the key is topic/partition/offset/index. A letter may stand for a
+range of offsets: the reason stands in the index's place then. Of a message that could
 not be delivered the value is the breach it tells of, and the delivery stands in the index's place.
 """
 
@@ -27,6 +28,8 @@ Reason = Literal[
     "invalid_heartbeat",
     "too_many_services",
     "too_often",
+    "unreadable_batch",
+    "lost",
 ]
 
 #: Past this many bytes a dead letter keeps the first of them and a sha256 of the whole.
@@ -42,6 +45,11 @@ class DeadLetter(Wire):
     partition: int
     offset: int
     index: int | None = None
+    last_offset: int | None = Field(
+        None,
+        description="Where it stands for a range of offsets: the last of them. The record batch"
+        " from `offset` on could not be read, or Kafka removed the records before they were read.",
+    )
     delivery: str | None = Field(
         None, description="The delivery that was given up: topic and offset are its breach's."
     )
@@ -54,7 +62,9 @@ class DeadLetter(Wire):
     @property
     def key(self) -> str:
         """The record's key: where the refused bytes stand, so that repeats are one."""
-        index = "-" if self.index is None else self.index
+        index: int | str | None = self.index
+        if index is None:
+            index = "-" if self.last_offset is None else self.reason
         return f"{self.topic}/{self.partition}/{self.offset}/{self.delivery or index}"
 
 
@@ -84,4 +94,6 @@ def from_headers(headers: Iterable[tuple[str, bytes | None]]) -> DeadLetter:
     return DeadLetter.model_validate(fields)
 
 
-_NUMBERS = frozenset({"partition", "offset", "index", "timestamp_ms", "size_bytes", "version"})
+_NUMBERS = frozenset(
+    {"partition", "offset", "last_offset", "index", "timestamp_ms", "size_bytes", "version"}
+)

@@ -12,10 +12,10 @@ from agents import failpoints
 from agents import metrics as common
 from agents.alert.duty import Duty
 from agents.alert.ledger import Lost
+from agents.fetched import Chunk
 from agents.letters import letter
 from agents.outbox import Outbox, Outgoing
 from agents.settings import Settings
-from agents.transport import Chunk
 from schemas.breaches import Breach
 from schemas.commands import CommandRecord
 from schemas.dead_letters import Reason

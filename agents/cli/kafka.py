@@ -1,12 +1,15 @@
 """Read a topic without a group: all partitions, from a moment on, as far as it goes now or on."""
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from agents.batches import Unreadable
 from agents.cli.running import REACH_S, Sentence
+from agents.fetched import read_all
 from agents.settings import Settings
 from agents.topic_fit import TopicSpec
 from agents.topics import admin, describe
@@ -86,6 +89,7 @@ async def reader(
         name: the topic's full name.
         committed: leave out what aborted transactions wrote.
     """
+    read_all(_warn_of)
     assigned = [TopicPartition(name, number) for number in range(await partitions(settings, name))]
     consumer = AIOKafkaConsumer(
         **settings.kafka(),
@@ -101,3 +105,11 @@ async def reader(
         yield Reader(consumer, assigned)
     finally:
         await consumer.stop()
+
+
+def _warn_of(topic: str, partition: int, unreadable: Unreadable) -> None:
+    print(
+        f"opwatch: {topic}/{partition}: offsets {unreadable.start} to {unreadable.end - 1} cannot"
+        f" be read and are left out: {unreadable.detail}.",
+        file=sys.stderr,
+    )

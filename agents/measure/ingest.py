@@ -15,11 +15,11 @@ import structlog
 from faust.types import TP
 
 from agents import failpoints, metrics
+from agents.fetched import Chunk
 from agents.letters import Letters
 from agents.outbox import Outbox, Outgoing
 from agents.pacing import paced, parts_of
 from agents.settings import Settings
-from agents.transport import Chunk
 from schemas.dead_letters import KEPT_BYTES
 from schemas.fast import struct_of
 from schemas.partials import PartialRow, Partials, Progress

@@ -15,12 +15,12 @@ import structlog
 from faust.types import TP
 
 from agents import failpoints, metrics
+from agents.fetched import Chunk
 from agents.outbox import Outbox, Outgoing
 from agents.rule_file import BadRuleFile, parse
 from agents.rule_source import RuleSource
 from agents.settings import Settings
 from agents.table import Rows
-from agents.transport import Chunk
 from schemas.rule_file import RuleFile
 from schemas.topics import AGGREGATES, BREACHES
 from streams.digests import ENGINES

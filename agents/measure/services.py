@@ -12,11 +12,11 @@ from typing import Any
 from faust.types import TP
 
 from agents import failpoints, metrics
+from agents.fetched import Chunk
 from agents.letters import dead_letter
 from agents.outbox import Outbox, Outgoing
 from agents.settings import Settings
 from agents.table import Rows
-from agents.transport import Chunk
 from schemas.topics import AGGREGATES, DEAD_LETTERS, HEARTBEATS
 from streams.decode import Refused
 from streams.heartbeats import Limits, read_heartbeat

@@ -15,11 +15,11 @@ import structlog
 from faust.types import TP
 
 from agents import failpoints, metrics
+from agents.fetched import Chunk
 from agents.letters import letter
 from agents.outbox import Outbox, Outgoing
 from agents.settings import Settings
 from agents.table import Rows
-from agents.transport import Chunk
 from schemas.fast import struct_of
 from schemas.partials import PartialRow, Partials, Progress
 from schemas.topics import AGGREGATES, DEAD_LETTERS, OPERATIONS

@@ -10,10 +10,10 @@ from faust.types import TP
 
 import agents.measure.rules as driven
 from agents import rule_source
+from agents.fetched import Chunk
 from agents.outbox import Outgoing
 from agents.settings import Settings
 from agents.table import Rows
-from agents.transport import Chunk
 from schemas.breaches import Breach
 from tests.unit.streams.rules.worlds import BASE, MINUTE_MS
 

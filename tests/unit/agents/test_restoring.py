@@ -8,10 +8,14 @@ import pytest
 from faust.types import TP
 
 import agents.restoring as restoring
+from agents.fetched import Chunk
 from agents.restoring import Restoring
-from agents.transport import Chunk
 
 A, B = TP("changelog", 0), TP("changelog", 1)
+
+
+async def none_unreadable(tp: TP, chunk: Chunk) -> None:
+    raise AssertionError((tp, chunk))
 
 
 class App:
@@ -67,7 +71,7 @@ class App:
 @pytest.fixture
 def app() -> App:
     one = App()
-    Restoring(one)
+    Restoring(one, none_unreadable)
     return one
 
 
@@ -108,7 +112,7 @@ async def test_a_gap_at_the_start_is_one_too(app: App) -> None:
 
 async def test_a_log_may_begin_later_and_chunks_may_overlap() -> None:
     app = App(log_start=7)
-    Restoring(app)
+    Restoring(app, none_unreadable)
     await app.begin(A)
     app.fetched(7, 12)
     app.fetched(10, 15)
@@ -146,7 +150,7 @@ async def test_an_end_that_was_dropped_is_missed_though_nothing_comes_after_it(
 
 
 async def test_tables_are_whole_once_each_changelog_is_read_to_where_it_ended(app: App) -> None:
-    restoring = Restoring(app)
+    restoring = Restoring(app, none_unreadable)
     assert not restoring.is_whole()
     await app.begin(A, B)
     app.fetched(0, 99)
@@ -158,7 +162,7 @@ async def test_tables_are_whole_once_each_changelog_is_read_to_where_it_ended(ap
 
 
 async def test_tables_of_the_assignment_before_are_not_whole_for_the_next(app: App) -> None:
-    restoring = Restoring(app)
+    restoring = Restoring(app, none_unreadable)
     await app.begin(A, B)
     app.fetched(0, 100)
     assert await app.taken() == (0, 100)

@@ -8,10 +8,10 @@ import pytest
 from faust.types import TP
 
 from agents import metrics
+from agents.fetched import Chunk
 from agents.measure.services import ServicesBeat
 from agents.settings import Settings
 from agents.table import Rows
-from agents.transport import Chunk
 from schemas.topics import HEARTBEATS
 
 
