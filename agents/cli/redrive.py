@@ -40,10 +40,10 @@ def before_fix(letter: Letter, redriven_at_ms: int | None, settings: Settings) -
         return Refused(f"was already redriven at {when(redriven_at_ms)} UTC", already=True)
     if about.delivery is not None:
         return None
-    if about.topic != target:
-        return Refused(f"came from {about.topic}; only what came from {target} can go back")
     if about.last_offset is not None:
         return Refused(f"holds no record that could go back: {about.detail}")
+    if about.topic != target:
+        return Refused(f"came from {about.topic}; only what came from {target} can go back")
     if about.reason == "window_expired":
         return Refused(f"cannot count any more: {about.detail}")
     if about.truncated:
