@@ -116,7 +116,7 @@ class Run:
                     self.workers.supervise()
                     self.act(action)
                 thread.join()
-                return self._compare(topic)
+                return self._compare(topic) | {"aborted transactions": load.aborted}
             finally:
                 load.stop()
                 thread.join()

@@ -4,9 +4,9 @@ import json
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
 
 DAY_MS = 86_400_000
 PLATFORMS = ("linkedin", "lever", "ashby")
@@ -40,11 +40,25 @@ def events(rng: random.Random, count: int, from_ms: int, to_ms: int) -> Iterator
         )
 
 
+CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
+
+
 class Workload:
-    """One seed's records: event time runs from eight days ago to now."""
+    """One seed's records: event time runs from eight days ago to now.
+
+    Producers of every codec send them, each step another one, one of them in transactions; now and
+    then what it sends is aborted, and sent again by another.
+    """
 
     def __init__(self, bootstrap: str, topic: str, partitions: int, seed: int, count: int) -> None:
-        self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 20})
+        common = {"bootstrap.servers": bootstrap, "linger.ms": 20}
+        self._producers = [Producer(common | {"compression.type": codec}) for codec in CODECS]
+        self._transactional = Producer(
+            common | {"transactional.id": topic, "compression.type": "lz4"}
+        )
+        self._producer = self._producers[0]
+        self.aborted = 0
+        """Transactions that count nowhere."""
         self._topic = topic
         self._partitions = partitions
         self._rng = random.Random(seed)
@@ -60,12 +74,41 @@ class Workload:
         steps = 100
         now_ms = int(time.time() * 1000)
         history = list(events(self._rng, self._count, now_ms - 8 * DAY_MS, now_ms))
+        self._transactional.init_transactions(60)
         for step in range(steps):
             began = time.monotonic()
             share = history[step * len(history) // steps : (step + 1) * len(history) // steps]
-            self._publish(share)
-            self._producer.flush(30)
+            chance = self._rng.random()
+            if chance < 0.2:
+                self._in_transaction(share, commit=False)
+            if chance < 0.4:
+                self._in_transaction(share, commit=True)
+            else:
+                self._producer = self._rng.choice(self._producers)
+                self._publish(share)
+                self._producer.flush(30)
             if self._stopped.wait(max(0.0, seconds / steps - (time.monotonic() - began))):
+                return
+
+    def _in_transaction(self, share: list[tuple[int, dict]], *, commit: bool) -> None:
+        """Publish in a transaction; one that the broker ended meanwhile is not committed."""
+        self._producer = self._transactional
+        while True:
+            try:
+                self._producer.begin_transaction()
+                self._publish(share)
+                self._producer.flush(30)
+                if commit:
+                    _insist(self._producer.commit_transaction)
+                    return
+                _insist(self._producer.abort_transaction)
+                self.aborted += 1
+            except KafkaException as error:
+                if not error.args[0].txn_requires_abort():
+                    raise
+                _insist(self._producer.abort_transaction)
+                self.aborted += 1
+            else:
                 return
 
     def _publish(self, share: list[tuple[int, dict]]) -> None:
@@ -87,3 +130,15 @@ class Workload:
         partition = self._rng.randrange(self._partitions)
         self._producer.produce(self._topic, value, partition=partition, timestamp=stamp_ms)
         self._producer.poll(0)
+
+
+def _insist(end: Callable[[float], None]) -> None:
+    """End a transaction, also where the broker restarts meanwhile."""
+    while True:
+        try:
+            end(60)
+        except KafkaException as error:
+            if not error.args[0].retriable():
+                raise
+        else:
+            return
