@@ -23,6 +23,7 @@ from aiokafka.errors import (
 from aiokafka.protocol.admin import DescribeConfigsRequest
 from aiokafka.protocol.group import JoinGroupRequest
 
+from agents import refusals
 from agents.refusals import Refusal
 
 #: https://kafka.apache.org/protocol#protocol_error_codes; aiokafka does not know it.
@@ -78,7 +79,7 @@ class Member(GroupCoordinator):
                     f" brokers allow {await self._limits()}: set it to a value between them."
                 )
             case GroupAuthorizationFailedError():
-                return f"no right to READ {group}: docs/operating.md lists what to grant."
+                return refusals.lacks(["READ"], group)
             case InconsistentGroupProtocolError():
                 return (
                     f"{group} has members that are no opwatch workers of this role: end them, or"

@@ -17,12 +17,12 @@ from agents.health import Health
 from agents.outbox import Outbox
 from agents.passed_over import PassedOver
 from agents.restoring import Restoring
+from agents.role_topics import changelog
 from agents.settings import Settings
 from agents.table import Rows, VersionedTable
-from agents.topics import TopicSpec
 from agents.transport import use_chunks
 from agents.watchdog import Watchdog
-from schemas.topics import HOUR_MS, LARGE, Topic
+from schemas.topics import Topic
 
 log = structlog.get_logger()
 
@@ -73,9 +73,7 @@ class Role:
         self.restored = False
         """Whether the tables of this assignment are restored."""
         self._settings = settings
-        self._changelogs = {
-            table: changelog_of(settings, name, table, partitions).name for table in tables
-        }
+        self._changelogs = {table: changelog(settings, name, table).name for table in tables}
         chunked = [*(settings.topic(topic) for topic in reads), *self._changelogs.values()]
         use_chunks(app, chunked, self._lost)
         loop = asyncio.get_running_loop()
@@ -346,12 +344,3 @@ def _collect_seldom() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECTED)
-
-
-def changelog_of(settings: Settings, role: str, table: str, partitions: int) -> TopicSpec:
-    """Return the topic that a table is restored from."""
-    return TopicSpec(
-        f"{settings.topic_prefix}{role}-{table}-changelog",
-        partitions,
-        {"cleanup.policy": "compact", "min.compaction.lag.ms": str(HOUR_MS)} | LARGE,
-    )

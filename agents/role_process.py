@@ -5,15 +5,15 @@ import contextlib
 import ctypes
 import os
 import signal
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 
 import structlog
 import uvloop
 
 from agents import logs, topics
 from agents.refusals import Refusal
+from agents.role_topics import everything, of_role
 from agents.settings import Settings
-from agents.topics import TopicSpec
 
 log = structlog.get_logger()
 
@@ -24,15 +24,15 @@ _M_ARENA_MAX = -8
 
 def run(
     settings: Settings,
-    changelogs: Collection[TopicSpec],
+    role: str,
     work: Callable[[asyncio.Event], Awaitable[None]],
 ) -> None:
     """Run a role until SIGTERM or Ctrl-C; exit with 1 when it cannot go on.
 
     Args:
         settings: the worker's.
-        changelogs: the topics to make besides the public ones.
-        work: runs the role until the event is set.
+        role: its name.
+        work: runs it until the event is set.
 
     Raises:
         agents.topics.Unreachable: no broker answers.
@@ -40,19 +40,22 @@ def run(
     """
     _share_one_heap()
     logs.configure(settings)
-    uvloop.run(_main(settings, changelogs, work))
+    uvloop.run(_main(settings, role, work))
 
 
 async def _main(
     settings: Settings,
-    changelogs: Collection[TopicSpec],
+    role: str,
     work: Callable[[asyncio.Event], Awaitable[None]],
 ) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    await topics.ensure(settings, list(changelogs))
+    others = everything(settings)
+    _, notes = await topics.ensure(settings, of_role(settings, role), also=others)
+    for note in notes:
+        log.warning("a topic differs from what opwatch makes", why=note.sentence)
     try:
         await work(stopped)
     except Refusal as refusal:

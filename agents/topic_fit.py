@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from agents.refusals import lacks
+
 #: A topic cleaned otherwise loses rows, or grows for ever: the worker must not start on it.
 _EXACT = ("cleanup.policy",)
 #: Less than wanted breaks a promise: older rows may win a recovery.
@@ -19,13 +21,26 @@ class TopicSpec(NamedTuple):
     config: Mapping[str, str]
     plane: bool = True
     """Whether its number of partitions is OPWATCH_PARTITIONS."""
+    needs: frozenset[str] = frozenset()
+    """What the user must be allowed to do with it, such as READ."""
 
 
 class Existing(NamedTuple):
     """What a topic is."""
 
     partitions: int
-    config: Mapping[str, str]
+    config: Mapping[str, str] | None
+    """None where the user may not know it."""
+    id: str | None = None
+    """Another one where it was deleted and made again; None where the broker does not tell."""
+    rights: frozenset[str] | None = None
+    """What the user may do with it; None where the broker does not tell."""
+    leaderless: tuple[int, ...] = ()
+    """Partitions that nobody leads: they can be neither read nor written."""
+
+
+#: A topic that the user may not even ask about.
+FORBIDDEN = Existing(0, None, rights=frozenset())
 
 
 class Misfit(NamedTuple):
@@ -45,9 +60,19 @@ def judge(specs: Sequence[TopicSpec], existing: Mapping[str, Existing]) -> list[
             sentence = f"{spec.name} does not exist: `opwatch topics create` makes it."
             misfits.append(Misfit(spec.name, sentence, stops=True))
             continue
+        if topic.rights is not None and spec.needs - topic.rights:
+            sentence = lacks(spec.needs - topic.rights, f"the topic {spec.name}")
+            misfits.append(Misfit(spec.name, sentence, stops=True))
+        if not topic.partitions:
+            continue
         if topic.partitions != spec.partitions:
             misfits.append(_partitions(spec, topic.partitions))
-        misfits.extend(_config(spec, topic.config))
+        if topic.config is None:
+            lacking = lacks(["DESCRIBE_CONFIGS"], f"the topic {spec.name}")
+            sentence = f"{lacking} Its configuration is not checked."
+            misfits.append(Misfit(spec.name, sentence, stops=False))
+        else:
+            misfits.extend(_config(spec, topic.config))
     return misfits
 
 

@@ -1,17 +1,22 @@
 """Make the topics that are missing, and say which existing ones do not fit and what to do."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
+from agents import metadata
 from agents.reach import REQUEST_S, Unreachable, admin
 from agents.settings import Settings
 from agents.topic_fit import Existing, Misfit, TopicSpec, judge
-from schemas.topics import TOPICS
 
 __all__ = [
     "Existing",
@@ -22,13 +27,13 @@ __all__ = [
     "admin",
     "describe",
     "ensure",
-    "wanted",
 ]
 
 #: A topic that a broker has just made is known to all of them within this time.
 SETTLE_S = 15.0
 _RETRY_S = 0.25
 _ALREADY_EXISTS = 36
+_NOT_ALLOWED = (TopicAuthorizationFailedError.errno, ClusterAuthorizationFailedError.errno)
 
 
 class TopicMisfit(Exception):
@@ -39,66 +44,66 @@ class TopicMisfit(Exception):
         self.sentences = tuple(sentences)
 
 
-def wanted(settings: Settings) -> list[TopicSpec]:
-    """Return what each of our topics should be with these settings."""
-    return [
-        TopicSpec(
-            settings.topic(topic),
-            topic.count(settings.partitions),
-            topic.config,
-            plane=topic.partitions == "plane",
-        )
-        for topic in TOPICS
-    ]
-
-
 async def ensure(
-    settings: Settings, extra: Sequence[TopicSpec] = (), *, deadline_s: float = 30.0
-) -> list[str]:
-    """Make what is missing of our topics and `extra`; alter nothing that exists.
+    settings: Settings,
+    specs: Sequence[TopicSpec],
+    *,
+    also: Iterable[TopicSpec] = (),
+    deadline_s: float = 30.0,
+) -> tuple[list[str], list[Misfit]]:
+    """Make what is missing of the topics; alter nothing that exists.
 
-    Safe beside other workers that do the same. Returns the names of those it made.
+    Safe beside other workers that do the same.
+
+    Args:
+        settings: where Kafka is.
+        specs: what the topics must be.
+        also: others that are made, and judged, as far as the user may.
+        deadline_s: how long to try to reach Kafka.
+
+    Returns:
+        The names of those it made, and what does not fit although a worker may run.
 
     Raises:
         Unreachable: no broker answered for deadline_s.
-        TopicMisfit: a topic that exists does not fit, or one could not be made.
+        TopicMisfit: a topic that exists does not fit, a right is lacking, or one could not be made.
     """
-    specs = [*wanted(settings), *extra]
+    made: list[str] = []
+    needed = {spec.name for spec in specs}
+    every = [*specs, *(spec for spec in also if spec.name not in needed)]
     async with admin(settings, deadline_s=deadline_s) as client:
-        existing = await describe(client, specs)
-        missing = [spec for spec in specs if spec.name not in existing]
-        _raise(judge([spec for spec in specs if spec.name in existing], existing))
-        if not missing:
-            return []
-        made = await _create(client, missing, settings.replication)
-        existing = await _settled(client, specs)
-        _raise(judge(specs, existing))
-    return made
+        existing = await describe(client, every)
+        misfits = _raise(judge([spec for spec in every if spec.name in existing], existing))
+        missing = [spec for spec in every if spec.name not in existing]
+        if missing:
+            made = await _create(client, missing, settings.replication, needed)
+            every = [spec for spec in every if spec.name in needed.union(existing, made)]
+            misfits = _raise(judge(every, await _settled(client, every)))
+    return made, misfits
 
 
 async def describe(client: AIOKafkaAdminClient, specs: Iterable[TopicSpec]) -> dict[str, Existing]:
-    """Return those of the topics that exist, with their partitions and configuration."""
-    names = {spec.name for spec in specs}
-    # Not by name: a broker may make a topic because it is asked about.
-    found = {
-        topic["topic"]: len(topic["partitions"])
-        for topic in await client.describe_topics()
-        if topic["topic"] in names and topic["partitions"]
-    }
-    if not found:
-        return {}
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in sorted(found)]
-    configs: dict[str, dict[str, str]] = {}
+    """Return those of the topics that exist, with what the user may know and do of each."""
+    found = await metadata.look(client, {spec.name for spec in specs})
+    known = sorted(name for name, topic in found.items() if topic.partitions)
+    if not known:
+        return found
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in known]
     for response in await client.describe_configs(resources):
         for code, message, _, name, entries in response.resources:
-            if code:
+            if not code:
+                config = {entry[0]: entry[1] for entry in entries}
+                found[name] = found[name]._replace(config=config)
+            elif code != TopicAuthorizationFailedError.errno:
                 raise for_code(code)(message)
-            configs[name] = {entry[0]: entry[1] for entry in entries}
-    return {name: Existing(count, configs.get(name, {})) for name, count in found.items()}
+    return found
 
 
 async def _create(
-    client: AIOKafkaAdminClient, specs: Sequence[TopicSpec], replication: int
+    client: AIOKafkaAdminClient,
+    specs: Sequence[TopicSpec],
+    replication: int,
+    needed: Collection[str],
 ) -> list[str]:
     response: Any = await client.create_topics(
         [
@@ -111,6 +116,13 @@ async def _create(
     for name, code, message in response.topic_errors:
         if code == 0:
             made.append(name)
+        elif code in _NOT_ALLOWED:
+            if name not in needed:
+                continue
+            failed.append(
+                f"{name} does not exist, and there is no right to CREATE it: let somebody who may"
+                " run `opwatch topics create`, or grant it (docs/operating.md, Rights)."
+            )
         elif code != _ALREADY_EXISTS:  # else another worker was faster
             why = message or for_code(code).description
             failed.append(f"{name} cannot be made: {why} (OPWATCH_REPLICATION is {replication})")
@@ -133,7 +145,13 @@ async def _settled(client: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> d
         await asyncio.sleep(_RETRY_S)
 
 
-def _raise(misfits: Sequence[Misfit]) -> None:
+def _raise(misfits: Sequence[Misfit]) -> list[Misfit]:
+    """Return those with which a worker may run.
+
+    Raises:
+        TopicMisfit: there are others.
+    """
     stopping = [misfit.sentence for misfit in misfits if misfit.stops]
     if stopping:
         raise TopicMisfit(stopping)
+    return list(misfits)

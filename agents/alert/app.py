@@ -13,10 +13,9 @@ from agents.alert.notifier import Notifier
 from agents.alert.pages import Pages
 from agents.alert.receivers import Receivers
 from agents.outbox import Outgoing
-from agents.role import Role, changelog_of
+from agents.role import Role
 from agents.rule_source import LOOK_S, RuleSource
 from agents.settings import Settings
-from agents.topics import TopicSpec
 from schemas.commands import Acknowledge
 from schemas.topics import BREACHES, COMMANDS
 from streams.alerting.rows import version_of
@@ -112,11 +111,6 @@ class Alert:
         await self._receivers.close()
 
 
-def changelogs_of(settings: Settings) -> list[TopicSpec]:
-    """Return the topics that the tables are restored from."""
-    return [changelog_of(settings, ROLE, TABLE, PARTITIONS)]
-
-
 def run(settings: Settings) -> None:
     """Run the role until SIGTERM or Ctrl-C; exit with 1 when it cannot go on.
 
@@ -128,4 +122,4 @@ def run(settings: Settings) -> None:
     async def work(stopped: asyncio.Event) -> None:
         await Alert(settings).run(stopped)
 
-    role_process.run(settings, changelogs_of(settings), work)
+    role_process.run(settings, ROLE, work)

@@ -80,7 +80,7 @@ async def ask_all(
     Raises:
         Sentence: nobody decides in time; or not upon all of them.
     """
-    await partitions(settings, settings.topic(COMMANDS))  # says it well if there is none
+    await partitions(settings, settings.topic(COMMANDS), "WRITE")  # says what is lacking
     async with reader(settings, settings.topic(NOTIFICATIONS), committed=True) as decisions:
         await decisions.from_the_end()
         answers = [Answer(offset) for offset in await _publish(settings, asked)]

@@ -10,28 +10,37 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from agents.batches import Unreadable
 from agents.cli.running import REACH_S, Sentence
 from agents.fetched import read_all
+from agents.metadata import look
+from agents.reach import admin
+from agents.refusals import lacks
 from agents.settings import Settings
-from agents.topic_fit import TopicSpec
-from agents.topics import admin, describe
 
 _POLL_MS = 200
 
 
-async def partitions(settings: Settings, name: str) -> int:
+class NoTopic(Sentence):
+    """The topic does not exist."""
+
+
+async def partitions(settings: Settings, name: str, *rights: str) -> int:
     """Return how many partitions the topic has.
 
     Raises:
         Unreachable: no broker answers.
-        Sentence: the topic does not exist.
+        NoTopic: the topic does not exist.
+        Sentence: the user lacks one of the rights on it.
     """
     async with admin(settings, deadline_s=REACH_S) as client:
-        found = await describe(client, [TopicSpec(name, 0, {})])
-    if name not in found:
-        raise Sentence(
+        topic = (await look(client, [name])).get(name)
+    if topic is None:
+        raise NoTopic(
             f"{name} does not exist at {settings.kafka_bootstrap}: `opwatch topics create` makes"
             " it; OPWATCH_TOPIC_PREFIX names another set."
         )
-    return found[name].partitions
+    lacking = set() if topic.rights is None else set(rights) - topic.rights
+    if lacking:
+        raise Sentence(lacks(lacking, f"the topic {name}"))
+    return topic.partitions
 
 
 class Reader:
@@ -90,7 +99,8 @@ async def reader(
         committed: leave out what aborted transactions wrote.
     """
     read_all(_warn_of)
-    assigned = [TopicPartition(name, number) for number in range(await partitions(settings, name))]
+    count = await partitions(settings, name, "READ")
+    assigned = [TopicPartition(name, number) for number in range(count)]
     consumer = AIOKafkaConsumer(
         **settings.kafka(),
         group_id=None,

@@ -88,7 +88,7 @@ async def publisher(settings: Settings, topic: str) -> AsyncIterator[Publisher]:
         Unreachable: no broker answers.
         Sentence: the topic does not exist.
     """
-    count = await partitions(settings, topic)
+    count = await partitions(settings, topic, "WRITE")
     producer = AIOKafkaProducer(
         **settings.kafka(),
         acks="all",

@@ -7,13 +7,19 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
+from aiokafka.errors import (
+    IllegalOperation,
+    KafkaError,
+    ProducerFenced,
+    TransactionalIdAuthorizationFailed,
+)
 
 from agents.cli.kafka import partitions
 from agents.cli.letters import REDRIVEN_AT, REDRIVEN_TO, Letter, Letters, read
 from agents.cli.redelivering import again, redeliver
 from agents.cli.redrive import Again, Go, Refused, after_fix, before_fix
 from agents.cli.running import NO, Sentence
+from agents.refusals import lacks
 from agents.settings import Settings
 from schemas.dead_letters import DeadLetter
 from schemas.topics import COMMANDS, DEAD_LETTERS, OPERATIONS, Topic
@@ -55,10 +61,11 @@ async def redrive(
     Raises:
         Sentence: another redrive took over.
     """
-    await partitions(settings, settings.topic(DEAD_LETTERS))  # says it well if there is none
+    await partitions(settings, settings.topic(DEAD_LETTERS), "READ")  # says what is lacking
     if dry_run:
         letters = await read(settings, whole=chosen)
         return await _judged(settings, letters, chosen, keys, through)
+    await partitions(settings, settings.topic(DEAD_LETTERS), "WRITE")
     done = 0
     try:
         async with _producer(settings) as producer:
@@ -67,11 +74,15 @@ async def redrive(
             going = [
                 (letter, answer) for letter, answer in report.verdicts if isinstance(answer, Go)
             ]
+            if going:
+                await partitions(settings, settings.topic(OPERATIONS), "WRITE")
             for start in range(0, len(going), CHUNK):
                 chunk = going[start : start + CHUNK]
                 await _publish(producer, settings, chunk)
                 done += len(chunk)
             return await _messages(producer, settings, report)
+    except TransactionalIdAuthorizationFailed:
+        raise Sentence(lacks(["WRITE"], f"the transactional id {_id(settings)}")) from None
     except (ProducerFenced, IllegalOperation):  # the latter when it is noticed between two sends
         raise Sentence(
             f"another redrive took over after {done} of this one's letters; run it again for the"
@@ -178,11 +189,15 @@ async def _fixed(value: bytes, through: str | None) -> bytes | Refused:
     return out.strip()
 
 
+def _id(settings: Settings) -> str:
+    return f"{settings.topic_prefix}redrive"
+
+
 @asynccontextmanager
 async def _producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
     producer = AIOKafkaProducer(
         **settings.kafka(),
-        transactional_id=f"{settings.topic_prefix}redrive",
+        transactional_id=_id(settings),
         transaction_timeout_ms=60_000,
         request_timeout_ms=15_000,
         max_request_size=16 * 1024 * 1024,

@@ -42,9 +42,13 @@ def create(partitions: Partitions = None) -> None:
       OPWATCH_REPLICATION=3 opwatch topics create --partitions 16
     """
     from agents import topics
+    from agents.role_topics import everything
 
     chosen = _chosen(partitions)
-    made = run(topics.ensure(chosen, deadline_s=REACH_S))
+    specs = everything(chosen, frozenset(("DESCRIBE",)))
+    made, notes = run(topics.ensure(chosen, specs, deadline_s=REACH_S))
+    for note in notes:
+        typer.echo(f"note: {note.sentence}", err=True)
     for name in made:
         typer.echo(f"made {name}")
     if not made:
@@ -59,11 +63,11 @@ def check(partitions: Partitions = None) -> None:
       opwatch topics check
       opwatch topics check --partitions 16
     """
-    from agents import topics
+    from agents.role_topics import everything
     from agents.topic_fit import judge
 
     chosen = _chosen(partitions)
-    specs = topics.wanted(chosen)
+    specs = everything(chosen, frozenset(("DESCRIBE",)))
     existing = run(_describe(chosen, specs))
     misfits = judge(specs, existing)
     console().print(_table(specs, existing, misfits))
@@ -98,10 +102,11 @@ def _table(
         found = existing.get(spec.name)
         verdicts = [misfit.stops for misfit in misfits if misfit.topic == spec.name]
         verdict = "[red]no[/]" if any(verdicts) else "[yellow]see note[/]" if verdicts else "yes"
-        if found is None:
-            table.add_row(spec.name, "–", "–", "–", "[red]missing[/]")
+        if found is None or not found.partitions:
+            verdict = "[red]missing[/]" if found is None else "[red]not to be seen[/]"
+            table.add_row(spec.name, "–", "–", "–", verdict)
         else:
-            config = found.config
+            config = found.config or {}
             kept = _days(config.get("retention.ms", ""))
             policy = config.get("cleanup.policy", "")
             table.add_row(spec.name, str(found.partitions), policy, kept, verdict)

@@ -14,9 +14,8 @@ from agents.measure.rules import RulesBeat
 from agents.measure.services import BEAT_S as SERVICES_BEAT_S
 from agents.measure.services import ServicesBeat
 from agents.measure.windows import BEAT_S, WindowsBeat
-from agents.role import Role, changelog_of
+from agents.role import Role
 from agents.settings import Settings
-from agents.topics import TopicSpec
 from schemas.topics import AGGREGATES, HEARTBEATS, OPERATIONS, PARTIALS
 from streams.rows import revision_of
 from streams.rules.rows import version_of as rules_version_of
@@ -80,11 +79,6 @@ class Measure:
             self._role.fail(error)
 
 
-def changelogs_of(settings: Settings) -> list[TopicSpec]:
-    """Return the topics that the tables are restored from."""
-    return [changelog_of(settings, ROLE, table, settings.partitions) for table in TABLES]
-
-
 def run(settings: Settings) -> None:
     """Run the role until SIGTERM or Ctrl-C; exit with 1 when it cannot go on.
 
@@ -96,4 +90,4 @@ def run(settings: Settings) -> None:
     async def work(stopped: asyncio.Event) -> None:
         await Measure(settings).run(stopped)
 
-    role_process.run(settings, changelogs_of(settings), work)
+    role_process.run(settings, ROLE, work)

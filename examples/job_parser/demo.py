@@ -22,6 +22,7 @@ from rich.console import Console
 
 from agents import topics
 from agents.cli.running import console as make_console
+from agents.role_topics import everything
 from agents.settings import Settings
 from examples.job_parser import screen, summary
 from examples.job_parser.counting import Counts, Published, published
@@ -139,7 +140,7 @@ class Demo:
 
     async def _make_topics(self) -> None:
         if not self.mocked:
-            await topics.ensure(self.settings, deadline_s=_REACH_S)
+            await topics.ensure(self.settings, everything(self.settings), deadline_s=_REACH_S)
             return
         from examples.job_parser import mock_worker  # loads all of Faust
 

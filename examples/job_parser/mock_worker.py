@@ -8,19 +8,21 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from agents import topics
 from agents.measure import app
+from agents.role_topics import everything
 from agents.settings import Settings
+from agents.topic_fit import Misfit
 
 
-async def use(settings: Settings, *_: object, **__: object) -> list[str]:
+async def use(settings: Settings, *_: object, **__: object) -> tuple[list[str], list[Misfit]]:
     """Ask about each topic, whereupon the mock cluster makes it."""
-    names = [spec.name for spec in (*topics.wanted(settings), *app.changelogs_of(settings))]
+    names = [spec.name for spec in everything(settings)]
     client = AIOKafkaAdminClient(**settings.kafka())
     try:
         await client.start()
         await client.describe_topics(names)
     finally:
         await client.close()
-    return names
+    return names, []
 
 
 def main() -> None:

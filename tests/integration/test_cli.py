@@ -12,10 +12,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from agents.cli.redriving import REDRIVE_OF
+from agents.role_topics import everything
 from agents.topics import TopicMisfit, TopicSpec, ensure
 from schemas.dead_letters import DeadLetter, to_headers
 from schemas.operations import Operation
-from schemas.topics import TOPICS
 from tests.integration.command_line import Cli
 from tests.unit.cli.samples import aggregate
 
@@ -69,11 +69,14 @@ def test_workers_that_start_together_make_the_topics_once(bare: Cli):
     settings = bare.settings
     log = TopicSpec(f"{settings.topic_prefix}log", 3, {"cleanup.policy": "compact"})
 
+    every = [*everything(settings), log]
+
     async def start() -> list[list[str]]:
-        return await asyncio.gather(*[ensure(settings, [log]) for _ in range(4)])
+        answers = await asyncio.gather(*[ensure(settings, every) for _ in range(4)])
+        return [made for made, _ in answers]
 
     made = [name for each in asyncio.run(start()) for name in each]
-    assert sorted(made) == sorted([*(settings.topic(topic) for topic in TOPICS), log.name])
+    assert sorted(made) == sorted(spec.name for spec in every)
     with pytest.raises(TopicMisfit, match="opwatch makes it with delete"):
         asyncio.run(ensure(settings, [log._replace(config={"cleanup.policy": "delete"})]))
 

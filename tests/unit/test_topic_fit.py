@@ -1,6 +1,6 @@
 import pytest
 
-from agents.topic_fit import Existing, TopicSpec, judge
+from agents.topic_fit import FORBIDDEN, Existing, TopicSpec, judge
 
 PLANE = TopicSpec("p.partials", 8, {"cleanup.policy": "delete", "retention.ms": "1000"})
 ONE = TopicSpec("p.dead-letters", 1, {}, plane=False)
@@ -58,3 +58,28 @@ def test_a_configuration_that_breaks_a_promise_stops_another_is_noted(
 @pytest.mark.parametrize("value", ["-1", "1000", "5000"])
 def test_keeping_longer_is_no_misfit(value: str):
     assert judge([PLANE], {PLANE.name: Existing(8, {**PLANE.config, "retention.ms": value})}) == []
+
+
+def test_a_right_that_is_lacking_stops_and_is_named():
+    spec = PLANE._replace(needs=frozenset(("READ", "WRITE")))
+    existing = Existing(8, PLANE.config, rights=frozenset(("READ", "DESCRIBE")))
+    (misfit,) = judge([spec], {spec.name: existing})
+    assert misfit.stops
+    assert misfit.sentence.startswith("no right to WRITE on the topic p.partials: grant it")
+
+
+def test_a_topic_that_is_forbidden_is_judged_by_what_is_needed_of_it_only():
+    assert judge([PLANE], {PLANE.name: FORBIDDEN}) == []
+    (misfit,) = judge([PLANE._replace(needs=frozenset(("READ",)))], {PLANE.name: FORBIDDEN})
+    assert misfit.stops
+
+
+def test_a_broker_that_tells_no_rights_and_no_id_is_believed():
+    spec = PLANE._replace(needs=frozenset(("READ",)))
+    assert judge([spec], {spec.name: Existing(8, PLANE.config)}) == []
+
+
+def test_a_configuration_that_may_not_be_known_is_noted():
+    (misfit,) = judge([PLANE], {PLANE.name: Existing(8, None)})
+    assert not misfit.stops
+    assert "no right to DESCRIBE_CONFIGS on the topic p.partials" in misfit.sentence
