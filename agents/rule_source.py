@@ -37,6 +37,8 @@ class RuleSource:
         self.loaded = parse(_NO_RULES, self._path)
         self.mistakes: list[str] = []
         """Why the file as it is now is not in effect."""
+        self.no_rules: str | None = None
+        """Why there are no rules in the file, in a sentence: then the ones before it stand."""
         self.look()
 
     def ask(self) -> None:
@@ -74,6 +76,7 @@ class RuleSource:
     def _read(self) -> None:
         if not self._path.exists():
             if self._is_optional and self.text == _NO_RULES:
+                self.no_rules = f"there is no rule file {self._path}; OPWATCH_RULE_FILE says where."
                 log.warning("there are no rules: no file is there", path=str(self._path.absolute()))
                 return
             self._refuse([f"there is no rule file {self._path}; OPWATCH_RULE_FILE says where."])
@@ -84,6 +87,7 @@ class RuleSource:
         text = read_text(self._path)
         loaded = parse(text, self._path)
         self.mistakes = []
+        self.no_rules = None if loaded.rules.rules else f"the rule file {self._path} has no rules."
         metrics.rules_reload_failed.set(0)
         if loaded.hash != self.loaded.hash or self.text == _NO_RULES:
             log.info("rules read", path=str(self._path), hash=loaded.hash, rules=_count(loaded))

@@ -91,6 +91,13 @@ Statuses = Annotated[
 RuleName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", max_length=100)]
 
 
+NoOperations = Literal["not_judged", "keep_firing"]
+NO_OPERATIONS: Any = Field(
+    "not_judged",
+    description="What an open breach is after five minutes without operations to judge by.",
+)
+
+
 class EscalationStep(Configured):
     """Whom to tell when nobody has acknowledged for so long."""
 
@@ -168,6 +175,7 @@ class MetricThreshold(_Rule):
     window: Window
     hold: Minutes = Field(0, alias="for", description="Breach only after so long in a row.")
     min_samples: Annotated[int, Field(ge=1)] = 1
+    no_operations: NoOperations = NO_OPERATIONS
 
     @field_validator("metric")
     @classmethod
@@ -250,6 +258,7 @@ class BurnRate(_Rule):
     min_samples: Annotated[int, Field(ge=1)] = Field(
         100, description="Operations in the long window, so that low traffic pages nobody."
     )
+    no_operations: NoOperations = NO_OPERATIONS
 
     @field_validator("kind")
     @classmethod
@@ -264,6 +273,7 @@ class TrendRule(_Rule):
     kind: Literal["trend"]
     window: Literal["1h", "6h", "24h", "7d"] = "1h"
     evaluations: Annotated[int, Field(ge=1, le=24)] = 2
+    no_operations: NoOperations = NO_OPERATIONS
 
     @field_validator("kind")
     @classmethod

@@ -96,7 +96,9 @@ class Alert:
     def _remarks(self) -> list[str]:
         """Return what an operator should know although the worker is ready."""
         wrong = "the rule file is wrong, and the channels before it stand"
+        absent = self._source.no_rules if not self._in_force.rules.channels else None
         return [
+            *([f"no channel is known, so nobody can be told: {absent}"] if absent else ()),
             *(f"{wrong}: {mistake}" for mistake in self._source.mistakes),
             *(
                 f"the channel {name} cannot be used: {why}"

@@ -78,10 +78,18 @@ class RulesBeat:
 
     def remarks(self) -> list[str]:
         """Return what an operator should know although the worker is ready."""
-        return [
+        wrong = [
             f"the rule file is wrong, and the rules before it stand: {mistake}"
             for mistake in self.source.mistakes
         ]
+        if self.source.no_rules is None or wrong:
+            return wrong
+        stands = [known.evaluation for known in self._partitions.values()]
+        firing = sum(one.firing for one in stands)
+        alerts = "1 alert stays" if firing == 1 else f"{firing} alerts stay"
+        effect = "the rules before it stand" if any(one.has_rules for one in stands) else ""
+        effect = effect or "no rules are in effect"
+        return [f"{effect}, and {alerts} open: {self.source.no_rules}"]
 
     async def read(self, tp: TP, chunk: Chunk) -> None:
         """Take a chunk of `aggregates` in."""
@@ -117,7 +125,9 @@ class RulesBeat:
         end, told_at_ms = self._consumer().end_of(tp)
         caught_up = end is not None and known.read_to >= end
         # A wrong file changes nothing, not even where the worker has read no right one before it.
-        changed = not self.source.mistakes and evaluation.rules_hash != self.source.loaded.hash
+        # Nor does one that is absent or has no rules: nobody wrote that what fires is well.
+        is_right = not self.source.mistakes and self.source.no_rules is None
+        changed = is_right and evaluation.rules_hash != self.source.loaded.hash
         if caught_up and changed:
             await self._reload(tp, known)
         seen_ms = told_at_ms if caught_up else None

@@ -11,8 +11,8 @@ from streams.rules.compiled import Compiled
 from streams.rules.metrics import MEASURES
 from streams.rules.rows import Episode
 from streams.rules.seen import Seen
-from streams.rules.sentences import sentence, summary
-from streams.rules.verdict import Verdict
+from streams.rules.sentences import not_judged, sentence, summary
+from streams.rules.verdict import Evidence, Verdict
 
 _MINUTE_MS = 60_000
 _ID_LENGTH = 32
@@ -87,8 +87,7 @@ def breach(
         name: round(value, 6) if isinstance(value, float) else value
         for name, value in one.evidence(rule, seen, minute).items()
     }
-    service = about.labels.get("service")
-    whom = about.series if service is None else f"service {service}"
+    whom = _whom(about)
     plain = sentence(rule, whom, verdict, evidence)
     metric, operator, unit = _measured(rule)
     fields: dict[str, Any] = {
@@ -101,7 +100,6 @@ def breach(
         "rule": rule.name,
         "kind": rule.kind,
         "series": about.series,
-        "labels": about.labels | one.labels,
         "severity": SEVERITIES[episode.severity],
         "metric": metric,
         "operator": operator,
@@ -118,27 +116,72 @@ def breach(
         "opened_ms": episode.opened * _MINUTE_MS,
         "resolved_ms": minute * _MINUTE_MS if moment.resolved else None,
         "confirmed": episode.confirmed,
+        "judged": episode.judged,
         "stale": episode.stale,
         "summary": plain,
         "exemplars": seen.exemplars(minute),
+    } | _shown(about, one)
+    if moment.why == "series_gone":
+        fields["summary"] = f"nothing was heard of {whom} for a week"
+    elif not episode.judged:
+        fields["summary"] = not_judged(rule, whom, too_few=moment.why == "too_few_samples")
+    else:
+        fields["summary"] = summary(rule.summary, plain, fields)
+    return _encode(fields)
+
+
+def _shown(about: About, one: Compiled) -> dict[str, Any]:
+    """Return what the rule file adds to what was measured."""
+    return {
+        "labels": about.labels | one.labels,
         "runbook": one.runbook,
         "dashboard": one.dashboard,
         "routing": one.routing.model_dump(mode="json"),
         "rules_hash": about.rules_hash,
     }
-    fields["summary"] = summary(rule.summary, plain, fields)
+
+
+def _whom(about: About) -> str:
+    service = about.labels.get("service")
+    return about.series if service is None else f"service {service}"
+
+
+def changed(about: About, one: Compiled, episode: Episode) -> bytes:
+    """Return the breach that says the same of an episode by another version of its rule."""
+    episode.revision += 1
+    fields = msgspec.json.decode(episode.last)
+    severity = SEVERITIES[episode.severity]
+    fields |= {"revision": episode.revision, "state": "updated", "why": "rule_changed"}
+    fields |= {"severity": severity} | _shown(about, one)
+    if episode.judged:
+        span = fields["span"]["end_ms"] - fields["span"]["start_ms"]
+        verdict = Verdict(
+            episode.severity,
+            True,
+            True,
+            fields["observed"],
+            fields["samples"],
+            fields["threshold"],
+            span // _MINUTE_MS,
+        )
+        evidence: Evidence = fields["evidence"]
+        plain = sentence(one.rule, _whom(about), verdict, evidence)
+        fields["summary"] = summary(one.rule.summary, plain, fields)
     return _encode(fields)
 
 
-def removed(episode: Episode) -> bytes:
-    """Return the breach that ends an episode whose rule is gone or another."""
+def removed(episode: Episode, why: Why) -> bytes:
+    """Return the breach that ends an episode whose rule is gone, or measures something else."""
     fields = msgspec.json.decode(episode.last)
+    is_gone = why == "rule_removed"
+    what = "is gone from the file" if is_gone else "measures something else now"
     fields |= {
         "revision": episode.revision,
         "state": "resolved",
-        "why": "rule_removed",
+        "why": why,
+        "judged": True,
         "resolved_ms": max(fields["span"]["end_ms"] - _MINUTE_MS, fields["opened_ms"]),
-        "summary": f"the rule {fields['rule']} is gone from the file, or another now",
+        "summary": f"the rule {fields['rule']} {what}",
     }
     return _encode(fields)
 

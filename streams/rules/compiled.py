@@ -1,7 +1,5 @@
 """Bring a rule into the form it is evaluated in, the file's defaults included."""
 
-import hashlib
-import json
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -9,7 +7,16 @@ from typing import Any, NamedTuple
 from schemas.breaches import Routing, Step
 from schemas.channels import Defaults
 from schemas.rule_file import RuleFile
-from schemas.rules import MetricThreshold, NoData, Rule, ServiceStatus, json_rule
+from schemas.rules import (
+    SEVERITIES,
+    BurnRate,
+    MetricThreshold,
+    NoData,
+    Rule,
+    ServiceStatus,
+    TrendRule,
+)
+from streams.rules.identity import appearance_of, condition_of, measure_of
 from streams.rules.kinds import burn_rate, metric_threshold, no_data, service_status, trend
 from streams.rules.seen import Seen
 from streams.rules.verdict import Evidence, Verdict
@@ -28,14 +35,24 @@ class Compiled(NamedTuple):
     """A rule, ready to be evaluated."""
 
     rule: Rule
-    made_of: str
-    """A hash of all that its breaches say."""
+    measure: str
+    """What it measures: of another measure it is another rule."""
+    condition: str
+    """A hash of what decides."""
+    appearance: str
+    """A hash of what its breaches show besides, of whom they are routed to, and of severity."""
     judge: Callable[[Any, Seen, int], Verdict | None]
     evidence: Callable[[Any, Seen, int], Evidence]
     hold: int
     """Minutes."""
     keep: int
     """Minutes."""
+    level: int | None
+    """Its one severity, as an index into SEVERITIES; None if it has several."""
+    needs_operations: bool
+    """Whether a minute without operations says nothing: neither good nor bad."""
+    keeps_firing: bool
+    """Whether what is open goes on to fire where no operations come."""
     labels: dict[str, str]
     runbook: str | None
     dashboard: str | None
@@ -66,15 +83,22 @@ def _compile(rule: Rule, defaults: Defaults) -> Compiled:
     labels = defaults.labels | rule.labels
     runbook = rule.runbook or defaults.runbook
     dashboard = rule.dashboard or defaults.dashboard
-    said = [json_rule(rule), routing.model_dump(mode="json"), labels, runbook, dashboard]
     kind = _KINDS[rule.kind]
+    shown = (routing.model_dump(mode="json", exclude_defaults=True), labels, runbook, dashboard)
+    has_levels = isinstance(rule, BurnRate) or bool(getattr(rule, "tiers", None))
     return Compiled(
         rule,
-        hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16],
+        measure_of(rule),
+        condition_of(rule),
+        appearance_of(rule, *shown),
         kind.judge,
         kind.evidence,
         getattr(rule, "hold", 0) // _MINUTE_MS,
         rule.keep_firing_for // _MINUTE_MS,
+        None if has_levels else SEVERITIES.index(rule.severity),
+        isinstance(rule, BurnRate | TrendRule)
+        or (isinstance(rule, MetricThreshold) and rule.metric != "throughput"),
+        getattr(rule, "no_operations", "") == "keep_firing",
         labels,
         runbook,
         dashboard,

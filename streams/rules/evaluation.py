@@ -18,8 +18,9 @@ from schemas.rule_file import RuleFile
 from streams.digests import ENGINES, Engine
 from streams.rules.breach import key_of
 from streams.rules.compiled import Compiled, compile_rules
-from streams.rules.judged import STALE_MS, Judged, reload
+from streams.rules.judged import STALE_MS, Judged
 from streams.rules.records import Told, ToldService, kind_of, labels_of, name_of, read_aggregate
+from streams.rules.reloading import NOTHING, reload
 from streams.rules.rows import (
     STATE_PREFIX,
     Row,
@@ -81,6 +82,8 @@ class Evaluation:
         """
         self.rules_hash = rules_hash
         """Of the rules in effect."""
+        self.has_rules = False
+        """Whether the rule file in effect has any; one without ends nothing."""
         self.next_offset = 0
         """The first offset not taken in yet."""
         self.evaluated = 0
@@ -95,6 +98,7 @@ class Evaluation:
         self._generation = max(generation, self._state.generation)
         self._written = self._state.offset, dict(self._state.horizon)
         self._clock: dict[str, int] = {}
+        self._quiet: dict[str, int] = {}
         self._is_clock_written = False
         self._heard: dict[str, tuple[int, int]] = {}
         self._seen_ms: int | None = None
@@ -105,7 +109,7 @@ class Evaluation:
         self._unselected: set[bytes] = set()
         self._owed: list[Said] = []
         self._looked = 0
-        self._use(compile_rules(rules))
+        self._use(rules)
 
     # ------------------------------------------------------------------ inputs
 
@@ -138,15 +142,17 @@ class Evaluation:
         if judged is None or offset <= judged.row.offset:
             return said
         self.evaluated += 1
-        judged.row.offset = offset
         self._dirty.add(key)
         if isinstance(told, ToldService) and told.forgotten:
             # The row stays for a week: what is read again after a restart is known then.
             self._awake.pop(key, None)
             minute = told.window.start_ms // _MINUTE_MS
-            return said + _said(key, judged.leave(minute, timestamp_ms))
-        self._awake[key] = judged
-        return said + _said(key, judged.take(told, timestamp_ms, horizon))
+            said += _said(key, judged.leave(minute, timestamp_ms))
+        else:
+            self._awake[key] = judged
+            said += _said(key, judged.take(told, timestamp_ms, horizon))
+        judged.row.offset = offset
+        return said
 
     def pass_time(self, until_ms: int) -> list[Said]:
         """Take minutes before a time as final also where nothing was heard of them.
@@ -188,12 +194,15 @@ class Evaluation:
                 self._heard[kind] = taken, seen_ms
             elif seen_ms - since_ms >= QUIET_MS and minute > self._state.horizon.get(kind, 0):
                 self._clock[kind] = minute
+                self._quiet[kind] = seen_ms // _MINUTE_MS
         return said
 
     def reload(self, rules: RuleFile, rules_hash: str, generation: int | None = None) -> list[Said]:
-        """Judge by other rules from here on; resolve what rules had open that are gone or changed.
+        """Judge by other rules from here on.
 
-        The agent writes all changes, and then which rules there are, first.
+        What removed rules had open ends, what changed ones had open goes on if it still holds; a
+        file without any rule ends nothing. The agent writes all changes, and then which rules
+        there are, first.
         """
         said = self.take_owed()
         dirty = set(self._dirty)
@@ -201,7 +210,7 @@ class Evaluation:
         self.rules_hash = rules_hash
         self._generation = self._generation + 1 if generation is None else generation
         self._dirty = dirty
-        self._use(compile_rules(rules))
+        self._use(rules)
         return said + self.take_owed()
 
     # ------------------------------------------------------------------ rows
@@ -224,7 +233,8 @@ class Evaluation:
         horizon = self._state.horizon | self._clock
         if (self.next_offset, horizon) != self._written:
             self._written = self.next_offset, dict(horizon)
-            packed = pack(State(self._generation, self.next_offset, horizon))
+            quiet = self._state.quiet | self._quiet
+            packed = pack(State(self._generation, self.next_offset, horizon, quiet))
             self._packed[self._state_key] = packed
             changes.append((self._state_key, packed))
         self._is_clock_written = bool(self._clock)
@@ -238,6 +248,8 @@ class Evaluation:
         for kind, minute in self._clock.items():
             self._state.horizon[kind] = max(minute, self._state.horizon.get(kind, 0))
         self._clock.clear()
+        self._state.quiet |= self._quiet
+        self._quiet.clear()
         for kind in self._state.horizon:
             self._owed += self._sweep_by_clock(kind)
 
@@ -281,16 +293,18 @@ class Evaluation:
         return self._judge(key, row, rules)
 
     def _judge(self, key: bytes, row: Row, rules: tuple[Compiled, ...]) -> Judged:
-        if said := reload(row, rules):
-            self._owed += _said(key, said)
-            self._dirty.add(key)
+        reloaded = reload(row, rules) if self.has_rules else NOTHING
         name = key.partition(b"/")[2].decode()
         judged = self._judged[key] = Judged(name, row, rules, self.rules_hash, self._engine)
+        self._owed += _said(key, [*reloaded.said, *judged.change(reloaded.changes)])
+        if reloaded.is_changed:
+            self._dirty.add(key)
         return judged
 
-    def _use(self, rules: tuple[Compiled, ...]) -> None:
+    def _use(self, file: RuleFile) -> None:
         """Judge the series of the table by rules, and keep those awake that time changes."""
-        self._index = Index(rules)
+        self.has_rules = bool(file.rules)
+        self._index = Index(compile_rules(file))
         self._judged.clear()
         self._awake.clear()
         self._unselected.clear()
@@ -340,15 +354,16 @@ class Evaluation:
 
     def _sweep(self, kind: str, timestamp_ms: int) -> list[Said]:
         """Settle the series of which nothing is heard; let go those that time changes no more."""
-        horizon = self._state.horizon[kind]
+        horizon, quiet = self._state.horizon[kind], self._state.quiet.get(kind, 0)
         said: list[Said] = []
         for key, judged in list(self._awake.items()):
             row = judged.row
-            if row.kind != kind or row.settled >= horizon - 1:
+            if row.kind != kind or (row.settled >= horizon - 1 and not judged.firing):
                 continue
             before = row.settled
-            said += _said(key, judged.settle(horizon, timestamp_ms))
-            if row.settled != before:
+            spoken = _said(key, judged.settle(horizon, timestamp_ms, quiet))
+            said += spoken
+            if spoken or row.settled != before:
                 self._dirty.add(key)
             if judged.is_at_rest:
                 del self._awake[key]

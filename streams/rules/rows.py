@@ -55,13 +55,15 @@ class Episode(msgspec.Struct, array_like=True):
     stale: bool
     last: bytes
     """The last message: what is said when its rule is gone rests on it."""
+    judged: bool = True
+    """Whether there were operations lately to judge it by."""
 
 
 class RuleState(msgspec.Struct, array_like=True):
     """A rule's state."""
 
-    made_of: str
-    """A hash of the rule's text: another rule of this name begins anew."""
+    condition: str
+    """A hash of what decides: by another one what is not open begins anew."""
     fold: Fold = IDLE
     """Over minutes that are settled."""
     episode: Episode | None = None
@@ -69,6 +71,12 @@ class RuleState(msgspec.Struct, array_like=True):
     """The latest minute that an episode was named after: …"""
     opened: int = 0
     """… one that is not later is named after how many there were, too."""
+    judged: int = 0
+    """The last minute, of those settled, that there was enough to judge by."""
+    appearance: str = ""
+    """A hash of what its breaches show and of whom they are routed to."""
+    measure: str = ""
+    """What it measures."""
 
 
 class Row(msgspec.Struct, array_like=True):
@@ -103,6 +111,8 @@ class State(msgspec.Struct, array_like=True):
     """Every row holds at least what came before it."""
     horizon: dict[str, int] = {}
     """By kind, the newest final minute: earlier ones without a window are empty for good."""
+    quiet: dict[str, int] = {}
+    """By kind, the minute up to which the clock says that nothing came."""
 
 
 class InEffect(msgspec.Struct, array_like=True, gc=False):

@@ -6,6 +6,7 @@ edges; what is larger must be final, else its parts are taken:
     5m  |1h        |1h        |5m|5m|5m|1m|1m|1m|t|
 """
 
+from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
@@ -55,6 +56,7 @@ class Seen:
         self._needs = needs
         self._engine = engine
         self._bases: dict[tuple[int, int], tuple[Sums, bytes | None]] = {}
+        self._order = sorted(row.minutes)
         self.changes = 0
         """Grows with each change of a minute other than the newest."""
 
@@ -75,6 +77,8 @@ class Seen:
             self.changes += 1
         for key in [key for key in self._bases if key[1] > minute]:
             del self._bases[key]
+        if before is None and window.size == "1m":
+            insort(self._order, minute)
         kept[minute] = self._held(told, final=told.final or (before is not None and before.final))
         if window.size == "1m":
             self._note(told, minute)
@@ -126,10 +130,10 @@ class Seen:
         self.changes += 1
         return True
 
-    def prune(self) -> None:
-        """Drop windows that no span after the settled minutes reaches."""
+    def prune(self, settled: int) -> None:
+        """Drop windows that no span after a settled minute reaches."""
         row, needs = self._row, self._needs
-        after = row.settled + 1
+        after = settled + 1
         oldest = after - max(needs.short, needs.long)
         short = after - max(needs.short, EXEMPLAR_MINUTES)
         row.minutes = {
@@ -137,6 +141,7 @@ class Seen:
             for at, held in row.minutes.items()
             if at > short or (at > oldest and not self._is_covered(at))
         }
+        self._order = sorted(row.minutes)
         for windows in (row.minutes, row.fives, row.hours):
             for at, held in windows.items():
                 if at <= after - needs.digests:
@@ -162,6 +167,7 @@ class Seen:
         """Let go of all windows."""
         row = self._row
         row.minutes, row.fives, row.hours, row.trends = {}, {}, {}, {}
+        self._order = []
         self._bases.clear()
         self.changes += 1
 
@@ -183,6 +189,20 @@ class Seen:
     def at(self, minute: int) -> Held | None:
         """Return the minute's window."""
         return self._row.minutes.get(minute)
+
+    def between(self, first: int, end: int) -> list[int]:
+        """Return the minutes with a window, from one on and before another, in order."""
+        return self._order[bisect_left(self._order, first) : bisect_left(self._order, end)]
+
+    def next_minute(self, first: int) -> int | None:
+        """Return the first minute with a window from one on."""
+        place = bisect_left(self._order, first)
+        return self._order[place] if place < len(self._order) else None
+
+    def is_silent(self, minute: int) -> bool:
+        """Return whether a minute has nothing to judge by: no operation, or no window at all."""
+        held = self._row.minutes.get(minute)
+        return held is None or not (held.sums[0] or held.status)
 
     def sums(self, span: int, minute: int) -> Sums:
         """Return the sums of so many minutes, the last one included."""

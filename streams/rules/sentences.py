@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from schemas.rules import BurnRate, MetricThreshold, NoData, Operator, Rule, ServiceStatus
 from schemas.spans import as_text
 from streams.messages.templates import TemplateFailed, render
+from streams.rules.gaps import LAPSE
 from streams.rules.metrics import MEASURES
 from streams.rules.verdict import Evidence, Verdict
 
@@ -45,6 +46,14 @@ def sentence(rule: Rule, series: str, verdict: Verdict, evidence: Evidence) -> s
         f"success rate of {series} {moved} from {_figure(verdict.threshold)} % to"
         f" {_figure(verdict.observed)} % over {span}, {operations}"
     )
+
+
+def not_judged(rule: Rule, series: str, *, too_few: bool) -> str:
+    """Return that there is nothing any more to judge a series by."""
+    of = MEASURES[rule.metric].of if isinstance(rule, MetricThreshold) else "operations"
+    span = f"{LAPSE} min"
+    why = f"fewer than {rule.min_samples} {of}" if too_few else f"no {of}"  # type: ignore[union-attr]  # what is judged by samples has it
+    return f"{rule.name} on {series} is no longer judged: {why} for {span}"
 
 
 def summary(template: str | None, plain: str, values: Mapping[str, object]) -> str:

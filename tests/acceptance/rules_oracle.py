@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 MINUTE_MS = 60_000
+UNKNOWN_AFTER = 5
 
 
 class Rule(NamedTuple):
@@ -79,7 +80,13 @@ def episodes(rules: list[Rule], aggregates: Iterable[dict[str, Any]]) -> set[Epi
 
 def _episodes(rule: Rule, series: str, minutes: dict[int, dict]) -> Iterable[Episode]:
     begun = opened = well = None
+    judged = min(minutes)
     for minute in range(min(minutes), max(minutes) + 1):
+        if minute not in minutes:  # says nothing; five of them are forgotten before
+            if minute - judged >= UNKNOWN_AFTER:
+                begun = None
+            continue
+        judged = minute
         span = [minutes[at] for at in range(minute - rule.span + 1, minute + 1) if at in minutes]
         if rule.severity_of(span) is not None:
             well = None

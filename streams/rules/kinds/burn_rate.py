@@ -23,10 +23,10 @@ def judge(rule: BurnRate, seen: Seen, minute: int) -> Verdict | None:
         span = pair.long // _MINUTE_MS
         burn, samples = _burn(rule, seen, pair.long, minute)
         most = max(most, samples)
-        if burn is None or samples < rule.min_samples:
-            continue
         short, _ = _burn(rule, seen, pair.short, minute)
-        burns = burn >= pair.rate and short is not None and short >= pair.rate
+        if burn is None or short is None or samples < rule.min_samples:
+            continue
+        burns = burn >= pair.rate and short >= pair.rate
         severity = SEVERITIES.index(pair.severity) if burns else NO_SEVERITY
         verdict = Verdict(severity, burns, True, burn, samples, pair.rate, span)
         if best is None or _rank(verdict) > _rank(best):

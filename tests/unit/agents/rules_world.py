@@ -21,13 +21,18 @@ from tests.unit.streams.rules.worlds import BASE, MINUTE_MS
 class Worker:
     """A worker with one partition of `aggregates`; what it published stands in `log`."""
 
-    def __init__(self, path: Path, rules: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, path: Path, rules: str, monkeypatch: pytest.MonkeyPatch, *, absent: bool = False
+    ) -> None:
         self.now_s = float(BASE * 60)
         clock = SimpleNamespace(time=lambda: self.now_s, monotonic=lambda: self.now_s)
         monkeypatch.setattr(driven, "time", clock)
         monkeypatch.setattr(rule_source, "time", clock)
         self.path = path
         path.write_text(rules)
+        if absent:
+            path.unlink()
+            monkeypatch.setattr(rule_source, "_DEFAULT", str(path))
         settings = Settings(rule_file=str(path), _env_file=None)
         self.tp = TP(settings.topic(driven.AGGREGATES), 0)
         self.breaches_topic = settings.topic(driven.BREACHES)

@@ -89,3 +89,64 @@ async def test_a_reload_says_what_is_owed_before_it_writes_the_rows(
     opened = next(at for at, one in enumerate(worker.log) if one.topic == worker.breaches_topic)
     assert b"operations/*" in keys
     assert b"operations/*" not in keys[:opened]
+
+
+FIRST = "version: 1\n"
+
+
+async def fired(path: Path, monkeypatch: pytest.MonkeyPatch) -> Worker:
+    worker = Worker(path, RULES, monkeypatch)
+    await worker.reads(operations(0, 10, 9))
+    await worker.beats(20)
+    return worker
+
+
+@pytest.mark.parametrize("text", ["", FIRST, "version: 1\nrules: []\n", "rules: 5\n", "\x00", None])
+@pytest.mark.parametrize("restarts", [True, False])
+async def test_rules_that_are_absent_empty_or_wrong_end_nothing(
+    text: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, restarts: bool
+) -> None:
+    path = tmp_path / "rules.yaml"
+    worker = await fired(path, monkeypatch)
+    rows, log, end = worker.rows, worker.log, worker.end
+    if restarts:
+        worker = Worker(path, text or "", monkeypatch, absent=text is None)
+        worker.rows, worker.log, worker.end = rows, log, end
+    elif text is None:
+        path.unlink()
+    else:
+        path.write_text(text)
+    worker.beat.source.ask()
+    await worker.reads(operations(0, 20, 18))
+    await worker.beats(30)
+    assert [one.state for one in worker.breaches] == ["opened"]
+    (said,) = worker.beat.remarks()
+    assert "the rules before it stand" in said
+    await worker.reads(operations(1, 20, 0), operations(2, 20, 0))
+    assert [one.why for one in worker.breaches][-1] == "condition_gone"
+
+
+async def test_where_there_never_were_rules_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker(tmp_path / "rules.yaml", "", monkeypatch, absent=True)
+    await worker.reads(operations(0, 10, 9))
+    await worker.beats(5)
+    (said,) = worker.beat.remarks()
+    assert said.startswith("no rules are in effect, and 0 alerts stay open: there is no rule file")
+    worker.path.write_text(RULES)
+    await worker.beats(5)
+    assert worker.beat.remarks() == []
+    await worker.reads(operations(1, 10, 9))
+    assert [one.state for one in worker.breaches] == ["opened"]
+
+
+async def test_a_rule_that_is_removed_from_others_ends_what_it_had_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "rules.yaml"
+    worker = await fired(path, monkeypatch)
+    path.write_text(RULES.replace("errors", "other"))
+    worker.beat.source.ask()
+    await worker.beats(5)
+    assert [one.why for one in worker.breaches if one.rule == "errors"][-1] == "rule_removed"

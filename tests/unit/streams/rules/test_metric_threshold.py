@@ -2,7 +2,15 @@
 
 import pytest
 
-from tests.unit.streams.rules.worlds import World, episodes, operations, threshold, words
+from tests.unit.streams.rules.worlds import (
+    BASE,
+    MINUTE_MS,
+    World,
+    episodes,
+    operations,
+    threshold,
+    words,
+)
 
 OVERALL = threshold()
 
@@ -77,19 +85,23 @@ def test_the_span_is_trailing_and_whole() -> None:
     assert opened.span.end_ms - opened.span.start_ms == 300_000
 
 
-def test_a_gap_resolves_for_want_of_samples() -> None:
+def test_after_five_minutes_without_operations_it_is_no_longer_judged() -> None:
     world = World(threshold(window="2m"))
     world.minutes(0, [50])
     told = world.pass_minutes(10)
-    assert words(told)[-1] == ("resolved", "too_few_samples")
-    assert episodes(world.said) == [(0, 2, "high")]
+    assert words(told) == [("updated", "no_operations")]
+    assert told[0].span.end_ms == (BASE + 6) * MINUTE_MS
+    assert not told[0].judged
+    assert episodes(world.said) == [(0, None, "high")]
 
 
 def test_other_series_say_that_a_silent_one_has_ended() -> None:
     world = World(threshold(each="platform"))
     world.read(operations(0, 10, 9, platform="lever"))
     told = world.read(operations(2, 10, 0, platform="ashby"))
-    assert [(one.series, one.why) for one in told] == [('*{platform="lever"}', "too_few_samples")]
+    assert told == []
+    told = world.read(operations(6, 100, platform="ashby"))
+    assert [(one.series, one.why) for one in told] == [('*{platform="lever"}', "no_operations")]
 
 
 def test_a_minute_known_but_not_final_is_waited_for() -> None:

@@ -27,13 +27,39 @@ def test_a_rule_that_is_removed_resolves_what_it_had_open() -> None:
     assert world.minutes(2, [0])[-1].rule == "other"
 
 
-def test_a_rule_that_changes_is_another() -> None:
+def test_a_condition_that_changes_and_still_holds_is_the_same_episode() -> None:
     world = World(threshold())
     world.minutes(0, [9, 9])
-    assert words(world.reload(threshold(threshold=8.0))) == [("resolved", "rule_removed")]
-    (opened,) = world.minutes(2, [9])
-    assert (opened.state, opened.threshold, opened.rules_hash) == ("opened", 8.0, "hash-2")
-    assert opened.id != world.said[0].id
+    (told,) = world.reload(threshold(threshold=8.0))
+    assert (told.state, told.why, told.threshold) == ("updated", "rule_changed", 8.0)
+    assert (told.rules_hash, told.id) == ("hash-2", world.said[0].id)
+    assert world.minutes(2, [9]) == []
+    assert episodes([*world.said, *world.minutes(3, [0])]) == [(0, 3, "high")]
+
+
+def test_a_condition_that_changes_and_holds_no_more_ends_the_episode() -> None:
+    world = World(threshold())
+    world.minutes(0, [9, 9])
+    assert words(world.reload(threshold(threshold=20.0))) == [("resolved", "rule_changed")]
+    assert world.minutes(2, [9]) == []
+    assert words(world.minutes(3, [30])) == [("opened", "violated")]
+
+
+def test_a_file_without_rules_ends_nothing() -> None:
+    world = World(threshold(**{"for": "1m"}))
+    world.minutes(0, [9, 9])
+    assert world.reload() == []
+    assert world.evaluation.firing == 1
+    world.minutes(2, [9, 9])
+    assert world.reload(threshold(**{"for": "1m"}), rules_hash="hash-3") == []
+    assert words(world.minutes(4, [9, 0])) == [("resolved", "condition_gone")]
+    assert len({one.id for one in world.said}) == 1
+
+
+def test_a_rule_that_is_disabled_is_removed() -> None:
+    world = World(threshold())
+    world.minutes(0, [9, 9])
+    assert words(world.reload(threshold(enabled=False))) == [("resolved", "rule_removed")]
 
 
 def test_a_rule_that_stays_goes_on() -> None:
@@ -47,10 +73,10 @@ def test_a_rule_that_stays_goes_on() -> None:
 def test_a_rule_that_goes_and_comes_within_a_minute_opens_another_episode() -> None:
     world = World(threshold())
     world.read(operations(0, 10, 9, final=False))
-    world.reload()
-    world.reload(threshold())
+    world.reload(OTHER)
+    world.reload(threshold(), rules_hash="hash-3")
     world.read(operations(0, 20, 19, final=False))
-    ids = [(one.id, one.revision) for one in world.said]
+    ids = [(one.id, one.revision) for one in world.said if one.rule != "other"]
     assert len(set(ids)) == len(ids) == 3
 
 
@@ -109,10 +135,18 @@ def test_the_clock_settles_a_silent_partition_once_that_is_written() -> None:
     assert listens(evaluation, now_ms + QUIET_MS, now_ms + QUIET_MS + MINUTE_MS) == []
     assert evaluation.wants_written
     changes = evaluation.take_changes()
+    evaluation.written()
+    assert listens(evaluation, now_ms + QUIET_MS + MINUTE_MS, now_ms + 5 * MINUTE_MS - 1) == []
+    evaluation.take_changes()
+    evaluation.written()
+    assert listens(evaluation, now_ms + 5 * MINUTE_MS - 1, now_ms + 5 * MINUTE_MS) == []
+    changes += evaluation.take_changes()
     again = Evaluation(rule_file(threshold()), "h", packed=dict(changes) | packed)
     evaluation.written()
-    (said,) = evaluation.tick(now_ms + QUIET_MS + MINUTE_MS, seen_ms=None)
-    assert Breach.model_validate_json(said.value).why == "too_few_samples"
+    (said,) = evaluation.tick(now_ms + 5 * MINUTE_MS + 1, seen_ms=None)
+    told = Breach.model_validate_json(said.value)
+    assert (told.state, told.why, told.judged) == ("updated", "no_operations", False)
+    assert told.summary == "high_error_rate on * is no longer judged: no operations for 5 min"
     assert again.tick(now_ms, seen_ms=None) == [said]  # killed after the clock was written
 
 
