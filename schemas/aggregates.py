@@ -11,7 +11,7 @@ Ratio = Annotated[float, Field(ge=0, le=1)]
 
 
 class Durations(Wire):
-    """Durations in milliseconds. Percentiles interpolate linearly between ranks."""
+    """Durations in milliseconds. Percentiles as numpy's default, "linear": docs/percentiles.md."""
 
     sum: float
     mean: float
@@ -69,14 +69,18 @@ class Trend(Wire):
 
 
 class Centroid(Wire):
-    """A cluster of durations: their mean in milliseconds, and how many."""
+    """So many operations took so long (ms); with many distinct durations, close ones are joined."""
 
     m: float
     c: float
 
 
 class Digest(Wire):
-    """Durations as a t-digest, in the form of the `tdigest` package's to_dict/update_from_dict."""
+    """Durations, in the form of the `tdigest` package's to_dict/update_from_dict.
+
+    At most 500 centroids, ascending, each with another `m`. Read it as n durations, without
+    interpolation inside a centroid: docs/percentiles.md has the lines.
+    """
 
     n: int
     centroids: list[Centroid]

@@ -12,13 +12,8 @@ import orjson
 from schemas.aggregates import Trend
 from schemas.partials import Stats
 from schemas.series import WindowSize
-from streams.digests import (
-    FINAL_LIMIT,
-    PROVISIONAL_LIMIT,
-    Engine,
-    Floats,
-    shown,
-)
+from streams.centroids import Floats
+from streams.digests import PUBLISHED_LIMIT, shown
 from streams.series import parse_series
 from streams.sizes import SIZE_MS
 
@@ -38,14 +33,12 @@ def aggregate(
     start_ms: int,
     stats: Stats,
     trend: Trend | None,
-    engine: Engine,
     *,
     final: bool,
 ) -> bytes:
     """Return a schemas.aggregates.Aggregate as JSON; `stats` holds at least one operation."""
     failures = stats.count - stats.successes
-    limit = FINAL_LIMIT if final else PROVISIONAL_LIMIT
-    percentiles, means, weights = shown(stats.digest, engine, _RANKS, limit)
+    percentiles, means, weights = shown(stats.digest, _RANKS, PUBLISHED_LIMIT)
     sure = stats.confidence_count
     return _encode(
         {
@@ -119,7 +112,7 @@ def _cache(stats: Stats) -> dict[str, Any]:
 
 def _centroids(means: Floats, weights: Floats | None) -> msgspec.Raw:
     """Return the `tdigest` package's form; float32 means in the digits they have, not float64's."""
-    told = _joined(means.astype(np.float32))
+    told = _joined(means)
     if weights is None:
         pairs = told.replace(b",", b',"c":1},{"m":') + b',"c":1'
     else:

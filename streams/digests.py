@@ -1,30 +1,27 @@
 """Keep a distribution in few bytes, so that any percentile of any merge can still be asked.
 
-A packed digest is bytes: up to its limit every sample (unit weights), beyond it t-digest
-centroids. Two engines merge the latter: `fastdigest` (Rust, the default) and `tdigest` (the
-reference, pure Python). Both pass tests/unit/streams/test_digests.py.
+A packed digest is bytes: centroids, see streams/centroids.py. Only what is too much for its exact
+forms is left to a t-digest, and two engines can do that: `fastdigest` (Rust, the default) and
+`tdigest` (the reference, pure Python). Both pass tests/unit/streams/test_digests.py.
 
 Layout: one byte for the weights' type, then float32 means, then the weights (absent when all
 are one). Little-endian.
 """
 
-import math
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import fastdigest
 import numpy as np
-import numpy.typing as npt
 import tdigest
 
-Floats = npt.NDArray[np.floating[Any]]
+from streams import centroids
+from streams.centroids import Centroids, Floats
 
 #: Centroids kept of one block's share of a minute, of a stored window, of a published one.
-PARTIAL_LIMIT = 300
-STORED_LIMIT = 1_000
-PROVISIONAL_LIMIT = 200
-FINAL_LIMIT = 500
+PARTIAL_LIMIT = 1_200
+STORED_LIMIT = 1_200
+PUBLISHED_LIMIT = 500
 
 _UNIT = 0
 _WEIGHTS: dict[int, np.dtype[Any]] = {1: np.dtype("<u2"), 2: np.dtype("<u4"), 3: np.dtype("<f8")}
@@ -59,44 +56,24 @@ def centroid_count(packed: bytes) -> int:
 
 
 def pack_samples(samples: Floats, limit: int) -> bytes:
-    """Return samples (ms) as a digest of at most about `limit` centroids.
-
-    Up to the limit every sample is kept; beyond it they are cut in one pass by t-digest's k1
-    scale, which needs no engine.
-    """
+    """Return samples (ms) as a digest of at most `limit` centroids; up to it, each sample."""
+    samples = samples.astype(_MEAN)
     if len(samples) <= limit:
-        return b"\0" + samples.astype(_MEAN).tobytes()
-    return pack(*_cut(np.sort(samples), limit))
+        return EMPTY + samples.tobytes()
+    samples.sort()
+    return pack(*_cut(centroids.counted(samples), limit))
 
 
-def _cut(ordered: Floats, limit: int) -> tuple[Floats, Floats]:
-    starts = _k1_starts(len(ordered), limit)
-    weights = np.diff(starts, append=len(ordered))
-    return np.add.reduceat(ordered, starts) / weights, weights
-
-
-def _k1_starts(count: int, limit: int) -> npt.NDArray[np.intp]:
-    """Return where each of `limit` buckets begins: small at the tails, large in the middle."""
-    starts = (_k1_ranks(limit) * count + 0.5).astype(np.intp).clip(0, count - 1)
-    distinct = np.empty(limit, np.bool_)
-    distinct[0] = True
-    np.not_equal(starts[1:], starts[:-1], out=distinct[1:])
-    return starts[distinct]
-
-
-@lru_cache(maxsize=8)
-def _k1_ranks(limit: int) -> npt.NDArray[np.float64]:
-    return (np.sin(math.pi * (np.arange(limit) / limit - 0.5)) + 1) / 2
+def _cut(kept: Centroids, limit: int) -> Centroids:
+    """Return at most `limit` centroids, without an engine."""
+    return centroids.ranks_joined(centroids.close_joined(kept, limit), limit)
 
 
 class Engine(Protocol):
-    """Merges weighted centroids and asks them for quantiles."""
+    """A t-digest: merges weighted centroids."""
 
     def compress(self, means: Floats, weights: Floats, limit: int) -> tuple[Floats, Floats]:
-        """Return at most `limit` centroids that stand for the ones given."""
-
-    def quantiles(self, means: Floats, weights: Floats, ranks: Sequence[float]) -> list[float]:
-        """Return the values at the ranks (0 to 1)."""
+        """Return at most `limit` centroids that stand for the ones given, which ascend."""
 
 
 #: How fastdigest packs: this, its sums, then (mean, weight) of each centroid. Its list of tuples
@@ -114,44 +91,37 @@ class FastEngine:
         counts: Any = weights
         told = fastdigest.TDigest.from_values(values, counts, max_centroids=limit).to_bytes()
         assert told.startswith(_FAST_FORM), "fastdigest packs its digests in another form"
-        centroids = np.frombuffer(told, "<f8", offset=_FAST_HEADER).reshape(-1, 2)
-        return centroids[:, 0], centroids[:, 1]
+        packed = np.frombuffer(told, "<f8", offset=_FAST_HEADER).reshape(-1, 2)
+        return packed[:, 0], packed[:, 1]
 
-    def quantiles(self, means: Floats, weights: Floats, ranks: Sequence[float]) -> list[float]:
-        """See Engine. Between the middles of centroids; making a TDigest costs five times more."""
-        means, weights = _ordered(means, weights)
-        ends = np.cumsum(weights)
-        wanted = np.array(ranks) * (ends[-1] - 1) + 0.5  # of single samples: as numpy's default
-        asked: list[float] = np.interp(wanted, ends - weights / 2, means).tolist()
-        return asked
+
+_GOLDEN = 0.618033988749895
 
 
 class ReferenceEngine:
     """The `tdigest` package: pure Python, what consumers are likely to use."""
 
     def compress(self, means: Floats, weights: Floats, limit: int) -> tuple[Floats, Floats]:
-        """See Engine."""
+        """See Engine. Scattered: of values that ascend it would join only the first ones."""
+        order = np.argsort(np.arange(len(means)) * _GOLDEN % 1)
+        pairs = list(zip(means[order].tolist(), weights[order].tolist(), strict=True))
         delta = 1 / limit
-        digest = self._digest(means, weights, delta)
-        while len(digest.C) > limit:
-            delta *= 1.5
-            digest = self._digest(means, weights, delta)
-        centroids = np.array([(c.mean, c.count) for c in digest.C.values()])
-        return centroids[:, 0], centroids[:, 1]
+        while len((digest := self._digest(pairs, delta)).C) > limit:
+            delta *= 1.1
+        found = np.array([(one.mean, one.count) for one in digest.C.values()])
+        return found[:, 0], found[:, 1]
 
-    def quantiles(self, means: Floats, weights: Floats, ranks: Sequence[float]) -> list[float]:
-        """See Engine."""
-        digest = self._digest(means, weights, 1 / len(means))
-        return [float(digest.percentile(100 * rank)) for rank in ranks]
-
-    def _digest(self, means: Floats, weights: Floats, delta: float) -> Any:
+    def _digest(self, pairs: list[tuple[float, float]], delta: float) -> Any:
         digest = tdigest.TDigest(delta=delta)
-        for mean, weight in zip(means.tolist(), weights.tolist(), strict=True):
+        for mean, weight in pairs:
             digest.update(mean, weight)
         return digest
 
 
 ENGINES: dict[str, Engine] = {"fastdigest": FastEngine(), "tdigest": ReferenceEngine()}
+
+#: Of the centroids that an engine may keep, the share for where percentiles are promised.
+_UPPER_SHARE = 0.85
 
 
 def merge(packed: Sequence[bytes], engine: Engine, limit: int, room: int = 1) -> bytes:
@@ -159,7 +129,7 @@ def merge(packed: Sequence[bytes], engine: Engine, limit: int, room: int = 1) ->
 
     Args:
         packed: disjoint digests, at least one.
-        engine: compresses.
+        engine: merges what fits no more, and is neither many equal values nor close to others.
         limit: at most so many centroids, …
         room: … once there would be more than so many times the limit: compressing at each of
             many small merges costs the most.
@@ -170,37 +140,54 @@ def merge(packed: Sequence[bytes], engine: Engine, limit: int, room: int = 1) ->
         if not any(one[0] for one in packed):
             return EMPTY + b"".join(one[1:] for one in packed)
         return pack(*_concatenated(packed))
-    return pack(*engine.compress(*_concatenated(packed), limit))
+    means, weights = _concatenated(packed)
+    kept = centroids.close_joined(centroids.counted(*_ordered(means, weights)), limit)
+    return pack(*(kept if len(kept.means) <= limit else _compressed(kept, engine, limit)))
+
+
+def _compressed(kept: Centroids, engine: Engine, limit: int) -> Centroids:
+    """Return at most `limit` centroids: heavy ones as they are, what is below and above by engine.
+
+    Each half by itself: a t-digest is the coarsest in its middle, which would be the median.
+    """
+    heavy = centroids.is_heavy(kept, limit)
+    room = limit - int(heavy.sum())
+    upper = centroids.upper_half(kept)
+    parts = [Centroids(kept.means[heavy], kept.weights[heavy])]
+    for half, share in ((upper, _UPPER_SHARE), (~upper, 1 - _UPPER_SHARE)):
+        light = half & ~heavy
+        means, weights = kept.means[light], kept.weights[light]
+        if len(means) > int(room * share):
+            means, weights = engine.compress(means.astype(np.float64), weights, int(room * share))
+        parts.append(Centroids(means.astype(_MEAN), weights))
+    means, weights = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return centroids.counted(*_ordered(means, weights))
 
 
 def thinned(packed: bytes, limit: int) -> bytes:
-    """Return a digest of at most `limit` centroids, cut by the k1 scale: for show, not to keep."""
-    means, weights = in_order(packed)
-    return packed if len(means) <= limit else pack(*_thinned(means, weights, limit))
+    """Return a digest of at most `limit` centroids, for show: no engine has a part in it."""
+    if centroid_count(packed) <= limit:
+        return packed
+    return pack(*_cut(centroids.counted(*_in_order(packed)), limit))
 
 
 def shown(
-    packed: bytes, engine: Engine, ranks: Sequence[float], limit: int
+    packed: bytes, ranks: Sequence[float], limit: int
 ) -> tuple[list[float], Floats, Floats | None]:
     """Return the quantiles of a digest, and it thinned: ascending means, and weights or None."""
-    means, weights = in_order(packed)
-    asked = _quantiles(means, weights, engine, ranks)
-    return (asked, *(_thinned(means, weights, limit) if len(means) > limit else (means, weights)))
+    means, weights = _in_order(packed)
+    asked = centroids.quantiles(means, weights, ranks)
+    if weights is None and len(means) <= limit and (means[1:] != means[:-1]).all():
+        return asked, means, None
+    return asked, *_cut(centroids.counted(means, weights), limit)
 
 
-def _thinned(means: Floats, weights: Floats | None, limit: int) -> tuple[Floats, Floats]:
-    if weights is None:
-        return _cut(means, limit)
-    heavy = weights.astype(np.float64)
-    ends = np.cumsum(heavy)
-    ranks = (ends - heavy / 2) / ends[-1]
-    buckets = np.searchsorted(_k1_ranks(limit), ranks, side="right")
-    starts = np.flatnonzero(np.diff(buckets, prepend=-1))
-    sums = np.add.reduceat(heavy, starts)
-    return np.add.reduceat(means * heavy, starts) / sums, sums
+def quantiles(packed: bytes, ranks: Sequence[float]) -> list[float]:
+    """Return the values (ms) at the ranks (0 to 1) of a digest that is not empty."""
+    return centroids.quantiles(*_in_order(packed), ranks)
 
 
-def in_order(packed: bytes) -> tuple[Floats, Floats | None]:
+def _in_order(packed: bytes) -> tuple[Floats, Floats | None]:
     """Return the means (ms), ascending, and their weights, None where all are one."""
     means, weights = unpack(packed)
     if weights is not None:
@@ -212,7 +199,7 @@ def in_order(packed: bytes) -> tuple[Floats, Floats | None]:
 
 
 def _ordered(means: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Return the centroids by mean; what an engine compressed is so already."""
+    """Return the centroids by mean; what was compressed is so already."""
     if (means[1:] >= means[:-1]).all():
         return means, weights
     order = np.argsort(means, kind="stable")
@@ -221,33 +208,5 @@ def _ordered(means: Floats, weights: Floats) -> tuple[Floats, Floats]:
 
 def _concatenated(packed: Sequence[bytes]) -> tuple[Floats, Floats]:
     parts = [unpack(one) for one in packed]
-    means = np.concatenate([means for means, _ in parts]).astype(np.float64)
     weights = [np.ones(len(m)) if w is None else w.astype(np.float64) for m, w in parts]
-    return means, np.concatenate(weights)
-
-
-def quantiles(packed: bytes, engine: Engine, ranks: Sequence[float]) -> list[float]:
-    """Return the values (ms) at the ranks (0 to 1) of a digest that is not empty.
-
-    While it still holds every sample, linear interpolation between them: numpy's default, and
-    the same for both engines.
-    """
-    return _quantiles(*in_order(packed), engine, ranks)
-
-
-def _quantiles(
-    means: Floats, weights: Floats | None, engine: Engine, ranks: Sequence[float]
-) -> list[float]:
-    if weights is not None:
-        return engine.quantiles(means.astype(np.float64), weights.astype(np.float64), ranks)
-    sample, last = means.item, len(means) - 1
-    return [_interpolated(sample, last, rank) for rank in ranks]
-
-
-def _interpolated(sample: Callable[[int], float], last: int, rank: float) -> float:
-    place = rank * last
-    below = int(place)
-    if below == last:
-        return sample(last)
-    low = sample(below)
-    return low + (sample(below + 1) - low) * (place - below)
+    return np.concatenate([means for means, _ in parts]), np.concatenate(weights)

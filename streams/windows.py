@@ -256,7 +256,7 @@ class Windows:
         if isinstance(kept, Row) and size in TREND_SIZES:
             before = rows.peek(Window(size, start_ms - SIZE_MS[size], series))
             verdict = trend(before.children if before else [], _begun(kept.children))
-        value = aggregate(series, size, start_ms, stats, verdict, self._engine, final=final)
+        value = aggregate(series, size, start_ms, stats, verdict, final=final)
         published = published_as(stats.count, final=final)
         return Publication(window, published, aggregate_key(series, size, start_ms), value)
 

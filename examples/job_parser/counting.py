@@ -127,7 +127,7 @@ def _percentiles(minutes: Iterable[Any]) -> list[float]:
         for minute in minutes
     ]
     engine = digests.FastEngine()
-    return digests.quantiles(digests.merge(packed, engine, digests.FINAL_LIMIT), engine, _RANKS)
+    return digests.quantiles(digests.merge(packed, engine, digests.STORED_LIMIT), _RANKS)
 
 
 class Published(NamedTuple):

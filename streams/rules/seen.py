@@ -16,7 +16,7 @@ import numpy as np
 from schemas.aggregates import Exemplar
 from schemas.fast import struct_of
 from schemas.partials import ExemplarRow
-from streams.digests import PROVISIONAL_LIMIT, STORED_LIMIT, Engine, merge, pack, quantiles, thinned
+from streams.digests import PUBLISHED_LIMIT, STORED_LIMIT, Engine, merge, pack, quantiles, thinned
 from streams.rules.needs import EXEMPLAR_MINUTES, FIVES_UP_TO, MINUTES_UP_TO, Needs
 from streams.rules.records import Told, ToldOperations
 from streams.rules.rows import Held, Row, TrendHeld
@@ -222,7 +222,7 @@ class Seen:
         if not parts:
             return None
         merged = merge(parts, self._engine, STORED_LIMIT)
-        return quantiles(merged, self._engine, (rank,))[0]
+        return quantiles(merged, (rank,))[0]
 
     def _base(self, span: int, minute: int, *, digest: bool) -> tuple[Sums, bytes | None]:
         """Return what a span holds before its last minute."""
@@ -328,5 +328,5 @@ def _digest_of(held: Held) -> bytes:
         means: Sequence[float] = [one.m for one in centroids]
         weights = [max(1.0, one.c) for one in centroids]
         packed = pack(np.array(means, np.float64), np.array(weights, np.float64))
-        held.digest = thinned(packed, PROVISIONAL_LIMIT)
+        held.digest = thinned(packed, PUBLISHED_LIMIT)
     return held.digest

@@ -11,6 +11,7 @@ from tdigest import TDigest
 
 from stack.kafka import LocalKafka
 from tests.acceptance.test_poison import latest, made, total
+from tests.promise import documented
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
@@ -53,3 +54,4 @@ def test_kafka_console_consumer_and_the_tdigest_package_recompute_p95(
     assert digest.percentile(95) == pytest.approx(exact, rel=0.01)
     assert told["duration_ms"]["p95"] == pytest.approx(exact, rel=0.005)
     assert digest.percentile(95) == pytest.approx(told["duration_ms"]["p95"], rel=0.01)
+    assert documented()([told], 95) == pytest.approx(exact, rel=0.005)
