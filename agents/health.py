@@ -1,9 +1,10 @@
 """Answer /metrics, /healthz and /readyz over HTTP."""
 
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable, Iterable, Mapping
 
 import structlog
-from aiohttp import web
+from aiohttp import http_exceptions, web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 log = structlog.get_logger()
@@ -32,11 +33,14 @@ class Health:
         self._unready = unready
         self._remarks = remarks
         self._runner: web.AppRunner | None = None
+        self.port = port
         self._routes: list[web.RouteDef] = []
+        self._headers: dict[str, str] = {}
 
-    def serve(self, routes: Iterable[web.RouteDef]) -> None:
-        """Serve a role's own pages too; before it starts."""
+    def serve(self, routes: Iterable[web.RouteDef], headers: Mapping[str, str]) -> None:
+        """Serve a role's own pages too, and these headers with every answer; before it starts."""
         self._routes += routes
+        self._headers |= headers
 
     async def start(self) -> None:
         """Listen.
@@ -49,17 +53,24 @@ class Health:
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.add_routes(self._routes)
+        app.on_response_prepare.append(self._prepare)
+        logging.getLogger("aiohttp.server").addFilter(_is_ours)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._port)
         await site.start()
         host, port = self._runner.addresses[0][:2]
+        self.port = int(port)
         log.info("metrics and health", url=f"http://{host}:{port}/metrics")
 
     async def stop(self) -> None:
         """Listen no more."""
         if self._runner is not None:
             await self._runner.cleanup()
+
+    async def _prepare(self, _: web.Request, response: web.StreamResponse) -> None:
+        for name, value in self._headers.items():
+            response.headers.setdefault(name, value)
 
     async def _metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -71,3 +82,10 @@ class Health:
         if why := self._unready():
             return web.Response(status=503, text=why + "\n")
         return web.Response(text="\n".join(["ok", *self._remarks(), ""]))
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a record says more than that a request could not be read: whoever sent it is told."""
+    error = record.exc_info[1] if record.exc_info else None
+    theirs = (http_exceptions.HttpProcessingError, web.RequestPayloadError)
+    return not isinstance(error, theirs)

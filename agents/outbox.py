@@ -68,6 +68,16 @@ class Outbox:
             by_partition.setdefault((record.topic, record.partition), []).append(record)
         await asyncio.gather(*(self._publish_to(*to, some) for to, some in by_partition.items()))
 
+    async def publish_one(self, record: Outgoing) -> int:
+        """Return the record's offset once the broker has it; tried for as long as aiokafka does.
+
+        Raises:
+            KafkaError: the broker does not take it.
+        """
+        topic, partition, key, value, _ = record
+        sent = await self._started().send_and_wait(topic, value, key=key, partition=partition)
+        return int(sent.offset)
+
     async def _publish_to(self, topic: str, partition: int, records: Sequence[Outgoing]) -> None:
         while records:
             batch, taken = self._batch(records)

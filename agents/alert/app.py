@@ -7,17 +7,17 @@ from collections.abc import Collection
 from faust.types import TP
 
 from agents import role_process
+from agents.alert.commanding import Commander
 from agents.alert.duty import Duty
 from agents.alert.links import links_of
 from agents.alert.notifier import Notifier
-from agents.alert.pages import Pages
+from agents.alert.pages import HEADERS, Pages
 from agents.alert.receivers import Receivers
-from agents.outbox import Outgoing
 from agents.role import Role
 from agents.rule_source import LOOK_S, RuleSource
 from agents.settings import Settings
-from schemas.commands import Acknowledge
 from schemas.topics import BREACHES, COMMANDS
+from streams.alerting.alerting import Alert as AlertView
 from streams.alerting.rows import version_of
 
 ROLE = "alert"
@@ -50,7 +50,9 @@ class Alert:
         one.before_end(self._stop)
         one.remark(self._remarks)
         if links is not None:
-            one.health.serve(Pages(links, self._publish).routes)
+            commander = Commander(settings, one.outbox)
+            pages = Pages(links, commander.ask, self._alert, lambda: self._duty is not None)
+            one.health.serve(pages.routes, HEADERS)
 
     async def run(self, stopped: asyncio.Event) -> None:
         """Run until told to stop.
@@ -61,10 +63,8 @@ class Alert:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._source.ask)
         await self._role.run(stopped)
 
-    async def _publish(self, command: Acknowledge) -> None:
-        topic, key = self._settings.topic(COMMANDS), command.fingerprint.encode()
-        value = command.model_dump_json().encode()
-        await self._role.outbox.publish([Outgoing(topic, 0, key, value)])
+    def _alert(self, fingerprint: str) -> AlertView | None:
+        return self._duty.alert(fingerprint) if self._duty is not None else None
 
     def _restored(self) -> None:
         """Begin at once: what is owed does not wait for another breach."""

@@ -15,7 +15,7 @@ from agents.alert.receivers import Receivers
 from agents.outbox import Outbox
 from agents.settings import Settings
 from agents.table import Rows
-from streams.alerting.alerting import Alerting
+from streams.alerting.alerting import Alert, Alerting
 from streams.alerting.given import Given, Tick
 from streams.alerting.routing import why_gone
 
@@ -76,6 +76,10 @@ class Duty:
     def take(self, given: Given) -> None:
         """Decide upon an input; wait for the ledger before anything is done about it."""
         self._alerting.take(given, now_ms())
+
+    def alert(self, fingerprint: str) -> Alert | None:
+        """Return how an alert stands, None if there is none."""
+        return self._alerting.alert(fingerprint)
 
     def ring(self) -> None:
         """Let deliveries and ticks look at what was taken in."""

@@ -16,11 +16,15 @@ from agents.settings import Settings
 from schemas.commands import Acknowledge
 from streams.alerting.ids import digest
 from streams.messages.message import Message
+from streams.messages.plain import one_line
 
 PATH = "/acknowledge/"
 LIFE_MS = 7 * 24 * 3_600_000
 _PURPOSE = b"opwatch acknowledge 1\0"
-_MAX = 1000
+#: A token with the longest names fits, and with it the URL in any channel.
+_MAX = 1500
+_MAX_RULE_BYTES = 100
+_MAX_SERIES_BYTES = 300
 
 
 class BadLink(Exception):
@@ -45,18 +49,22 @@ class Links:
     public_url: str
     """Where people reach this worker's pages, such as https://opwatch.example.com."""
 
-    def url_of(self, message: Message) -> str:
-        """Return the link of a message's first alert."""
+    def url_of(self, message: Message) -> str | None:
+        """Return the link of a message's first alert; None where its ids are too long for one."""
         breach = message.breach
         claim = Claim(
             breach.fingerprint,
             breach.id,
-            breach.rule[:100],
-            breach.series[:200],
+            _cut(breach.rule, _MAX_RULE_BYTES),
+            _cut(breach.series, _MAX_SERIES_BYTES),
             message.created_ms + LIFE_MS,
         )
-        body = _encoded(msgspec.json.encode(claim))
-        return f"{self.public_url.rstrip('/')}{PATH}{body}.{_encoded(self._signed(body))}"
+        try:
+            body = _encoded(msgspec.json.encode(claim))
+        except UnicodeEncodeError:  # an id that is no text
+            return None
+        token = f"{body}.{_encoded(self._signed(body))}"
+        return f"{self.public_url.rstrip('/')}{PATH}{token}" if len(token) <= _MAX else None
 
     def read(self, token: str, now_ms: int) -> Claim:
         """Return what a link's last part lets its holder do.
@@ -64,10 +72,12 @@ class Links:
         Raises:
             BadLink: nothing.
         """
+        if len(token) > _MAX or not token.isascii():
+            raise BadLink("This link is not one of ours, or was cut.")
         body, _, signature = token.partition(".")
         expected = _encoded(self._signed(body)).encode()
         signed = hmac.compare_digest(signature.encode(), expected)
-        if len(token) > _MAX or not signed:
+        if not signed:
             raise BadLink("This link is not one of ours, or was cut.")
         try:
             claim = msgspec.json.decode(base64.urlsafe_b64decode(_padded(body)), type=Claim)
@@ -99,6 +109,11 @@ def command(claim: Claim, by: str, comment: str, now_ms: int) -> Acknowledge:
         fingerprint=claim.fingerprint,
         breach_id=claim.breach_id,
     )
+
+
+def _cut(text: str, most: int) -> str:
+    """Return the text in one line, and in so many bytes of UTF-8 at most."""
+    return one_line(text).encode("utf-8", "replace")[:most].decode("utf-8", "ignore")
 
 
 def _encoded(raw: bytes) -> str:

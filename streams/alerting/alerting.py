@@ -12,6 +12,7 @@ A shell drives it; nothing here waits, sends or looks at a clock:
 from collections.abc import Iterable, Iterator, MutableMapping
 from typing import NamedTuple
 
+from schemas.breaches import Breach
 from schemas.notifications import Cause
 from streams.alerting.commanding import take_command
 from streams.alerting.delivering import claim, given_up_unasked, is_claimed, take_answer
@@ -28,7 +29,7 @@ from streams.alerting.given import (
 from streams.alerting.lifecycle import take_breach
 from streams.alerting.limits import LEASE_MS, PACE_MS, ROWS_A_TICK
 from streams.alerting.reconsidering import obstacle_to, reconsider
-from streams.alerting.rows import Circuit
+from streams.alerting.rows import OTHERS, Circuit, State
 from streams.alerting.table import Table
 from streams.alerting.ticking import prune, tick
 from streams.alerting.turn import Turn
@@ -46,6 +47,17 @@ class Publication(NamedTuple):
     """A Notification as JSON."""
     letter: bytes
     """What to send to the dead letters too, of a delivery that was given up; else empty."""
+
+
+class Alert(NamedTuple):
+    """How an alert stands."""
+
+    breach: Breach
+    """Its newest."""
+    state: State
+    since_ms: int
+    """The clock when this state began."""
+    acknowledged_by: str
 
 
 class Alerting:
@@ -159,6 +171,13 @@ class Alerting:
         last_ms = self._claimed_ms.get(channel)
         paced_ms = last_ms + pace_ms if last_ms is not None else 0
         return max(paced_ms, self._table.circuit(channel).open_until_ms)
+
+    def alert(self, fingerprint: str) -> Alert | None:
+        """Return how the alert of a fingerprint stands, None if there is none."""
+        row = self._table.rows.get(fingerprint)
+        if row is None or not row.newest or fingerprint.startswith(OTHERS):
+            return None
+        return Alert(self._table.newest(row), row.state, row.since_ms, row.acknowledged_by)
 
     def circuit(self, channel: str) -> Circuit:
         """Return a channel's failures, and whether it asked to be sent nothing more."""

@@ -23,6 +23,8 @@ State = Literal["firing", "acknowledged", "resolved"]
 SILENCE = "silence/"
 COMMAND = "command/"
 CHANNEL = "channel/"
+OTHERS = (SILENCE, COMMAND, CHANNEL)
+"""What no alert's row begins with."""
 
 
 class Claim(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -1,17 +1,20 @@
 """Judge what was told: by the receivers' own record, and by the decision log."""
 
 import json
+import math
 from collections import Counter, defaultdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.rules import SEVERITIES
 from streams.alerting.ids import digest
+from streams.messages.plain import rfc3339
 from tests.acceptance.alert_scene import CHANNELS, Receivers
 from tests.receivers.http import Arrived, taken
 
 COOLDOWN_MS = 20_000
 #: A decision about a delivery that is none of these ends it.
 _ON_ITS_WAY = ("due", "grouped", "storm", "attempted", "retry", "command_done")
+_PAGES = ("opened", "escalated", "severity_raised", "summary")
 #: A mark begins when the answer is read, a little after the receiver had the message.
 _SLACK_MS = 500
 
@@ -33,6 +36,7 @@ def figures(opened: Decisions, decisions: Decisions, receivers: Receivers) -> di
     undelivered = untold(opened, decisions, got["hook"])
     broken = violations(decisions) + violations_seen(got["hook"])
     repeats, unexplained = duplicates(decisions, got)
+    paged = paged_after_acknowledgement(opened, decisions, receivers.by_name["hook"].arrived)
     refused = [why for one in receivers.by_name.values() for why in one.mistakes]
     return {
         "alerts": len(opened),
@@ -43,12 +47,16 @@ def figures(opened: Decisions, decisions: Decisions, receivers: Receivers) -> di
         "duplicates": repeats,
         "claims left open": lapsed_attempts(decisions),
         "duplicates without an open claim": len(unexplained),
+        "acknowledged": sum(map(_acknowledges, decisions)),
+        "dropped as acknowledged": sum(map(_drops, decisions)),
+        "pages after an acknowledgement": len(paged),
         "refused by receivers": len(refused),
         "held by a cooldown": sum(one["reason"] == "cooldown" for one in decisions),
         "examples": [
             *undelivered[:3],
             *broken[:3],
             *unexplained[:3],
+            *paged[:3],
             *refused[:3],
             *sorted(receivers.pagerduty.open)[:3],
         ],
@@ -67,11 +75,74 @@ def untold(opened: Decisions, decisions: Decisions, hook: list[Arrived]) -> list
     for one in opened:
         for name in CHANNELS:
             said = reasons[one["id"], name]
-            if "sent" not in said and not {"cooldown", "cancelled"} & said:
+            if "sent" not in said and not {"cooldown", "cancelled", "acknowledged"} & said:
                 missing.append(f"{one['id']} {name}: {sorted(said)}")
     heard = {alert["fingerprint"] for arrived in hook for alert in _alerts(arrived)}
     sent = {one["fingerprint"] for one in decisions if _sent(one) and one["channel"] == "hook"}
     return missing + [f"{one}: sent, and the hook never heard" for one in sorted(sent - heard)]
+
+
+def paged_after_acknowledgement(
+    opened: Decisions, decisions: Decisions, hook: list[Arrived]
+) -> list[str]:
+    """Return the pages whose attempt began, or that arrived, after their acknowledgement."""
+    spans = _acknowledged(decisions)
+    attempts = {
+        (one["parcel"], one["attempt"]): place
+        for place, one in enumerate(decisions)
+        if one["reason"] == "attempted"
+    }
+    wrong = []
+    for one in decisions:
+        if one["reason"] == "sent" and one["event"] in _PAGES:
+            begun = attempts[one["parcel"], one["attempt"]]
+            if any(span.first < begun < span.last for span in spans[one["breach_id"]]):
+                wrong.append(f"{one['breach_id']}: attempt {one['attempt']} at {one['channel']}")
+    names = {(one["fingerprint"], rfc3339(one["opened_ms"])): one["id"] for one in opened}
+    for arrived in hook:
+        for alert in _alerts(arrived):
+            if alert["status"] != "firing" or alert["annotations"]["event"] not in _PAGES:
+                continue
+            name, at_ms = names[alert["fingerprint"], alert["startsAt"]], arrived.at * 1000
+            for span in spans[name]:
+                if span.begin_ms + _SLACK_MS < at_ms < span.end_ms:
+                    wrong.append(f"{name}: arrived {at_ms - span.begin_ms:.0f} ms after it")
+    return wrong
+
+
+class _Acknowledged(NamedTuple):
+    """From which to which decision, and moment, an acknowledgement held: until a rise ends it."""
+
+    first: float
+    begin_ms: float
+    last: float = math.inf
+    end_ms: float = math.inf
+
+
+def _acknowledged(decisions: Decisions) -> dict[str, list[_Acknowledged]]:
+    """Return when each episode was acknowledged."""
+    spans: dict[str, list[_Acknowledged]] = defaultdict(list)
+    for place, one in enumerate(decisions):
+        of = spans[one["breach_id"]]
+        if _acknowledges(one):
+            of.append(_Acknowledged(place, one["now_ms"]))
+        elif of and of[-1].last == math.inf and _rises(one):
+            of[-1] = of[-1]._replace(last=place, end_ms=one["now_ms"])
+    return spans
+
+
+def _acknowledges(one: dict[str, Any]) -> bool:
+    return bool(one["reason"] == "command_done" and one["cause"]["kind"] == "command")
+
+
+def _rises(one: dict[str, Any]) -> bool:
+    """Whether a breach is decided about as one that pages: else `acknowledged` or `updated`."""
+    pages = one["event"] in _PAGES and one["reason"] != "acknowledged"
+    return bool(pages and one["cause"]["kind"] == "breach")
+
+
+def _drops(one: dict[str, Any]) -> bool:
+    return bool(one["reason"] == "acknowledged" and one["delivery"] is not None)
 
 
 def violations(decisions: Decisions) -> list[str]:

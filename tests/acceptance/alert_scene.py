@@ -124,18 +124,34 @@ def breach(number: int, revision: int, state: str, **changes: Any) -> dict[str, 
     } | changes
 
 
+def acknowledgement(of: dict[str, Any]) -> dict[str, Any]:
+    """Return the command that acknowledges a breach's episode."""
+    return {
+        "kind": "acknowledge",
+        "id": f"ack-{of['id']}",
+        "by": "ann",
+        "at_ms": int(time.time() * 1000),
+        "fingerprint": of["fingerprint"],
+        "breach_id": of["id"],
+    }
+
+
 class Breaches:
-    """Publishes onto `breaches`."""
+    """Publishes onto `breaches`, and acknowledgements onto `commands`."""
 
     def __init__(self, bootstrap: str, prefix: str) -> None:
         self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 1})
-        self._topic = prefix + "breaches"
+        self._topics = {"breach": prefix + "breaches", "acknowledge": prefix + "commands"}
         admin = AdminClient({"bootstrap.servers": bootstrap})
-        admin.create_topics([NewTopic(self._topic, 1, 1)])[self._topic].result(30)
+        for made in admin.create_topics(
+            [NewTopic(name, 1, 1) for name in self._topics.values()]
+        ).values():
+            made.result(30)
 
     def publish(self, *breaches: dict[str, Any]) -> None:
         for one in breaches:
-            self._producer.produce(self._topic, json.dumps(one).encode(), one["fingerprint"])
+            topic = self._topics.get(one.get("kind", ""), self._topics["breach"])
+            self._producer.produce(topic, json.dumps(one).encode(), one["fingerprint"])
         assert self._producer.flush(30) == 0
 
 

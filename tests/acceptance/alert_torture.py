@@ -1,4 +1,4 @@
-"""Kill and pause the alert role over many short alerts; then count what went wrong.
+"""Kill and pause the alert role over many short alerts that people acknowledge; then count.
 
 python -m tests.acceptance.alert_torture --kills 200
 """
@@ -18,7 +18,7 @@ from typing import Any
 from stack.kafka import LocalKafka
 from tests.acceptance import oracle
 from tests.acceptance.alert_figures import COOLDOWN_MS, figures, open_deliveries
-from tests.acceptance.alert_scene import CHANNELS, Breaches, Receivers, breach
+from tests.acceptance.alert_scene import CHANNELS, Breaches, Receivers, acknowledgement, breach
 from tests.acceptance.cluster import Workers
 from tests.receivers.says import Status
 
@@ -32,6 +32,8 @@ FAILPOINTS = (
     "alert_before_commit",
 )
 ACTIONS = ("kill", "kill", "stop", "nap", *FAILPOINTS)
+#: This share of the episodes is acknowledged, most of them while a receiver refuses.
+ACKNOWLEDGED = 0.6
 #: A worker that is to die at a failpoint starts, and gets there, within this.
 _REACH_S = 15.0
 #: Holds of storms (30 s), leases (15 s) and backoff come to their end within this.
@@ -39,7 +41,7 @@ _DRAIN_S = 150.0
 
 
 class Alerts(threading.Thread):
-    """Opens and resolves alerts, raises some and lets some come back within their cooldown."""
+    """Opens, raises, acknowledges and resolves alerts; some come back within their cooldown."""
 
     def __init__(self, breaches: Breaches, rng: random.Random, pause_s: float) -> None:
         super().__init__(daemon=True)
@@ -72,6 +74,8 @@ class Alerts(threading.Thread):
             }
             opened = breach(number, 1, "opened", severity=severity, **same)
             self._due.append((at, opened))
+            if rng.random() < ACKNOWLEDGED:
+                self._due.append((at + rng.uniform(0.02, 6), acknowledgement(opened)))
             at += rng.uniform(0.05, 12)
             raised = severity != "critical" and rng.random() < 0.2
             if raised:
@@ -87,7 +91,7 @@ class Alerts(threading.Thread):
         due = [one for one in self._due if one[0] <= now]
         self._due = [one for one in self._due if one[0] > now]
         told = [one for _, one in sorted(due, key=lambda one: one[0])]
-        self.opened += [one for one in told if one["state"] == "opened"]
+        self.opened += [one for one in told if one.get("state") == "opened"]
         self._breaches.publish(*told)
 
 
@@ -181,10 +185,11 @@ class Torture:
     def _trouble(self, receivers: Receivers) -> None:
         """Let receivers refuse now and then, without leaving a doubt."""
         name = self._rng.choice(CHANNELS)
+        waits = str(self._rng.randrange(1, 8))
         refusal = self._rng.choice(
-            (Status(status=503), Status(status=429, headers={"retry-after": "1"}))
+            (Status(status=503), Status(status=429, headers={"retry-after": waits}))
         )
-        receivers.by_name[name].says(*[refusal] * self._rng.randrange(3))
+        receivers.by_name[name].says(*[refusal] * self._rng.randrange(8))
 
     def _wait(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -215,6 +220,7 @@ def is_right(told: dict[str, Any]) -> bool:
         "incidents left open",
         "duplicates without an open claim",
         "refused by receivers",
+        "pages after an acknowledgement",
     )
     return all(told[name] == 0 for name in wrong)
 
