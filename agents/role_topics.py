@@ -49,6 +49,8 @@ ROLES = {
 def of_role(settings: Settings, role: str) -> list[TopicSpec]:
     """Return what a role's topics should be, and what it must be allowed to do with each."""
     reads, writes, tables, _ = ROLES[role]
+    if role == "alert" and settings.link_secret is not None:
+        reads = (*reads, NOTIFICATIONS)  # the acknowledge page reads what was decided
     specs = [
         _spec(
             settings,

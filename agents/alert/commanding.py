@@ -1,8 +1,12 @@
 """Publish a command and read back what the alert worker on duty decides: it may be another one."""
 
 import asyncio
+from contextlib import suppress
+from itertools import chain
 
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
 from agents.outbox import Outbox, Outgoing
@@ -11,6 +15,8 @@ from schemas.commands import Acknowledge
 from schemas.notifications import Notification
 from schemas.topics import COMMANDS, NOTIFICATIONS
 from streams.stories.answer import Answer
+
+log = structlog.get_logger()
 
 #: A worker on duty decides within a second; another one takes over within its session timeout.
 DECIDED_S = 10.0
@@ -47,7 +53,8 @@ class Commander:
                     deadline.reschedule(None)
                     return await self._decided(consumer, answer)
                 finally:
-                    await consumer.stop()
+                    with suppress(KafkaError):
+                        await consumer.stop()
 
     async def _publish(self, command: Acknowledge) -> int:
         topic, key = self._settings.topic(COMMANDS), command.fingerprint.encode()
@@ -57,10 +64,12 @@ class Commander:
     async def _decided(self, consumer: AIOKafkaConsumer, answer: Answer) -> Notification | None:
         ends = asyncio.get_running_loop().time() + DECIDED_S
         while answer.said is None and asyncio.get_running_loop().time() < ends:
-            for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
-                for record in records:
-                    try:
-                        answer.take(Notification.model_validate_json(record.value))
-                    except ValidationError:  # of a version this program does not know
-                        continue
+            try:
+                batches = await consumer.getmany(timeout_ms=_POLL_MS)
+            except KafkaError as error:
+                log.warning("what was decided cannot be read", error=repr(error))
+                return None
+            for record in chain.from_iterable(batches.values()):
+                with suppress(ValidationError):  # of a version this program does not know
+                    answer.take(Notification.model_validate_json(record.value or b""))
         return answer.said

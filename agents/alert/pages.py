@@ -103,7 +103,10 @@ class Pages:
             decision = await self._ask(command(claim, by, comment, now_ms()))
         except (KafkaError, TimeoutError, OSError) as error:
             log.warning("an acknowledgement cannot be published", error=repr(error))
-            why = "Kafka does not take the acknowledgement now. Nothing has changed: try again."
+            why = (
+                "Kafka has not taken the acknowledgement in time. Try again: to send it twice does"
+                " no harm."
+            )
             raise _refused(web.HTTPServiceUnavailable, why) from None
         if decision is None:
             why = (
