@@ -14,6 +14,7 @@ from agents import faust_app, group, metrics
 from agents.continuity import Continuity
 from agents.fetched import Chunk
 from agents.health import Health
+from agents.isolating import Isolating, Read, RehearseOf
 from agents.outbox import Outbox
 from agents.passed_over import PassedOver
 from agents.restoring import Restoring
@@ -80,6 +81,7 @@ class Role:
         group.use(lambda refusal: loop.call_soon_threadsafe(self.fail, refusal))
         self._continuity = Continuity(app)
         self._passed_over = PassedOver(settings, self.outbox)
+        self._isolating = Isolating(settings, self.outbox, lambda: app.consumer)
         self._raw = faust_app.raw_schema()
         self._tables = {
             table: app.tables.add(
@@ -111,8 +113,16 @@ class Role:
 
     # ------------------------------------------------------------------ putting it together
 
-    def agent(self, topic: Topic, name: str, read: Callable[[TP, Chunk], Awaitable[None]]) -> None:
-        """Let a topic's chunks be read, each once and in order."""
+    def agent(self, topic: Topic, name: str, read: Read, rehearse: RehearseOf) -> None:
+        """Let a topic's chunks be read, each once and in order.
+
+        Args:
+            topic: to read.
+            name: the agent's.
+            read: takes a chunk.
+            rehearse: does with records what `read` does but for what leaves the process, and
+                yields after each. Called in a child where one of them may end the worker.
+        """
 
         async def body(stream: Any) -> None:
             try:
@@ -123,7 +133,7 @@ class Role:
                     chunk = await self._continuity.accept(event.message)
                     if chunk is not None:
                         await self._passed_over.unreadable(event.message.tp, chunk.unreadable)
-                        await read(event.message.tp, chunk)
+                        await self._isolating.read(event.message.tp, chunk, read, rehearse)
             except Exception as error:
                 self.fail(error)
                 raise
@@ -214,6 +224,7 @@ class Role:
             async with asyncio.timeout(_STOP_S):
                 for farewell in self._farewells:
                     await farewell()
+                await self.app.consumer.end_well(self.app.consumer.assignment())
                 await self.app.stop()
                 for end in self._ends:
                     end()
@@ -331,7 +342,10 @@ class Role:
         """Show the watchdog what waits: it ends a process that does not get on with it."""
         app = self.app
         metrics.recovering.set(app.in_recovery)
-        waits = {f"{tp.topic}/{tp.partition}": at for tp, at in self._continuity.behind().items()}
+        tried = self._isolating.tried
+        waits = {
+            f"{tp.topic}/{tp.partition}": at + tried for tp, at in self._continuity.behind().items()
+        }
         if app.in_recovery:
             waits = {"restoring the tables": self._remaining()}
         elif app.rebalancing:

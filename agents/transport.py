@@ -9,7 +9,10 @@ one ended; it never acks: it says `done(partition, offset)`.
 This leans on internals of Faust, whose version is pinned.
 """
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Collection, Iterator
+from functools import cached_property
 from typing import Any
 
 import faust
@@ -20,18 +23,22 @@ from faust.types import TP
 
 from agents.fetched import Records, read_all
 from agents.outbox import may_pass
+from agents.starts import Starts
 
 log = structlog.get_logger()
 
 #: Chunks waiting in agents' queues before fetching pauses.
 MAX_WAITING_CHUNKS = 16
 _ASK_AGAIN_S = 0.5
+#: To say that reading ended well, a rebalance waits so long.
+_END_WELL_S = 2.0
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"  # noqa: SLF001 - Faust has no setting for it
+        self.consumer.starts.watch(consumer)
         return consumer
 
 
@@ -46,6 +53,11 @@ class ChunkConsumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self._done: dict[TP, int] = {}
         self._begins: dict[TP, int] = {}
+        self.starts = Starts()
+
+    @cached_property
+    def _asking(self) -> asyncio.Lock:
+        return asyncio.Lock()
 
     def _new_consumer_thread(self) -> Any:
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -60,8 +72,9 @@ class ChunkConsumer(driver.Consumer):
         All who ask during an assignment hear the same: its last owner may commit late, in between.
         """
         begins = self._begins
-        if tp not in begins:
-            begins.setdefault(tp, await self._ask_committed(tp))
+        async with self._asking:  # a start counts once
+            if tp not in begins:
+                begins[tp] = await self._ask_committed(tp)
         return begins[tp]
 
     async def begins(self, topic: str) -> dict[TP, int]:
@@ -76,6 +89,10 @@ class ChunkConsumer(driver.Consumer):
             try:
                 committed = await self._thread.call_thread(aiokafka_consumer.committed, tp)
                 earliest = (await self.earliest_offsets(tp))[tp]
+                begin = max(int(committed or 0), int(earliest))
+                if tp.topic not in self.app.tables.changelog_topics:
+                    begun = self.starts.begin
+                    await self._thread.call_thread(begun, aiokafka_consumer, tp, begin)
                 break
             except KafkaError as error:
                 if not may_pass(error):
@@ -89,7 +106,19 @@ class ChunkConsumer(driver.Consumer):
                 partition=tp.partition,
                 records=earliest - committed,
             )
-        return max(int(committed or 0), int(earliest))
+        return begin
+
+    async def isolate(self, tp: TP, offset: int) -> None:
+        """Note, beside the commit, that the record at an offset ends whoever reads it."""
+        await self._thread.call_thread(self.starts.isolate, tp, offset)
+
+    async def end_well(self, tps: Collection[TP]) -> None:
+        """Note that reading of partitions ends, and that nothing they hold ended it."""
+        ended = self.starts.end(tps)
+        if ended:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_END_WELL_S):
+                    await self._thread.call_thread(self.starts.take_back, ended)
 
     def end_of(self, tp: TP) -> tuple[int | None, int | None]:
         """Return the last known end of a partition's log, and when the broker told (epoch ms)."""
@@ -132,6 +161,7 @@ class ChunkConsumer(driver.Consumer):
         self._begins = {}
         for tp in revoked:
             self._done.pop(tp, None)
+        await self.end_well(revoked)
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:

@@ -30,6 +30,7 @@ Reason = Literal[
     "too_often",
     "unreadable_batch",
     "lost",
+    "poison",
 ]
 
 #: Past this many bytes a dead letter keeps the first of them and a sha256 of the whole.

@@ -3,11 +3,11 @@
 from typing import NamedTuple, Protocol
 
 import msgspec
-from pydantic import ValidationError
 
 from schemas.dead_letters import Reason
 from schemas.heartbeats import Health, Heartbeat
 from streams.decode import MAX_RECORD_BYTES, Refused
+from streams.judge import WHOLE_BYTES, Judge, NotFit
 
 #: A service's clock may be behind by so much, and its newest beat is still news when it comes.
 BEHIND_MS = 60_000
@@ -15,7 +15,13 @@ BEHIND_MS = 60_000
 MISSED = 3
 #: What a beat may take on its way beyond that, at most.
 _SLACK_MS = 2_000
-_TOLD_MISTAKES = 3
+_REASONS: dict[str, Reason] = {
+    "json": "invalid_json",
+    "model": "invalid_heartbeat",
+    "size": "too_large",
+}
+
+_model = Judge(Heartbeat, Heartbeat.model_fields, WHOLE_BYTES, scalars=True)
 
 HEALTHS: tuple[Health, ...] = ("up", "degraded", "down")
 
@@ -97,9 +103,9 @@ def read_heartbeat(record: Keyed, limits: Limits) -> tuple[str, Beat] | Refused:
     if len(value) > MAX_RECORD_BYTES:
         return refused("too_large", f"{len(value)} bytes, more than {MAX_RECORD_BYTES}")
     try:
-        said = Heartbeat.model_validate_json(value)
-    except ValidationError as error:
-        return refused(*_mistakes(error))
+        said = _model.read(value)
+    except NotFit as unfit:
+        return refused(_REASONS[unfit.kind], str(unfit))
     if record.key != said.service.encode():
         key = "none" if record.key is None else repr(record.key[:128])
         return refused("wrong_key", f"the key is {key}, not the service {said.service!r}")
@@ -111,17 +117,3 @@ def read_heartbeat(record: Keyed, limits: Limits) -> tuple[str, Beat] | Refused:
     every_ms = round(said.every_s * 1000)
     health = HEALTHS.index(said.status)
     return said.service, Beat(said.sent_at, lag_ms, health, every_ms, said.message)
-
-
-def _mistakes(error: ValidationError) -> tuple[Reason, str]:
-    mistakes = error.errors(include_url=False, include_context=False, include_input=False)
-    reason: Reason = (
-        "invalid_json" if mistakes[0]["type"] == "json_invalid" else "invalid_heartbeat"
-    )
-    told = [
-        f"{'.'.join(map(str, mistake['loc']))}: {mistake['msg']}"
-        if mistake["loc"]
-        else mistake["msg"]
-        for mistake in mistakes[:_TOLD_MISTAKES]
-    ]
-    return reason, "; ".join(told)

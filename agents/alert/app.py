@@ -42,8 +42,8 @@ class Alert:
             settings, ROLE, PARTITIONS, (BREACHES, COMMANDS), {TABLE: version_of}
         )
         notifier = Notifier(settings, one.outbox, lambda: one.app.consumer, self._on_duty)
-        one.agent(BREACHES, "notifier", notifier.read)
-        one.agent(COMMANDS, "commands", notifier.read)
+        one.agent(BREACHES, "notifier", notifier.read, notifier.rehearse)
+        one.agent(COMMANDS, "commands", notifier.read, notifier.rehearse)
         one.when_lost(self._lost)
         one.when_restored(self._restored)
         one.every(LOOK_S, self._look)

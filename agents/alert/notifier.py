@@ -1,35 +1,30 @@
 """Read `breaches` and `commands`: decide upon each record, write, publish, and say it is done."""
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import structlog
 from faust.types import TP
-from pydantic import ValidationError
 
 from agents import failpoints
-from agents import metrics as common
 from agents.alert.duty import Duty
 from agents.alert.ledger import Lost
 from agents.fetched import Chunk
-from agents.letters import letter
-from agents.outbox import Outbox, Outgoing
+from agents.letters import Letters
+from agents.outbox import Outbox
+from agents.pacing import Pace
 from agents.settings import Settings
-from schemas.breaches import Breach
-from schemas.commands import CommandRecord
 from schemas.dead_letters import Reason
 from schemas.topics import BREACHES, DEAD_LETTERS
 from streams.alerting.given import BreachGiven, CommandGiven, Given
+from streams.alerting.records import read_breach, read_command
+from streams.decode import Refused
+from streams.judge import NotFit, cut
 
 log = structlog.get_logger()
 
-#: Records decided upon before the loop is let go...
-_TOGETHER = 10
-#: ...and before what is decided begins to be written, while more is decided.
+#: Records decided upon before what is decided begins to be written, while more is decided.
 _WRITTEN_TOGETHER = 200
-#: A dead letter's detail says so much of what is wrong.
-_DETAIL = 300
 
 
 class Notifier:
@@ -55,27 +50,19 @@ class Notifier:
     async def read(self, tp: TP, chunk: Chunk) -> None:
         """Take a chunk in; what another worker took over meanwhile is that one's to read."""
         duty = self._duty()
-        read = self._breach if tp.topic == self._breaches else self._command
-        unfit: Reason = "invalid_breach" if read == self._breach else "invalid_command"
-        letters: list[Outgoing] = []
+        letters = Letters(self._dead_letters, tp.topic, tp.partition)
+        pace = Pace()
         try:
             for i, record in enumerate(chunk.records, 1):
-                given = read(tp, record)
-                if isinstance(given, Outgoing):
-                    letters.append(given)
-                elif not duty.ledger.lost:
-                    try:  # what raises would end us again and again
-                        duty.take(given)
-                    except Exception as error:
-                        log.exception("cannot be decided upon", topic=tp.topic)
-                        letters.append(self._refuse(tp, record, unfit, _unexpected(error)))
+                self._take(duty, tp, record, letters)
                 if i % _WRITTEN_TOGETHER == 0:
                     duty.ledger.begin()
                     duty.ring()
-                if i % _TOGETHER == 0:
-                    await asyncio.sleep(0)
+                await pace.rest()
+                if letters.are_many:
+                    await letters.take().publish(self._outbox)
             duty.ring()
-            await self._outbox.publish(letters)
+            await letters.publish(self._outbox)
             await duty.ledger.written()
         except Lost:
             return
@@ -83,41 +70,45 @@ class Notifier:
         if not duty.ledger.lost:
             self._consumer().done(tp, chunk.end)
 
-    def _breach(self, tp: TP, record: Any) -> Given | Outgoing:
-        if record.value is None:
-            return self._refuse(tp, record, "null_value", "a breach has a value")
-        try:
-            breach = Breach.model_validate_json(record.value)
-        except ValidationError as error:
-            return self._refuse(tp, record, "invalid_breach", _first(error))
-        return BreachGiven(breach=breach, raw=bytes(record.value), offset=record.offset)
+    def rehearse(self, tp: TP, records: Sequence[Any]) -> Iterator[None]:
+        """Decide upon records and nothing else; yield after each."""
+        letters = Letters(self._dead_letters, tp.topic, tp.partition)
+        for record in records:
+            self._take(self._duty(), tp, record, letters)
+            yield
 
-    def _command(self, tp: TP, record: Any) -> Given | Outgoing:
-        if record.value is None:
-            return self._refuse(tp, record, "null_value", "a command has a value")
-        try:
-            command = CommandRecord.model_validate_json(record.value).root
-        except ValidationError as error:
-            return self._refuse(tp, record, "invalid_command", _first(error))
-        return CommandGiven(command=command, offset=record.offset)
+    def _take(self, duty: Duty, tp: TP, record: Any, letters: Letters) -> None:
+        given = self._given(tp, record)
+        if isinstance(given, Refused):
+            letters.add(given)
+        elif not duty.ledger.lost:
+            try:  # what raises would end us again and again
+                duty.take(given)
+            except Exception as error:
+                log.exception("cannot be decided upon", topic=tp.topic)
+                unfit: Reason = (
+                    "invalid_breach" if isinstance(given, BreachGiven) else "invalid_command"
+                )
+                detail = f"{type(error).__name__}: {error}"
+                letters.add(self._refuse(tp, record, unfit, detail))
 
-    def _refuse(self, tp: TP, record: Any, reason: Reason, detail: str) -> Outgoing:
-        value = bytes(record.value or b"")
+    def _given(self, tp: TP, record: Any) -> Given | Refused:
+        is_breach = tp.topic == self._breaches
+        if record.value is None:
+            detail = "a breach has a value" if is_breach else "a command has a value"
+            return self._refuse(tp, record, "null_value", detail)
+        value = bytes(record.value)
+        try:
+            if is_breach:
+                return BreachGiven(breach=read_breach(value), raw=value, offset=record.offset)
+            return CommandGiven(command=read_command(value), offset=record.offset)
+        except NotFit as unfit:
+            reason: Reason = "invalid_breach" if is_breach else "invalid_command"
+            if unfit.kind == "size":
+                reason = "too_large"
+            return self._refuse(tp, record, reason, str(unfit))
+
+    def _refuse(self, tp: TP, record: Any, reason: Reason, detail: str) -> Refused:
+        detail = cut(detail)
         log.warning("refused", topic=tp.topic, offset=record.offset, reason=reason, detail=detail)
-        common.dead_letters.labels(reason).inc()
-        place = (tp.topic, tp.partition, record.offset, None)
-        timestamp_ms = record.timestamp
-        return letter(
-            self._dead_letters, value, reason, detail, place=place, timestamp_ms=timestamp_ms
-        )
-
-
-def _unexpected(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:_DETAIL]
-
-
-def _first(error: ValidationError) -> str:
-    """Return the first of what is wrong, with its place."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(str(step) for step in first["loc"])
-    return f"{place}: {first['msg']}"[:_DETAIL] if place else first["msg"][:_DETAIL]
+        return Refused(record, None, reason, detail, bytes(record.value or b""))

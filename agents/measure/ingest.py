@@ -7,7 +7,7 @@ always a block's start, and a restart says the same again.
 
 import asyncio
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -26,7 +26,7 @@ from schemas.partials import PartialRow, Partials, Progress
 from schemas.topics import DEAD_LETTERS, OPERATIONS, PARTIALS
 from streams.blocks import BLOCK_OFFSETS, Block, Events, Limits, reading_events
 from streams.series import partition_of
-from streams.steps import Steps
+from streams.steps import Steps, finish
 
 log = structlog.get_logger()
 
@@ -177,6 +177,22 @@ class Ingest:
             source.told_offset = block.end - 1
         if source.letters.are_many:
             await source.queue.put(self._telling(source))
+
+    def rehearse(self, tp: TP, records: Sequence[Any]) -> Iterator[None]:
+        """Fold records and nothing else; yield after each."""
+        source = self._sources[tp]
+        for record in records:
+            part = Chunk(record.offset, record.offset + 1, [record])
+            events = finish(self._reading(source, part))
+            at = 0
+            while True:
+                at = source.block.take(events, at)
+                if source.block.end is None:
+                    break
+                self._telling(source)
+                source.block = Block(source.block.end)
+            yield
+        self._telling(source)
 
     async def tell(self) -> None:
         """Tell of what waited long enough."""

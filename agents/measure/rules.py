@@ -8,7 +8,7 @@ before anything is said of it.
 
 import asyncio
 import time
-from collections.abc import Collection, MutableMapping, Sequence
+from collections.abc import Collection, Iterator, MutableMapping, Sequence
 from typing import Any
 
 import structlog
@@ -107,6 +107,12 @@ class RulesBeat:
                 await self._speak(tp, known, _taken(tp, known.evaluation, some))
             await asyncio.sleep(0)
         known.read_to = chunk.end
+
+    def rehearse(self, tp: TP, records: Sequence[Any]) -> Iterator[None]:
+        """Judge records and nothing else; yield after each."""
+        for record in records:
+            _taken(tp, self._partitions[tp].evaluation, [record])
+            yield
 
     async def beat(self) -> None:
         """Look at the clock and at the rule file; write what is due."""

@@ -5,16 +5,18 @@ the rows to the table's changelog and wait for the broker. What only repeats tha
 written, and its input said to be done, every few seconds: until then it is read again.
 """
 
+import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from faust.types import TP
 
 from agents import failpoints, metrics
 from agents.fetched import Chunk
-from agents.letters import dead_letter
+from agents.letters import Letters
 from agents.outbox import Outbox, Outgoing
+from agents.pacing import Pace
 from agents.settings import Settings
 from agents.table import Rows
 from schemas.topics import AGGREGATES, DEAD_LETTERS, HEARTBEATS
@@ -38,10 +40,10 @@ _WHY = {
 class _Source:
     """A partition: its services, and how far it was read."""
 
-    def __init__(self, services: Services, read_to: int) -> None:
+    def __init__(self, services: Services, read_to: int, letters: Letters) -> None:
         self.services = services
         self.read_to = read_to
-        self.letters: list[Refused] = []
+        self.letters = letters
         self.write_at_s = time.monotonic() + WRITE_S
 
 
@@ -74,26 +76,38 @@ class ServicesBeat:
         if source.read_to != chunk.start:
             message = f"{tp}: read to {source.read_to}, then from {chunk.start}"
             raise RuntimeError(message)
+        pace = Pace()
+        for _ in self._steps(source, chunk.records):
+            await pace.rest()
+            while source.letters.are_many and self._sources.get(tp) is source:  # noqa: ASYNC110 - a beat publishes them
+                await asyncio.sleep(BEAT_S / 10)
+            if self._sources.get(tp) is not source:
+                return  # lost meanwhile
+        source.read_to = chunk.end
+
+    def rehearse(self, tp: TP, records: Sequence[Any]) -> Iterator[None]:
+        """Fold records and nothing else; yield after each."""
+        return self._steps(self._sources[tp], records)
+
+    def _steps(self, source: _Source, records: Sequence[Any]) -> Iterator[None]:
         now_ms = int(time.time() * 1000)
-        for record in chunk.records:
+        for record in records:
             said = read_heartbeat(record, self._limits)
             if isinstance(said, Refused):
-                source.letters.append(said)
-                continue
-            reason = source.services.apply(*said, record.offset, now_ms)
-            if reason is None:
-                metrics.heartbeats.inc()
+                source.letters.add(said)
+            elif reason := source.services.apply(*said, record.offset, now_ms):
+                value = record.value or b""
+                source.letters.add(Refused(record, None, reason, _WHY[reason], value))
             else:
-                source.letters.append(
-                    Refused(record, None, reason, _WHY[reason], record.value or b"")
-                )
-        source.read_to = chunk.end
+                metrics.heartbeats.inc()
+            yield
 
     def _begin_at(self, tp: TP, start: int) -> _Source:
         source = self._sources.get(tp)
         if source is None:
             services = Services(self._rows.of(tp.partition), self._times, self._services_limit)
-            source = self._sources[tp] = _Source(services, start)
+            letters = Letters(self._settings.topic(DEAD_LETTERS), self._topic, tp.partition)
+            source = self._sources[tp] = _Source(services, start, letters)
         return source
 
     async def beat(self) -> None:
@@ -135,15 +149,9 @@ class ServicesBeat:
     async def _write(self, tp: TP, source: _Source) -> None:
         """Write what changed; now and then all of it, and say that the input so far is done."""
         everything = time.monotonic() >= source.write_at_s or bool(source.letters)
-        read_to, letters = source.read_to, source.letters
-        source.letters = []
+        read_to, letters = source.read_to, source.letters.take()
         changes = source.services.take_changes(everything=everything)
-        topic = self._settings.topic(DEAD_LETTERS)
-        await self._outbox.publish(
-            dead_letter(topic, self._topic, tp.partition, refused) for refused in letters
-        )
-        for refused in letters:
-            metrics.dead_letters.labels(refused.reason).inc()
+        await letters.publish(self._outbox)
         await self._rows.write(tp.partition, changes)
         failpoints.reached("services_after_rows")
         if everything and self._sources.get(tp) is source:

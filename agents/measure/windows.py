@@ -7,7 +7,7 @@ again: the same revisions under the same keys.
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -24,6 +24,7 @@ from schemas.fast import struct_of
 from schemas.partials import PartialRow, Partials, Progress
 from schemas.topics import AGGREGATES, DEAD_LETTERS, OPERATIONS
 from streams.digests import ENGINES
+from streams.judge import cut
 from streams.series import ALL
 from streams.windows import Publication, Times, Windows
 
@@ -39,6 +40,7 @@ _BUDGET_S = 0.4
 _TOGETHER = 100
 #: Records applied before the loop is let go.
 _APPLIED_TOGETHER = 20
+_LARGE_BYTES = 64 * 1024
 
 #: Changed minutes a series, on average, that wait to be published before reading does: a replay
 #: is read faster than its windows are told, and what waits is kept in memory.
@@ -104,32 +106,44 @@ class WindowsBeat:
         windows = self._of(tp)
         now_ms = self._beaten_ms  # so that a minute's interval ends with the next beat
         for i, record in enumerate(chunk.records):
-            try:
-                told = _record_of(record.value)
-            except (msgspec.MsgspecError, TypeError) as error:
-                log.warning(
-                    "not a partial", partition=tp.partition, offset=record.offset, error=str(error)
-                )
-                continue
-            if isinstance(told, _Partials):
-                late = windows.apply(told.source, told.block, told.rows, now_ms)
-                if late:
-                    letters = self._expired.setdefault(tp, [])
-                    letters += [self._letter(told, row) for row in late if row.series == ALL]
-            else:
-                windows.progress(
-                    told.source,
-                    told.next_offset,
-                    told.watermark_ms,
-                    told.idle_at_ms,
-                    told.quiet_ms,
-                )
-            if i % _APPLIED_TOGETHER == 0:
+            self._take(tp, windows, record, now_ms)
+            if i % _APPLIED_TOGETHER == 0 or len(record.value or b"") > _LARGE_BYTES:
                 await self._room()
                 if self._windows.get(tp) is not windows:
                     return  # lost meanwhile
         if self._windows.get(tp) is windows:
             self._read_to[tp] = chunk.end
+
+    def rehearse(self, tp: TP, records: Sequence[Any]) -> Iterator[None]:
+        """Apply records and nothing else; yield after each."""
+        for record in records:
+            self._take(tp, self._windows[tp], record, self._beaten_ms)
+            yield
+
+    def _take(self, tp: TP, windows: Windows, record: Any, now_ms: int) -> None:
+        try:
+            told = _record_of(record.value)
+        except (msgspec.MsgspecError, TypeError, UnicodeDecodeError, RecursionError) as error:
+            log.warning(
+                "not a partial",
+                partition=tp.partition,
+                offset=record.offset,
+                error=cut(str(error)),
+            )
+            return
+        if isinstance(told, _Partials):
+            late = windows.apply(told.source, told.block, told.rows, now_ms)
+            if late:
+                letters = self._expired.setdefault(tp, [])
+                letters += [self._letter(told, row) for row in late if row.series == ALL]
+        else:
+            windows.progress(
+                told.source,
+                told.next_offset,
+                told.watermark_ms,
+                told.idle_at_ms,
+                told.quiet_ms,
+            )
 
     async def _room(self) -> None:
         """Let the loop go on, and wait while too much is to be published."""

@@ -20,6 +20,8 @@ _LAST_MS = 253_402_300_799_999
 _AHEAD_MS = 2 * DAY_MS
 #: What sums that stop at MAX_SUM microseconds, or milliseconds, come to in people's units.
 _MOST = 1e16
+#: Windows are a tenth of it: a digest has 500 centroids at most. What is larger is none of ours.
+MAX_AGGREGATE_BYTES = 256 * 1024
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_SUM)]
 Amount = Annotated[float, msgspec.Meta(ge=0, le=_MOST)]
@@ -133,11 +135,11 @@ def read_aggregate(value: bytes, timestamp_ms: int | None = None) -> Told | None
         value: the record's.
         timestamp_ms: the record's: a window that begins days after it would end all before it.
     """
-    if not value:
+    if not value or len(value) > MAX_AGGREGATE_BYTES:
         return None
     try:
         told: Told = _decode(value)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     if timestamp_ms is not None and told.window.start_ms > timestamp_ms + _AHEAD_MS:
         return None

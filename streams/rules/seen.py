@@ -310,7 +310,7 @@ def _exemplars_of(held: Held) -> Sequence[Any]:
     """Return the window's exemplars; none where what came is none."""
     try:
         return _read_exemplars(held.exemplars) if held.exemplars else ()
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ()
 
 
@@ -322,7 +322,7 @@ def _digest_of(held: Held) -> bytes:
     held.digest = b""
     try:
         centroids = _read_digest(digest).centroids
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return b""
     if centroids:
         means: Sequence[float] = [one.m for one in centroids]

@@ -1,0 +1,149 @@
+"""Count how often reading of a partition began at one offset and ended there with its process.
+
+The count stands in the consumer group's commit, beside the offset, since a worker may have no
+disk: reading begins by committing the same offset with a higher count. A commit that gets on
+begins anew at nought; who gives a partition back alive takes the count back. So three starts mean
+three deaths, whatever brought them. The offsets of records that are known to end a worker stand
+there too, until the commit has passed them.
+"""
+
+import contextlib
+import json
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from faust.types import TP
+
+log = structlog.get_logger()
+
+#: From so many starts at one offset on, what stood in the log by then is tried before it is read.
+SUSPICIOUS = 3
+#: Kafka's own bound is 4,096 (offset.metadata.max.bytes). What has no room is found again.
+_METADATA_BYTES = 4_000
+
+
+@dataclass(kw_only=True)
+class Start:
+    """Where reading of a partition began in this assignment."""
+
+    offset: int
+    end: int
+    """The log's end then: a record beyond it has ended nobody yet."""
+    count: int = 0
+    """Starts at this offset, this one included."""
+    poison: set[int] = field(default_factory=set)
+    """Offsets of records that end a worker."""
+    committed: int = 0
+
+    @property
+    def got_on(self) -> bool:
+        """Whether more was committed since."""
+        return self.committed > self.offset
+
+    def is_suspect(self, offset: int) -> bool:
+        """Return whether the record at an offset may be what ended the starts before."""
+        return self.count >= SUSPICIOUS and offset < self.end
+
+
+class Starts:
+    """The starts of one consumer; its commits pass through here."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._of: dict[TP, Start] = {}
+        self._commit: Any = None
+
+    def of(self, tp: TP) -> Start:
+        """Return a partition's start; one that nothing is known of is no suspect."""
+        return self._of.get(tp) or Start(offset=0, end=0)
+
+    def watch(self, consumer: Any) -> None:
+        """Let the commits of an aiokafka consumer say how often reading began."""
+        self._commit = consumer.commit
+        consumer.commit = self._commit_all
+
+    async def begin(self, consumer: Any, tp: TP, offset: int) -> None:
+        """Note that reading begins at an offset. Call it in the consumer's thread."""
+        partition = TopicPartition(*tp)
+        end = (await consumer.end_offsets([partition]))[partition]
+        known = (await consumer._coordinator.fetch_committed_offsets([partition])).get(partition)  # noqa: SLF001 - committed() leaves the metadata out
+        start = Start(offset=offset, end=end, committed=offset)
+        if known is not None:
+            count, start.poison = _read(known.metadata)
+            start.count = count if known.offset == offset else 0
+        if end > offset:
+            start.count += 1
+        self._of[tp] = start
+        if start.count >= SUSPICIOUS:
+            log.warning(
+                "reading began here again and again: each record is tried before it is read",
+                topic=tp.topic,
+                partition=tp.partition,
+                offset=offset,
+                starts=start.count,
+            )
+        if end > offset:
+            await self.say(tp)
+
+    async def isolate(self, tp: TP, offset: int) -> None:
+        """Note a record that ends a worker. Call it in the consumer's thread."""
+        if start := self._of.get(tp):
+            start.poison.add(offset)
+            await self.say(tp)
+
+    def end(self, tps: Collection[TP]) -> dict[TP, Start]:
+        """Forget partitions; return the starts that are to be taken back, see `take_back`."""
+        ended = {tp: start for tp in tps if (start := self._of.pop(tp, None))}
+        return {tp: start for tp, start in ended.items() if start.count and not start.got_on}
+
+    async def take_back(self, ended: dict[TP, Start]) -> None:
+        """Note that these starts ended alive. Call it in the consumer's thread."""
+        committed = {}
+        for tp, start in ended.items():
+            start.count -= 1
+            at = OffsetAndMetadata(start.committed, _written(start))
+            committed[TopicPartition(*tp)] = at
+        with contextlib.suppress(KafkaError, IllegalStateError):  # another owner counts on
+            await self._commit(committed)
+
+    async def say(self, tp: TP) -> None:
+        """Commit what is committed once more, with the count of now."""
+        with contextlib.suppress(KafkaError, IllegalStateError):  # another owner counts on
+            await self._commit_all({TopicPartition(*tp): self._of[tp].committed})
+
+    async def _commit_all(self, offsets: Any = None) -> None:
+        committed = {}
+        for tp, at in (offsets or {}).items():
+            offset = at if isinstance(at, int) else at[0]
+            start = self._of.get(TP(*tp))
+            metadata = ""
+            if start is not None:
+                start.committed = offset  # before anything is awaited: no later call goes back
+                metadata = _written(start)
+            committed[tp] = OffsetAndMetadata(offset, metadata)
+        await self._commit(committed)
+
+
+def _written(start: Start) -> str:
+    count = 0 if start.got_on else start.count
+    poison = sorted(offset for offset in start.poison if offset >= start.committed)
+    while True:
+        said = {"starts": count, "poison": poison}
+        text = json.dumps({name: value for name, value in said.items() if value})
+        if len(text) <= _METADATA_BYTES:
+            return text if count or poison else ""
+        poison = poison[: len(poison) // 2]
+
+
+def _read(metadata: str | None) -> tuple[int, set[int]]:
+    """Return the count and the offsets; none where somebody else wrote something else."""
+    try:
+        said = json.loads(metadata or "{}")
+        count, poison = int(said.get("starts", 0)), set(map(int, said.get("poison", [])))
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return 0, set()
+    return max(0, min(count, SUSPICIOUS)), poison
