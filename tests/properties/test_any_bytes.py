@@ -1,0 +1,207 @@
+"""Whatever bytes a topic holds, each record counts or is refused with a reason: nothing raises."""
+
+import base64
+import contextlib
+import json
+from typing import NamedTuple, get_args
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.dead_letters import DeadLetter, Reason, from_headers, to_headers
+from streams.alerting.records import read_breach, read_command
+from streams.blocks import Block, Limits, read_events
+from streams.decode import Refused
+from streams.heartbeats import Limits as BeatLimits
+from streams.heartbeats import read_heartbeat
+from streams.judge import DETAIL_LENGTH, NotFit
+from streams.rules.records import read_aggregate
+from tests.properties.worlds import MONDAY_MS, operation
+
+LIMITS = Limits(3_600_000, 60_000)
+REASONS = set(get_args(Reason))
+
+
+class Record(NamedTuple):
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+BREACH = {
+    "version": 1,
+    "id": "b",
+    "fingerprint": "f",
+    "revision": 1,
+    "state": "opened",
+    "rule": "slow",
+    "severity": "high",
+}
+COMMANDS = [
+    {"kind": "acknowledge", "id": "1", "by": "a", "at_ms": 5, "fingerprint": "f", "breach_id": "b"},
+    {
+        "kind": "silence",
+        "id": "1",
+        "by": "a",
+        "at_ms": 5,
+        "matchers": [{"label": "rule", "operator": "=~", "value": "a.*"}],
+        "start_ms": 1,
+        "end_ms": 2,
+    },
+]
+HEARTBEAT = {"service": "api", "sent_at": MONDAY_MS, "every_s": 10.0, "message": "well"}
+AGGREGATE = {
+    "kind": "operations",
+    "series": {"operation": "parse"},
+    "window": {"size": "1m", "start_ms": MONDAY_MS, "end_ms": MONDAY_MS + 60_000},
+    "revision": 3,
+    "final": True,
+    "count": 3,
+    "failures": 1,
+    "duration_ms": {"sum": 4.5},
+    "cache": {"lookups": 1, "hits": 1, "misses": 0, "evictions": 0},
+    "mean_confidence": None,
+    "confidence_count": 0,
+    "exemplars": [{"id": "x", "success": False, "duration_ms": 1.0, "error_type": None}],
+    "digest": {"n": 3, "centroids": [{"m": 1.5, "c": 3}]},
+}
+PARTIAL = {
+    "kind": "rows",
+    "source": 0,
+    "block": 0,
+    "rows": [
+        [
+            "parse",
+            MONDAY_MS // 60_000,
+            7,
+            [1, 1, 1500, 2.25, 1.5, 1.5, 0, 0, 0, 0, 0, 0, 0,
+             base64.b64encode(b"\0\0\0\xc0?").decode(), [[False, 1.5, "x", None]]],
+        ]
+    ],
+}  # fmt: skip
+REAL = [
+    operation(),
+    [operation(), operation()],
+    HEARTBEAT,
+    AGGREGATE,
+    PARTIAL,
+    BREACH,
+    *COMMANDS,
+]
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from([10**400, "x" * 200, "\ud800", "*", "2026-01-01", -1, 2**63, 1e308]),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4)
+    ),
+    max_leaves=8,
+)
+SNIPPETS = st.sampled_from(
+    [
+        b"", b"[", b"]", b"{", b"}", b'"', b"\\", b",", b":", b"null", b"NaN", b"-", b"1e999",
+        b"9" * 5000, b"[" * 300, b"{},", b"\xff", b"\0", b'"id":1,', b"\\ud800", b" " * 50,
+    ]
+)  # fmt: skip
+
+
+@st.composite
+def mutated(draw):
+    """Draw a real record of some topic with fields and bytes changed."""
+    real = draw(st.sampled_from(REAL))
+    record = json.loads(json.dumps(real))
+    if isinstance(record, dict) and draw(st.booleans()):
+        for name in draw(st.lists(st.sampled_from(sorted(record)), max_size=3)):
+            if draw(st.booleans()):
+                record[name] = draw(JSON)
+            else:
+                record.pop(name, None)
+    value = json.dumps(record).encode()
+    for _ in range(draw(st.integers(0, 3))):
+        at = draw(st.integers(0, len(value)))
+        gone = draw(st.integers(0, 10))
+        value = value[:at] + draw(SNIPPETS) + value[at + gone :]
+    return value
+
+
+ANY = (
+    st.none()
+    | st.binary(max_size=60)
+    | JSON.map(lambda said: json.dumps(said).encode())
+    | st.lists(SNIPPETS, max_size=6).map(b"".join)
+    | mutated()
+)
+
+
+def well_refused(refused):
+    assert refused.reason in REASONS
+    assert 0 < len(refused.detail) <= DETAIL_LENGTH
+    letter = DeadLetter(
+        reason=refused.reason,
+        detail=refused.detail,
+        topic="operations",
+        partition=0,
+        offset=refused.record.offset,
+        timestamp_ms=refused.record.timestamp,
+        size_bytes=len(refused.value),
+        sha256="",
+    )
+    assert from_headers(to_headers(letter)) == letter
+
+
+@settings(max_examples=600)
+@given(st.lists(ANY, min_size=1, max_size=4))
+def test_operations_count_or_are_refused_and_neighbours_do_not_matter(values):
+    records = [Record(i, MONDAY_MS, None, value) for i, value in enumerate(values)]
+    events, refused = read_events(records, LIMITS)
+    for one in refused:
+        well_refused(one)
+    alone = [read_events([record], LIMITS) for record in records]
+    assert events.offset.tolist() == [at for found, _ in alone for at in found.offset.tolist()]
+    assert sorted((one.record.offset, one.index or 0) for one in refused) == sorted(
+        (one.record.offset, one.index or 0) for _, found in alone for one in found
+    )
+    seen = {*events.offset.tolist(), *(one.record.offset for one in refused)}
+    assert seen == set(range(len(values)))
+    block = Block(0)
+    assert block.take(events, 0) == len(events.offset)
+    block.fold(-1)
+
+
+@settings(max_examples=400)
+@given(ANY, st.none() | st.binary(max_size=5) | st.just(b"api"))
+def test_a_heartbeat_is_one_or_is_refused(value, key):
+    found = read_heartbeat(Record(0, MONDAY_MS, key, value), BeatLimits(3_600_000, 60_000))
+    if isinstance(found, Refused):
+        well_refused(found)
+
+
+@settings(max_examples=400)
+@given(ANY)
+def test_breaches_and_commands_are_fit_or_say_why(value):
+    for read in (read_breach, read_command):
+        try:
+            read(value or b"")
+        except NotFit as unfit:
+            assert 0 < len(str(unfit)) <= DETAIL_LENGTH
+
+
+@settings(max_examples=400)
+@given(ANY)
+def test_an_aggregate_is_of_use_or_none(value):
+    read_aggregate(value or b"", MONDAY_MS)
+
+
+@settings(max_examples=300)
+@given(st.lists(st.tuples(st.text(max_size=12), st.none() | st.binary(max_size=8)), max_size=12))
+def test_headers_are_a_dead_letters_or_a_value_error(headers):
+    names = [*DeadLetter.model_fields]
+    known = [(names[len(name) % len(names)], value) for name, value in headers]
+    for some in (headers, known):
+        with contextlib.suppress(ValueError):
+            from_headers(some)
