@@ -17,13 +17,14 @@ from streams.service_aggregates import Moment, Publication, farewell, publicatio
 from streams.service_rows import (
     DOWN,
     MOST_BEATS,
+    UNKNOWN,
     Row,
     Span,
     pack_service,
     public,
     unpack_service,
 )
-from streams.sizes import DAY_MS, MINUTE_MS, SIZE_MS, SIZES, window_start
+from streams.sizes import DAY_MS, HOUR_MS, MINUTE_MS, SIZE_MS, SIZES, window_start
 
 __all__ = ["Publication", "Services", "Times"]
 
@@ -201,20 +202,38 @@ class Services:
         changed_ms = row.changed_from_ms
         from_ms = row.finals_to_ms if changed_ms is None else min(changed_ms, row.finals_to_ms)
         for size in SIZES:
-            span_ms = SIZE_MS[size]
-            start_ms = window_start(size, max(from_ms, row.first_ms))
-            while start_ms + span_ms <= final_to_ms:
-                end_ms = start_ms + span_ms
+            for start_ms in self._known_windows(row, size, spans, from_ms, final_to_ms):
+                end_ms = start_ms + SIZE_MS[size]
                 is_new = end_ms > row.finals_to_ms
                 if end_ms > from_ms and (is_new or (changed_ms is not None)):
                     one = publication(row, size, start_ms, spans, self._moment(now_ms))
                     if one is not None:
                         yield one
-                start_ms = end_ms
         row.finals_to_ms = max(row.finals_to_ms, final_to_ms)
         row.changed_from_ms = None
         self._changed.add(key)
         self._urgent.add(key)
+
+    def _known_windows(
+        self, row: Row, size: WindowSize, spans: list[Span], from_ms: int, to_ms: int
+    ) -> Iterator[int]:
+        """Yield the starts of windows of which anything is known, or that are not long over.
+
+        Nothing is published of the others: a month in which nobody listened is no month of work.
+        """
+        span_ms, first_ms = SIZE_MS[size], max(from_ms, row.first_ms)
+        lately_ms = self._seen_ms - HOUR_MS - span_ms
+        next_ms = window_start(size, first_ms)
+        base_ms, _ = row.bases[SIZES.index(size)]
+        stretches = [(base_ms, base_ms + 1)]  # what was summed up stands in the window it is of
+        for start_ms, end_ms, health in spans:
+            since_ms = max(start_ms, lately_ms) if health == UNKNOWN else start_ms
+            stretches.append((since_ms, end_ms))
+        for start_ms, end_ms in stretches:
+            next_ms = max(next_ms, window_start(size, start_ms)) if end_ms > start_ms else next_ms
+            while next_ms < end_ms and next_ms + span_ms <= to_ms:
+                yield next_ms
+                next_ms += span_ms
 
     def _going_on(
         self, key: bytes, row: Row, spans: list[Span], due: list[int], now_ms: int

@@ -3,11 +3,13 @@
 import random
 from typing import Any
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from streams.heartbeats import Beat
-from streams.sizes import SIZE_MS
+from streams.services import Services
+from streams.sizes import SIZE_MS, window_start
 from tests.unit.streams.services_world import NOON, World, at, beat
 
 HEALTHS = st.sampled_from(("up", "degraded", "down"))
@@ -117,3 +119,31 @@ def test_larger_windows_are_the_sum_of_their_minutes(told: Any):
     assert inside
     for name in ("up_ms", "degraded_ms", "down_ms"):
         assert sum(one[name] for one in inside) == hour[name]
+
+
+def every_window(self: Services, row: Any, size: Any, spans: Any, from_ms: int, to_ms: int) -> Any:
+    """Yield each window, also where nothing is known."""
+    start_ms = window_start(size, max(from_ms, row.first_ms))
+    while start_ms + SIZE_MS[size] <= to_ms:
+        yield start_ms
+        start_ms += SIZE_MS[size]
+
+
+@settings(max_examples=20, phases=[Phase.generate])
+@given(st.integers(0, 10**6), BEATS)
+def test_to_pass_over_what_nobody_knows_changes_nothing(seed: int, told: Any):
+    def said() -> list[Any]:
+        rng, world = random.Random(seed), World()
+        now_s = 0
+        for one in sorted(told, key=lambda one: one.order):
+            now_s = max(now_s, (one.sent_ms + one.lag_ms - NOON) // 1000)
+            world.hears(one, now_s=now_s)
+            now_s += rng.choice((1, 60, 3_000, 90_000))
+            world.look(now_s, at_end=rng.random() < 0.5)
+        world.look(now_s + 10_000)
+        return world.said
+
+    passed = said()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Services, "_known_windows", every_window)
+        assert said() == passed

@@ -1,8 +1,11 @@
 """A service is down when it says so or when we listened and heard nothing; else nobody knows."""
 
+from typing import Any
+
 import pytest
 
 from schemas.aggregates import AggregateRecord, ServiceAggregate
+from streams.service_aggregates import publication
 from tests.unit.streams.services_world import GRACE, World, at, beat, seconds
 
 
@@ -286,3 +289,24 @@ def test_who_beats_like_mad_is_refused_before_memory_is_full(world: World):
     world.hears(*(beat(i / 1000, "up" if i % 2 else "down") for i in range(4_000)))
 
     assert world.hears(beat(5)) == "too_often"
+
+
+@pytest.mark.parametrize("days", [2, 6])
+def test_a_gap_in_which_nobody_listened_takes_no_work(
+    world: World, days: int, monkeypatch: pytest.MonkeyPatch
+):
+    world.listens(0, 120, *(beat(second) for second in range(0, 120, 10)))
+    asked = []
+
+    def counted(*given: Any) -> Any:
+        asked.append(given[2])
+        return publication(*given)
+
+    monkeypatch.setattr("streams.services.publication", counted)
+    world.start()
+    world.hears(beat(days * 86_400), now_s=days * 86_400)
+    world.look(days * 86_400, at_end=False)
+    assert len(asked) < 100
+    world.look(days * 86_400 + 200)
+    assert world.window("1m", days * 86_400)["up_ms"] > 0
+    assert world.window("1m", 0)["final"]
