@@ -28,6 +28,7 @@ def mistakes_of(document: Document) -> tuple[RuleFile | None, list[Mistake]]:
     guessed, unknown_kinds = repaired(body)
     found: dict[Path, str] = {}
     _collect(found, rule_secrets.typed_in(body))
+    _collect(found, rule_secrets.misused(body))
     _collect(found, document.mistakes)
     _collect(found, unknown_kinds)
     _collect(found, misfits(body))

@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from agents.channel_variables import is_ours
 from agents.rule_yaml import Path
+from agents.settings import own_variables
 
 #: Fields that would hold a secret, and the variable that is meant for it.
 _FIELDS = {
@@ -28,6 +30,10 @@ _VALUES = (
     (re.compile(r"\bxox[abprs]-\w+"), "SLACK_WEBHOOK_URL (of an incoming webhook)"),
     (re.compile(r"://[^/\s:@]+:[^/\s:@]+@"), "a variable that holds the whole address"),
 )
+_OURS = (
+    "is opwatch's or the system's own: name a variable that is for channels, such as"
+    " PAGERDUTY_SERVICE_KEY (OPWATCH_CHANNEL_VARIABLES lists them)"
+)
 #: PagerDuty's and Twilio's keys have no mark of their own, only this form.
 _HEX_KEY = re.compile(r"[0-9a-fA-F]{32}|R[0-9A-Z]{31}")
 _KEY_FIELDS = {"service_key_env", "webhook_url_env", "secret_env", "url_env"}
@@ -48,6 +54,17 @@ def typed_in(body: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
             yield from typed_in(value, (*path, at))
     elif isinstance(body, str) and (variable := _secret(body, path)):
         yield path, _told(variable)
+
+
+def misused(body: Any) -> Iterator[tuple[Path, str]]:
+    """Yield where a channel names a variable that holds a secret of opwatch's own."""
+    channels = body.get("channels") if isinstance(body, dict) else None
+    ours = own_variables()
+    for at, channel in enumerate(channels if isinstance(channels, list) else ()):
+        for field in _KEY_FIELDS & set(channel if isinstance(channel, dict) else ()):
+            name = channel[field]
+            if isinstance(name, str) and is_ours(name, ours):
+                yield ("channels", at, field), f"{name} {_OURS}"
 
 
 def _secret(text: str, path: Path) -> str | None:

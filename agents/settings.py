@@ -1,5 +1,6 @@
 """Read the settings from the environment (`OPWATCH_…`), check them, and mask the secrets."""
 
+import re
 import ssl
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal
@@ -7,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from agents import channel_variables
 from schemas.topics import DEFAULT_PARTITIONS, Topic
 
 #: A signature is worth no more than what it is made with.
@@ -84,6 +86,16 @@ class Settings(BaseSettings):
         description="Networks that receivers may be in although they are private, and may be"
         " reached without TLS: 10.1.2.0/24, 127.0.0.1.",
     )
+    channel_variables: str = Field(
+        channel_variables.DEFAULT,
+        description="Environment variables that channels of the rule file may read: names, or"
+        " beginnings with a star. Never opwatch's own settings.",
+    )
+    vendor_hosts: str = Field(
+        "",
+        description="Hosts beside PagerDuty's and Twilio's own that their secrets may be sent to:"
+        " proxy.example.com. Those that OPWATCH_ALLOW_ADDRESSES names may be, too.",
+    )
     receivers_ca_file: str | None = Field(
         None, description="Authorities (PEM) to trust for receivers beside the public ones."
     )
@@ -117,6 +129,21 @@ class Settings(BaseSettings):
                 message = f"{broker.strip()!r} is not host:port"
                 raise ValueError(message)
         return ",".join(broker.strip() for broker in value.split(","))
+
+    @field_validator("channel_variables")
+    @classmethod
+    def _variables(cls, value: str) -> str:
+        channel_variables.patterns(value)
+        return value
+
+    @field_validator("vendor_hosts")
+    @classmethod
+    def _hosts(cls, value: str) -> str:
+        for host in value.replace(",", " ").split():
+            if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", host) is None:
+                message = f"{host!r} is no host such as proxy.example.com"
+                raise ValueError(message)
+        return value
 
     @field_validator("allow_addresses")
     @classmethod
@@ -179,6 +206,12 @@ class Settings(BaseSettings):
         if self.kafka_cert_file:
             context.load_cert_chain(self.kafka_cert_file, self.kafka_key_file)
         return context
+
+
+def own_variables() -> frozenset[str]:
+    """Return the names of the variables that hold settings."""
+    prefix = Settings.model_config.get("env_prefix", "")
+    return frozenset(f"{prefix}{field.upper()}" for field in Settings.model_fields)
 
 
 def mistakes(error: ValidationError) -> list[str]:

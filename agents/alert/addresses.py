@@ -66,9 +66,32 @@ def networks(text: str) -> tuple[Network, ...]:
 class Guard:
     """Resolves names, and lets through only addresses of the internet or of the allow-list."""
 
-    def __init__(self, allowed: Iterable[Network] = (), resolve: Resolve | None = None) -> None:
+    def __init__(
+        self,
+        allowed: Iterable[Network] = (),
+        resolve: Resolve | None = None,
+        hosts: Iterable[str] = (),
+    ) -> None:
+        """Let addresses of the internet through, and these.
+
+        Args:
+            allowed: networks.
+            resolve: returns a name's addresses.
+            hosts: that vendors' secrets may be sent to.
+        """
         self._allowed = tuple(allowed)
         self._resolve = resolve or _resolve
+        self._hosts = frozenset(host.lower() for host in hosts)
+
+    def allows(self, host: str) -> bool:
+        """Return whether settings name the host, or the network that the address is in."""
+        if host in self._hosts:
+            return True
+        try:
+            address = ip_address("127.0.0.1" if host == "localhost" else host.strip("[]"))
+        except ValueError:
+            return False
+        return any(address in network for network in self._allowed)
 
     async def addresses(self, host: str, port: int, *, plain: bool) -> list[str]:
         """Return where the host may be connected to, in the order to try.

@@ -1,12 +1,15 @@
 """Find what each channel needs to be let in, or say in a sentence what is missing."""
 
 import base64
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from agents.alert.secrets import MissingSecret, Secrets
+from agents.alert.addresses import Guard
+from agents.alert.secrets import MissingSecret, NotAllowed, Secrets
+from agents.channel_variables import is_of_another
 from schemas.channels import Channel, Email, PagerDuty, Slack, Sms, Webhook
 
 #: https://developer.pagerduty.com/docs/events-api-v2/trigger-events/
@@ -16,6 +19,13 @@ SECRET_PREFIX = "whsec_"  # noqa: S105 - how such a secret begins, not one
 SECRET_BYTES = range(24, 65)
 #: Two, so that a receiver can move from the old one to the new one.
 MAX_SECRETS = 2
+#: Only what all parsers of URLs read alike: no user, no backslash, no letters beyond ASCII.
+_URL = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[!-\[\]-~]*)?")
+#: https://developer.pagerduty.com/docs/events-api-v2-overview, https://www.twilio.com/docs/global-infrastructure
+_VENDOR_HOSTS = {
+    "pagerduty": re.compile(r"events(\.eu)?\.pagerduty\.com"),
+    "sms": re.compile(r"api(\.[a-z0-9-]+){0,2}\.twilio\.com"),
+}
 PORTS = {"starttls": 587, "implicit": 465, "none": 25}
 
 
@@ -101,16 +111,54 @@ def webhook_access(channel: Webhook, secrets: Secrets) -> WebhookAccess:
     return WebhookAccess(url=url, keys=tuple(SecretStr(key) for key in keys))
 
 
-def missing_secrets(channels: Iterable[Channel], secrets: Secrets | None = None) -> dict[str, str]:
-    """Return, for each channel that cannot be used for want of a secret, the sentence saying so."""
-    secrets = secrets or Secrets()
+def missing_secrets(
+    channels: Iterable[Channel], secrets: Secrets | None = None, guard: Guard | None = None
+) -> dict[str, str]:
+    """Return, for each channel that cannot be used for want of a secret, the sentence saying so.
+
+    Args:
+        channels: of the rule file.
+        secrets: what they may read; by default the environment's.
+        guard: says where vendors' secrets may be sent to; by default to the vendors.
+    """
+    secrets, guard = secrets or Secrets(), guard or Guard()
     missing = {}
     for channel in channels:
         try:
+            permit(channel, secrets, guard)
             check(channel, secrets)
         except MissingSecret as error:
             missing[channel.name] = str(error)
     return missing
+
+
+def permit(channel: Channel, secrets: Secrets, guard: Guard) -> None:
+    """Do nothing if the deployment lets the channel read what it names and send it there.
+
+    Raises:
+        NotAllowed: it does not.
+    """
+    for field in type(channel).model_fields:
+        name = getattr(channel, field)
+        if field.endswith("_env") and name is not None:
+            secrets.permit(name, field)
+    if isinstance(channel, PagerDuty) and is_of_another(channel.service_key_env, channel.type):
+        said = f"{channel.service_key_env} is another vendor's: it is not sent to PagerDuty."
+        raise NotAllowed(said, "service_key_env")
+    if isinstance(channel, PagerDuty | Sms):
+        _permit_host(channel, guard)
+
+
+def _permit_host(channel: PagerDuty | Sms, guard: Guard) -> None:
+    match = _URL.fullmatch(channel.url)
+    host = match[1].lower().rstrip(".") if match else ""
+    if not host or not (_VENDOR_HOSTS[channel.type].fullmatch(host) or guard.allows(host)):
+        vendor = "PagerDuty" if isinstance(channel, PagerDuty) else "Twilio"
+        said = (
+            f"{host or 'What it names'} is not {vendor}: its secret goes nowhere else, unless"
+            " OPWATCH_VENDOR_HOSTS or OPWATCH_ALLOW_ADDRESSES names the host."
+        )
+        raise NotAllowed(said, "url")
 
 
 def variables(channels: Iterable[Channel]) -> set[str]:

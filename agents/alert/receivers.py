@@ -29,6 +29,7 @@ class Receivers:
             links: makes the links in messages; None for none.
         """
         self._links = links
+        self._allowed = settings.channel_variables
         self._outside = making.outside(settings)
         self.channels = Channels.of(())
         self._made: dict[str, Sender] = {}
@@ -38,7 +39,7 @@ class Receivers:
     def take(self, channels: Iterable[Channel]) -> None:
         """Take the channels of a rule file over; what cannot be used is said in a sentence each."""
         known = list(channels)
-        secrets, missing = Secrets(), {}
+        secrets, missing = Secrets(allowed=self._allowed), {}
         made, self.senders = self._made, {}
         self._made = {}
         for channel in known:

@@ -14,7 +14,9 @@ from pathlib import Path
 from dotenv import dotenv_values
 from pydantic import SecretStr
 
+from agents import channel_variables
 from agents.logs import MASK, redactor
+from agents.settings import own_variables
 
 #: A part of a webhook's URL that is shorter is a word rather than a token.
 _MIN_TOKEN = 8
@@ -27,10 +29,33 @@ class MissingSecret(Exception):
     """A secret is missing or cannot be one; the text names the variable and never its value."""
 
 
-class Secrets:
-    """The variables that hold secrets. Its repr shows none."""
+class NotAllowed(MissingSecret):
+    """The deployment does not let a channel read a variable, or send its value there."""
 
-    def __init__(self, environ: Mapping[str, str] | None = None, dotenv: str = ".env") -> None:
+    def __init__(self, text: str, field: str = "") -> None:
+        super().__init__(text)
+        self.field = field
+        """Of the channel that is wrong, if it is known."""
+
+
+class Secrets:
+    """The variables that hold secrets, and that channels may read. Its repr shows none."""
+
+    def __init__(
+        self,
+        environ: Mapping[str, str] | None = None,
+        dotenv: str = ".env",
+        allowed: str = channel_variables.DEFAULT,
+    ) -> None:
+        """Read the environment.
+
+        Args:
+            environ: in place of the process's and the file's.
+            dotenv: a file with more.
+            allowed: what OPWATCH_CHANNEL_VARIABLES says.
+        """
+        self._allowed = channel_variables.patterns(allowed)
+        self._ours = own_variables()
         if environ is None:
             held = {name: value for name, value in dotenv_values(dotenv).items() if value}
             environ = held | dict(os.environ)
@@ -40,8 +65,10 @@ class Secrets:
         """Return the secret, or None if no variable holds or names it.
 
         Raises:
+            NotAllowed: no channel may read it.
             MissingSecret: a file is named and cannot be read.
         """
+        self.permit(name)
         if value := self._environ.get(name, "").strip():
             return SecretStr(value)
         path = self._environ.get(f"{name}_FILE", "").strip()
@@ -53,6 +80,19 @@ class Secrets:
             why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
             raise MissingSecret(f"{name}_FILE names a file that cannot be read: {why}.") from None
         return SecretStr(value) if value else None
+
+    def permit(self, name: str, field: str = "") -> None:
+        """Do nothing if channels may read the variable.
+
+        Raises:
+            NotAllowed: they may not.
+        """
+        if channel_variables.is_ours(name, self._ours):
+            said = f"{name} is opwatch's or the system's own: no channel may read it."
+            raise NotAllowed(said, field)
+        if not channel_variables.is_allowed(name, self._allowed):
+            said = f"OPWATCH_CHANNEL_VARIABLES does not let channels read {name}."
+            raise NotAllowed(said, field)
 
     def need(self, name: str) -> SecretStr:
         """Return the secret.

@@ -55,12 +55,15 @@ def list_(*, as_json: AsJson = False) -> None:
     """
     import json
 
+    from agents.alert.channels.making import guard
     from agents.alert.credentials import missing_secrets
+    from agents.alert.secrets import Secrets
     from agents.cli import channels_view
     from agents.cli.rules import loaded
 
+    chosen = settings()
     channels = loaded(None).rules.channels
-    missing = missing_secrets(channels)
+    missing = missing_secrets(channels, Secrets(allowed=chosen.channel_variables), guard(chosen))
     if not channels:
         raise Sentence("the rule file has no channel: docs/alerting.md says how to add one.", NO)
     gone = _gone(channels)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from agents.cli.rules import loaded, summed_up
+from agents.cli.rules import loaded, refuse_channels, summed_up
 from agents.cli.running import NO, Sentence, console
 
 if TYPE_CHECKING:
@@ -55,8 +55,9 @@ def check() -> None:
         typer.echo(f"\nno rules: there is no {chosen.rule_file}, nor an OPWATCH_RULE_FILE")
         return
     rules = loaded(Path(chosen.rule_file))
+    refuse_channels(rules, chosen)
     typer.echo(f"\n{summed_up(rules)}")
-    _warn_of_channels(rules.rules)
+    _warn_of_channels(rules.rules, chosen)
 
 
 def _secrets() -> set[str]:
@@ -69,10 +70,14 @@ def _secrets() -> set[str]:
         return set()
 
 
-def _warn_of_channels(rules: "RuleFile") -> None:
+def _warn_of_channels(rules: "RuleFile", chosen: "Settings") -> None:
+    from agents.alert.channels.making import guard
     from agents.alert.credentials import missing_secrets
+    from agents.alert.secrets import Secrets
 
-    for name, sentence in missing_secrets(one for one in rules.channels if one.enabled).items():
+    enabled = [one for one in rules.channels if one.enabled]
+    secrets = Secrets(allowed=chosen.channel_variables)
+    for name, sentence in missing_secrets(enabled, secrets, guard(chosen)).items():
         typer.echo(f"opwatch: warning: the channel {name} cannot be used: {sentence}", err=True)
     for channel in rules.channels:
         if channel.template is not None and (why := _template_fails(rules, channel)):

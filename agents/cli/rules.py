@@ -11,6 +11,7 @@ from agents.cli.running import NO, Sentence, console, settings
 
 if TYPE_CHECKING:
     from agents.rule_file import LoadedRules
+    from agents.settings import Settings
 
 HELP = """Look at rule files, check and test them, and say what they would have told.
 
@@ -49,7 +50,9 @@ def check(file: Annotated[Path | None, _FILE] = None) -> None:
     Examples:
       opwatch rules check config/opwatch.yaml
     """
-    typer.echo(summed_up(loaded(file)))
+    rules = loaded(file)
+    refuse_channels(rules, settings())
+    typer.echo(summed_up(rules))
 
 
 @app.command()
@@ -135,6 +138,30 @@ def loaded(file: Path | None) -> "LoadedRules":
     from agents.rule_file import load
 
     return _told_well(partial(load, file or settings().rule_file))
+
+
+def refuse_channels(rules: "LoadedRules", chosen: "Settings") -> None:
+    """Do nothing if the settings let each channel read what it names and send it there.
+
+    Raises:
+        Sentence: they do not, with the line of each.
+    """
+    from agents.alert.channels.making import guard
+    from agents.alert.credentials import permit
+    from agents.alert.secrets import NotAllowed, Secrets
+    from agents.rule_file import read_text
+    from agents.rule_yaml import read
+
+    wrong = []
+    for at, channel in enumerate(rules.rules.channels):
+        try:
+            permit(channel, Secrets({}, allowed=chosen.channel_variables), guard(chosen))
+        except NotAllowed as error:
+            line, column = read(read_text(rules.path)).place(("channels", at, error.field))
+            where = f"channels[{at}] {channel.name}.{error.field}"
+            wrong.append(f"{rules.path}:{line}:{column}: {where}: {error}")
+    if wrong:
+        raise Sentence("\n".join(wrong), NO)
 
 
 def summed_up(rules: "LoadedRules") -> str:

@@ -449,3 +449,29 @@ def test_half_a_character_is_a_mistake_with_its_line(text: str, where: str) -> N
 def test_what_is_nested_too_deeply_is_said_so(text: str) -> None:
     (sentence,) = told(text)
     assert "nested too deeply" in sentence
+
+
+@pytest.mark.parametrize(
+    ("field", "kind"),
+    [
+        ("service_key_env", "pagerduty"),
+        ("webhook_url_env", "slack"),
+        ("url_env", "webhook"),
+        ("secret_env", "webhook"),
+    ],
+)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "OPWATCH_KAFKA_PASSWORD",
+        "OPWATCH_LINK_SECRET",
+        "OPWATCH_KAFKA_PASSWORD_FILE",
+        "OPWATCH_RULE",  # whose _FILE is a setting
+        "METRICS_DATABASE_URL",
+        "PATH",
+    ],
+)
+def test_a_channel_that_names_a_secret_of_ours_is_a_mistake(field: str, kind: str, name: str):
+    text = f"channels:\n  - name: c\n    type: {kind}\n    {field}: {name}\n"
+    (sentence,) = told(text)
+    assert sentence.startswith(f"4:5: channels[0] c.{field}: {name} is opwatch's or the system's")

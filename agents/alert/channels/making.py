@@ -15,6 +15,7 @@ from agents.alert.channels.slack import SlackSender
 from agents.alert.channels.sms import SmsSender
 from agents.alert.channels.webhook import WebhookSender
 from agents.alert.credentials import (
+    permit,
     routing_key,
     slack_url,
     smtp_access,
@@ -31,7 +32,13 @@ Clock = Callable[[], float]
 
 def outside(settings: Settings) -> Outside:
     """Return the client that reaches receivers, as the settings allow it."""
-    return Outside(Guard(networks(settings.allow_addresses)), settings.receivers_ca_file)
+    return Outside(guard(settings), settings.receivers_ca_file)
+
+
+def guard(settings: Settings) -> Guard:
+    """Return what says where receivers may be, as the settings allow it."""
+    hosts = settings.vendor_hosts.replace(",", " ").split()
+    return Guard(networks(settings.allow_addresses), hosts=hosts)
 
 
 def sender(
@@ -40,8 +47,9 @@ def sender(
     """Return the channel's adapter.
 
     Raises:
-        MissingSecret: it lacks one; the text says which.
+        MissingSecret: it lacks one, or may not use it so; the text says which.
     """
+    permit(channel, secrets, way_out.guard)
     match channel:
         case Email():
             return _email(channel, way_out, secrets)

@@ -1,0 +1,62 @@
+"""Say which environment variables a channel may read: what the deployment allows, never ours.
+
+Who writes the rule file chooses a variable and, for some channels, where its value is sent. So the
+deployment says which variables are meant for that.
+"""
+
+import re
+
+DEFAULT = "SLACK_*, PAGERDUTY_*, TWILIO_*, SMTP_*, TEAMS_*, WEBHOOK_*, HOOK_*, OPWATCH_WEBHOOK_*"
+#: Whose value is sent to one vendor as it stands is not read for another vendor.
+_OF_VENDORS = {"SLACK_": "slack", "PAGERDUTY_": "pagerduty", "TWILIO_": "sms", "SMTP_": "email"}
+#: Hold passwords or say where things are, and belong to no channel, whatever the setting says.
+_NEVER = re.compile(
+    r"(METRICS_DATABASE_URL|DATABASE_URL|POSTGRES_PASSWORD|PGPASSWORD|PATH|HOME|USER|SHELL|PWD)"
+    r"(_FILE)?"
+)
+_OURS, _OURS_FOR_CHANNELS = "OPWATCH_", "OPWATCH_WEBHOOK_"
+_PATTERN = re.compile(r"[A-Z_][A-Z0-9_]*\*?")
+#: `*` and `S*` would allow nearly everything.
+_LEAST_PREFIX = 3
+
+
+def patterns(text: str) -> tuple[str, ...]:
+    """Return the names, and beginnings with a star, of a list such as `SLACK_*, MY_HOOK`.
+
+    Raises:
+        ValueError: one is none; the message says what to write.
+    """
+    found = tuple(text.replace(",", " ").split())
+    for pattern in found:
+        short = pattern.endswith("*") and len(pattern) <= _LEAST_PREFIX
+        if short or _PATTERN.fullmatch(pattern) is None:
+            message = f"{pattern!r} is neither a variable nor a beginning such as SLACK_*"
+            raise ValueError(message)
+    return found
+
+
+def is_ours(name: str, settings: frozenset[str]) -> bool:
+    """Return whether a variable can be read by no channel, whatever the deployment allows.
+
+    Args:
+        name: of the variable.
+        settings: the names of opwatch's own.
+    """
+    forms = {name, name.removesuffix("_FILE"), f"{name}_FILE"}
+    return not settings.isdisjoint(forms) or _NEVER.fullmatch(name) is not None
+
+
+def is_allowed(name: str, allowed: tuple[str, ...]) -> bool:
+    """Return whether the deployment lets channels read a variable."""
+    if name in allowed:
+        return True
+    if name.startswith(_OURS) and not name.startswith(_OURS_FOR_CHANNELS):
+        return False  # no beginning allows those
+    return any(
+        pattern.endswith("*") and name.startswith(pattern.removesuffix("*")) for pattern in allowed
+    )
+
+
+def is_of_another(name: str, kind: str) -> bool:
+    """Return whether a variable's name says that it is another vendor's secret."""
+    return any(name.startswith(prefix) and vendor != kind for prefix, vendor in _OF_VENDORS.items())
