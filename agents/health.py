@@ -7,6 +7,8 @@ import structlog
 from aiohttp import http_exceptions, web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from agents.masking import masked_urls
+
 log = structlog.get_logger()
 
 
@@ -80,8 +82,8 @@ class Health:
 
     async def _readyz(self, _: web.Request) -> web.Response:
         if why := self._unready():
-            return web.Response(status=503, text=why + "\n")
-        return web.Response(text="\n".join(["ok", *self._remarks(), ""]))
+            return web.Response(status=503, text=masked_urls(why) + "\n")
+        return web.Response(text=masked_urls("\n".join(["ok", *self._remarks(), ""])))
 
 
 def _is_ours(record: logging.LogRecord) -> bool:

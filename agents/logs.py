@@ -1,21 +1,20 @@
 """Write logs as JSON or for a person, without secrets and without saying all things twice."""
 
-import json
 import logging
-import re
 import sys
 import time
-import urllib.parse
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, TextIO
 
 import structlog
 from pydantic import SecretStr
 
 from agents.log_folding import Folder
+from agents.masking import MASK, redactor
 from agents.settings import Settings
 
-MASK = "**********"
+__all__ = ["MASK", "QUIET", "configure", "redactor", "secrets"]
+
 #: What these say at info is how they work, not what an operator must know.
 QUIET = {
     "aiokafka": logging.WARNING,
@@ -24,14 +23,6 @@ QUIET = {
     "asyncio": logging.WARNING,
     "aiohttp.access": logging.WARNING,
 }
-
-#: A shorter secret is not masked wherever it occurs: it would mask half of every word.
-_MIN_SECRET = 4
-_ASSIGNED = re.compile(
-    r"""(?ix) ( [\w.-]*(?:password|passwd|secret|api_?key|token)[\w.-]* ['"]? \s* [=:] \s* )
-    ( "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | [^\s,;&"')}\]]+ )"""
-)
-_IN_URL = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s:/@]*):([^\s/@]+)@")
 
 _Event = MutableMapping[str, Any]
 
@@ -72,37 +63,6 @@ def secrets(settings: Settings) -> list[str]:
         for name in type(settings).model_fields
         if isinstance(value := getattr(settings, name), SecretStr)
     ]
-
-
-def redactor(values: Iterable[str]) -> Callable[[str], str]:
-    """Return a function that masks the values, and whatever looks like a secret, in a text."""
-    forms = {
-        form
-        for value in values
-        if len(value) >= _MIN_SECRET
-        for form in (
-            value,
-            json.dumps(value)[1:-1],
-            repr(value)[1:-1],
-            urllib.parse.quote(value, safe=""),
-        )
-    }
-    known = re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True))) or r"(?!)")
-
-    def redact(text: str) -> str:
-        text = known.sub(MASK, text)
-        text = _IN_URL.sub(rf"\1:{MASK}@", text)
-        return _ASSIGNED.sub(_masked, text)
-
-    return redact
-
-
-def _masked(match: re.Match[str]) -> str:
-    value = match[2]
-    quote = value[0] if value[0] in "\"'" else ""
-    if value.strip("\"'") in ("None", "null", ""):
-        return match[0]
-    return f"{match[1]}{quote}{MASK}{quote}"
 
 
 def _formatter(

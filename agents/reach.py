@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError
 
+from agents.masking import masked_urls
 from agents.settings import Settings
 
 #: A request that takes longer than this is a broker that does not answer.
@@ -21,8 +22,8 @@ class Unreachable(Exception):
 
     def __init__(self, bootstrap: str, why: str) -> None:
         super().__init__(
-            f"cannot reach Kafka at {bootstrap}: {why}. Is it running? `make up` starts one;"
-            " OPWATCH_KAFKA_BOOTSTRAP names another."
+            f"cannot reach Kafka at {masked_urls(bootstrap)}: {masked_urls(why)}. Is it running?"
+            " `make up` starts one; OPWATCH_KAFKA_BOOTSTRAP names another."
         )
 
 

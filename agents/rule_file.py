@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from agents.masking import masked_urls
 from agents.rule_mistakes import mistakes_of
 from agents.rule_yaml import MAX_BYTES, Document, read
 from schemas.rule_file import RuleFile
@@ -69,7 +70,7 @@ def parse(text: str, path: str | Path = "rules") -> LoadedRules:
     document: Document = read(text)
     rules, mistakes = mistakes_of(document)
     if rules is None:
-        raise BadRuleFile([f"{path}:{mistake}" for mistake in mistakes])
+        raise BadRuleFile([masked_urls(f"{path}:{mistake}") for mistake in mistakes])
     return LoadedRules(rules=rules, hash=_hash(rules), path=Path(path))
 
 

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from agents import channel_variables
+from agents.masking import masked_urls
 from schemas.topics import DEFAULT_PARTITIONS, Topic
 
 #: A signature is worth no more than what it is made with.
@@ -219,13 +220,17 @@ def mistakes(error: ValidationError) -> list[str]:
     sentences = []
     prefix = Settings.model_config.get("env_prefix", "")
     for mistake in error.errors(include_url=False):
-        message = mistake["msg"].removeprefix("Value error, ")
+        message = masked_urls(mistake["msg"].removeprefix("Value error, "))
         if not mistake["loc"]:
             sentences.append(f"{message}.")
             continue
         field = str(mistake["loc"][0])
         secret = Settings.model_fields[field].annotation in _SECRETS
-        given = "" if secret or mistake["type"] == "missing" else f" is {mistake['input']!r}"
+        given = (
+            ""
+            if secret or mistake["type"] == "missing"
+            else f" is {masked_urls(repr(mistake['input']))}"
+        )
         sentences.append(f"{prefix}{field.upper()}{given}: {message}.")
     return sentences
 

@@ -15,7 +15,7 @@ from dotenv import dotenv_values
 from pydantic import SecretStr
 
 from agents import channel_variables
-from agents.logs import MASK, redactor
+from agents.masking import MASK, redactor
 from agents.settings import own_variables
 
 #: A part of a webhook's URL that is shorter is a word rather than a token.
