@@ -1,5 +1,6 @@
 """Write logs as JSON or for a person, without secrets and without saying all things twice."""
 
+import json
 import logging
 import sys
 import time
@@ -12,6 +13,7 @@ from pydantic import SecretStr
 from agents.log_folding import Folder
 from agents.masking import MASK, redactor
 from agents.settings import Settings
+from agents.visible import visible, visible_json
 
 __all__ = ["MASK", "QUIET", "configure", "redactor", "secrets"]
 
@@ -23,6 +25,9 @@ QUIET = {
     "asyncio": logging.WARNING,
     "aiohttp.access": logging.WARNING,
 }
+
+#: Texts that may have several lines.
+_OF_LINES = ("event", "exception", "stack")
 
 _Event = MutableMapping[str, Any]
 
@@ -69,12 +74,13 @@ def _formatter(
     shared: list[structlog.typing.Processor], *, console: bool, colors: bool
 ) -> logging.Formatter:
     last: structlog.typing.Processor
+    ready: list[structlog.typing.Processor]
     if console:
         traceback = structlog.dev.plain_traceback
         last = structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=traceback)
-        ready: list[structlog.typing.Processor] = []
+        ready = [structlog.processors.format_exc_info, _visible]
     else:
-        last = structlog.processors.JSONRenderer(default=str)
+        last = structlog.processors.JSONRenderer(serializer=_json, default=str)
         ready = [structlog.processors.format_exc_info]
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
@@ -92,6 +98,18 @@ def _repeats(_logger: Any, _method: str, event: _Event) -> _Event:
     if repeats := getattr(event.get("_record"), "repeats", 0):
         event["repeated"] = f"{repeats} times"
     return event
+
+
+def _visible(_logger: Any, _method: str, event: _Event) -> _Event:
+    """Put escapes for what a terminal would obey; what is no text the renderer writes as repr."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = visible(value, "\n\t" if name in _OF_LINES else "")
+    return event
+
+
+def _json(event: Any, **options: Any) -> str:
+    return visible_json(json.dumps(event, **options))
 
 
 def _take_over(handler: logging.Handler, level: int) -> None:

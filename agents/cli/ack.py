@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from agents.cli.alerts import Fingerprint
+from agents.cli.printing import echo
 from agents.cli.running import NO, Sentence, run, settings
 
 By = Annotated[
@@ -45,4 +46,4 @@ def ack(fingerprint: Fingerprint, *, comment: Comment, by: By = None) -> None:
         breach_id=breach.id,
     )
     answer = run(asking.ask(chosen, asked, name))
-    typer.echo(asking.told(answer).sentence)
+    echo(asking.told(answer).sentence)

@@ -1,11 +1,11 @@
 """List alerts as they stand, and show one."""
 
-import json
 import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agents.cli.printing import echo, echo_json
 from agents.cli.running import NO, run, settings
 
 if TYPE_CHECKING:
@@ -57,13 +57,13 @@ def list_(
     shown = [one for one in found if everything or _recent(one, now_ms)]
     if not shown:
         hint = "; --all shows what did" if found else ""
-        typer.echo(f"nothing fires{hint}", err=True)
+        echo(f"nothing fires{hint}", err=True)
         raise typer.Exit(NO)
     if not as_json:
         alerts_view.print_table(shown)
         return
     for one in shown:
-        typer.echo(json.dumps(alerts_view.fields(one), ensure_ascii=False))
+        echo_json(alerts_view.fields(one))
 
 
 @app.command()
@@ -84,7 +84,7 @@ def show(fingerprint: Fingerprint, *, as_json: AsJson = False) -> None:
         alerts_view.print_one(found, now_ms)
         return
     body = alerts_view.fields(found) | {"breach": found.breach.model_dump(mode="json")}
-    typer.echo(json.dumps(body, ensure_ascii=False))
+    echo_json(body)
 
 
 def _recent(one: "Standing", now_ms: int) -> bool:

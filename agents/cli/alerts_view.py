@@ -7,10 +7,10 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from agents.cli.figures import printable
 from agents.cli.letters import span, when
+from agents.cli.printing import console
 from agents.cli.rules_view import STYLES
-from agents.cli.running import console
+from agents.visible import visible
 from streams.messages.figures import observed
 from streams.messages.plain import moment, rfc3339
 from streams.stories.standing import Standing
@@ -56,9 +56,9 @@ def print_table(shown: Iterable[Standing]) -> None:
             state(one),
             Text(breach.severity, style=STYLES[breach.severity]),
             brief(breach.opened_ms)[:-3],
-            Text(printable(breach.rule)),
-            Text(printable(breach.series)),
-            Text(printable(told(one.tellings))),
+            Text(visible(breach.rule)),
+            Text(visible(breach.series)),
+            Text(visible(told(one.tellings))),
             style="dim" if one.state == "resolved" else None,
         )
     console().print(table)
@@ -133,7 +133,10 @@ def outcome(one: Telling) -> str:
 
 def brief(epoch_ms: int) -> str:
     """Return a moment with its day, without its year."""
-    return f"{datetime.fromtimestamp(epoch_ms / 1000, tz=UTC):%d %b %H:%M:%S}"
+    try:
+        return f"{datetime.fromtimestamp(epoch_ms / 1000, tz=UTC):%d %b %H:%M:%S}"
+    except (ValueError, OverflowError, OSError):
+        return f"{epoch_ms} ms"
 
 
 def _pairs(named: dict[str, str]) -> None:
@@ -141,8 +144,8 @@ def _pairs(named: dict[str, str]) -> None:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in named.items():
-        shown = "\n".join(printable(line) for line in value.splitlines())
-        table.add_row(Text(printable(name), style="dim"), Text(shown))
+        shown = visible(value, "\n")
+        table.add_row(Text(visible(name), style="dim"), Text(shown))
     console().print(table)
 
 

@@ -22,6 +22,7 @@ from agents.cli import (
     why,
     worker,
 )
+from agents.cli.printing import echo, guard_streams
 from agents.cli.running import NO, OK, Sentence, fail, reader_left
 
 HELP = """Exact, live success rates and percentiles of operations, from events on Kafka.
@@ -83,7 +84,7 @@ def _version(wanted: bool) -> None:  # noqa: FBT001, RUF100 - as typer calls it
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"opwatch {version('opwatch')}")
+        echo(f"opwatch {version('opwatch')}")
         raise typer.Exit(OK)
 
 
@@ -102,6 +103,7 @@ def opwatch(
 
 def run() -> None:
     """Run the command that the arguments name, and exit."""
+    guard_streams()
     try:
         app(prog_name="opwatch")
     except Sentence as sentence:

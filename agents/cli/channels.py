@@ -1,6 +1,5 @@
 """Look at the channels, send a test message, show what would go out."""
 
-import sys
 import time
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +8,8 @@ import typer
 
 from agents.cli.ack import By
 from agents.cli.alerts import AsJson
-from agents.cli.running import NO, Sentence, console, run, settings
+from agents.cli.printing import console, echo, echo_json, write_request
+from agents.cli.running import NO, Sentence, run, settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,8 +53,6 @@ def list_(*, as_json: AsJson = False) -> None:
       opwatch channels list
       opwatch channels list --json | jq -r 'select(.missing) | .name'
     """
-    import json
-
     from agents.alert.channels.making import guard
     from agents.alert.credentials import missing_secrets
     from agents.alert.secrets import Secrets
@@ -71,10 +69,10 @@ def list_(*, as_json: AsJson = False) -> None:
         console().print(channels_view.table(channels, missing, gone))
         for one in channels:
             if one.name in gone:
-                typer.echo(gone[one.name])
+                echo(gone[one.name])
         return
     for one in channels:
-        typer.echo(json.dumps(channels_view.fields(one, missing.get(one.name), gone.get(one.name))))
+        echo_json(channels_view.fields(one, missing.get(one.name), gone.get(one.name)))
 
 
 def _gone(channels: "Sequence[Channel]") -> dict[str, str]:
@@ -90,7 +88,7 @@ def _gone(channels: "Sequence[Channel]") -> dict[str, str]:
         return {}
     except Sentence as why:
         told = "whether a webhook answered 410 Gone is not known"
-        typer.echo(f"opwatch: {told}: {why}", err=True)
+        echo(f"opwatch: {told}: {why}", err=True)
         return {}
 
 
@@ -110,7 +108,7 @@ def send_test(channel: Name, *, by: By = None) -> None:
     answer = run(asking.ask(settings(), asked, asked.id, follow=True))
     told = asking.told(answer)
     if answer.outcome is not None:
-        typer.echo(told.sentence + (f" It said: {told.answer}" if told.answer else ""))
+        echo(told.sentence + (f" It said: {told.answer}" if told.answer else ""))
         return
     if answer.retry is None:
         raise Sentence(f"{told.sentence} Nothing has come of it in {asking.DELIVERY_S:g} s.")
@@ -136,7 +134,8 @@ def preview(
 ) -> None:
     """Print the exact bytes that would go out, secrets masked. Nothing is sent.
 
-    Only what names the delivery differs: it says `preview`.
+    Only what names the delivery differs: it says `preview`. What a terminal would obey is written
+    with the escapes of JSON.
 
     Examples:
       opwatch channels preview slack_engineering
@@ -153,8 +152,7 @@ def preview(
     found = _channel(rules, channel)
     now_ms = int(time.time() * 1000)
     of = sample(rules, channel, now_ms) if breach is None else run(_breach(breach, event))
-    sys.stdout.buffer.write(bytes_of(message(of, event, now_ms), found))
-    sys.stdout.buffer.flush()
+    write_request(bytes_of(message(of, event, now_ms), found))
 
 
 async def _breach(prefix: str, event: str) -> "Breach":

@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from agents.cli.figures import printable
+from agents.visible import visible
 from schemas.channels import Channel
 
 
@@ -46,7 +46,7 @@ def table(
             _enabled(one, gone),
             ", ".join(one.severities),
             one.fallback or "–",
-            Text(printable(lacks), style="red") if lacks else "found",
+            Text(visible(lacks), style="red") if lacks else "found",
         )
     return shown
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from agents.cli.printing import console, echo
 from agents.cli.rules import loaded, refuse_channels, summed_up
-from agents.cli.running import NO, Sentence, console
+from agents.cli.running import NO, Sentence
 
 if TYPE_CHECKING:
     from agents.settings import Settings
@@ -45,18 +46,18 @@ def check() -> None:
 
     for name, meant in unknown_variables(secrets=_secrets()):
         hint = f"; did you mean {meant}?" if meant else ""
-        typer.echo(f"opwatch: {name} is no setting and has no effect{hint}", err=True)
+        echo(f"opwatch: {name} is no setting and has no effect{hint}", err=True)
     try:
         chosen = Settings()
     except ValidationError as error:
         raise Sentence("\n".join(mistakes(error)), NO) from None
     _print(chosen)
     if source_of("rule_file") == "default" and not Path(chosen.rule_file).exists():
-        typer.echo(f"\nno rules: there is no {chosen.rule_file}, nor an OPWATCH_RULE_FILE")
+        echo(f"\nno rules: there is no {chosen.rule_file}, nor an OPWATCH_RULE_FILE")
         return
     rules = loaded(Path(chosen.rule_file))
     refuse_channels(rules, chosen)
-    typer.echo(f"\n{summed_up(rules)}")
+    echo(f"\n{summed_up(rules)}")
     _warn_of_channels(rules.rules, chosen)
 
 
@@ -78,11 +79,11 @@ def _warn_of_channels(rules: "RuleFile", chosen: "Settings") -> None:
     enabled = [one for one in rules.channels if one.enabled]
     secrets = Secrets(allowed=chosen.channel_variables)
     for name, sentence in missing_secrets(enabled, secrets, guard(chosen)).items():
-        typer.echo(f"opwatch: warning: the channel {name} cannot be used: {sentence}", err=True)
+        echo(f"opwatch: warning: the channel {name} cannot be used: {sentence}", err=True)
     for channel in rules.channels:
         if channel.template is not None and (why := _template_fails(rules, channel)):
             said = f"the template of the channel {channel.name} fails, and our own words are sent"
-            typer.echo(f"opwatch: warning: {said}: {why}", err=True)
+            echo(f"opwatch: warning: {said}: {why}", err=True)
 
 
 def _template_fails(rules: "RuleFile", channel: "Channel") -> str | None:
@@ -110,7 +111,7 @@ def table() -> None:
     """
     from agents.cli.settings_view import markdown
 
-    typer.echo(markdown(), nl=False)
+    echo(markdown(), nl=False)
 
 
 def _print(chosen: "Settings") -> None:

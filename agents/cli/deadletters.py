@@ -1,13 +1,13 @@
 """List, show and redrive what was refused."""
 
-import json
-import sys
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from agents.cli.moments import since_ms
+from agents.cli.printing import echo, echo_json, write_raw
 from agents.cli.running import NO, OK, Sentence, run, settings
+from agents.visible import visible
 
 if TYPE_CHECKING:
     from agents.cli.redriving import Report
@@ -26,6 +26,8 @@ Examples:
 """
 #: Of more refusals than this, only their number by reason is told.
 TELL = 20
+#: Characters of a field.
+SHOW = 400
 
 app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
 
@@ -62,16 +64,16 @@ def list_(
     found = run(letters.read(settings(), since_ms=begin))
     matching = [letter for letter in found.by_key.values() if reason in (None, letter.about.reason)]
     if not matching:
-        typer.echo("no dead letters" + (" match" if reason or since else ""), err=True)
+        echo("no dead letters" + (" match" if reason or since else ""), err=True)
         raise typer.Exit(NO)
     shown = matching[-limit:]
     if as_json:
         for letter in shown:
-            typer.echo(json.dumps(letters_view.summary(letter, found), ensure_ascii=False))
+            echo_json(letters_view.summary(letter, found))
         return
     letters_view.print_table(shown, found)
     if len(matching) > len(shown):
-        typer.echo(f"and {len(matching) - len(shown):,} older ones (--limit)", err=True)
+        echo(f"and {len(matching) - len(shown):,} older ones (--limit)", err=True)
 
 
 @app.command()
@@ -95,8 +97,7 @@ def show(
     if letter is None:
         raise Sentence(f"there is no dead letter {key}: `opwatch deadletters list` shows them.")
     if raw:
-        sys.stdout.buffer.write(letter.value)
-        sys.stdout.buffer.flush()
+        write_raw(letter.value)
         return
     fields = letters_view.summary(letter, found) | letter.about.model_dump(exclude_none=True)
     fields = {name: value for name, value in fields.items() if value is not None}
@@ -105,9 +106,9 @@ def show(
     fields["timestamp_ms"] = f"{stamp} ({letters.when(stamp)})"
     width = max(map(len, fields))
     for name, value in fields.items():
-        typer.echo(f"{name:<{width}}  {letters.glimpse(str(value).encode(), 400)}")
-    typer.echo("")
-    typer.echo(letters_view.pretty(letter.value))
+        echo(f"{name:<{width}}  {visible(str(value))[:SHOW]}")
+    echo("")
+    echo(letters_view.pretty(letter.value))
 
 
 @app.command()
@@ -177,13 +178,13 @@ def _tell(report: "Report", *, dry_run: bool, by_key: bool) -> int:
     for letter, answer in gone[:TELL]:
         said = f": {answer.sentence}" if isinstance(answer, Again) and answer.sentence else ""
         target = "its channel" if isinstance(answer, Again) else letter.about.topic
-        typer.echo(f"{letter.key} {did} to {target}{said}")
+        echo(f"{letter.key} {did} to {target}{said}")
     for letter, refusal in refused[:TELL]:
-        typer.echo(f"opwatch: {letter.key} {refusal.why}.", err=True)
+        echo(f"opwatch: {letter.key} {refusal.why}.", err=True)
     for key in report.unknown:
-        typer.echo(f"opwatch: there is no dead letter {key}.", err=True)
+        echo(f"opwatch: there is no dead letter {key}.", err=True)
     if not by_key or len(gone) > TELL or len(refused) > TELL:
-        typer.echo(
+        echo(
             f"{len(gone):,} {did}, {len(refused):,} refused, {already:,} redriven before", err=True
         )
     return NO if refused or report.unknown else OK

@@ -30,10 +30,8 @@ def number(count: int) -> str:
 
 def start(window: Window) -> str:
     """Return when a window begins, UTC: the day of long ones, the minute of others."""
-    begins = datetime.fromtimestamp(window.start_ms / 1000, tz=UTC)
+    try:
+        begins = datetime.fromtimestamp(window.start_ms / 1000, tz=UTC)
+    except (ValueError, OverflowError, OSError):
+        return f"{window.start_ms} ms"
     return begins.strftime("%d %b" if window.size in ("24h", "7d") else "%H:%M")
-
-
-def printable(text: str) -> str:
-    """Return the text without what would move the cursor: names come from anyone."""
-    return "".join(letter if letter.isprintable() else "�" for letter in text)

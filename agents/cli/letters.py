@@ -7,6 +7,7 @@ from typing import Any
 
 from agents.cli.kafka import reader
 from agents.settings import Settings
+from agents.visible import visible
 from schemas.dead_letters import DeadLetter, from_headers
 from schemas.topics import DEAD_LETTERS
 
@@ -63,12 +64,12 @@ async def read(
 def _take(letters: Letters, record: Any, whole: Callable[[str, DeadLetter], bool]) -> None:
     key = (record.key or b"").decode(errors="replace")
     headers = dict(record.headers)
-    if REDRIVEN_AT in headers:
-        letters.redriven.setdefault(key, int(headers[REDRIVEN_AT]))
-        return
     try:
+        if REDRIVEN_AT in headers:
+            letters.redriven.setdefault(key, int(headers[REDRIVEN_AT]))
+            return
         about = from_headers(record.headers)
-    except ValueError:
+    except (TypeError, ValueError):
         letters.strange += 1
         return
     if known := letters.by_key.get(key):
@@ -102,7 +103,6 @@ def span(milliseconds: float) -> str:
 
 
 def glimpse(value: bytes, width: int) -> str:
-    """Return the first of the bytes as one printable line."""
-    text = value[: 4 * width].decode(errors="replace")
-    line = "".join(letter if letter.isprintable() else "·" for letter in text)
+    """Return the first of the bytes as one line that a terminal shows as it is."""
+    line = visible(value[: 4 * width].decode(errors="replace"))
     return line if len(line) <= width else line[: width - 1] + "…"

@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from agents.cli.letters import Letter, Letters, glimpse, when
-from agents.cli.running import console
+from agents.cli.printing import console
+from agents.visible import json_text, visible
 
 
 def summary(letter: Letter, found: Letters) -> dict[str, Any]:
@@ -33,8 +34,8 @@ def print_table(shown: Sequence[Letter], found: Letters) -> None:
     table.add_column("begins")
     for letter in shown:
         table.add_row(
-            Text(letter.key, overflow="fold"),
-            letter.about.reason,
+            Text(visible(letter.key), overflow="fold"),
+            visible(letter.about.reason),
             when(letter.refused_at_ms),
             f"{letter.about.size_bytes:,}",
             Text("yes" if letter.key in found.redriven else "", style="green"),
@@ -44,9 +45,8 @@ def print_table(shown: Sequence[Letter], found: Letters) -> None:
 
 
 def pretty(value: bytes) -> str:
-    """Return the bytes as indented JSON, else as harmless text."""
+    """Return the bytes as indented JSON, else as text; what a terminal would obey is escaped."""
     try:
-        return json.dumps(json.loads(value), indent=2, ensure_ascii=False)
+        return json_text(json.loads(value), indent=2)
     except (ValueError, RecursionError):
-        text = value.decode(errors="backslashreplace")
-        return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+        return visible(value.decode(errors="backslashreplace"), "\n\t")

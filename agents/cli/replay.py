@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
+from agents.cli.printing import echo
 from agents.cli.running import NO, USAGE, Sentence, run, settings
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def _sum_up(outcome: "Outcome") -> None:
     """Say what was published, also when a signal ended it."""
     if outcome.lines:
         good, bad = outcome.published, outcome.bad
-        typer.echo(f"published {good:,} records, left out {bad:,} lines", err=True)
+        echo(f"published {good:,} records, left out {bad:,} lines", err=True)
 
 
 def _opened(file: str, closing: ExitStack, *, may_stream: bool) -> BinaryIO | None:
@@ -163,7 +164,7 @@ def _warn_of_age(first_ms: int) -> None:
     kept_ms = int(OPERATIONS.config["retention.ms"])
     age_ms = time.time() * 1000 - first_ms
     if age_ms > kept_ms:
-        typer.echo(
+        echo(
             f"opwatch: the first operation is {age_ms / 86_400_000:.0f} days old and `operations`"
             f" keeps {kept_ms / 86_400_000:.0f}: Kafka may remove it before it is counted; a"
             " longer retention.ms prevents that.",

@@ -5,9 +5,9 @@ import time
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from agents.cli.printing import console
 from agents.cli.recorded import Bad, Lines
 from agents.cli.replaying import Outcome
-from agents.cli.running import console
 
 #: Bad lines are told one by one up to this many, then counted.
 TELL = 20

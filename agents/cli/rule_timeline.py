@@ -7,10 +7,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from agents.cli.figures import number, printable
+from agents.cli.figures import number
 from agents.cli.rule_backtest import Backtest, Compared
 from agents.cli.rule_episodes import Episode
 from agents.cli.rules_view import STYLES
+from agents.visible import visible
 from schemas.rules import SEVERITIES
 from schemas.spans import as_text
 
@@ -48,7 +49,7 @@ def drawn(backtest: Backtest, width: int) -> RenderableType:
         for series in sorted({it.series for it in of_rule}):
             of_series = [it for it in of_rule if it.series == series]
             shown.add_row(
-                Text("  " + printable(series)),
+                Text("  " + visible(series)),
                 _bar(of_series, from_ms, to, cells),
                 Text("\n").join(_listed(of_series, to - from_ms)),
             )
@@ -71,7 +72,7 @@ def difference(compared: Sequence[Compared], here: Backtest, there: Backtest) ->
         shown.add_row(
             Text(_SIGNS[it.difference], style="bold"),
             it.any.rule,
-            Text(printable(it.any.series)),
+            Text(visible(it.any.series)),
             Text(" → ").join(lines),
         )
     return Group(head, shown)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from agents.cli.running import NO, Sentence, console, settings
+from agents.cli.printing import console, echo
+from agents.cli.running import NO, Sentence, settings
 
 if TYPE_CHECKING:
     from agents.rule_file import LoadedRules
@@ -52,7 +53,7 @@ def check(file: Annotated[Path | None, _FILE] = None) -> None:
     """
     rules = loaded(file)
     refuse_channels(rules, settings())
-    typer.echo(summed_up(rules))
+    echo(summed_up(rules))
 
 
 @app.command()
@@ -76,9 +77,9 @@ def test(
             total += 1
             wrong = failures(case, tests.rules)
             failed += bool(wrong)
-            typer.echo(f"{'failed' if wrong else 'ok':<6}  {file}: {case.name}")
+            echo(f"{'failed' if wrong else 'ok':<6}  {file}: {case.name}")
             for sentence in wrong:
-                typer.echo(f"          {sentence}")
+                echo(f"          {sentence}")
     if failed:
         raise Sentence(f"{failed} of {total} rule tests failed.", NO)
 

@@ -1,18 +1,16 @@
 """Run a backtest for the command line: read, judge, print."""
 
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import typer
-
+from agents.cli.printing import console, echo, echo_json
 from agents.cli.rule_backtest import Backtest, Compared, Range, compare, reach_ms
 from agents.cli.rule_episodes import Episode
 from agents.cli.rule_history import of_file, of_topic
 from agents.cli.rule_timeline import difference, drawn, moment
-from agents.cli.running import NO, Sentence, console, run
+from agents.cli.running import NO, Sentence, run
 from agents.rule_file import LoadedRules
 
 
@@ -46,7 +44,7 @@ def show(wanted: Wanted) -> None:
     compared = compare(tests[0].episodes(), tests[1].episodes()) if len(tests) > 1 else None
     if wanted.as_json:
         for line in _lines(tests, compared):
-            typer.echo(json.dumps(line, ensure_ascii=False))
+            echo_json(line)
     else:
         _print(tests, compared)
     _tell_pace(tests[0], time.monotonic() - begun_s)
@@ -92,4 +90,4 @@ def _tell_pace(test: Backtest, took_s: float) -> None:
     """Say on stderr, since it is never the same, how fast it was."""
     first, last = test.range
     pace = (last - first) / 1000 / max(took_s, 0.001)
-    typer.echo(f"judged in {took_s:.1f} s, {pace:,.0f} times real time", err=True)
+    echo(f"judged in {took_s:.1f} s, {pace:,.0f} times real time", err=True)

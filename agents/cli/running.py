@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from agents.masking import masked_urls
+from agents.visible import visible
 
+if TYPE_CHECKING:
     from agents.settings import Settings
 
 OK = 0
@@ -121,8 +122,8 @@ async def _until_stopped(work: Coroutine[Any, Any, Result]) -> Result:
 
 def fail(sentence: Sentence) -> int:
     """Write the sentence on stderr and return its exit code."""
-    for line in str(sentence).splitlines():
-        print(f"opwatch: {line}", file=sys.stderr)
+    for line in str(sentence).split("\n"):
+        print(visible(masked_urls(f"opwatch: {line}")), file=sys.stderr)
     return sentence.code
 
 
@@ -131,13 +132,3 @@ def reader_left() -> int:
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - a device
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
     return OK
-
-
-def console(*, stderr: bool = False) -> "Console":
-    """Return where to write tables: without colours unless it is a terminal that wants them."""
-    from rich.console import Console
-
-    console = Console(stderr=stderr, highlight=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = 100  # a pipe has no width of its own
-    return console

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from agents.cli.printing import echo
 from agents.cli.running import NO, Sentence
 
 HELP = """Describe the topics for other programs.
@@ -51,7 +52,7 @@ def export(
             path.write_text(text, encoding="utf-8")
         except OSError as error:
             raise Sentence(f"cannot write {path}: {error.strerror}.", NO) from None
-        typer.echo(path)
+        echo(str(path))
     if differing:
         raise Sentence(
             f"{', '.join(differing)} differ from schemas/: `opwatch schema export --out {out}`"

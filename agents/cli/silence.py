@@ -1,6 +1,5 @@
 """Silence alerts by their labels for a time, list the silences, end one."""
 
-import json
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +8,7 @@ import typer
 from agents.cli.ack import By, Comment
 from agents.cli.alerts import AsJson
 from agents.cli.moments import since_ms
+from agents.cli.printing import echo, echo_json
 from agents.cli.running import NO, run, settings
 
 if TYPE_CHECKING:
@@ -73,8 +73,8 @@ def add(
     answer = run(asking.ask(chosen, asked, asked.id))
     told = asking.told(answer)
     log = run(decisions.read(chosen))
-    typer.echo(asked.id)
-    typer.echo(f"{told.sentence} {_coverage(log, parsed)}", err=True)
+    echo(asked.id)
+    echo(f"{told.sentence} {_coverage(log, parsed)}", err=True)
 
 
 @app.command("list")
@@ -99,13 +99,13 @@ def list_(
     shown = [one for one in found if everything or one.state in standing]
     if not shown:
         hint = "; --all shows those that are over" if found else ""
-        typer.echo(f"there is no silence{hint}", err=True)
+        echo(f"there is no silence{hint}", err=True)
         raise typer.Exit(NO)
     if not as_json:
         silence_view.print_table(shown)
         return
     for one in shown:
-        typer.echo(json.dumps(silence_view.fields(one), ensure_ascii=False))
+        echo_json(silence_view.fields(one))
 
 
 @app.command()
@@ -130,7 +130,7 @@ def end(
     known = [one.silence.id for one in silences(log, int(time.time() * 1000))]
     name = decisions.meant(silence, known, "silence", "opwatch silence list --all")
     asked = asking.command("end_silence", by=asking.asker(by), comment=comment, silence=name)
-    typer.echo(asking.told(run(asking.ask(chosen, asked, name))).sentence)
+    echo(asking.told(run(asking.ask(chosen, asked, name))).sentence)
 
 
 def _matchers(texts: list[str]) -> "Sequence[Matcher]":

@@ -7,8 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from agents.cli.alerts_view import brief
-from agents.cli.figures import printable
-from agents.cli.running import console
+from agents.cli.printing import console
+from agents.visible import visible
 from schemas.commands import Matcher
 from streams.messages.plain import rfc3339
 from streams.stories.standing import SilenceStanding
@@ -45,9 +45,9 @@ def print_table(shown: Iterable[SilenceStanding]) -> None:
             Text(one.state, style="yellow" if one.state == "active" else ""),
             brief(silence.start_ms),
             brief(one.end_ms),
-            Text(printable(written(silence.matchers))),
-            Text(printable(silence.by)),
-            Text(printable(said)),
+            Text(visible(written(silence.matchers))),
+            Text(visible(silence.by)),
+            Text(visible(said)),
         )
     console().print(table)
 

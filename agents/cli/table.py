@@ -7,7 +7,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from agents.cli.figures import milliseconds, number, percent, printable, start
+from agents.cli.figures import milliseconds, number, percent, start
+from agents.visible import visible
 from schemas.aggregates import Aggregate
 from schemas.series import WindowSize
 from streams.series import series_name
@@ -135,8 +136,8 @@ def _cells(row: Row) -> dict[str, Text]:
     by = series.platform or (f"{series.confidence} confidence" if series.confidence else "")
     operation = "all operations" if series.operation == "*" else series.operation
     return {
-        "operation": Text(printable(operation), style="bold", no_wrap=True, overflow="ellipsis"),
-        "by": Text(printable(by), no_wrap=True, overflow="ellipsis"),
+        "operation": Text(visible(operation), style="bold", no_wrap=True, overflow="ellipsis"),
+        "by": Text(visible(by), no_wrap=True, overflow="ellipsis"),
         "from": Text(start(aggregate.window)),
         "count": Text(number(aggregate.count), style="bold" if total else ""),
         "success": Text(percent(aggregate.success_rate), style="red" if bad else ""),

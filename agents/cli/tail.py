@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agents.cli.running import NO, Sentence, console, run, settings
+from agents.cli.printing import console, write_json_lines
+from agents.cli.running import NO, Sentence, run, settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -153,14 +154,12 @@ async def _table(source: _Source) -> int:
 
 
 async def _lines(source: _Source) -> int:
-    import sys
-
     from streams.rules.records import name_of
 
-    out = sys.stdout.buffer
     written = 0
     newest: dict[tuple[str, str, int], tuple[int, bytes]] = {}
     async for batch in source.batches(services=True):
+        lines = []
         for value, aggregate in batch:
             window = aggregate.window
             if source.window is not None and window.size != source.window:
@@ -171,9 +170,7 @@ async def _lines(source: _Source) -> int:
                 if aggregate.revision >= newest.get(key, (0, b""))[0]:
                     newest[key] = aggregate.revision, value
             else:
-                out.write(value + b"\n")
-        out.flush()
-    for _, value in newest.values():
-        out.write(value + b"\n")
-    out.flush()
+                lines.append(value)
+        write_json_lines(lines)
+    write_json_lines(value for _, value in newest.values())
     return written

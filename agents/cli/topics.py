@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agents.cli.running import NO, OK, REACH_S, console, run, settings
+from agents.cli.printing import console, echo
+from agents.cli.running import NO, OK, REACH_S, run, settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,11 +49,11 @@ def create(partitions: Partitions = None) -> None:
     specs = everything(chosen, frozenset(("DESCRIBE",)))
     made, notes = run(topics.ensure(chosen, specs, deadline_s=REACH_S))
     for note in notes:
-        typer.echo(f"note: {note.sentence}", err=True)
+        echo(f"note: {note.sentence}", err=True)
     for name in made:
-        typer.echo(f"made {name}")
+        echo(f"made {name}")
     if not made:
-        typer.echo("all topics exist and fit")
+        echo("all topics exist and fit")
 
 
 @app.command()
@@ -72,7 +73,7 @@ def check(partitions: Partitions = None) -> None:
     misfits = judge(specs, existing)
     console().print(_table(specs, existing, misfits))
     for misfit in misfits:
-        typer.echo(("" if misfit.stops else "note: ") + misfit.sentence, err=True)
+        echo(("" if misfit.stops else "note: ") + misfit.sentence, err=True)
     raise typer.Exit(NO if any(misfit.stops for misfit in misfits) else OK)
 
 
@@ -94,6 +95,7 @@ def _table(
     specs: "Sequence[TopicSpec]", existing: "Mapping[str, Existing]", misfits: "Sequence[Misfit]"
 ) -> "Table":
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in ("topic", "partitions", "cleanup", "kept", "fits"):
@@ -101,9 +103,12 @@ def _table(
     for spec in specs:
         found = existing.get(spec.name)
         verdicts = [misfit.stops for misfit in misfits if misfit.topic == spec.name]
-        verdict = "[red]no[/]" if any(verdicts) else "[yellow]see note[/]" if verdicts else "yes"
+        verdict = Text("yes")
+        if verdicts:
+            stops = any(verdicts)
+            verdict = Text("no" if stops else "see note", style="red" if stops else "yellow")
         if found is None or not found.partitions:
-            verdict = "[red]missing[/]" if found is None else "[red]not to be seen[/]"
+            verdict = Text("missing" if found is None else "not to be seen", style="red")
             table.add_row(spec.name, "–", "–", "–", verdict)
         else:
             config = found.config or {}

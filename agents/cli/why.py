@@ -1,6 +1,5 @@
 """Say why somebody was told of an alert, or why a channel was not."""
 
-import json
 import time
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +8,7 @@ import typer
 
 from agents.cli.alerts import AsJson, Fingerprint
 from agents.cli.moments import since_ms
+from agents.cli.printing import echo, echo_json
 from agents.cli.running import NO, Sentence, run, settings
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def why(
         entries = _newest(entries, found.breach.id)
     if as_json:
         for entry in entries:
-            typer.echo(json.dumps(why_view.entry_fields(entry), ensure_ascii=False))
+            echo_json(why_view.entry_fields(entry))
         return
     why_view.print_story(found, entries, 0 if everything else episodes - 1)
 
@@ -81,11 +81,11 @@ def why_not(
         hint = f"; did you mean {meant[0]}?" if meant else " (`opwatch channels list`)."
         raise Sentence(f"nothing was ever routed to a channel {channel!r}{hint}", NO)
     if not found:
-        typer.echo(f"nothing was held back from {channel} in that time", err=True)
+        echo(f"nothing was held back from {channel} in that time", err=True)
         raise typer.Exit(NO)
     if as_json:
         for one in found:
-            typer.echo(json.dumps(why_view.untold_fields(one), ensure_ascii=False))
+            echo_json(why_view.untold_fields(one))
         return
     why_view.print_untold(channel, grouped(found), begin)
 

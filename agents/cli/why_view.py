@@ -7,8 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from agents.cli.alerts_view import SHORT, brief, outcome, state
-from agents.cli.figures import printable
-from agents.cli.running import console
+from agents.cli.printing import console
+from agents.visible import visible
 from streams.messages.plain import moment, rfc3339
 from streams.stories.standing import Standing
 from streams.stories.story import Entry
@@ -53,10 +53,10 @@ def print_story(one: Standing, entries: Iterable[Entry], earlier: int) -> None:
     ]
     out = console()
     for line in head:
-        out.print(Text(printable(line)))
+        out.print(Text(visible(line)))
     out.print()
     for telling in one.tellings:
-        out.print(Text(printable(f"{telling.channel}: {outcome(telling)}")))
+        out.print(Text(visible(f"{telling.channel}: {outcome(telling)}")))
     if not one.tellings:
         out.print("Nobody is told: the rule names no channel.")
     out.print()
@@ -72,8 +72,8 @@ def print_story(one: Standing, entries: Iterable[Entry], earlier: int) -> None:
         table.add_row(
             brief(entry.at_ms),
             Text(entry.what, style=_STYLES.get(entry.what, "")),
-            Text(printable(entry.channel or "")),
-            Text(printable(said)),
+            Text(visible(entry.channel or "")),
+            Text(visible(said)),
         )
     out.print(table)
     if earlier:
@@ -102,7 +102,7 @@ def print_untold(channel: str, groups: Sequence[Group], since_ms: int) -> None:
     out = console()
     held = sum(len(one.decisions) for one in groups if one.reason != NOT_ROUTED)
     said = f"Not told to {channel}, or not at once, since {moment(since_ms)}: {held}"
-    out.print(Text(printable(said)))
+    out.print(Text(visible(said)))
     reasons = list(dict.fromkeys(one.reason for one in groups))
     for reason in reasons:
         about = [one for one in groups if one.reason == reason]
@@ -119,7 +119,7 @@ def print_untold(channel: str, groups: Sequence[Group], since_ms: int) -> None:
                 f"{len(one.decisions)}×",
                 brief(last.at_ms),
                 last.fingerprint[:SHORT],
-                Text(printable(subject + last.sentence)),
+                Text(visible(subject + last.sentence)),
             )
         out.print(table)
     out.print(

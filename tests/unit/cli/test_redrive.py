@@ -131,7 +131,7 @@ def test_a_time_beyond_the_calendar_is_still_told():
 
 
 def test_bytes_are_shown_in_one_harmless_line():
-    assert glimpse(b"a\nb\x1b[31m\xff", 80) == "a·b·[31m\ufffd"
+    assert glimpse(b"a\nb\x1b[31m\xff", 80) == "a\\nb\\x1b[31m\ufffd"
     assert glimpse(b"x" * 100, 10) == "x" * 9 + "…"
 
 

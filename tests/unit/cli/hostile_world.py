@@ -1,0 +1,236 @@
+"""Topics full of what a terminal would obey, and a Kafka that only reads them."""
+
+import json
+import time
+from types import SimpleNamespace
+from typing import Any
+
+from agents.cli import asking, kafka, publishing
+from agents.settings import Settings
+from schemas.dead_letters import DeadLetter, to_headers
+from tests.unit.messages.samples import breach
+
+#: C0, an OSC that sets the title, C1, DEL, bidi, line separators, zero width, fillers, markup.
+CHARACTERS = (
+    "\x00\x07\x08\x0b\x1b[31m\x1b]0;owned\x07\x7f\x80\x85\x9b31m\x9d0;owned\x9c\xad\u061c\u200b\u200d"
+    "\u200e\u202e\u2028\u2029\u2060\u2066\u2069\ufeff\ufff9\ufe0f\u3164\U000e0041\U000e0100"
+)
+HOSTILE = f"x{CHARACTERS}[red]y[/red] :smile:\r\nz"
+#: What a name of an operation may have of it.
+NAME = "n\x80\x9b31m\u202e\u2028\u200b[red]y"
+NOW_MS = int(time.time() * 1000)
+FINGERPRINT = "3f9c0000"
+KEY = f"opwatch.operations/0/17/{HOSTILE}"
+
+
+def record(value: Any, *, key: str = "k", headers: Any = (), offset: int = 0) -> Any:
+    raw = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return SimpleNamespace(
+        value=raw,
+        key=key.encode(),
+        headers=list(headers),
+        offset=offset,
+        timestamp=NOW_MS,
+        partition=0,
+    )
+
+
+def hostile_breach(**changed: Any) -> dict[str, Any]:
+    return breach(
+        fingerprint=FINGERPRINT,
+        id=f"e1{HOSTILE}",
+        rule=HOSTILE,
+        series=HOSTILE,
+        labels={HOSTILE: HOSTILE, "platform": HOSTILE},
+        metric=HOSTILE,
+        unit=HOSTILE,
+        summary=HOSTILE,
+        evidence={HOSTILE: HOSTILE},
+        exemplars=[{"id": HOSTILE, "success": False, "duration_ms": 1.0, "error_type": HOSTILE}],
+        runbook=f"https://x/{HOSTILE}",
+        dashboard=HOSTILE,
+        opened_ms=NOW_MS - 60_000,
+        routing={
+            "channels": ["hook", HOSTILE],
+            "cooldown_ms": 600_000,
+            "escalation": [{"after_ms": 60_000, "channels": [HOSTILE]}],
+        },
+        rules_hash=HOSTILE,
+        **changed,
+    ).model_dump(mode="json")
+
+
+def decision(reason: str, **changed: Any) -> dict[str, Any]:
+    return {
+        "id": f"d{HOSTILE}",
+        "fingerprint": FINGERPRINT,
+        "breach_id": f"e1{HOSTILE}",
+        "rule": HOSTILE,
+        "series": HOSTILE,
+        "severity": "high",
+        "channel": "hook",
+        "event": "opened",
+        "reason": reason,
+        "sentence": f"It is {HOSTILE}.",
+        "delivery": HOSTILE,
+        "answer": HOSTILE,
+        "now_ms": NOW_MS,
+        "cause": {"kind": "breach", "topic": HOSTILE, "offset": 0},
+    } | changed
+
+
+def command(kind: str, **fields: Any) -> dict[str, Any]:
+    return {"kind": kind, "by": HOSTILE[:200], "at_ms": NOW_MS, "comment": HOSTILE} | fields
+
+
+ANSWERED = {"cause": {"kind": "command", "topic": "commands", "offset": 99}, "delivery": "t"}
+
+
+def letter(reason: str, offset: int, value: bytes, **changed: Any) -> Any:
+    fields = {
+        "reason": reason,
+        "detail": HOSTILE,
+        "topic": f"opwatch.operations{HOSTILE}"
+        if reason == "invalid_json"
+        else "opwatch.operations",
+        "partition": 0,
+        "offset": offset,
+        "timestamp_ms": 2**62,
+        "size_bytes": len(value),
+        "sha256": HOSTILE,
+    } | changed
+    about = DeadLetter.model_validate(fields)
+    return record(value, key=KEY if offset == 17 else about.key, headers=to_headers(about))
+
+
+def aggregate(operation: str, platform: str | None, start_ms: int) -> dict[str, Any]:
+    from agents.cli.rule_given import Given
+    from agents.cli.rule_minutes import published
+
+    (one,) = published(Given(series="parse", count="30", failures="10", duration_ms="5"), start_ms)
+    series = {"operation": operation, "platform": platform, "confidence": None}
+    exemplar = {"id": NAME, "success": False, "duration_ms": 1.0, "error_type": NAME}
+    return one.body | {"series": series, "exemplars": [exemplar]}
+
+
+MINUTE_MS = NOW_MS - NOW_MS % 60_000 - 60_000
+TOPICS: dict[str, list[Any]] = {
+    "breaches": [record(hostile_breach(), key=FINGERPRINT)],
+    "commands": [
+        record(
+            command(
+                "silence",
+                id="5d1c0000",
+                matchers=[{"label": HOSTILE, "operator": "=", "value": HOSTILE}],
+                start_ms=NOW_MS - 1000,
+                end_ms=NOW_MS + 3_600_000,
+            )
+        ),
+        record(
+            command("acknowledge", id="a1", fingerprint=FINGERPRINT, breach_id=f"e1{HOSTILE}"),
+            offset=1,
+        ),
+    ],
+    "notifications": [
+        *(
+            record(decision(reason, id=f"d{at}"), key=FINGERPRINT, offset=at)
+            for at, reason in enumerate(
+                [
+                    "due",
+                    "attempted",
+                    "retry",
+                    "sent",
+                    "cooldown",
+                    "silenced",
+                    "gave_up",
+                    "no_channel",
+                ]
+            )
+        ),
+        record(decision("silenced", id="d20", channel=None), key=FINGERPRINT, offset=8),
+        record(
+            decision("command_done", id="d21", cause={"kind": "command", "offset": 0}),
+            key=FINGERPRINT,
+            offset=9,
+        ),
+    ],
+    "dead-letters": [
+        letter("invalid_json", 16, HOSTILE.encode() + b"\xff\xc2\x9b"),
+        letter("invalid_operation", 17, b'{"a":"\\ud800\\u009b","\xe2\x80\xae":["[red]"]}'),
+        letter("undelivered", 18, b'{"a":"\\ud800"}', delivery=HOSTILE),
+        record(b"", key=KEY, headers=[("redriven-at", b"\x9b"), ("\x9b", b"\x9b")]),
+    ],
+    "aggregates": [
+        record(aggregate(NAME, None, MINUTE_MS)),
+        record(aggregate("parse", NAME, MINUTE_MS), offset=1),
+        record(b'{"\x9b', offset=2),
+    ],
+}
+#: What the alert worker says to a command, after it was asked.
+ANSWERS = [
+    record(decision("command_done", id="d98", **ANSWERED), offset=98),
+    record(decision("sent", id="d99", event="test", delivery="t"), offset=99),
+]
+
+
+class Consumer:
+    """Reads the topics above."""
+
+    def __init__(self, **_: Any) -> None:
+        self._at: dict[Any, int] = {}
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    def assign(self, partitions: Any) -> None:
+        self._at = dict.fromkeys(partitions, 0)
+
+    async def seek_to_beginning(self, *partitions: Any) -> None:
+        self._at |= dict.fromkeys(partitions, 0)
+
+    def seek(self, partition: Any, offset: int) -> None:
+        self._at[partition] = offset
+
+    async def position(self, partition: Any) -> int:
+        return self._at[partition]
+
+    async def end_offsets(self, partitions: Any) -> dict[Any, int]:
+        return {tp: len(_records(tp)) for tp in partitions}
+
+    async def offsets_for_times(self, times: Any) -> dict[Any, Any]:
+        return {tp: SimpleNamespace(offset=0) for tp in times}
+
+    async def getmany(self, **_: Any) -> dict[Any, list[Any]]:
+        found = {}
+        for tp, at in self._at.items():
+            later = ANSWERS if tp.topic.endswith("notifications") else []
+            held = [*_records(tp), *later]
+            found[tp] = [
+                SimpleNamespace(**(vars(one) | {"offset": at + number}))
+                for number, one in enumerate(held[at:])
+            ]
+            self._at[tp] = len(held)
+        return found
+
+
+def _records(partition: Any) -> list[Any]:
+    return TOPICS[partition.topic.removeprefix("opwatch.")]
+
+
+def install(monkeypatch: Any) -> None:
+    """Put the world in Kafka's place."""
+
+    async def one(_: Settings, name: str) -> int:
+        return 1 if name.removeprefix("opwatch.") in {*TOPICS, "commands"} else 0
+
+    async def published(_: Settings, asked: Any) -> list[int]:
+        return [99] * len(asked)
+
+    monkeypatch.setattr(kafka, "AIOKafkaConsumer", Consumer)
+    for module in (kafka, asking, publishing):
+        monkeypatch.setattr(module, "partitions", one)
+    from agents.cli import redriving
+
+    monkeypatch.setattr(redriving, "partitions", one)
+    monkeypatch.setattr(asking, "_publish", published)
