@@ -221,13 +221,14 @@ def _records(partition: Any) -> list[Any]:
 def install(monkeypatch: Any) -> None:
     """Put the world in Kafka's place."""
 
-    async def one(_: Settings, name: str) -> int:
+    async def one(_: Settings, name: str, *_rights: str) -> int:
         return 1 if name.removeprefix("opwatch.") in {*TOPICS, "commands"} else 0
 
     async def published(_: Settings, asked: Any) -> list[int]:
         return [99] * len(asked)
 
     monkeypatch.setattr(kafka, "AIOKafkaConsumer", Consumer)
+    monkeypatch.setattr(kafka, "read_all", lambda _: None)  # it changes aiokafka for good
     for module in (kafka, asking, publishing):
         monkeypatch.setattr(module, "partitions", one)
     from agents.cli import redriving

@@ -21,7 +21,7 @@ from agents import topics
 from agents.cli import app
 from agents.cli import topics as topics_command
 from agents.cli.visible_console import VisibleConsole
-from agents.topic_fit import Existing
+from agents.topic_fit import Existing, Misfit
 from agents.visible import json_text, visible, visible_json
 from tests.unit.cli.hostile_world import CHARACTERS, HOSTILE, KEY, install
 
@@ -192,8 +192,8 @@ def test_nothing_that_a_terminal_would_obey_is_written(
     monkeypatch.setenv("SLACK_WEBHOOK_URL", HOSTILE.replace("\x00", ""))
     install(monkeypatch)
 
-    async def made(*_: Any, **__: Any) -> list[str]:
-        return [HOSTILE]
+    async def made(*_: Any, **__: Any) -> tuple[list[str], list[Misfit]]:
+        return [HOSTILE], [Misfit("t", HOSTILE, stops=False)]
 
     async def described(_: Any, specs: Any) -> dict[str, Existing]:
         return {spec.name: Existing(1, {"cleanup.policy": HOSTILE}) for spec in specs}
