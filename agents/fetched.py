@@ -17,6 +17,8 @@ from agents.batches import Fetched, Head, Read, Unreadable, read_batches
 CHUNK_RECORDS = 5_000
 #: ...unless that holds more than a chunk may.
 MAX_CHUNK_RECORDS = 20_000
+#: Or so many bytes: those of a batch that is larger, at most. A poll takes as many of a partition.
+CHUNK_BYTES = 8 * 1024 * 1024
 
 Tell = Callable[[str, int, Unreadable], None]
 """Is told of a topic's and partition's batch that is passed over."""
@@ -60,8 +62,10 @@ class Records(fetcher.PartitionRecords):
         start = self.next_fetch_offset
         records: list[Any] = []
         unreadable: list[Unreadable] = []
+        size = 0
         for batch in self._batches():
             records += batch.records
+            size += sum(len(record.value or b"") for record in batch.records)
             if batch.unreadable:
                 unreadable.append(batch.unreadable)
             while len(records) > MAX_CHUNK_RECORDS:
@@ -70,11 +74,12 @@ class Records(fetcher.PartitionRecords):
                 yield self._message(Chunk(start, self.next_fetch_offset, some))
                 start = self.next_fetch_offset
             self.next_fetch_offset = batch.end
-            if len(records) >= CHUNK_RECORDS:
-                yield self._message(Chunk(start, batch.end, records, tuple(unreadable)))
-                start, records, unreadable = batch.end, [], []
+            if len(records) >= CHUNK_RECORDS or size >= CHUNK_BYTES:
+                yield self._message(Chunk(start, batch.end, records, tuple(unreadable)), size)
+                start, records, unreadable, size = batch.end, [], [], 0
         if self.next_fetch_offset > start:
-            yield self._message(Chunk(start, self.next_fetch_offset, records, tuple(unreadable)))
+            last = Chunk(start, self.next_fetch_offset, records, tuple(unreadable))
+            yield self._message(last, size)
 
     def _batches(self) -> Iterator[Read]:
         return read_batches(self._records.data, self.next_fetch_offset, self._is_skipped)
@@ -89,9 +94,26 @@ class Records(fetcher.PartitionRecords):
                 return True
         return head.is_control
 
-    def _message(self, chunk: Chunk) -> ConsumerRecord:
+    def _message(self, chunk: Chunk, size: int = 0) -> ConsumerRecord:
         topic, partition = self._tp
-        return ConsumerRecord(topic, partition, chunk.end - 1, 0, 0, None, chunk, None, -1, -1, ())
+        last = chunk.end - 1
+        return ConsumerRecord(topic, partition, last, 0, 0, None, chunk, None, -1, size, ())
+
+
+class Result(fetcher.FetchResult):
+    """A fetch: what a poll does not take of it stays packed, as Kafka sent it."""
+
+    def getall(self, max_records: int | None = None) -> list[Any]:
+        """Return the next chunks, or all records where the topic has none."""
+        if self._topic_partition.topic not in Records.chunked_topics:
+            found: list[Any] = super().getall(max_records)
+            return found
+        chunks: list[Any] = []
+        size = 0
+        while size < CHUNK_BYTES and (one := super().getall(1)):
+            chunks += one
+            size += one[0].serialized_value_size
+        return chunks
 
 
 def read_all(tell: Tell | None = None) -> None:
@@ -104,3 +126,4 @@ def read_all(tell: Tell | None = None) -> None:
         Records.tell = staticmethod(tell)
     fetcher.MemoryRecords = Fetched
     fetcher.PartitionRecords = Records
+    fetcher.FetchResult = Result

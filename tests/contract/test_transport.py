@@ -93,3 +93,30 @@ async def test_chunks_hold_what_aiokafka_reads(kafka, chunked, monkeypatch, star
     assert all(before.end == after.start for before, after in itertools.pairwise(chunks))
     for chunk in chunks:
         assert all(chunk.start <= record.offset < chunk.end for record in chunk.records)
+
+
+async def test_large_records_make_small_chunks_and_a_poll_takes_few_of_them(
+    kafka, chunked, monkeypatch
+):
+    monkeypatch.setattr(fetched, "CHUNK_BYTES", 300_000)
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, compression_type="gzip")
+    await producer.start()
+    for i in range(40):
+        await producer.send_and_wait(chunked, b" " * 100_000, b"%d" % i, 0)
+    await producer.stop()
+    tp = TopicPartition(chunked, 0)
+    monkeypatch.setattr(fetcher, "MemoryRecords", Fetched)
+    monkeypatch.setattr(fetcher, "PartitionRecords", Records)
+    monkeypatch.setattr(fetcher, "FetchResult", fetched.Result)
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False)
+    await consumer.start()
+    consumer.assign([tp])
+    consumer.seek(tp, 0)
+    chunks: list[Chunk] = []
+    while sum(len(chunk.records) for chunk in chunks) < 40:
+        some = [one.value for one in (await consumer.getmany(tp, timeout_ms=500)).get(tp, [])]
+        assert sum(len(chunk.records) for chunk in some) <= 4
+        chunks += some
+    await consumer.stop()
+    assert [chunk.start for chunk in chunks[1:]] == [chunk.end for chunk in chunks[:-1]]
+    assert (chunks[0].start, chunks[-1].end) == (0, 40)
