@@ -8,6 +8,7 @@ from streams.alerting.giving_up import give_up
 from streams.alerting.ids import digest
 from streams.alerting.messages import in_order, message_of
 from streams.alerting.owing import OPENINGS, cancel, set_mark
+from streams.alerting.reconsidering import reconsider
 from streams.alerting.resolving import acknowledge, succeed
 from streams.alerting.routing import why_gone
 from streams.alerting.rows import Circuit, Claim, Delivery, Row
@@ -113,6 +114,7 @@ def take_answer(turn: Turn, given: AnswerGiven) -> None:
                 turn.table.set_circuit(head.channel, circuit)
             wait_ms = backoff_ms(head.attempts, given.jitter, answer.after_ms)
             retry(turn, row, head, answer, wait_ms)
+            reconsider(turn, parcel.id)  # what was decided while it was under way
         case Rejected(gone=True):
             turn.table.set_circuit(head.channel, Circuit(gone=True))
             give_up(turn, parcel.id, why_gone(head.channel), answer.answer)
