@@ -40,7 +40,7 @@ class Continuity:
         consumer: ChunkConsumer = self._app.consumer
         behind = {}
         for tp in self._partitions():
-            end, _ = consumer.end_of(tp)
+            end = consumer.readable_end_of(tp)
             at = self._next.get(tp, 0)
             if end is not None and end > at:
                 behind[tp] = at

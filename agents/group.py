@@ -7,7 +7,7 @@ become another's.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import aiokafka.consumer.consumer as consumer
@@ -35,6 +35,7 @@ class Member(GroupCoordinator):
     """A member that ends its worker where the group does not take it."""
 
     on_refused: Callable[[Refusal], object]
+    note: Callable[[], str]
     _is_unknown = False
     """Whether the group said, asked for our id and name together, that it knows no such member."""
 
@@ -46,6 +47,12 @@ class Member(GroupCoordinator):
         else:
             self.generation = -1
             self.request_rejoin()
+
+    async def commit_offsets(self, assignment: Any, offsets: Mapping[Any, Any]) -> None:
+        """Commit with the note, for whoever reads on after us."""
+        note = self.note()
+        noted = {tp: each._replace(metadata=note) for tp, each in offsets.items()}
+        await super().commit_offsets(assignment, noted)
 
     async def _send_req(self, request: Any) -> Any:
         response = await super()._send_req(request)
@@ -101,10 +108,12 @@ class Member(GroupCoordinator):
         return f"{low} to {high} ({_LIMITS[0]}, {_LIMITS[1]})"
 
 
-def use(on_refused: Callable[[Refusal], object]) -> None:
+def use(on_refused: Callable[[Refusal], object], note: Callable[[], str]) -> None:
     """Make this process's consumers such members.
 
     Args:
         on_refused: ends the worker; called in the consumer's thread.
+        note: what each commit carries; as above.
     """
-    consumer.GroupCoordinator = type("Member", (Member,), {"on_refused": staticmethod(on_refused)})
+    members = {"on_refused": staticmethod(on_refused), "note": staticmethod(note)}
+    consumer.GroupCoordinator = type("Member", (Member,), members)

@@ -9,6 +9,11 @@ operations = Counter(
     "opwatch_operations", "Operations folded in and told to windows; again after a restart."
 )
 dead_letters = Counter("opwatch_dead_letters", "Records and elements refused.", ["reason"])
+kafka_away = Gauge("opwatch_kafka_away", "1 while no broker answers.")
+topic_misfits = Gauge("opwatch_topic_misfits", "Topics that are not as they should be.")
+pinned_partitions = Gauge(
+    "opwatch_pinned_partitions", "Partitions that an open transaction holds for 10 s and longer."
+)
 lag = Gauge("opwatch_lag_records", "Records not read yet.", ["topic", "partition"])
 unheard_sources = Gauge(
     "opwatch_unheard_sources",

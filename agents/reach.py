@@ -25,6 +25,7 @@ class Unreachable(Exception):
             f"cannot reach Kafka at {masked_urls(bootstrap)}: {masked_urls(why)}. Is it running?"
             " `make up` starts one; OPWATCH_KAFKA_BOOTSTRAP names another."
         )
+        self.why = why
 
 
 @asynccontextmanager

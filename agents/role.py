@@ -21,6 +21,7 @@ from agents.restoring import Restoring
 from agents.role_topics import changelog
 from agents.settings import Settings
 from agents.table import Rows, VersionedTable
+from agents.topic_watch import TopicWatch
 from agents.transport import use_chunks
 from agents.watchdog import Watchdog
 from schemas.topics import Topic
@@ -78,7 +79,8 @@ class Role:
         chunked = [*(settings.topic(topic) for topic in reads), *self._changelogs.values()]
         use_chunks(app, chunked, self._lost)
         loop = asyncio.get_running_loop()
-        group.use(lambda refusal: loop.call_soon_threadsafe(self.fail, refusal))
+        self._watch = TopicWatch(settings, name, self._held_at)
+        group.use(lambda why: loop.call_soon_threadsafe(self.fail, why), self._watch.note)
         self._continuity = Continuity(app)
         self._passed_over = PassedOver(settings, self.outbox)
         self._isolating = Isolating(settings, self.outbox, lambda: app.consumer)
@@ -99,6 +101,8 @@ class Role:
         self._table_of = {self._changelogs[table]: one for table, one in self._tables.items()}
         self._rows_missing: dict[TP, int] = {}
         self._losses = 0
+        self._joined = False
+        """Whether the worker is a member of its group."""
         self._resuming: asyncio.Task[None] | None = None
         self._told_of_loss: list[Lost] = []
         self._told_of_rows: list[Callable[[], None]] = []
@@ -182,16 +186,18 @@ class Role:
         Raises:
             Exception: whatever ended it.
         """
+        await self._watch.begin()
         await self.outbox.start()
         await self.health.start()
         self.watchdog.start()
         told = asyncio.create_task(stopped.wait())
         ends: list[asyncio.Future[Any]] = [told, self._failed]
-        loops: list[asyncio.Future[Any]] = []
+        loops: list[asyncio.Future[Any]] = [asyncio.create_task(self._watched())]
         if await self._started(ends):
+            self._joined = True
             _collect_seldom()
             self.every(_LOOK_S, self._continuity.look)
-            loops = [asyncio.create_task(work) for work in self._work]
+            loops += [asyncio.create_task(work) for work in self._work]
             ends.append(asyncio.create_task(self._ended()))
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         self.watchdog.stop()
@@ -214,7 +220,7 @@ class Role:
             if any(end.done() for end in ends):
                 return False
             self.watchdog.turned()
-            self.watchdog.waits({"joining the consumer group": 0})
+            self.watchdog.waits({} if self._watch.is_away() else {"joining the consumer group": 0})
         starting.result()
         return True
 
@@ -248,6 +254,16 @@ class Role:
                 if self.restored and not app.rebalancing and not app.in_recovery:
                     await do()
                 await asyncio.sleep(max(0.01, began + seconds - time.monotonic()))
+        except Exception as error:  # noqa: BLE001 - a task's edge: the worker ends by it
+            self.fail(error)
+
+    def _held_at(self) -> dict[TP, int]:
+        held: dict[TP, int] = self.app.consumer.held_at() if self._joined else {}
+        return held
+
+    async def _watched(self) -> None:
+        try:
+            await self._watch.run()
         except Exception as error:  # noqa: BLE001 - a task's edge: the worker ends by it
             self.fail(error)
 
@@ -321,9 +337,11 @@ class Role:
     def unready(self) -> str | None:
         """Return why the worker is not ready, None if it is."""
         app = self.app
+        if why := self._watch.unready():
+            return why
         if app.in_recovery:
             return f"restoring the tables: {self._remaining()} records to go"
-        if app.rebalancing or not app.started:
+        if app.rebalancing or not self._joined:
             return "waiting for Kafka to assign partitions"
         return None
 
@@ -333,7 +351,11 @@ class Role:
             " missing (see the dead letters, reason unreadable_batch)"
             for tp, count in self._rows_missing.items()
         ]
-        return missing + [remark for remarks in self._remarks for remark in remarks()]
+        return (
+            missing
+            + self._watch.remarks()
+            + [remark for remarks in self._remarks for remark in remarks()]
+        )
 
     def _remaining(self) -> int:
         return int(self.app.tables.recovery.active_remaining_total())
@@ -350,7 +372,8 @@ class Role:
             waits = {"restoring the tables": self._remaining()}
         elif app.rebalancing:
             waits = {"an assignment of partitions": 0}
-        self.watchdog.waits({} if self.outbox.away else waits)
+        away = self.outbox.away or self._watch.is_away()
+        self.watchdog.waits({} if away else waits)
 
 
 def _collect_seldom() -> None:

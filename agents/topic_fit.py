@@ -1,6 +1,6 @@
 """Say whether an existing topic fits what is wanted of it, and what to do where it does not."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from agents.refusals import lacks
@@ -11,6 +11,14 @@ _EXACT = ("cleanup.policy",)
 _AT_LEAST_STOPPING = ("min.compaction.lag.ms",)
 #: Less than wanted is the operator's choice; `opwatch topics check` notes it.
 _AT_LEAST_NOTED = ("retention.ms", "max.message.bytes")
+_EXACT_NOTED = ("message.timestamp.type",)
+
+
+#: What helps where counts cannot go on under these names.
+ANEW = (
+    "Choose another OPWATCH_TOPIC_PREFIX; or end all workers, delete all topics of this one (what"
+    " they hold is lost) and run `opwatch topics create`."
+)
 
 
 class TopicSpec(NamedTuple):
@@ -49,11 +57,20 @@ class Misfit(NamedTuple):
     topic: str
     sentence: str
     stops: bool
+    """Whether a worker must not start with it."""
+    ends: bool = False
+    """Whether a worker that runs must end by it."""
 
 
 def judge(specs: Sequence[TopicSpec], existing: Mapping[str, Existing]) -> list[Misfit]:
     """Return every difference between what is wanted and what exists."""
     misfits = []
+    # Advice to set OPWATCH_PARTITIONS is right only where all of the plane have the same number.
+    plane = {
+        topic.partitions
+        for spec in specs
+        if spec.plane and (topic := existing.get(spec.name)) is not None and topic.partitions
+    }
     for spec in specs:
         topic = existing.get(spec.name)
         if topic is None:
@@ -62,11 +79,11 @@ def judge(specs: Sequence[TopicSpec], existing: Mapping[str, Existing]) -> list[
             continue
         if topic.rights is not None and spec.needs - topic.rights:
             sentence = lacks(spec.needs - topic.rights, f"the topic {spec.name}")
-            misfits.append(Misfit(spec.name, sentence, stops=True))
+            misfits.append(Misfit(spec.name, sentence, stops=True, ends=True))
         if not topic.partitions:
             continue
         if topic.partitions != spec.partitions:
-            misfits.append(_partitions(spec, topic.partitions))
+            misfits.append(_partitions(spec, topic.partitions, plane))
         if topic.config is None:
             lacking = lacks(["DESCRIBE_CONFIGS"], f"the topic {spec.name}")
             sentence = f"{lacking} Its configuration is not checked."
@@ -76,28 +93,64 @@ def judge(specs: Sequence[TopicSpec], existing: Mapping[str, Existing]) -> list[
     return misfits
 
 
-def _partitions(spec: TopicSpec, found: int) -> Misfit:
+def remade(before: Mapping[str, str], existing: Mapping[str, Existing]) -> list[Misfit]:
+    """Return the topics whose id is not what it was, or that are gone."""
+    misfits = []
+    for name, known in before.items():
+        topic = existing.get(name)
+        if topic is None:
+            what = "was deleted"
+        elif topic.id is not None and topic.id != known:
+            what = "was deleted and made again"
+        else:
+            continue
+        sentence = (
+            f"{name} {what}: its offsets begin anew, so what it carries now would be taken for what"
+            f" is known, and count nowhere. {ANEW}"
+        )
+        misfits.append(Misfit(name, sentence, stops=True, ends=True))
+    return misfits
+
+
+def leaderless(specs: Sequence[TopicSpec], existing: Mapping[str, Existing]) -> list[str]:
+    """Return a sentence about each topic of which partitions have no leader."""
+    return [
+        f"{spec.name} has no leader for partition {', '.join(map(str, topic.leaderless))}: it can"
+        " be neither read nor written until a broker that has it is back."
+        for spec in specs
+        if (topic := existing.get(spec.name)) is not None and topic.leaderless
+    ]
+
+
+def pinned(topic: str, partition: int, offset: int, since: str) -> str:
+    """Return the sentence about an open transaction that holds a partition back."""
+    return (
+        f"an open transaction holds {topic}, partition {partition}, at offset {offset} {since}:"
+        " nothing after it is counted until its producer ends it, or kafka-transactions abort"
+        f" --topic {topic} --partition {partition} --start-offset {offset} does."
+    )
+
+
+def _partitions(spec: TopicSpec, found: int, others: Collection[int]) -> Misfit:
+    """Return what is wrong with a topic's number, given those of the plane's topics."""
     has = f"{spec.name} has {found} partition{'s' * (found != 1)}"
-    if spec.plane:
+    if spec.plane and len(others) == 1:
         sentence = (
             f"{has}, OPWATCH_PARTITIONS is {spec.partitions}: set it to {found}, or choose another"
             " OPWATCH_TOPIC_PREFIX; the number cannot change under existing counts."
         )
     else:
-        sentence = (
-            f"{has} and needs exactly {spec.partitions}: delete it (what it holds is lost) and run"
-            " `opwatch topics create`, or choose another OPWATCH_TOPIC_PREFIX."
-        )
-    return Misfit(spec.name, sentence, stops=True)
+        sentence = f"{has} and needs exactly {spec.partitions}. {ANEW}"
+    return Misfit(spec.name, sentence, stops=True, ends=True)
 
 
 def _config(spec: TopicSpec, found: Mapping[str, str]) -> list[Misfit]:
     misfits = []
     for key, value in spec.config.items():
         actual = found.get(key, "")
-        if key in _EXACT:
+        if key in (*_EXACT, *_EXACT_NOTED):
             fits = set(actual.split(",")) == set(value.split(","))
-            stops = True
+            stops = key in _EXACT
         elif key in (*_AT_LEAST_STOPPING, *_AT_LEAST_NOTED):
             fits = _at_least(actual, value)
             stops = key in _AT_LEAST_STOPPING

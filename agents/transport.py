@@ -121,12 +121,32 @@ class ChunkConsumer(driver.Consumer):
                     await self._thread.call_thread(self.starts.take_back, ended)
 
     def end_of(self, tp: TP) -> tuple[int | None, int | None]:
-        """Return the last known end of a partition's log, and when the broker told (epoch ms)."""
+        """Return the last known end of a partition's log, and when the broker told (epoch ms).
+
+        What an open transaction holds back is before the end, and not read.
+        """
         aiokafka_consumer = self._thread._ensure_consumer()  # noqa: SLF001 - see above
         if tp not in aiokafka_consumer.assignment():
             return None, None
-        end = aiokafka_consumer.last_stable_offset(tp)
+        end = aiokafka_consumer.highwater(tp)
         return end, aiokafka_consumer.last_poll_timestamp(tp)
+
+    def readable_end_of(self, tp: TP) -> int | None:
+        """Return how far a partition can be read: an open transaction may hold the rest back."""
+        aiokafka_consumer = self._thread._ensure_consumer()  # noqa: SLF001 - see above
+        if tp not in aiokafka_consumer.assignment():
+            return None
+        end: int | None = aiokafka_consumer.last_stable_offset(tp)
+        return end
+
+    def held_at(self) -> dict[TP, int]:
+        """Return the offsets where open transactions hold partitions of ours back."""
+        held = {}
+        for tp in self.assignment():
+            stable, (end, _) = self.readable_end_of(tp), self.end_of(tp)
+            if stable is not None and end is not None and 0 <= stable < end:
+                held[tp] = stable
+        return held
 
     async def _getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109 - Faust's
         while self.flow_active and not self.should_stop and self.waiting >= MAX_WAITING_CHUNKS:

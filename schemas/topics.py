@@ -36,7 +36,8 @@ OPERATIONS = Topic(
     "operations",
     "the producer's choice",
     "plane",
-    _kept(7),
+    # With LogAppendTime history could not be told from what happens now.
+    _kept(7, **{"message.timestamp.type": "CreateTime"}),
     "One operation's outcome a record, or a JSON array of them.",
 )
 PARTIALS = Topic(

@@ -1,7 +1,7 @@
 """Read a topic without a group: all partitions, from a moment on, as far as it goes now or on."""
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -42,6 +42,29 @@ async def partitions(settings: Settings, name: str, *rights: str) -> int:
     if lacking:
         raise Sentence(lacks(lacking, f"the topic {name}"))
     return topic.partitions
+
+
+async def held(settings: Settings, counts: Mapping[str, int]) -> list[tuple[str, int, int]]:
+    """Return topic, partition and offset of each partition that open transactions hold back.
+
+    Args:
+        settings: where Kafka is.
+        counts: the topics' numbers of partitions.
+    """
+    tps = [TopicPartition(name, number) for name in counts for number in range(counts[name])]
+    ends = []
+    for level in ("read_committed", "read_uncommitted"):
+        consumer = AIOKafkaConsumer(
+            **settings.kafka(), group_id=None, enable_auto_commit=False, isolation_level=level
+        )
+        try:
+            await consumer.start()
+            consumer.assign(tps)
+            ends.append(await consumer.end_offsets(tps) if tps else {})
+        finally:
+            await consumer.stop()
+    stable, high = ends
+    return [(*tp, stable[tp]) for tp in tps if stable[tp] < high[tp]]
 
 
 class Reader:

@@ -9,7 +9,11 @@ from typing import BinaryIO, NamedTuple
 
 from agents.cli.publishing import Publisher, publisher
 from agents.cli.recorded import Bad, Lines, Recorded
+from agents.cli.running import REACH_S, Sentence
+from agents.reach import admin
 from agents.settings import Settings
+from agents.topic_fit import TopicSpec
+from agents.topics import describe
 from schemas.topics import OPERATIONS
 
 #: Waits shorter than this are not worth a batch of their own.
@@ -83,6 +87,8 @@ async def replay(
         complain: is told of each bad line.
         show: is called now and then.
     """
+    if plan.as_recorded:
+        await _must_keep_times(settings)
     async with publisher(settings, settings.topic(OPERATIONS)) as out:
         lingering = asyncio.create_task(out.linger(_LINGER_S))
         try:
@@ -91,6 +97,25 @@ async def replay(
             lingering.cancel()
             outcome.published = out.acknowledged
             show(outcome)
+
+
+async def _must_keep_times(settings: Settings) -> None:
+    """Refuse where the broker puts its own time in place of a record's.
+
+    Raises:
+        Sentence: it does, so all that is old would be a dead letter.
+    """
+    name = settings.topic(OPERATIONS)
+    async with admin(settings, deadline_s=REACH_S) as client:
+        found = (await describe(client, [TopicSpec(name, 1, {})])).get(name)
+    config = found.config if found else None  # nobody may know it: then it is tried
+    if config and config.get("message.timestamp.type") == "LogAppendTime":
+        raise Sentence(
+            f"{name} has message.timestamp.type=LogAppendTime: its records have the time of their"
+            " arrival, so recorded operations would be refused as too old. kafka-configs --alter"
+            f" --topic {name} --add-config message.timestamp.type=CreateTime sets it; or leave"
+            " --as-recorded out."
+        )
 
 
 async def _play(

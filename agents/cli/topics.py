@@ -65,23 +65,36 @@ def check(partitions: Partitions = None) -> None:
       opwatch topics check --partitions 16
     """
     from agents.role_topics import everything
-    from agents.topic_fit import judge
 
     chosen = _chosen(partitions)
     specs = everything(chosen, frozenset(("DESCRIBE",)))
-    existing = run(_describe(chosen, specs))
-    misfits = judge(specs, existing)
+    existing, misfits = run(_judged(chosen, specs))
     console().print(_table(specs, existing, misfits))
     for misfit in misfits:
         echo(("" if misfit.stops else "note: ") + misfit.sentence, err=True)
     raise typer.Exit(NO if any(misfit.stops for misfit in misfits) else OK)
 
 
-async def _describe(chosen: "Settings", specs: "Sequence[TopicSpec]") -> "Mapping[str, Existing]":
+async def _judged(
+    chosen: "Settings", specs: "Sequence[TopicSpec]"
+) -> "tuple[Mapping[str, Existing], list[Misfit]]":
     from agents import topics
+    from agents.cli.kafka import held
+    from agents.topic_fit import Misfit, judge, leaderless, pinned
+    from agents.topic_watch import what_changed
 
     async with topics.admin(chosen, deadline_s=REACH_S) as client:
-        return await topics.describe(client, specs)
+        existing = await topics.describe(client, specs)
+        misfits = [*judge(specs, existing), *await what_changed(client, chosen, existing)]
+    without = leaderless(specs, existing)
+    misfits += [Misfit(sentence.split()[0], sentence, stops=True) for sentence in without]
+    if not without:
+        counts = {name: topic.partitions for name, topic in existing.items()}
+        misfits += [
+            Misfit(topic, pinned(topic, partition, offset, "now"), stops=False)
+            for topic, partition, offset in await held(chosen, counts)
+        ]
+    return existing, misfits
 
 
 def _chosen(partitions: int | None) -> "Settings":

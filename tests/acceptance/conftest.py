@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.cluster import Workers
+from tests.acceptance.running import Running
 
 PARTITIONS = 2
 
@@ -38,3 +39,12 @@ def eventually() -> Callable[..., Any]:
         return found
 
     return check
+
+
+@pytest.fixture
+def running(kafka: str, prefix: str, tmp_path: Path) -> Iterator[Running]:
+    found = Running(kafka, prefix, tmp_path)
+    yield found
+    found.close()
+    for number in range(len(found.processes)):
+        print(number, found.log(number)[-3000:])

@@ -1,86 +1,17 @@
 """Names are unique or fatal, and a worker needs no folder that it may write to."""
 
-import json
-import os
 import shutil
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.acceptance.running import ROOT, Running
+
 READY_S = 60.0
-
-
-class Running:
-    """`opwatch worker` processes of one prefix, each with its log."""
-
-    def __init__(self, kafka: str, prefix: str, folder: Path) -> None:
-        rules = folder / "rules.yaml"
-        rules.write_text("version: 1\n")
-        self._environment = {
-            name: value for name, value in os.environ.items() if not name.startswith("OPWATCH_")
-        } | {
-            "OPWATCH_KAFKA_BOOTSTRAP": kafka,
-            "OPWATCH_TOPIC_PREFIX": prefix,
-            "OPWATCH_PARTITIONS": "2",
-            "OPWATCH_HTTP_PORT": "0",
-            "OPWATCH_LOG_FORMAT": "json",
-            "OPWATCH_RULE_FILE": str(rules),
-            "OPWATCH_SESSION_TIMEOUT_S": "6",
-            "PYTHONPATH": str(ROOT),
-        }
-        self._folder = folder
-        self.processes: list[subprocess.Popen[bytes]] = []
-
-    def start(self, role: str, *before: str, **settings: str) -> int:
-        number = len(self.processes)
-        with self.log_of(number).open("wb") as log:
-            self.processes.append(
-                subprocess.Popen(
-                    [*before, sys.executable, "-m", "agents.cli", "worker", role],
-                    env=self._environment | settings,
-                    cwd=self._folder,
-                    stdout=log,
-                    stderr=log,
-                )
-            )
-        return number
-
-    def log_of(self, number: int) -> Path:
-        return self._folder / f"{number}.log"
-
-    def log(self, number: int) -> str:
-        return self.log_of(number).read_text()
-
-    def is_ready(self, number: int) -> bool:
-        for line in self.log(number).splitlines():
-            if line.startswith("{") and "metrics and health" in line:
-                url = json.loads(line)["url"].replace("/metrics", "/readyz")
-                done = subprocess.run(["curl", "-sf", url], capture_output=True, check=False)
-                return done.returncode == 0
-        return False
-
-    def ended(self) -> list[int]:
-        return [n for n, process in enumerate(self.processes) if process.poll() is not None]
-
-    def close(self) -> None:
-        for process in self.processes:
-            process.kill()
-            process.wait()
-
-
-@pytest.fixture
-def running(kafka: str, prefix: str, tmp_path: Path) -> Iterator[Running]:
-    found = Running(kafka, prefix, tmp_path)
-    yield found
-    found.close()
-    for number in range(len(found.processes)):
-        print(number, found.log(number)[-3000:])
 
 
 Eventually = Callable[..., Any]

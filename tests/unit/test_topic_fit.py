@@ -1,6 +1,12 @@
-import pytest
+import re
 
-from agents.topic_fit import FORBIDDEN, Existing, TopicSpec, judge
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.role_topics import everything
+from agents.settings import Settings
+from agents.topic_fit import FORBIDDEN, Existing, Misfit, TopicSpec, judge, remade
 
 PLANE = TopicSpec("p.partials", 8, {"cleanup.policy": "delete", "retention.ms": "1000"})
 ONE = TopicSpec("p.dead-letters", 1, {}, plane=False)
@@ -33,7 +39,7 @@ def test_another_number_of_partitions_stops_and_says_what_to_do():
     )
     assert one.stops
     assert plane.stops
-    assert one.sentence.startswith("p.dead-letters has 2 partitions and needs exactly 1: delete it")
+    assert one.sentence.startswith("p.dead-letters has 2 partitions and needs exactly 1. Choose")
     assert plane.sentence.startswith("p.partials has 1 partition, OPWATCH_PARTITIONS is 8: set it")
 
 
@@ -83,3 +89,99 @@ def test_a_configuration_that_may_not_be_known_is_noted():
     (misfit,) = judge([PLANE], {PLANE.name: Existing(8, None)})
     assert not misfit.stops
     assert "no right to DESCRIBE_CONFIGS on the topic p.partials" in misfit.sentence
+
+
+def test_a_topic_with_another_id_or_none_at_all_was_deleted():
+    before = {"p.a": "1", "p.b": "2", "p.c": "3", "p.d": "4"}
+    now = {
+        "p.a": Existing(1, {}, id="1"),
+        "p.b": Existing(1, {}, id="9"),
+        "p.d": Existing(1, {}),  # the broker does not tell
+    }
+    again, gone = remade(before, now)
+    assert again.sentence.startswith("p.b was deleted and made again: its offsets begin anew")
+    assert gone.sentence.startswith("p.c was deleted: ")
+    assert all(misfit.ends and misfit.stops for misfit in (again, gone))
+
+
+# ------------------------------------------------------------------ advice
+
+
+class World:
+    """Topics, and a person who does literally what is advised."""
+
+    def __init__(self, partitions: int, existing: dict[str, Existing]) -> None:
+        self.prefix = "opwatch."
+        self.partitions = partitions
+        self.existing = existing
+
+    def specs(self) -> list[TopicSpec]:
+        return everything(
+            Settings(_env_file=None, topic_prefix=self.prefix, partitions=self.partitions)
+        )
+
+    def misfits(self) -> list[Misfit]:
+        return judge(self.specs(), self.existing)
+
+    def follow(self, sentences: list[str]) -> None:
+        joined = " ".join(sentences)
+        if "Choose another OPWATCH_TOPIC_PREFIX" in joined:
+            self.prefix, self.existing = "another.", {}
+            self.create()
+            return
+        if counts := set(re.findall(r"set it to (\d+)", joined)):
+            (count,) = counts
+            self.partitions = int(count)
+        for topic, key, value in re.findall(
+            r"--alter --topic (\S+) --add-config ([a-z.]+)=\[?([^\]\s]+)\]? sets", joined
+        ):
+            found = self.existing[topic]
+            assert found.config is not None
+            self.existing[topic] = found._replace(config={**found.config, key: value})
+        if "`opwatch topics create` makes it" in joined:
+            self.create()
+
+    def create(self) -> None:
+        for spec in self.specs():
+            self.existing.setdefault(spec.name, Existing(spec.partitions, dict(spec.config)))
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    partitions = draw(st.integers(1, 4))
+    world = World(partitions, {})
+    values = st.sampled_from(["1", "compact", "delete", "LogAppendTime", "CreateTime", "-1"])
+    plane = draw(st.none() | st.integers(1, 4))
+    for spec in world.specs():
+        if draw(st.integers(0, 7)) == 0:
+            continue
+        config = {
+            key: draw(values) if draw(st.integers(0, 5)) == 0 else value
+            for key, value in spec.config.items()
+        }
+        count = plane if plane and spec.plane else spec.partitions
+        if draw(st.integers(0, 20)) == 0:
+            count = draw(st.integers(1, 4))
+        world.existing[spec.name] = Existing(count, config)
+    return world
+
+
+@settings(deadline=None, max_examples=60)
+@given(worlds())
+def test_what_is_advised_makes_the_next_check_pass(world: World) -> None:
+    world.follow([misfit.sentence for misfit in world.misfits()])
+    left = world.misfits()
+    if (
+        left
+    ):  # what was missing was made before OPWATCH_PARTITIONS was right, or the like: once more
+        world.follow([misfit.sentence for misfit in left])
+    assert world.misfits() == []
+
+
+@settings(deadline=None, max_examples=60)
+@given(worlds())
+def test_each_sentence_alone_is_advice_that_ends_itself(world: World) -> None:
+    for misfit in world.misfits():
+        apart = World(world.partitions, dict(world.existing))
+        apart.follow([misfit.sentence])
+        assert misfit.sentence not in [left.sentence for left in apart.misfits()]
