@@ -52,6 +52,8 @@ async def held(settings: Settings, counts: Mapping[str, int]) -> list[tuple[str,
         counts: the topics' numbers of partitions.
     """
     tps = [TopicPartition(name, number) for name in counts for number in range(counts[name])]
+    if not tps:
+        return []
     ends = []
     for level in ("read_committed", "read_uncommitted"):
         consumer = AIOKafkaConsumer(
@@ -60,7 +62,7 @@ async def held(settings: Settings, counts: Mapping[str, int]) -> list[tuple[str,
         try:
             await consumer.start()
             consumer.assign(tps)
-            ends.append(await consumer.end_offsets(tps) if tps else {})
+            ends.append(await consumer.end_offsets(tps))
         finally:
             await consumer.stop()
     stable, high = ends
