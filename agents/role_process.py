@@ -9,6 +9,11 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 import uvloop
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+)
 
 from agents import logs, topics
 from agents.refusals import Refusal
@@ -18,6 +23,8 @@ from agents.settings import Settings
 log = structlog.get_logger()
 
 EXIT_FAILED = 1
+_ASK_S = 5.0
+_WANT_OF_A_RIGHT = (TopicAuthorizationFailedError, ClusterAuthorizationFailedError)
 #: malloc.h, of glibc.
 _M_ARENA_MAX = -8
 
@@ -61,9 +68,31 @@ async def _main(
     except Refusal as refusal:
         log.critical("the worker ends", why=str(refusal))
         os._exit(EXIT_FAILED)
-    except Exception:
-        log.exception("the worker cannot go on and ends; what is not done is done again")
+    except Exception as error:
+        if refused := _refused(error):
+            log.critical("the worker ends", why=await _lacking(settings, role, refused))
+        else:
+            log.exception("the worker cannot go on and ends; what is not done is done again")
         os._exit(EXIT_FAILED)  # Faust's threads would not let the process end
+
+
+def _refused(error: BaseException | None) -> KafkaError | None:
+    """Return the refusal for want of a right that an error comes from, if it does."""
+    while error is not None and not isinstance(error, _WANT_OF_A_RIGHT):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+async def _lacking(settings: Settings, role: str, refused: KafkaError) -> str:
+    """Return which right is lacking, on what: Kafka's refusal does not tell."""
+    try:
+        specs = of_role(settings, role)
+        async with topics.admin(settings, deadline_s=_ASK_S) as client:
+            misfits = topics.judge(specs, await topics.describe(client, specs))
+    except (topics.Unreachable, KafkaError):
+        misfits = []
+    sentences = [misfit.sentence for misfit in misfits if misfit.ends]
+    return " ".join(sentences) or f"Kafka refused: {refused} (docs/operating.md, Rights)."
 
 
 def _share_one_heap() -> None:

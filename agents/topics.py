@@ -27,6 +27,7 @@ __all__ = [
     "admin",
     "describe",
     "ensure",
+    "judge",
 ]
 
 #: A topic that a broker has just made is known to all of them within this time.

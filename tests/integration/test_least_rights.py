@@ -270,6 +270,16 @@ def test_with_what_is_listed_all_works_and_with_less_it_is_said_what_lacks(
                 lacking = Right("READ", "GROUP", role)
                 assert _sentence(lacking, PREFIX) in _log(scene, role, lacking)
                 assert "Traceback" not in _log(scene, role, lacking)
+            withdrawn = {
+                "measure": Right("WRITE", "TOPIC", "partials"),
+                "alert": Right("READ", "TOPIC", "breaches"),
+            }
+            for role, right in withdrawn.items():
+                scene.kafka.withdraw(user(f"worker {role}", None), right, PREFIX)
+            for role, right in withdrawn.items():
+                assert workers[role].wait(60) == 1
+                assert _sentence(right, PREFIX) in _log(scene, role).splitlines()[-1]
+                assert "cannot go on" not in _log(scene, role)
             elsewhere = scene.settings("topics check", None)
             elsewhere = elsewhere.model_copy(update={"topic_prefix": f"{PREFIX}elsewhere."})
             with pytest.raises(topics.TopicMisfit, match="and there is no right to CREATE it"):
