@@ -100,7 +100,7 @@ class Log:
                 held = step
                 continue
             before = episodes.newest
-            if episodes.take(step) == "newest" and _ends(before, step):
+            if episodes.take(step) == "newest" and held is not None and _ends(held, before, step):
                 held = None
         return held if held is not None and held.breach_id == self.newest(fingerprint).id else None
 
@@ -145,8 +145,12 @@ class Log:
                 yield told
 
 
-def _ends(before: Breach | None, breach: Breach) -> bool:
-    """Whether an acknowledgement of how an alert stood holds no more as it stands now."""
-    if before is None or before.id != breach.id or "resolved" in (before.state, breach.state):
+def _ends(held: Acknowledge, before: Breach | None, breach: Breach) -> bool:
+    """Whether an acknowledgement of an alert as it stood holds no more as it stands now."""
+    if breach.id != held.breach_id:
+        return False  # of no effect while another episode is the newest
+    if breach.state == "resolved":
         return True
-    return RANK[breach.severity] > RANK[before.severity]
+    if before is None or before.id != breach.id:
+        return False  # how it stood then, with a clock that is ahead of the role's
+    return before.state == "resolved" or RANK[breach.severity] > RANK[before.severity]
