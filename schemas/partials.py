@@ -5,9 +5,22 @@ JSON; rows are arrays in the order of the fields here, bytes are base64.
 
 from typing import Annotated, Literal, NamedTuple
 
+import msgspec
 from pydantic import Field, RootModel
 
 from schemas.base import Wire
+from schemas.operations import MAX_EPOCH_MS
+
+# Anybody who may write to the topic can: what a sum, a row or a time could not hold is no partial.
+_MAX_SUM = (1 << 63) - 1
+_Sum = Annotated[int, msgspec.Meta(ge=0, le=_MAX_SUM)]
+_Amount = Annotated[float, msgspec.Meta(ge=0, le=1e300)]
+_Offset = Annotated[int, msgspec.Meta(ge=0, le=_MAX_SUM)]
+_Minute = Annotated[int, msgspec.Meta(ge=0, le=MAX_EPOCH_MS // 60_000)]
+#: Series have two names of 128 characters at most.
+_Series = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
+#: A thousand centroids take twelve kilobytes.
+_Digest = Annotated[bytes, msgspec.Meta(max_length=64 * 1024)]
 
 
 class ExemplarRow(NamedTuple):
@@ -25,24 +38,24 @@ class Stats(NamedTuple):
     Whole numbers wherever a sum must not depend on the order of addition.
     """
 
-    count: int  # type: ignore[assignment]  # hides tuple.count
-    successes: int
-    duration_us: int
+    count: _Sum  # type: ignore[assignment]  # hides tuple.count
+    successes: _Sum
+    duration_us: _Sum
     """Sum of durations, in microseconds."""
-    duration_sq: float
+    duration_sq: _Amount
     """Sum of squared durations, in ms²."""
-    min_ms: float
-    max_ms: float
-    hits: int
-    misses: int
-    evictions: int
-    ttl_count: int
-    ttl_ms: int
+    min_ms: _Amount
+    max_ms: _Amount
+    hits: _Sum
+    misses: _Sum
+    evictions: _Sum
+    ttl_count: _Sum
+    ttl_ms: _Sum
     """Sum of times to live, in milliseconds."""
-    confidence_count: int
-    confidence_ppm: int
+    confidence_count: _Sum
+    confidence_ppm: _Sum
     """Sum of confidences, in millionths."""
-    digest: bytes
+    digest: _Digest
     """Packed centroids, see streams/digests.py."""
     exemplars: tuple[ExemplarRow, ...]
     """At most three: the failed ones first, then the slowest."""
@@ -51,10 +64,10 @@ class Stats(NamedTuple):
 class PartialRow(NamedTuple):
     """One (series, minute): all that its block holds of it up to last_offset."""
 
-    series: str
-    minute: int
+    series: _Series
+    minute: _Minute
     """Minutes since the epoch."""
-    last_offset: int
+    last_offset: _Offset
     """The last source offset folded into this row."""
     stats: Stats
 

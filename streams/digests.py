@@ -8,7 +8,7 @@ Layout: one byte for the weights' type, then float32 means, then the weights (ab
 are one). Little-endian.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import fastdigest
@@ -27,6 +27,11 @@ _UNIT = 0
 _WEIGHTS: dict[int, np.dtype[Any]] = {1: np.dtype("<u2"), 2: np.dtype("<u4"), 3: np.dtype("<f8")}
 _MEAN = np.dtype("<f4")
 EMPTY = bytes([_UNIT])
+#: Beyond what operations may take, and how many there may be.
+_MOST_MS, _LEAST_WEIGHT, _MOST_WEIGHT = 1e11, 1e-9, 1e16
+_WIDTHS = {_UNIT: _MEAN.itemsize} | {
+    code: _MEAN.itemsize + kind.itemsize for code, kind in _WEIGHTS.items()
+}
 
 
 def pack(means: Floats, weights: Floats | None = None) -> bytes:
@@ -47,6 +52,35 @@ def unpack(packed: bytes) -> tuple[Floats, Floats | None]:
     size = (len(packed) - 1) // (_MEAN.itemsize + kind.itemsize)
     means = np.frombuffer(packed, _MEAN, size, offset=1)
     return means, np.frombuffer(packed, kind, size, offset=1 + size * _MEAN.itemsize)
+
+
+def are_packed(digests: Iterable[bytes]) -> bool:
+    """Return whether all are digests: whole centroids, of finite means and some weight."""
+    means: list[bytes] = []
+    weights: dict[int, list[bytes]] = {code: [] for code in _WEIGHTS}
+    for packed in digests:
+        code = packed[0] if packed else -1
+        kind = weights.get(code)
+        if kind is None and code != _UNIT:
+            return False
+        size, rest = divmod(len(packed) - 1, _WIDTHS[code])
+        if rest:
+            return False
+        edge = 1 + size * _MEAN.itemsize
+        means.append(packed[1:edge])
+        if kind is not None:
+            kind.append(packed[edge:])
+    if not _lie_within(means, _MEAN, 0, _MOST_MS):
+        return False
+    return all(
+        _lie_within(parts, _WEIGHTS[code], _LEAST_WEIGHT, _MOST_WEIGHT)
+        for code, parts in weights.items()
+    )
+
+
+def _lie_within(parts: list[bytes], kind: np.dtype[Any], low: float, high: float) -> bool:
+    values = np.frombuffer(b"".join(parts), kind)
+    return not len(values) or bool(values.min() >= low and values.max() <= high)  # no NaN is
 
 
 def centroid_count(packed: bytes) -> int:

@@ -2,13 +2,22 @@
 
 from collections.abc import Iterable, Sequence
 
-from schemas.partials import ExemplarRow, Stats
-from streams.digests import Engine, merge
+from schemas.partials import ExemplarRow, PartialRow, Stats
+from streams.digests import Engine, are_packed, merge
 
 #: Sums stop here, where the table's integers end: a producer's wrong unit must not end counting.
 MAX_SUM = (1 << 63) - 1
 #: How many operations worth looking at a window names.
 EXEMPLARS = 3
+#: A block's share of a minute holds fewer by far.
+_MOST = 1 << 40
+
+
+def are_sums(rows: Sequence[PartialRow]) -> bool:
+    """Return whether rows of a partial can be summed up: anybody who may can write one."""
+    return are_packed(row.stats.digest for row in rows) and all(
+        row.stats.count <= _MOST and len(row.stats.exemplars) <= EXEMPLARS for row in rows
+    )
 
 
 def best_exemplars(exemplars: Iterable[ExemplarRow]) -> tuple[ExemplarRow, ...]:

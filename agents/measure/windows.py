@@ -26,6 +26,7 @@ from schemas.topics import AGGREGATES, DEAD_LETTERS, OPERATIONS
 from streams.digests import ENGINES
 from streams.judge import cut
 from streams.series import ALL
+from streams.stats import are_sums
 from streams.windows import Publication, Times, Windows
 
 log = structlog.get_logger()
@@ -123,13 +124,13 @@ class WindowsBeat:
     def _take(self, tp: TP, windows: Windows, record: Any, now_ms: int) -> None:
         try:
             told = _record_of(record.value)
-        except (msgspec.MsgspecError, TypeError, UnicodeDecodeError, RecursionError) as error:
-            log.warning(
-                "not a partial",
-                partition=tp.partition,
-                offset=record.offset,
-                error=cut(str(error)),
-            )
+            why = None
+            if isinstance(told, _Partials) and not are_sums(told.rows):
+                why = "its rows cannot be summed up"
+        except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
+            why = cut(str(error))
+        if why is not None:
+            log.warning("not a partial", partition=tp.partition, offset=record.offset, error=why)
             return
         if isinstance(told, _Partials):
             late = windows.apply(told.source, told.block, told.rows, now_ms)

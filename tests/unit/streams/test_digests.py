@@ -14,6 +14,7 @@ from streams.digests import (
     PARTIAL_LIMIT,
     PUBLISHED_LIMIT,
     STORED_LIMIT,
+    are_packed,
     centroid_count,
     merge,
     pack,
@@ -252,3 +253,29 @@ def test_digests_of_versions_that_joined_equal_values_with_others_are_still_read
     packed = pack(np.array([1.2, 5.0, 5.0, 3.5]), np.array([10.0, 1.0, 2.0, 5.0]))
     assert quantiles(packed, (0, 1)) == [1.2, 5.0]
     assert weight_of(merge([packed, packed], engine, 4)) == 36
+
+
+def test_digests_are_told_from_other_bytes():
+    real = [
+        pack(np.array([1.0, 2.5])),
+        pack(np.array([1.0, 2.5]), np.array([3.0, 70_000.0])),
+        pack(np.array([1.0]), np.array([2.0**40])),
+        EMPTY,
+    ]
+    assert are_packed(real)
+    nan, endless = np.float32("nan").tobytes(), np.float32("inf").tobytes()
+    one = np.float32(1).tobytes()
+    for other in (
+        b"",
+        b"\x04",
+        b"\xff" * 9,
+        b"\0abc",
+        b"\0" + nan,
+        b"\0" + endless,
+        b"\0" + np.float32(-1).tobytes(),
+        b"\x01" + one,
+        b"\x01" + one + b"\0\0",
+        b"\x03" + one + np.float64("nan").tobytes(),
+        b"\x03" + one + np.float64(-5).tobytes(),
+    ):
+        assert not are_packed([*real, other])
