@@ -33,8 +33,10 @@ log = structlog.get_logger()
 BEAT_S = 1.0
 #: What is not said needs no row at once: what lies between is read again.
 WRITE_S = 15.0
-#: Records taken in before what they say is published and the loop is let go.
+#: Records taken in before what they say is published and the loop is let go, …
 _TAKEN_TOGETHER = 50
+#: … or after so long: where finals are far behind, a record may be some work.
+_HELD_S = 0.1
 #: Rows packed before the loop is let go.
 _WRITTEN_TOGETHER = 200
 
@@ -99,12 +101,15 @@ class RulesBeat:
         if known is None:
             return
         records = chunk.records
-        for start in range(0, len(records), _TAKEN_TOGETHER):
+        start = 0
+        while start < len(records):
             async with known.lock:
                 if self._partitions.get(tp) is not known:
                     return  # another worker's now
                 some = records[start : start + _TAKEN_TOGETHER]
-                await self._speak(tp, known, _taken(tp, known.evaluation, some))
+                said, count = _taken(tp, known.evaluation, some)
+                start += count
+                await self._speak(tp, known, said)
             await asyncio.sleep(0)
         known.read_to = chunk.end
 
@@ -249,11 +254,15 @@ class RulesBeat:
             return None
 
 
-def _taken(tp: TP, evaluation: Evaluation, records: Sequence[Any]) -> list[Said]:
-    """Take records in; return what is said, and count those that are no use."""
+def _taken(tp: TP, evaluation: Evaluation, records: Sequence[Any]) -> tuple[list[Said], int]:
+    """Take records in, for a while; return what is said, and how many were taken in."""
     said: list[Said] = []
     refused: list[int] = []
+    count, until_s = 0, time.monotonic() + _HELD_S
     for record in records:
+        if time.monotonic() > until_s:
+            break
+        count += 1
         told = read_aggregate(record.value, record.timestamp)
         if told is None and record.value:
             refused.append(record.offset)
@@ -266,7 +275,7 @@ def _taken(tp: TP, evaluation: Evaluation, records: Sequence[Any]) -> list[Said]
             offsets=refused[:_OFFSETS_SHOWN],
             records=len(refused),
         )
-    return said
+    return said, count
 
 
 def _in_effect_key(tp: TP) -> bytes:

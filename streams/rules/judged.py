@@ -56,6 +56,7 @@ class Judged:
         self._said: list[bytes] = []
         self._older: list[tuple[Fold, int]] = []
         self._older_of: tuple[int, int, int] | None = None
+        self._older_to = 0
 
     # ------------------------------------------------------------------ inputs
 
@@ -302,21 +303,26 @@ class Judged:
     def _folded(self) -> list[tuple[Fold, int]]:
         """Return each rule's fold up to the minute before the newest, and when it was judged.
 
-        Where finals are far behind only the last minutes are looked at: what is before them is
+        Where finals are far behind only the last hour or two are looked at: what is before that is
         judged once it is final.
         """
         row = self.row
-        key = row.settled, row.newest, self._seen.changes
-        if key != self._older_of:
-            self._older = [self._folded_one(one) for one in self._ones]
-            self._older_of = key
+        key = row.settled, row.newest // _REACH, self._seen.changes
+        if key != self._older_of or row.newest < self._older_to:
+            self._older = [(one.state.fold, one.state.judged) for one in self._ones]
+            self._older_of, self._older_to = key, row.settled + 1
+        self._older = [
+            self._folded_one(*each) for each in zip(self._ones, self._older, strict=True)
+        ]
+        self._older_to = row.newest
         return self._older
 
-    def _folded_one(self, one: _One) -> tuple[Fold, int]:
-        rule, (fold, judged) = one.rule, (one.state.fold, one.state.judged)
+    def _folded_one(self, one: _One, older: tuple[Fold, int]) -> tuple[Fold, int]:
+        rule, (fold, judged) = one.rule, older
         newest = self.row.newest
         reach = max(_REACH, 2 * (rule.hold + rule.keep))
-        for minute in self._seen.between(max(self.row.settled + 1, newest - reach), newest):
+        first = max(self._older_to, newest // _REACH * _REACH - reach)
+        for minute in self._seen.between(first, newest):
             fold, judged = _next(rule, fold, judged, self._known(one, minute), minute)
         return fold, judged
 

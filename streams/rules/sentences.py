@@ -52,7 +52,9 @@ def not_judged(rule: Rule, series: str, *, too_few: bool) -> str:
     """Return that there is nothing any more to judge a series by."""
     of = MEASURES[rule.metric].of if isinstance(rule, MetricThreshold) else "operations"
     span = f"{LAPSE} min"
-    why = f"fewer than {rule.min_samples} {of}" if too_few else f"no {of}"  # type: ignore[union-attr]  # what is judged by samples has it
+    least = getattr(rule, "min_samples", None)
+    few = f"fewer than {least} {of}" if least else f"too few {of}"
+    why = few if too_few else f"no {of}"
     return f"{rule.name} on {series} is no longer judged: {why} for {span}"
 
 

@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 
+from streams.rules.compiled import compile_rules
 from streams.rules.judged import Judged
+from streams.rules.sentences import not_judged
 from tests.unit.streams.rules.worlds import (
     World,
     episodes,
     operations,
+    rule_file,
     service,
     threshold,
     words,
@@ -106,7 +109,7 @@ def test_a_thousand_minutes_that_wait_for_their_finals_are_not_walked_each_time(
     world.read(operations(0, 10, 9, platform="lever"))
     for minute in range(1, 1000):
         world.read(operations(minute, 10, 9, platform="lever", final=False))
-    assert steps[0] < 1000 * 65
+    assert steps[0] < 1000 * 6
 
 
 # ------------------------------------------------------------------ no operations
@@ -204,3 +207,28 @@ def test_a_service_that_nobody_knows_of_is_not_spoken_of() -> None:
     world.read(service(0, "down"))
     assert [one for minute in range(1, 9) for one in world.read(service(minute, "unknown"))] == []
     assert world.evaluation.firing == 1
+
+
+def test_a_trend_without_enough_to_tell_is_no_longer_judged() -> None:
+    rule = {"name": "worse", "kind": "trend", "window": "1h", "evaluations": 1}
+    evidence = {"baseline_rate": 0.99, "baseline_count": 900, "rate": 0.5, "count": 900}
+    trend = {"verdict": "degrading", "evidence": evidence | {"z": -5.0, "agreeing": 3}}
+    world = World(rule)
+    world.read(operations(59, 100), operations(0, 900, 450, size="1h", trend=trend))
+    world.minutes(60, [50])
+    unknown = trend | {"verdict": "insufficient_data", "evidence": evidence | {"rate": None}}
+    world.read(operations(60, 2, 0, size="1h", trend=unknown))
+    told = [one for minute in range(120, 130) for one in world.read(operations(minute, 1))]
+    assert words(told)[-1] in (("updated", "too_few_samples"), ("updated", "no_operations"))
+    assert "resolved" not in [one.state for one in world.said]
+    for minute in range(130, 140):
+        world.read(operations(minute, 1))
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_whatever_kind_fires_says_that_there_is_too_little(name: str) -> None:
+    (compiled,) = compile_rules(rule_file(*rules(name)))
+    for too_few in (True, False):
+        assert not_judged(compiled.rule, "*", too_few=too_few).startswith(
+            f"{name} on * is no longer"
+        )
