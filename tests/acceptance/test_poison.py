@@ -1,14 +1,18 @@
 """Bad input ends as one dead letter each; the worker lives and its neighbours count."""
 
+import contextlib
 import json
 import time
+import urllib.request
 
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.acceptance import oracle
+from tests.acceptance.cluster import Workers
 from tests.acceptance.conftest import PARTITIONS
+from tests.ports import lasting_port
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
@@ -138,3 +142,47 @@ def test_a_hundred_thousand_platforms_fill_overflow_not_the_memory(
     assert sum(one["count"] for one in by_platform) == 100_000
     assert any(one["series"]["platform"].startswith("overflow-") for one in by_platform)
     assert len({json.dumps(one["series"]) for one in minutes}) <= 10_000 + 20
+
+
+def test_records_made_to_be_slow_never_silence_health(kafka, prefix, tmp_path, eventually):
+    producer = Producer(
+        {"bootstrap.servers": kafka, "message.max.bytes": 2 * TEN_MB, "compression.type": "gzip"}
+    )
+    made(kafka, prefix)
+    port = lasting_port()
+    workers = Workers(kafka, prefix, PARTITIONS, tmp_path, OPWATCH_HTTP_PORT=str(port))
+    workers.start("w0")
+    url = f"http://127.0.0.1:{port}/healthz"
+    try:
+        eventually(lambda: _answered(url))
+        slow = [
+            b"[" + b"{}," * 1_300_000 + b"{}]",
+            b"[" + b"{}," * 9_998 + b"{}]",
+            b"[" * 4_000_000,
+            b"[" + text() + b',"' + b"\\\\" * 1_900_000 + b'"]',
+            b"{" + b",".join(b'"k%d":1' % i for i in range(300_000)) + b"}",
+            b"[" + b",".join([text(occurred_at=17)] * 9_999) + b"]",
+        ]
+        for value in slow * 6:
+            producer.produce(prefix + "operations", value)
+            producer.produce(prefix + "heartbeats", value, key=b"api")
+        producer.produce(prefix + "operations", text())
+        producer.flush(120)
+        longest, until = 0.0, time.monotonic() + 240
+        while total(latest(kafka, prefix)) < 1 + 6:
+            assert time.monotonic() < until
+            for _ in range(20):
+                began = time.monotonic()
+                assert _answered(url)
+                longest = max(longest, time.monotonic() - began)
+                time.sleep(0.02)
+        assert longest < 2
+        assert workers.is_running("w0")
+    finally:
+        workers.close()
+
+
+def _answered(url: str) -> bool:
+    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=10) as answer:
+        return bool(answer.status == 200)
+    return False
