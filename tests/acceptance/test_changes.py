@@ -54,7 +54,7 @@ def test_an_open_transaction_is_lag_and_operations_made_again_ends_the_worker(
     assert "opwatch_pinned_partitions 1.0" in running.get(0, "/metrics")[1]
     hanging.abort_transaction(20)
     eventually(lambda: lag() == 0, READY_S)
-    eventually(lambda: "transaction" not in running.get(0, "/readyz")[1], READY_S)
+    eventually(lambda: sentence not in running.get(0, "/readyz")[1], READY_S)
 
     administrator = AdminClient({"bootstrap.servers": kafka})
     administrator.delete_topics([topic])[topic].result(20)
