@@ -17,7 +17,8 @@ _ASSIGNED = re.compile(
     rf"""(?ix) ( (?:{_NAMED_SO}) [\w.-]{{0,30}} ['"]? \s{{0,9}} [=:] \s{{0,9}} )
     ( "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | [^\s,;&"')}}\]]+ )"""
 )
-_SCHEME = r"(?i)(?<![a-z0-9+.-])([a-z][a-z0-9+.-]{0,30}://)"
+#: One slash, too: a path of Python's has made one of two.
+_SCHEME = r"(?i)(?<![a-z0-9+.-])([a-z][a-z0-9+.-]{0,30}:/{1,3})"
 #: What stands before the last @ of the part that names the host.
 _USER = re.compile(_SCHEME + r"""([^\s/?#"<>\\]{0,2000})@""")
 #: A password that was not written as a URL wants it, with / ? or # in it; but no port is one.
@@ -29,6 +30,8 @@ _IN_QUERY = re.compile(
     (?: {_NAMED_SO} | pass | key | sig | signature | auth | credentials? | session | code )
     [\w.~%-]{{0,60}} = ) ( [^\s&\#"<>\\]* )"""
 )
+#: A value such as user:password@host, which is no URL.
+_BARE_USER = re.compile(r"(?<![^\s,;'\"])([^\s/?#:@,;'\"]{1,200}):[^\s]{1,500}@")
 #: Webhooks whose address is the secret.
 _HOOK = re.compile(
     r"(?i)\b(hooks\.slack(?:-gov)?\.com|discord(?:app)?\.com/api/webhooks"
@@ -48,6 +51,11 @@ def masked_urls(text: str) -> str:
     text = _USER.sub(_without_password, text)
     text = _ODD_USER.sub(rf"\1\2:{MASK}@", text)
     return _IN_QUERY.sub(rf"\1{MASK}", text)
+
+
+def masked_value(text: str) -> str:
+    """Return the value of a setting without passwords: also where a scheme is missing."""
+    return _BARE_USER.sub(rf"\1:{MASK}@", masked_urls(text))
 
 
 def redactor(values: Iterable[str]) -> Callable[[str], str]:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError
 
-from agents.masking import masked_urls
+from agents.masking import masked_urls, masked_value
 from agents.settings import Settings
 
 #: A request that takes longer than this is a broker that does not answer.
@@ -22,7 +22,7 @@ class Unreachable(Exception):
 
     def __init__(self, bootstrap: str, why: str) -> None:
         super().__init__(
-            f"cannot reach Kafka at {masked_urls(bootstrap)}: {masked_urls(why)}. Is it running?"
+            f"cannot reach Kafka at {masked_value(bootstrap)}: {masked_urls(why)}. Is it running?"
             " `make up` starts one; OPWATCH_KAFKA_BOOTSTRAP names another."
         )
         self.why = why

@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from agents import channel_variables
-from agents.masking import masked_urls
+from agents.masking import masked_value
 from schemas.topics import DEFAULT_PARTITIONS, Topic
 
 #: A signature is worth no more than what it is made with.
@@ -220,7 +220,7 @@ def mistakes(error: ValidationError) -> list[str]:
     sentences = []
     prefix = Settings.model_config.get("env_prefix", "")
     for mistake in error.errors(include_url=False):
-        message = masked_urls(mistake["msg"].removeprefix("Value error, "))
+        message = masked_value(mistake["msg"].removeprefix("Value error, "))
         if not mistake["loc"]:
             sentences.append(f"{message}.")
             continue
@@ -229,7 +229,7 @@ def mistakes(error: ValidationError) -> list[str]:
         given = (
             ""
             if secret or mistake["type"] == "missing"
-            else f" is {masked_urls(repr(mistake['input']))}"
+            else f" is {masked_value(repr(mistake['input']))}"
         )
         sentences.append(f"{prefix}{field.upper()}{given}: {message}.")
     return sentences

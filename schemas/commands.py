@@ -6,10 +6,13 @@ from pydantic import Field, RootModel
 
 from schemas.base import Int64, Wire
 
+#: Ids of ours are 12 to 40 characters long; a name of a channel has at most 100.
+Name = Annotated[str, Field(max_length=500)]
+
 
 class _Command(Wire):
     version: Literal[1] = 1
-    id: str = Field(description="Names this command; a repeat of it does nothing.")
+    id: Name = Field(description="Names this command; a repeat of it does nothing.")
     by: Annotated[str, Field(min_length=1, max_length=200)] = Field(description="Who asks.")
     at_ms: Int64 = Field(description="When, epoch milliseconds UTC.")
     comment: Annotated[str, Field(max_length=1000)] = ""
@@ -19,8 +22,8 @@ class Acknowledge(_Command):
     """Somebody works on it: no more escalation, nobody else is told."""
 
     kind: Literal["acknowledge"] = "acknowledge"
-    fingerprint: str
-    breach_id: str = Field(description="The episode: an old one cannot mute a new one.")
+    fingerprint: Name
+    breach_id: Name = Field(description="The episode: an old one cannot mute a new one.")
 
 
 class Matcher(Wire):
@@ -44,21 +47,21 @@ class EndSilence(_Command):
     """End a silence before its time."""
 
     kind: Literal["end_silence"] = "end_silence"
-    silence: str
+    silence: Name
 
 
 class Redrive(_Command):
     """Try a delivery that was given up once more."""
 
     kind: Literal["redrive"] = "redrive"
-    delivery: str
+    delivery: Name
 
 
 class TestChannel(_Command):
     """Send a test message to a channel."""
 
     kind: Literal["test_channel"] = "test_channel"
-    channel: str
+    channel: Name
 
 
 Command = Annotated[

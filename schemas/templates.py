@@ -11,6 +11,8 @@ from jinja2 import nodes
 
 MAX_SOURCE = 8000
 MAX_DEPTH = 50
+#: More digits than a float has tell nothing.
+MAX_PRECISION = 15
 #: What an integer in a template, or one that is computed, may be at most.
 MAX_INTEGER = 2**63
 
@@ -87,7 +89,7 @@ class NotJinja(BadTemplate):
     """A text is not even what Jinja reads."""
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=2_000)
 def parse(source: str) -> nodes.Template:
     """Return the tree of a template.
 
@@ -138,9 +140,24 @@ def _unknown(node: nodes.Filter | nodes.Test) -> str | None:
         return f"there is no {kind} {node.name[:40]!r} for messages: {', '.join(sorted(known))}"
     if isinstance(node, nodes.Filter) and node.node is None:
         return f"{{% filter %}} is not for messages: {ALLOWED}"
+    if node.name == "round" and not all(map(_is_precision, _arguments(node, "precision"))):
+        return f"round wants -{MAX_PRECISION} to {MAX_PRECISION} digits"
     if node.dyn_args is not None or node.dyn_kwargs is not None:
         return f"arguments with a star are not for messages: {ALLOWED}"
     return None
+
+
+def _arguments(node: nodes.Filter | nodes.Test, name: str) -> list[nodes.Expr]:
+    """Return the first argument, and the one of that name."""
+    return [*node.args[:1], *(one.value for one in node.kwargs if one.key == name)]
+
+
+def _is_precision(node: nodes.Expr) -> bool:
+    """Return whether a number of digits can be one; of what is computed nobody knows yet."""
+    value = node.node if isinstance(node, nodes.Neg | nodes.Pos) else node
+    if not isinstance(value, nodes.Const):
+        return True
+    return type(value.value) is int and abs(value.value) <= MAX_PRECISION
 
 
 _ENVIRONMENT = jinja2.Environment(autoescape=False)  # noqa: S701 - it only parses

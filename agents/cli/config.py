@@ -119,7 +119,7 @@ def _print(chosen: "Settings") -> None:
     from rich.text import Text
 
     from agents.cli.settings_view import source_of, variable
-    from agents.masking import masked_urls
+    from agents.masking import masked_value
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("variable", no_wrap=True)
@@ -130,7 +130,7 @@ def _print(chosen: "Settings") -> None:
         source = source_of(field)
         table.add_row(
             variable(field),
-            Text("–" if value is None else masked_urls(str(value))),
+            Text("–" if value is None else masked_value(str(value))),
             Text(source, style="dim" if source == "default" else ""),
         )
     console().print(table)

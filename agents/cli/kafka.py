@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from agents.batches import Unreadable
 from agents.cli.running import REACH_S, Sentence
 from agents.fetched import read_all
-from agents.masking import masked_urls
+from agents.masking import masked_value
 from agents.metadata import look
 from agents.reach import admin
 from agents.refusals import lacks
@@ -35,7 +35,7 @@ async def partitions(settings: Settings, name: str, *rights: str) -> int:
         topic = (await look(client, [name])).get(name)
     if topic is None:
         raise NoTopic(
-            f"{name} does not exist at {masked_urls(settings.kafka_bootstrap)}:"
+            f"{name} does not exist at {masked_value(settings.kafka_bootstrap)}:"
             " `opwatch topics create` makes it; OPWATCH_TOPIC_PREFIX names another set."
         )
     lacking = set() if topic.rights is None else set(rights) - topic.rights

@@ -6,11 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.templates import MAX_INTEGER
+from schemas.templates import MAX_INTEGER, MAX_PRECISION
 
 MAX_RESULT = 8000
-#: More digits than a float has tell nothing.
-MAX_PRECISION = 15
 
 
 class Failed(Exception):
@@ -99,8 +97,8 @@ def _default(value: Any, other: Any = "", boolean: Any = False) -> Any:  # noqa:
 
 
 def _round(value: Any, precision: Any = 0, method: Any = "common") -> Any:
-    if type(precision) is not int or not 0 <= precision <= MAX_PRECISION:
-        message = f"round wants 0 to {MAX_PRECISION} digits"
+    if type(precision) is not int or abs(precision) > MAX_PRECISION:
+        message = f"round wants -{MAX_PRECISION} to {MAX_PRECISION} digits"
         raise Failed(message)
     if method == "common":
         return round(_number(value), precision)

@@ -3,13 +3,14 @@
 import string
 import time
 import urllib.parse
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from agents.masking import MASK, masked, masked_urls
+from agents.masking import MASK, masked, masked_urls, masked_value
 from agents.settings import Settings, mistakes
 
 SCHEMES = st.sampled_from(
@@ -64,6 +65,17 @@ def test_no_password_with_a_slash_is_left(scheme: str, user: str, secret: str, h
     assume(not secret[0].isdigit())  # that is a port
     url = f"{scheme}://{user}:{secret}@{host}/db"
     _absent(secret, masked_urls(url), f"{scheme}://{user}:{MASK}@{host}/db")
+
+
+@given(user=USER, secret=SECRET, host=HOST)
+def test_no_password_without_a_scheme_is_left_in_a_setting(
+    user: str, secret: str, host: str
+) -> None:
+    for value in (f"{user}:{secret}@{host}", f"a:1,{user}:{secret}@{host}"):
+        for shown in (masked_value(value), masked_value(repr(value))):
+            _absent(secret, shown, f"a:1,{user}:@{host}")
+    path = str(Path(f"https://{user}:{secret}@{host}/rules.yaml"))
+    _absent(secret, masked_urls(path), f"https:/{user}:@{host}/rules.yaml")
 
 
 @given(secret=SECRET, name=NAMES, before=st.sampled_from(["?", "?a=b&", "#", ";"]), around=AROUND)

@@ -2,6 +2,7 @@ import time
 
 import pytest
 
+from schemas.templates import BadTemplate, parse
 from streams.messages.templates import MAX_RESULT, TemplateFailed, render
 
 VALUES = {"labels": {"team": "search"}, "others": ["a", "b"], "text": "t" * 1000, "n": 3}
@@ -91,3 +92,11 @@ def test_what_could_do_harm_fails_soon(source):
 
 def test_a_result_may_be_just_so_long():
     assert len(render("{{ x }}", {"x": "y" * MAX_RESULT})) == MAX_RESULT
+
+
+@pytest.mark.parametrize("digits", ["-999999999", "999999999", "-16", "16", "1.5", "'1'", "none"])
+@pytest.mark.parametrize("written", ["{}", "precision={}", "{}, 'floor'"])
+def test_the_check_refuses_digits_that_no_number_has(digits, written):
+    with pytest.raises(BadTemplate, match="line 1: round wants -15 to 15 digits"):
+        parse(f"{{{{ samples|round({written.format(digits)}) }}}}")
+    assert render("{{ n|round(-1) }} {{ 240|round(-2) }}", VALUES) == "0 200"

@@ -99,3 +99,19 @@ def test_a_row_that_cannot_be_packed_changes_nothing(world):
     world.breach("ashby")
     world.run(MINUTE)
     assert world.told() == [("slack", "opened", "ashby-e1", 0)]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"kind": "acknowledge", "fingerprint": "f" * 501, "breach_id": "b"},
+        {"kind": "acknowledge", "fingerprint": "f", "breach_id": "b" * 501},
+        {"kind": "end_silence", "silence": "s" * 501},
+        {"kind": "redrive", "delivery": "d" * 501},
+        {"kind": "test_channel", "channel": "c" * 501},
+        {"kind": "test_channel", "channel": "c", "id": "i" * 501},
+    ],
+)
+def test_a_command_with_a_long_name_is_none(fields):
+    with pytest.raises(ValidationError):
+        CommandRecord.model_validate({"id": "s", "by": "a", "at_ms": 1} | fields)
