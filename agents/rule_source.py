@@ -4,6 +4,7 @@ A file with mistakes changes nothing: the rules before it stand, and log, metric
 so.
 """
 
+import stat
 import time
 from pathlib import Path
 
@@ -74,14 +75,19 @@ class RuleSource:
         return found.st_mtime_ns, found.st_size, found.st_ino
 
     def _read(self) -> None:
-        if not self._path.exists():
+        try:
+            mode = self._path.stat().st_mode
+        except FileNotFoundError:
             if self._is_optional and self.text == _NO_RULES:
                 self.no_rules = f"there is no rule file {self._path}; OPWATCH_RULE_FILE says where."
                 log.warning("there are no rules: no file is there", path=str(self._path.absolute()))
                 return
             self._refuse([f"there is no rule file {self._path}; OPWATCH_RULE_FILE says where."])
             return
-        if not self._path.is_file():
+        except OSError as error:
+            self._refuse([f"cannot read the rule file {self._path}: {error.strerror}."])
+            return
+        if not stat.S_ISREG(mode):
             self._refuse([f"the rule file {self._path} is no file."])  # a pipe would never end
             return
         text = read_text(self._path)

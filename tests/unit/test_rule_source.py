@@ -116,3 +116,27 @@ def test_a_file_that_ends_in_an_unexpected_exception_is_refused(tmp_path, monkey
     _look(source)
     assert source.mistakes == [f"cannot read the rule file {path}: OverflowError."]
     assert "threshold: 5" in source.text
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder", "device", "loop", "large"])
+def test_what_is_no_file_or_has_no_end_keeps_the_rules_and_says_so(
+    tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text(RULE)
+    source = _source(path)
+    path.unlink()
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "loop":
+        path.symlink_to(path)
+    else:
+        path.write_text("#" * 20_000_000)
+    _look(source)
+    assert len(source.loaded.rules.rules) == 1
+    (sentence,) = source.mistakes
+    assert str(path) in sentence
