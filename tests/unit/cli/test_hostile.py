@@ -195,11 +195,12 @@ def test_nothing_that_a_terminal_would_obey_is_written(
     async def made(*_: Any, **__: Any) -> tuple[list[str], list[Misfit]]:
         return [HOSTILE], [Misfit("t", HOSTILE, stops=False)]
 
-    async def described(_: Any, specs: Any) -> dict[str, Existing]:
-        return {spec.name: Existing(1, {"cleanup.policy": HOSTILE}) for spec in specs}
+    async def judged(_: Any, specs: Any) -> tuple[dict[str, Existing], list[Misfit]]:
+        found = {spec.name: Existing(1, {"cleanup.policy": HOSTILE}) for spec in specs}
+        return found, [Misfit(specs[0].name, HOSTILE, stops=True)]
 
     monkeypatch.setattr(topics, "ensure", made)
-    monkeypatch.setattr(topics_command, "_describe", described)
+    monkeypatch.setattr(topics_command, "_judged", judged)
     arguments = [part.format(**files) if part.startswith("{") else part for part in way]
     written = outcome([*name.split(), *arguments], monkeypatch, capsysbinary)
     for data in written:
