@@ -6,7 +6,6 @@ from typing import Any
 
 import faust
 import structlog
-from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from agents.fetched import Chunk
@@ -50,7 +49,7 @@ class Continuity:
         """Return the partitions of ours that agents read: not the changelogs."""
         consumer: ChunkConsumer = self._app.consumer
         topics = consumer.chunked_topics.difference(self._app.tables.changelog_topics)
-        return [tp for tp in consumer.assignment() if tp.topic in topics]
+        return [tp for topic in topics for tp in consumer.assigned(topic)]
 
     async def look(self) -> None:
         """Go back to what a rebalance dropped where nothing came after it that would tell.
@@ -65,10 +64,7 @@ class Continuity:
         generation = self._app.consumer_generation_id
         for tp in self._partitions():
             expected = await self._expected(tp, generation)
-            try:
-                position = await consumer.position(tp)
-            except KafkaError:  # not ours any more, or the broker is away
-                return
+            position = consumer.position_of(tp)
             if expected is None or self._app.rebalancing:
                 return
             if position is not None and position > self._next.get(tp, expected):

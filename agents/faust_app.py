@@ -7,6 +7,8 @@ import faust
 from agents.instance import claim
 from agents.settings import Settings
 
+#: Less than the grace, OPWATCH_GRACE_S.
+_METADATA_MS = 5_000
 #: Keys and values stay what the transport delivers: agents decode.
 _RAW = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
 
@@ -50,6 +52,8 @@ def make(settings: Settings, role: str, partitions: int) -> faust.App:
         broker_request_timeout=max(40.0, settings.session_timeout_s + 5),
         broker_commit_interval=1.0,
         consumer_auto_offset_reset="earliest",
+        # A partition that is added must be known before a window it has operations of is final.
+        consumer_metadata_max_age_ms=_METADATA_MS,
         consumer_group_instance_id=claim(settings, role),
         stream_wait_empty=False,
         stream_recovery_delay=0.0,

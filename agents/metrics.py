@@ -8,6 +8,11 @@ from prometheus_client import Counter, Gauge, Histogram
 operations = Counter(
     "opwatch_operations", "Operations folded in and told to windows; again after a restart."
 )
+operations_ahead = Counter(
+    "opwatch_operations_ahead",
+    "Operations further ahead of this worker's clock than OPWATCH_FUTURE_S; again after a restart.",
+    ["operation", "platform"],
+)
 dead_letters = Counter("opwatch_dead_letters", "Records and elements refused.", ["reason"])
 kafka_away = Gauge("opwatch_kafka_away", "1 while no broker answers.")
 topic_misfits = Gauge("opwatch_topic_misfits", "Topics that are not as they should be.")

@@ -1,10 +1,13 @@
 """Publish many records at once and wait for the broker, however long it is away.
 
 aiokafka's batches instead of a send a record: 5 to 10 thousand sends a second were Faust's own
-ceiling. Repeats are possible after a failure and harmless: all we send is idempotent.
+ceiling. What many publish to one partition at a time goes in one batch: each of many sources
+publishes to each of many partitions. Repeats are possible after a failure and harmless: all we send
+is idempotent.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -32,6 +35,16 @@ class Outgoing(NamedTuple):
     headers: Sequence[tuple[str, bytes]] = ()
 
 
+class _Waiting:
+    """Records of one publisher for one partition, and how many of them the broker has."""
+
+    def __init__(self, records: list[Outgoing]) -> None:
+        self.records = records
+        self.sent = 0
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Is cancelled by a publisher that lost its partition: the rest is not sent."""
+
+
 class Outbox:
     """A producer that does not give up while the broker is away."""
 
@@ -39,6 +52,8 @@ class Outbox:
         """Take where Kafka is from the settings."""
         self._options = settings.kafka()
         self._producer: AIOKafkaProducer | None = None
+        self._waiting: dict[tuple[str, int], deque[_Waiting]] = {}
+        self._senders: set[asyncio.Task[None]] = set()
         self.away = False
         """Whether the broker takes nothing at present."""
 
@@ -66,7 +81,16 @@ class Outbox:
         by_partition: dict[tuple[str, int], list[Outgoing]] = {}
         for record in records:
             by_partition.setdefault((record.topic, record.partition), []).append(record)
-        await asyncio.gather(*(self._publish_to(*to, some) for to, some in by_partition.items()))
+        waiting = [_Waiting(some) for some in by_partition.values()]
+        for to, one in zip(by_partition, waiting, strict=True):
+            if to in self._waiting:
+                self._waiting[to].append(one)
+                continue
+            self._waiting[to] = deque([one])
+            sender = asyncio.create_task(self._send(*to))
+            self._senders.add(sender)
+            sender.add_done_callback(self._senders.discard)
+        await asyncio.gather(*(one.done for one in waiting))
 
     async def publish_one(self, record: Outgoing) -> int:
         """Return the record's offset once the broker has it; tried for as long as aiokafka does.
@@ -78,31 +102,57 @@ class Outbox:
         sent = await self._started().send_and_wait(topic, value, key=key, partition=partition)
         return int(sent.offset)
 
-    async def _publish_to(self, topic: str, partition: int, records: Sequence[Outgoing]) -> None:
-        while records:
-            batch, taken = self._batch(records)
-            try:
-                sent = await self._started().send_batch(batch, topic, partition=partition)
-                await sent
-            except KafkaError as error:
-                if not may_pass(error):
-                    raise
-                self.away = True
-                log.warning("kafka does not take records, trying again", error=repr(error))
-                await asyncio.sleep(_RETRY_S)
-            else:
-                self.away = False
-                records = records[taken:]
+    async def _send(self, topic: str, partition: int) -> None:
+        """Send to a partition until nothing waits for it."""
+        waiting = self._waiting[topic, partition]
+        try:
+            while waiting:
+                await self._send_batch(topic, partition, waiting)
+        except Exception as error:  # noqa: BLE001 - a task's edge: who publishes gets it
+            for one in waiting:
+                if not one.done.done():
+                    one.done.set_exception(error)
+        finally:
+            del self._waiting[topic, partition]
 
-    def _batch(self, records: Sequence[Outgoing]) -> tuple[Any, int]:
-        """Return a batch, and how many of the records, at least one, are in it."""
+    async def _send_batch(self, topic: str, partition: int, waiting: deque[_Waiting]) -> None:
+        batch, taken = self._batch(waiting)
+        if not taken:
+            return
+        try:
+            await (await self._started().send_batch(batch, topic, partition=partition))
+        except KafkaError as error:
+            if not may_pass(error):
+                raise
+            self.away = True
+            log.warning("kafka does not take records, trying again", error=repr(error))
+            await asyncio.sleep(_RETRY_S)
+            return
+        self.away = False
+        for one, sent in taken:
+            one.sent = sent
+            if sent == len(one.records):
+                waiting.remove(one)
+                if not one.done.done():
+                    one.done.set_result(None)
+
+    def _batch(self, waiting: deque[_Waiting]) -> tuple[Any, list[tuple[_Waiting, int]]]:
+        """Return a batch, and up to where whose records are in it: at least one, if any waits."""
         batch = self._started().create_batch()
-        for taken, record in enumerate(records):
-            if not batch.append(
-                key=record.key, value=record.value, timestamp=None, headers=list(record.headers)
-            ):
-                return batch, taken
-        return batch, len(records)
+        taken: list[tuple[_Waiting, int]] = []
+        for one in list(waiting):
+            if one.done.done():
+                waiting.remove(one)
+                continue
+            for at, record in enumerate(one.records[one.sent :], one.sent):
+                if not batch.append(
+                    key=record.key, value=record.value, timestamp=None, headers=list(record.headers)
+                ):
+                    return batch, taken
+                if at == one.sent:
+                    taken.append((one, at))
+                taken[-1] = one, at + 1
+        return batch, taken
 
     def _started(self) -> AIOKafkaProducer:
         assert self._producer is not None

@@ -103,6 +103,7 @@ class Role:
         self._losses = 0
         self._joined = False
         """Whether the worker is a member of its group."""
+        self._looked = 0.0
         self._resuming: asyncio.Task[None] | None = None
         self._told_of_loss: list[Lost] = []
         self._told_of_rows: list[Callable[[], None]] = []
@@ -362,6 +363,9 @@ class Role:
 
     def _look(self) -> None:
         """Show the watchdog what waits: it ends a process that does not get on with it."""
+        if time.monotonic() - self._looked < _LOOK_S:
+            return
+        self._looked = time.monotonic()
         app = self.app
         metrics.recovering.set(app.in_recovery)
         tried = self._isolating.tried

@@ -91,5 +91,6 @@ def _spec(settings: Settings, topic: Topic, needs: frozenset[str] = frozenset())
         topic.count(settings.partitions),
         topic.config,
         plane=topic.partitions == "plane",
+        any_number=topic.partitions == "any",
         needs=needs,
     )

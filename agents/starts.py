@@ -9,7 +9,7 @@ there too, until the commit has passed them.
 
 import contextlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,28 +66,32 @@ class Starts:
         self._commit = consumer.commit
         consumer.commit = self._commit_all
 
-    async def begin(self, consumer: Any, tp: TP, offset: int) -> None:
-        """Note that reading begins at an offset. Call it in the consumer's thread."""
-        partition = TopicPartition(*tp)
-        end = (await consumer.end_offsets([partition]))[partition]
-        known = (await consumer._coordinator.fetch_committed_offsets([partition])).get(partition)  # noqa: SLF001 - committed() leaves the metadata out
-        start = Start(offset=offset, end=end, committed=offset)
-        if known is not None:
-            count, start.poison = _read(known.metadata)
-            start.count = count if known.offset == offset else 0
-        if end > offset:
-            start.count += 1
-        self._of[tp] = start
-        if start.count >= SUSPICIOUS:
-            log.warning(
-                "reading began here again and again: each record is tried before it is read",
-                topic=tp.topic,
-                partition=tp.partition,
-                offset=offset,
-                starts=start.count,
-            )
-        if end > offset:
-            await self.say(tp)
+    async def begin(self, consumer: Any, offsets: Mapping[TP, int]) -> None:
+        """Note where reading of partitions begins. Call it in the consumer's thread."""
+        partitions = [TopicPartition(*tp) for tp in offsets]
+        ends = await consumer.end_offsets(partitions)
+        committed = await consumer._coordinator.fetch_committed_offsets(partitions)  # noqa: SLF001 - committed() leaves the metadata out
+        begun = []
+        for tp, offset in offsets.items():
+            end, known = ends[TopicPartition(*tp)], committed.get(TopicPartition(*tp))
+            start = Start(offset=offset, end=end, committed=offset)
+            if known is not None:
+                count, start.poison = _read(known.metadata)
+                start.count = count if known.offset == offset else 0
+            if end > offset:
+                start.count += 1
+                begun.append(tp)
+            self._of[tp] = start
+            if start.count >= SUSPICIOUS:
+                log.warning(
+                    "reading began here again and again: each record is tried before it is read",
+                    topic=tp.topic,
+                    partition=tp.partition,
+                    offset=offset,
+                    starts=start.count,
+                )
+        if begun:
+            await self.say(*begun)
 
     async def isolate(self, tp: TP, offset: int) -> None:
         """Note a record that ends a worker. Call it in the consumer's thread."""
@@ -110,10 +114,10 @@ class Starts:
         with contextlib.suppress(KafkaError, IllegalStateError):  # another owner counts on
             await self._commit(committed)
 
-    async def say(self, tp: TP) -> None:
-        """Commit what is committed once more, with the count of now."""
+    async def say(self, *tps: TP) -> None:
+        """Commit what is committed once more, with the counts of now."""
         with contextlib.suppress(KafkaError, IllegalStateError):  # another owner counts on
-            await self._commit_all({TopicPartition(*tp): self._of[tp].committed})
+            await self._commit_all({TopicPartition(*tp): self._of[tp].committed for tp in tps})
 
     async def _commit_all(self, offsets: Any = None) -> None:
         committed = {}

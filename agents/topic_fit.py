@@ -12,6 +12,8 @@ _AT_LEAST_STOPPING = ("min.compaction.lag.ms",)
 #: Less than wanted is the operator's choice; `opwatch topics check` notes it.
 _AT_LEAST_NOTED = ("retention.ms", "max.message.bytes")
 _EXACT_NOTED = ("message.timestamp.type",)
+#: More than wanted lets producers send ahead of time; Kafka before 3.6 does not know it.
+_AT_MOST_NOTED = ("message.timestamp.after.max.ms",)
 
 
 #: What helps where counts cannot go on under these names.
@@ -29,6 +31,8 @@ class TopicSpec(NamedTuple):
     config: Mapping[str, str]
     plane: bool = True
     """Whether its number of partitions is OPWATCH_PARTITIONS."""
+    any_number: bool = False
+    """Whether it may have any number of partitions."""
     needs: frozenset[str] = frozenset()
     """What the user must be allowed to do with it, such as READ."""
 
@@ -82,7 +86,7 @@ def judge(specs: Sequence[TopicSpec], existing: Mapping[str, Existing]) -> list[
             misfits.append(Misfit(spec.name, sentence, stops=True, ends=True))
         if not topic.partitions:
             continue
-        if topic.partitions != spec.partitions:
+        if topic.partitions != spec.partitions and not spec.any_number:
             misfits.append(_partitions(spec, topic.partitions, plane))
         if topic.config is None:
             lacking = lacks(["DESCRIBE_CONFIGS"], f"the topic {spec.name}")
@@ -154,6 +158,9 @@ def _config(spec: TopicSpec, found: Mapping[str, str]) -> list[Misfit]:
         elif key in (*_AT_LEAST_STOPPING, *_AT_LEAST_NOTED):
             fits = _at_least(actual, value)
             stops = key in _AT_LEAST_STOPPING
+        elif key in _AT_MOST_NOTED:
+            fits = key not in found or _at_least(value, actual)
+            stops = False
         else:
             continue
         if not fits:

@@ -34,6 +34,9 @@ __all__ = [
 SETTLE_S = 15.0
 _RETRY_S = 0.25
 _ALREADY_EXISTS = 36
+_INVALID_CONFIG = 40
+#: What Kafka before 3.6 does not know.
+_NEWER = ("message.timestamp.after.max.ms",)
 _NOT_ALLOWED = (TopicAuthorizationFailedError.errno, ClusterAuthorizationFailedError.errno)
 
 
@@ -114,6 +117,8 @@ async def _create(
         timeout_ms=int(REQUEST_S * 1e3),
     )
     made, failed = [], []
+    newer = [spec for spec in specs if spec.config.keys() & set(_NEWER)]
+    refused = {name for name, code, _ in response.topic_errors if code == _INVALID_CONFIG}
     for name, code, message in response.topic_errors:
         if code == 0:
             made.append(name)
@@ -124,12 +129,21 @@ async def _create(
                 f"{name} does not exist, and there is no right to CREATE it: let somebody who may"
                 " run `opwatch topics create`, or grant it (docs/operating.md, Rights)."
             )
+        elif code == _INVALID_CONFIG and any(spec.name == name for spec in newer):
+            continue
         elif code != _ALREADY_EXISTS:  # else another worker was faster
             why = message or for_code(code).description
             failed.append(f"{name} cannot be made: {why} (OPWATCH_REPLICATION is {replication})")
     if failed:
         raise TopicMisfit(failed)
+    if older := [_without_newer(spec) for spec in newer if spec.name in refused]:
+        made += await _create(client, older, replication, needed)
     return made
+
+
+def _without_newer(spec: TopicSpec) -> TopicSpec:
+    config = {key: value for key, value in spec.config.items() if key not in _NEWER}
+    return spec._replace(config=config)
 
 
 async def _settled(client: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> dict[str, Existing]:

@@ -35,11 +35,22 @@ _END_WELL_S = 2.0
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
+    _known: tuple[Any, frozenset[TP]] = (None, frozenset())
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"  # noqa: SLF001 - Faust has no setting for it
         self.consumer.starts.watch(consumer)
         return consumer
+
+    def assignment(self) -> Any:
+        """Return our partitions; Faust asks for each offset that it commits."""
+        assigned = self._ensure_consumer().assignment()
+        known, tps = self._known
+        if known is not assigned:
+            tps = frozenset(TP(*tp) for tp in assigned)
+            self._known = assigned, tps
+        return tps
 
 
 class ChunkConsumer(driver.Consumer):
@@ -54,6 +65,7 @@ class ChunkConsumer(driver.Consumer):
         self._done: dict[TP, int] = {}
         self._begins: dict[TP, int] = {}
         self.starts = Starts()
+        self._assigned: tuple[Any, dict[str, list[TP]]] = (None, {})
 
     @cached_property
     def _asking(self) -> asyncio.Lock:
@@ -72,41 +84,53 @@ class ChunkConsumer(driver.Consumer):
         All who ask during an assignment hear the same: its last owner may commit late, in between.
         """
         begins = self._begins
-        async with self._asking:  # a start counts once
-            if tp not in begins:
-                begins[tp] = await self._ask_committed(tp)
+        if tp not in begins:
+            async with self._asking:
+                if tp not in begins:
+                    # All at once: each question waits up to half a second behind a fetch.
+                    tables = self.app.tables.changelog_topics
+                    topics = self.chunked_topics.difference(tables)
+                    every = {
+                        one for topic in topics for one in self.assigned(topic)
+                    } - begins.keys()
+                    for one, offset in (await self._ask_committed({tp, *every})).items():
+                        begins.setdefault(one, offset)
         return begins[tp]
 
     async def begins(self, topic: str) -> dict[TP, int]:
         """Return where reading of each of our partitions of a topic begins; none after a loss."""
         begins = self._begins
-        found = {tp: await self.committed(tp) for tp in self.assignment() if tp.topic == topic}
+        found = {tp: await self.committed(tp) for tp in self.assigned(topic)}
         return found if self._begins is begins and not self.app.rebalancing else {}
 
-    async def _ask_committed(self, tp: TP) -> int:
+    async def _ask_committed(self, tps: Collection[TP]) -> dict[TP, int]:
         aiokafka_consumer = self._thread._ensure_consumer()  # noqa: SLF001 - see above
+        ask = aiokafka_consumer._coordinator.fetch_committed_offsets  # noqa: SLF001 - as above
         while True:
             try:
-                committed = await self._thread.call_thread(aiokafka_consumer.committed, tp)
-                earliest = (await self.earliest_offsets(tp))[tp]
-                begin = max(int(committed or 0), int(earliest))
-                if tp.topic not in self.app.tables.changelog_topics:
-                    begun = self.starts.begin
-                    await self._thread.call_thread(begun, aiokafka_consumer, tp, begin)
+                committed = await self._thread.call_thread(ask, list(tps))
+                earliest = await self.earliest_offsets(*tps)
+                known = {tp: committed[tp].offset for tp in tps if tp in committed}
+                begins = {tp: max(known.get(tp, 0), int(earliest[tp])) for tp in tps}
+                changelogs = self.app.tables.changelog_topics
+                read = {tp: at for tp, at in begins.items() if tp.topic not in changelogs}
+                if read:
+                    await self._thread.call_thread(self.starts.begin, aiokafka_consumer, read)
                 break
             except KafkaError as error:
                 if not may_pass(error):
                     raise
                 log.warning("kafka does not say where reading began", error=repr(error))
                 await self.sleep(_ASK_AGAIN_S)
-        if committed is not None and committed < earliest:
-            log.error(
-                "records were deleted by retention before they were read",
-                topic=tp.topic,
-                partition=tp.partition,
-                records=earliest - committed,
-            )
-        return begin
+        for tp, offset in known.items():
+            if offset < earliest[tp]:
+                log.error(
+                    "records were deleted by retention before they were read",
+                    topic=tp.topic,
+                    partition=tp.partition,
+                    records=earliest[tp] - offset,
+                )
+        return begins
 
     async def isolate(self, tp: TP, offset: int) -> None:
         """Note, beside the commit, that the record at an offset ends whoever reads it."""
@@ -120,24 +144,53 @@ class ChunkConsumer(driver.Consumer):
                 async with asyncio.timeout(_END_WELL_S):
                     await self._thread.call_thread(self.starts.take_back, ended)
 
+    def _assignment(self) -> Any:
+        """Return aiokafka's assignment; None while there is none."""
+        aiokafka_consumer = self._thread._ensure_consumer()  # noqa: SLF001 - see above
+        subscription = aiokafka_consumer._subscription.subscription  # noqa: SLF001 - as above
+        return None if subscription is None else subscription.assignment
+
+    def assigned(self, topic: str) -> list[TP]:
+        """Return our partitions of a topic."""
+        assignment = self._assignment()
+        known, by_topic = self._assigned
+        if known is not assignment:
+            by_topic = {}
+            for tp in sorted(assignment.tps if assignment else ()):
+                by_topic.setdefault(tp.topic, []).append(TP(*tp))
+            self._assigned = assignment, by_topic
+        return by_topic.get(topic, [])
+
+    def count_of(self, topic: str) -> int:
+        """Return how many partitions a topic has, as Kafka last said; 0 while that is not known."""
+        aiokafka_consumer = self._thread._ensure_consumer()  # noqa: SLF001 - see above
+        cluster = aiokafka_consumer._client.cluster  # noqa: SLF001 - as above
+        return len(cluster.partitions_for_topic(topic) or ())
+
+    def _state_of(self, tp: TP) -> Any:
+        assignment = self._assignment()
+        return assignment and assignment.state_value(tp)
+
     def end_of(self, tp: TP) -> tuple[int | None, int | None]:
         """Return the last known end of a partition's log, and when the broker told (epoch ms).
 
         What an open transaction holds back is before the end, and not read.
         """
-        aiokafka_consumer = self._thread._ensure_consumer()  # noqa: SLF001 - see above
-        if tp not in aiokafka_consumer.assignment():
+        state = self._state_of(tp)
+        if state is None:
             return None, None
-        end = aiokafka_consumer.highwater(tp)
-        return end, aiokafka_consumer.last_poll_timestamp(tp)
+        told_at_ms = state.timestamp  # first: the other thread sets it last
+        return state.highwater, told_at_ms
+
+    def position_of(self, tp: TP) -> int | None:
+        """Return which offset of a partition is fetched next; None while that is not known."""
+        state = self._state_of(tp)
+        return None if state is None else state._position  # noqa: SLF001 - once: it may go meanwhile
 
     def readable_end_of(self, tp: TP) -> int | None:
         """Return how far a partition can be read: an open transaction may hold the rest back."""
-        aiokafka_consumer = self._thread._ensure_consumer()  # noqa: SLF001 - see above
-        if tp not in aiokafka_consumer.assignment():
-            return None
-        end: int | None = aiokafka_consumer.last_stable_offset(tp)
-        return end
+        state = self._state_of(tp)
+        return None if state is None else state.lso
 
     def held_at(self) -> dict[TP, int]:
         """Return the offsets where open transactions hold partitions of ours back."""
@@ -190,7 +243,7 @@ class ChunkConsumer(driver.Consumer):
         self._begins = {}
         await super().on_partitions_assigned(assigned, generation_id)
 
-    def verify_event_path(self, now: float, tp: TP) -> None:
+    async def verify_all_partitions_active(self) -> None:
         """Leave it to agents/watchdog.py: commits are rare here on purpose."""
 
 

@@ -64,6 +64,7 @@ class Worker:
         self.pid = pid
         self._process = psutil.Process(pid)
         self._url = f"http://127.0.0.1:{port}/metrics"
+        self._ready_url = f"http://127.0.0.1:{port}/readyz"
         self._log = log
         self._ended = ended
 
@@ -76,6 +77,16 @@ class Worker:
                 return int(sum(float(value) for value in _COUNTER.findall(answer.read())))
         except OSError:
             return 0
+
+    def is_ready(self) -> bool:
+        """Return whether it has its partitions and their rows."""
+        if self._ended() is not None:
+            raise Failed(f"the worker ended:\n{race.tail(self._log)}")
+        try:
+            with urllib.request.urlopen(self._ready_url, timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
 
     def samples(self, total: int, every_s: float = _POLL_S) -> Iterator[Sample]:
         """Yield what it has counted and used, until it has counted all."""

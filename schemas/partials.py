@@ -80,22 +80,37 @@ class Partials(Wire):
     source: int = Field(description="The source partition of `operations`.")
     block: int = Field(description="The block's first source offset.")
     rows: list[PartialRow]
+    next_offset: int = Field(
+        0,
+        description="All rows for this target partition whose last offset is before this stand"
+        " here or earlier: when they come again they are known.",
+    )
 
 
 class Progress(Wire):
-    """How far a source partition is read; everything before it stands earlier in this topic."""
+    """How far a worker has read its source partitions: what it has told of them stands before this.
+
+    One record a worker and target partition, of a size that the number of sources hardly changes.
+    """
 
     kind: Literal["progress"] = "progress"
     version: Literal[1] = 1
-    source: int
-    next_offset: int = Field(description="The first source offset not yet told of.")
-    watermark_ms: int | None = Field(None, description="The largest event time read.")
-    idle_at_ms: int | None = Field(
-        None,
-        description="Set while the partition is read to its end and quiet for 30 s: when the"
-        " broker last said so. What comes after it is late.",
+    sources: bytes = Field(
+        max_length=8_192,
+        description="Which sources, a bit each: source i is bit i % 8 of byte i // 8. None that it"
+        " cannot say a time of.",
     )
-    quiet_ms: int = Field(0, description="How long it had been quiet then.")
+    at_ms: int = Field(
+        description="The event time that each of them has reached, at least; of one that is read to"
+        " its end and quiet for 30 s when that was seen. What comes with an earlier one is late."
+    )
+    newest_ms: int | None = Field(
+        None,
+        description="The largest event time read of any, and how long it has been quiet since.",
+    )
+    quiet_ms: int = Field(
+        0, description="How long those were quiet of which nothing has been read since the start."
+    )
 
 
 class PartialsRecord(RootModel[Annotated[Partials | Progress, Field(discriminator="kind")]]):

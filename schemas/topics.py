@@ -18,14 +18,15 @@ class Topic(NamedTuple):
 
     name: str
     key: str
-    partitions: Literal["plane", "one"]
-    """`plane`: the measuring plane's number, which the operator chooses; `one`: always one."""
+    partitions: Literal["plane", "any", "one"]
+    """`plane`: the measuring plane's number, which the operator chooses; `any`: made with that
+    number, and may have another; `one`: always one."""
     config: dict[str, str]
     about: str
 
     def count(self, plane_partitions: int) -> int:
         """Return how many partitions it has where the measuring plane has so many."""
-        return plane_partitions if self.partitions == "plane" else 1
+        return 1 if self.partitions == "one" else plane_partitions
 
 
 def _kept(days: int, **more: str) -> dict[str, str]:
@@ -35,9 +36,16 @@ def _kept(days: int, **more: str) -> dict[str, str]:
 OPERATIONS = Topic(
     "operations",
     "the producer's choice",
-    "plane",
-    # With LogAppendTime history could not be told from what happens now.
-    _kept(7, **{"message.timestamp.type": "CreateTime"}),
+    "any",
+    _kept(
+        7,
+        **{
+            # With LogAppendTime history could not be told from what happens now.
+            "message.timestamp.type": "CreateTime",
+            # A producer whose clock is far ahead is told so by the broker (Kafka 3.6 and later).
+            "message.timestamp.after.max.ms": str(5 * 60_000),
+        },
+    ),
     "One operation's outcome a record, or a JSON array of them.",
 )
 PARTIALS = Topic(

@@ -21,7 +21,7 @@ from streams.rows import OWN, Minute, Row, State, published_as, revision_of
 from streams.schedule import Schedule, Times, parent_of
 from streams.sizes import MINUTE_MS, SIZE_MS, SIZES, TREND_SIZES, needed_until, window_start
 from streams.trend import trend
-from streams.watermarks import Watermarks
+from streams.watermarks import Reached, Watermarks
 from streams.window_rows import Window, WindowRows, children_of, minute_place
 
 __all__ = ["Publication", "Times", "Windows"]
@@ -50,6 +50,7 @@ class Windows:
         times: Times,
         engine: Engine,
         series_limit: int,
+        clock_ms: int | None = None,
     ) -> None:
         """Begin with what the table holds; what is not known to be published is due at once.
 
@@ -60,6 +61,7 @@ class Windows:
             times: lateness, future and grace.
             engine: merges digests.
             series_limit: series admitted here.
+            clock_ms: minutes ahead of it say nothing of the time that was reached.
         """
         self.watermarks = Watermarks(sources)
         self.admission = Admission(partition, series_limit)
@@ -71,17 +73,25 @@ class Windows:
         self._state = State()
         self._rows = WindowRows(packed, engine)
         self._schedule = Schedule(times)
+        self._clock_ms = clock_ms
         self._recover()
 
     # ------------------------------------------------------------------ taking in
 
     def apply(
-        self, source: int, block: int, rows: list[PartialRow], now_ms: int
+        self, source: int, block: int, rows: list[PartialRow], now_ms: int, next_offset: int = 0
     ) -> list[PartialRow]:
         """Fold rows of a source's block in; return those that came after their minute's life.
 
         A source tells a block only when all before it is told: what stands before the block, or
-        before the progress, and comes again is known.
+        before `next_offset`, and comes again is known.
+
+        Args:
+            source: the source partition.
+            block: the block's first offset.
+            rows: of the block, each cumulative.
+            now_ms: the clock.
+            next_offset: with these, all rows whose last offset is before this were given.
         """
         told = self._tell(source, block)
         changed: dict[int, list[str]] = {}
@@ -90,6 +100,7 @@ class Windows:
             for row in rows
             if row.last_offset >= told and not self._apply_row(source, block, row, changed)
         ]
+        self._tell(source, next_offset)
         for start_ms, names in changed.items():
             self._schedule.changed("1m", start_ms, names, now_ms)
             self._schedule.changed("5m", window_start("5m", start_ms), names, now_ms)
@@ -120,17 +131,9 @@ class Windows:
         self._rows.forget()
         return True
 
-    def progress(
-        self,
-        source: int,
-        next_offset: int,
-        watermark_ms: int | None,
-        idle_at_ms: int | None,
-        quiet_ms: int = 0,
-    ) -> None:
-        """Note that everything of a source before `next_offset` was applied, and its time."""
-        self.watermarks.note(source, watermark_ms, idle_at_ms, quiet_ms)
-        self._tell(source, next_offset)
+    def progress(self, told: Reached) -> None:
+        """Note that everything of some sources before a time was applied."""
+        self.watermarks.note(told)
 
     def _tell(self, source: int, offset: int) -> int:
         """Note that everything of a source before an offset is known; return up to where it is."""
@@ -312,7 +315,8 @@ class Windows:
             newest_ms = five.start_ms + place * MINUTE_MS
             window = Window("1m", newest_ms, five.series)
             self._recover_due(window, minute.count(), minute.published)
-        self.watermarks.remember(newest_ms)
+        if self._clock_ms is None or newest_ms <= self._clock_ms:
+            self.watermarks.remember(newest_ms)
         self.admission.resume(five.series, five.end_ms)
         self._rows.forget()
 

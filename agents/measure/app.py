@@ -54,6 +54,7 @@ class Measure:
         one.when_lost(self._lost)
         one.after_end(self._ingest.stop)
         one.remark(self._rules.remarks)
+        one.remark(self._ingest.ahead.remarks)
         self._ingest.failed.add_done_callback(self._failed)
 
     async def run(self, stopped: asyncio.Event) -> None:

@@ -1,13 +1,16 @@
 """Fold each source partition's open block, and tell windows of it. It keeps no table.
 
-Every half second the rows that changed go to `partials`; each second the progress. A block's
+Every half second the rows that changed go to `partials`; each second the progress, one record a
+target partition for all sources of this worker. A block's
 records are done once it is complete and the broker has its last rows, so the committed offset is
 always a block's start, and a restart says the same again.
 """
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Collection, Iterator, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,6 +20,7 @@ from faust.types import TP
 from agents import failpoints, metrics
 from agents.fetched import Chunk
 from agents.letters import Letters
+from agents.measure.ahead import Ahead
 from agents.outbox import Outbox, Outgoing
 from agents.pacing import paced, parts_of
 from agents.settings import Settings
@@ -25,8 +29,10 @@ from schemas.fast import struct_of
 from schemas.partials import PartialRow, Partials, Progress
 from schemas.topics import DEAD_LETTERS, OPERATIONS, PARTIALS
 from streams.blocks import BLOCK_OFFSETS, Block, Events, Limits, reading_events
+from streams.event_time import EventTime
 from streams.series import partition_of
 from streams.steps import Steps, finish
+from streams.watermarks import SourceTime, reached
 
 log = structlog.get_logger()
 
@@ -36,6 +42,8 @@ TELL_BEHIND_S = 5.0
 PROGRESS_S = 1.0
 #: A partition read to its end and quiet for so long does not hold others back.
 QUIET_S = 30.0
+#: Ends of a log, one a second, that are waited for to be told.
+_ENDS = 30
 #: Tellings of one source that wait for the broker before its reading does.
 _WAITING = 4
 #: Rows in a record on `partials`: half a megabyte when each has a full digest.
@@ -46,6 +54,13 @@ _MADE_TOGETHER = 100
 _Partials: Any = struct_of(Partials)
 _Progress: Any = struct_of(Progress)
 _encode = msgspec.json.Encoder().encode
+_last_offset = attrgetter("last_offset")
+_PROGRESS_KEY = "progress"
+
+
+def now_ms() -> int:
+    """Return the clock."""
+    return int(time.time() * 1000)
 
 
 class _Telling(NamedTuple):
@@ -68,21 +83,45 @@ class _Source:
         self.tp = tp
         self.block = Block(start)
         self.next_offset = start
-        self.watermark_ms: int | None = None
+        self.time = EventTime()
         self.letters = letters
         self.is_behind = False
         self.untold = 0
         self.untold_since = time.monotonic()
-        self.read_at = time.monotonic()
+        self.moved_at = time.monotonic()
+        """When a record came last, other than of events ahead of the clock."""
         self.told_offset = start - 1
         self.told_watermark_ms: int | None = None
         self.told_next = start
-        self.queue: asyncio.Queue[_Telling | None] = asyncio.Queue(_WAITING)
+        self.read_through_ms: int | None = None
+        """When the log last ended where it is told to."""
+        self._ends: deque[tuple[int, int]] = deque()
+        self.waiting = 0
+        """Tellings that are not with the broker yet."""
+        self.queue: asyncio.Queue[_Telling] = asyncio.Queue(_WAITING)
 
     @property
     def owes(self) -> bool:
         """Whether something read is not told yet."""
         return bool(self.untold or self.letters)
+
+    def look(self, end: int, seen_ms: int) -> None:
+        """Note where the log ended, and when."""
+        if len(self._ends) < _ENDS:
+            self._ends.append((end, seen_ms))
+        while self._ends and self._ends[0][0] <= self.told_next:
+            self.read_through_ms = self._ends.popleft()[1]
+
+    def progress(self, now_ms: int) -> SourceTime:
+        """Return how far it is told."""
+        if not self.waiting and not self.owes:  # all that was read is told, also where that is none
+            self.told_next = self.next_offset
+            self.told_watermark_ms = self.time.at(now_ms)
+        quiet_s = time.monotonic() - self.moved_at
+        if quiet_s < QUIET_S or self.read_through_ms is None:
+            return SourceTime(self.tp.partition, self.told_watermark_ms)
+        quiet_ms = int(quiet_s * 1000)
+        return SourceTime(self.tp.partition, self.told_watermark_ms, self.read_through_ms, quiet_ms)
 
     def drop(self) -> None:
         """Let go whoever waits to tell."""
@@ -100,6 +139,7 @@ class Ingest:
         self._consumer = consumer
         self._limits = Limits(int(settings.lateness_s * 1000), int(settings.future_s * 1000))
         self._topic = settings.topic(OPERATIONS)
+        self.ahead = Ahead(self._limits.future_ms)
         self._sources: dict[TP, _Source] = {}
         self._senders: dict[TP, asyncio.Task[None]] = {}
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -153,18 +193,15 @@ class Ingest:
 
     async def _fold(self, source: _Source, part: Chunk, events: Events) -> None:
         """Take in what counts of a part of a chunk; tell each block that it completes."""
-        if part.records:
-            source.read_at = time.monotonic()
         if not source.owes:
-            source.untold_since = source.read_at
+            source.untold_since = time.monotonic()
         at, count = 0, len(events.offset)
         while True:
             before, block = at, source.block
             at = block.take(events, at)
             if at > before:
                 source.untold += at - before
-                newest = int(events.when_ms[before:at].max())
-                source.watermark_ms = max(source.watermark_ms or newest, newest)
+                self._take_time(source, events, before, at)
             source.next_offset = part.end
             if at == count:
                 block.reach(part.end)
@@ -194,6 +231,13 @@ class Ingest:
             yield
         self._telling(source)
 
+    def _take_time(self, source: _Source, events: Events, begin: int, end: int) -> None:
+        """Let some events of a source say how far time has come."""
+        clock_ms = now_ms()
+        if source.time.take(events.when_ms[begin:end], clock_ms):
+            source.moved_at = time.monotonic()
+        self.ahead.look(source.tp.partition, events, begin, end, clock_ms)
+
     async def tell(self) -> None:
         """Tell of what waited long enough."""
         now = time.monotonic()
@@ -205,29 +249,33 @@ class Ingest:
                 await asyncio.sleep(0)
 
     async def report(self) -> None:
-        """Tell how far each source is read, also where nothing comes to be read."""
+        """Tell how far the sources are read, also where nothing comes to be read."""
         for tp, start in (await self._consumer().begins(self._topic)).items():
             self._begin_at(tp, start)
-        for source in list(self._sources.values()):
-            if not source.queue.full():
-                source.queue.put_nowait(None)
-            end, _ = self._consumer().end_of(source.tp)
-            if end is not None:
-                lag = max(0, end - source.next_offset)
-                source.is_behind = lag > BLOCK_OFFSETS
-                metrics.lag.labels(self._topic, source.tp.partition).set(lag)
+        for source in self._sources.values():
+            end, seen_ms = self._consumer().end_of(source.tp)
+            if end is None:
+                continue
+            lag = max(0, end - source.next_offset)
+            source.is_behind = lag > BLOCK_OFFSETS
+            metrics.lag.labels(self._topic, source.tp.partition).set(lag)
+            if seen_ms is not None:
+                source.look(end, seen_ms)
+        await self._outbox.publish(self._progress())
 
     def _telling(self, source: _Source) -> _Telling:
         """Return what is new of a source, and count it as told."""
+        source.waiting += 1
         block = source.block
         next_offset = source.next_offset if block.end is None else block.end
-        partials = list(self._partials(source, block.fold(source.told_offset)))
+        rows = block.fold(source.told_offset)
+        partials = list(self._partials(source, rows, next_offset))
         telling = _Telling(
             partials,
             source.letters.take(),
             source.untold,
             next_offset,
-            source.watermark_ms,
+            source.time.at(now_ms()),
             block.end,
         )
         source.told_offset, source.untold = next_offset - 1, 0
@@ -236,11 +284,7 @@ class Ingest:
     async def _send(self, source: _Source) -> None:
         try:
             while True:
-                telling = await source.queue.get()
-                if telling is None:
-                    await self._outbox.publish(self._progress(source))
-                else:
-                    await self._tell(source, telling)
+                await self._tell(source, await source.queue.get())
         except Exception as error:  # noqa: BLE001 - a task's edge: the worker ends by it
             if not self.failed.done():
                 self.failed.set_exception(error)
@@ -254,38 +298,49 @@ class Ingest:
         metrics.operations.inc(telling.events)
         source.told_next = telling.next_offset
         source.told_watermark_ms = telling.watermark_ms
+        source.waiting -= 1
         if telling.done is not None and self._sources.get(source.tp) is source:
             self._consumer().done(source.tp, telling.done)
 
-    def _partials(self, source: _Source, told: list[PartialRow]) -> Iterator[Outgoing]:
+    def _partials(
+        self, source: _Source, told: list[PartialRow], next_offset: int
+    ) -> Iterator[Outgoing]:
         by_target: dict[int, list[PartialRow]] = {}
-        for row in told:
+        # In this order, so that a record can say which rows stand in it or before it.
+        for row in sorted(told, key=_last_offset):
             target = partition_of(row.series, self._settings.partitions)
             by_target.setdefault(target, []).append(row)
         partition = source.tp.partition
         for target, rows in by_target.items():
             for i in range(0, len(rows), _ROWS_A_RECORD):
-                some = rows[i : i + _ROWS_A_RECORD]
-                value = _encode(_Partials(source=partition, block=source.block.start, rows=some))
-                yield self._outgoing(target, partition, value)
+                some, left = rows[i : i + _ROWS_A_RECORD], rows[i + _ROWS_A_RECORD :]
+                value = _encode(
+                    _Partials(
+                        source=partition,
+                        block=source.block.start,
+                        rows=some,
+                        next_offset=left[0].last_offset if left else next_offset,
+                    )
+                )
+                yield self._outgoing(target, str(partition), value)
 
-    def _progress(self, source: _Source) -> Iterator[Outgoing]:
-        end, told_at_ms = self._consumer().end_of(source.tp)
-        at_end = end is not None and source.told_next >= end
-        quiet_s = time.monotonic() - source.read_at
-        idle = at_end and quiet_s >= QUIET_S
-        partition = source.tp.partition
+    def _progress(self) -> Iterator[Outgoing]:
+        """Return for each target how far the sources are told: what they told stands before it."""
+        clock_ms = now_ms()
+        told = reached(source.progress(clock_ms) for source in self._sources.values())
+        if told is None:
+            return
+        sources = told.sources.to_bytes(-(-told.sources.bit_length() // 8), "little")
         value = _encode(
             _Progress(
-                source=partition,
-                next_offset=source.told_next,
-                watermark_ms=source.told_watermark_ms,
-                idle_at_ms=told_at_ms if idle else None,
-                quiet_ms=int(quiet_s * 1000) if idle else 0,
+                sources=sources,
+                at_ms=told.at_ms,
+                newest_ms=told.newest_ms,
+                quiet_ms=told.quiet_ms,
             )
         )
         for target in range(self._settings.partitions):
-            yield self._outgoing(target, partition, value)
+            yield self._outgoing(target, _PROGRESS_KEY, value)
 
-    def _outgoing(self, target: int, partition: int, value: bytes) -> Outgoing:
-        return Outgoing(self._settings.topic(PARTIALS), target, str(partition).encode(), value)
+    def _outgoing(self, target: int, key: str, value: bytes) -> Outgoing:
+        return Outgoing(self._settings.topic(PARTIALS), target, key.encode(), value)

@@ -8,6 +8,7 @@ again: the same revisions under the same keys.
 import asyncio
 import time
 from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -27,11 +28,14 @@ from streams.digests import ENGINES
 from streams.judge import cut
 from streams.series import ALL
 from streams.stats import are_sums
+from streams.watermarks import Reached
 from streams.windows import Publication, Times, Windows
 
 log = structlog.get_logger()
 
 BEAT_S = 1.0
+#: Input that changed nothing, such as progress, is said to be done this often.
+COMMIT_S = 10.0
 #: Beats may be so much less than that apart.
 _JITTER_MS = 50
 #: Past so much of a beat only finals are published; the rest waits for the next one, unless
@@ -39,6 +43,8 @@ _JITTER_MS = 50
 _BUDGET_S = 0.4
 #: Publications sent together; the loop is let go in between.
 _TOGETHER = 100
+#: Partitions that wait for the broker together: their records go in the same requests.
+_PARTITIONS_TOGETHER = 16
 #: Records applied before the loop is let go.
 _APPLIED_TOGETHER = 20
 _LARGE_BYTES = 64 * 1024
@@ -56,8 +62,22 @@ _BY_PARTITION = (
     metrics.watermark_delay,
 )
 
-_record_of = msgspec.json.Decoder(struct_of(Partials) | struct_of(Progress)).decode
+_decode = msgspec.json.Decoder(struct_of(Partials) | struct_of(Progress)).decode
 _Partials: Any = struct_of(Partials)
+#: What starts a record of a worker's progress: each target partition gets the same one.
+_PROGRESS = b'{"kind":"progress"'
+
+
+@lru_cache(maxsize=64)
+def _reached_of(value: bytes) -> Reached:
+    """Return what a record of progress says, read once for all target partitions."""
+    told = _decode(value)
+    sources = int.from_bytes(told.sources, "little")
+    return Reached(sources, told.at_ms, told.newest_ms, told.quiet_ms)
+
+
+def _record_of(value: bytes) -> Any:
+    return _reached_of(value) if value.startswith(_PROGRESS) else _decode(value)
 
 
 class WindowsBeat:
@@ -79,6 +99,9 @@ class WindowsBeat:
         self._windows: dict[TP, Windows] = {}
         self._read_to: dict[TP, int] = {}
         self._expired: dict[TP, list[Outgoing]] = {}
+        self._committed: dict[TP, float] = {}
+        self._due: dict[TP, int] = {}
+        self._all_due = 0
 
     def lost(self, tps: Collection[TP]) -> None:
         """Forget partitions at once."""
@@ -87,6 +110,8 @@ class WindowsBeat:
                 metrics.forget(_BY_PARTITION, tp.partition)
             self._read_to.pop(tp, None)
             self._expired.pop(tp, None)
+            self._committed.pop(tp, None)
+            self._weigh(tp, None)
 
     def _of(self, tp: TP) -> Windows:
         windows = self._windows.get(tp)
@@ -94,13 +119,19 @@ class WindowsBeat:
             settings = self._settings
             windows = self._windows[tp] = Windows(
                 tp.partition,
-                settings.partitions,
+                self._sources(),
                 self._rows.of(tp.partition),
                 self._times,
                 ENGINES[settings.digest_engine],
                 -(-settings.series_limit // settings.partitions),
+                int(time.time() * 1000),
             )
         return windows
+
+    def _sources(self) -> int:
+        """Return how many partitions `operations` has: partitions may be added to it."""
+        topic = self._settings.topic(OPERATIONS)
+        return self._consumer().count_of(topic) or self._settings.partitions
 
     async def read(self, tp: TP, chunk: Chunk) -> None:
         """Apply a chunk of `partials`."""
@@ -123,28 +154,23 @@ class WindowsBeat:
 
     def _take(self, tp: TP, windows: Windows, record: Any, now_ms: int) -> None:
         try:
-            told = _record_of(record.value)
+            told = _record_of(record.value or b"")
             why = None
-            if isinstance(told, _Partials) and not are_sums(told.rows):
+            if not isinstance(told, Reached) and not are_sums(told.rows):
                 why = "its rows cannot be summed up"
         except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
             why = cut(str(error))
         if why is not None:
             log.warning("not a partial", partition=tp.partition, offset=record.offset, error=why)
             return
-        if isinstance(told, _Partials):
-            late = windows.apply(told.source, told.block, told.rows, now_ms)
-            if late:
-                letters = self._expired.setdefault(tp, [])
-                letters += [self._letter(told, row) for row in late if row.series == ALL]
-        else:
-            windows.progress(
-                told.source,
-                told.next_offset,
-                told.watermark_ms,
-                told.idle_at_ms,
-                told.quiet_ms,
-            )
+        if isinstance(told, Reached):
+            windows.progress(told.until(int(time.time() * 1000) + self._times.future_ms))
+            return
+        late = windows.apply(told.source, told.block, told.rows, now_ms, told.next_offset)
+        if late:
+            letters = self._expired.setdefault(tp, [])
+            letters += [self._letter(told, row) for row in late if row.series == ALL]
+        self._weigh(tp, windows)
 
     async def _room(self) -> None:
         """Let the loop go on, and wait while too much is to be published."""
@@ -154,7 +180,14 @@ class WindowsBeat:
 
     @property
     def _too_much(self) -> bool:
-        return sum(one.minutes_due for one in self._windows.values()) > self._most_due
+        return self._all_due > self._most_due
+
+    def _weigh(self, tp: TP, windows: Windows | None) -> None:
+        """Note how many minutes of a partition are to be published; None: it is lost."""
+        due = 0 if windows is None else windows.minutes_due
+        self._all_due += due - self._due.pop(tp, 0)
+        if windows is not None:
+            self._due[tp] = due
 
     def _letter(self, told: Any, row: PartialRow) -> Outgoing:
         """Return the dead letter of a minute that is closed: one a block, however often told."""
@@ -174,12 +207,21 @@ class WindowsBeat:
         began = time.monotonic()
         self._beaten_ms = int(time.time() * 1000) - _JITTER_MS
         with metrics.beat_seconds.time():
-            for tp, windows in list(self._windows.items()):
-                windows.advance(int(time.time() * 1000))
-                await self._publish(tp, windows, began + _BUDGET_S)
-                if self._windows.get(tp) is windows:
-                    await self._write(tp, windows)
+            partitions = list(self._windows.items())
+            for at in range(0, len(partitions), _PARTITIONS_TOGETHER):
+                some = partitions[at : at + _PARTITIONS_TOGETHER]
+                await asyncio.gather(*(self._beat(tp, windows, began) for tp, windows in some))
         self._measure()
+
+    async def _beat(self, tp: TP, windows: Windows, began: float) -> None:
+        if self._windows.get(tp) is not windows:
+            return  # lost while others were published
+        windows.watermarks.expect(self._sources())
+        windows.advance(int(time.time() * 1000))
+        await self._publish(tp, windows, began + _BUDGET_S)
+        if self._windows.get(tp) is windows:
+            self._weigh(tp, windows)
+            await self._write(tp, windows)
 
     async def _publish(self, tp: TP, windows: Windows, until: float) -> None:
         topic = self._settings.topic(AGGREGATES)
@@ -195,6 +237,7 @@ class WindowsBeat:
             failpoints.reached("windows_after_publish")
             for one in some:
                 windows.confirm(one)
+            self._weigh(tp, windows)
             finals = sum(one.published % 2 for one in some)
             metrics.aggregates.labels(True).inc(finals)
             metrics.aggregates.labels(False).inc(len(some) - finals)
@@ -220,7 +263,10 @@ class WindowsBeat:
             metrics.dead_letters.labels("window_expired").inc(len(letters))
         await self._rows.write(tp.partition, changes)
         failpoints.reached("windows_after_rows")
-        if read_to is not None and self._windows.get(tp) is windows:
+        now = time.monotonic()
+        is_due = changes or letters or now - self._committed.get(tp, 0.0) >= COMMIT_S
+        if read_to is not None and is_due and self._windows.get(tp) is windows:
+            self._committed[tp] = now
             self._consumer().done(tp, read_to)
             failpoints.reached("windows_before_commit")
 
@@ -232,7 +278,7 @@ class WindowsBeat:
             metrics.series.labels(partition).set(len(windows.admission))
             metrics.rows.labels(partition).set(len(self._rows.of(partition)))
             metrics.held_finals.labels(partition).set(windows.held_finals)
-            metrics.unheard_sources.labels(partition).set(len(windows.watermarks.unheard))
+            metrics.unheard_sources.labels(partition).set(windows.watermarks.unheard_count)
             if (low := windows.watermarks.low_ms) is not None:
                 metrics.watermark_delay.labels(partition).set((now_ms - low) / 1000)
             if (due := windows.oldest_due_ms) is not None:

@@ -151,7 +151,7 @@ def messages() -> dict[str, list[Any]]:
         "operations": [OPERATION, [OPERATION, OPERATION | {"occurred_at": "2026-03-04T05:06:00Z"}]],
         "partials": [
             json.loads(Partials.model_validate_json(json.dumps(rows)).model_dump_json()),
-            json.loads(Progress(source=1, next_offset=5).model_dump_json()),
+            json.loads(Progress(sources=b"\x03", at_ms=5).model_dump_json()),
         ],
         "aggregates": [
             json.loads(aggregate(size="1h", verdict="stable").model_dump_json()),
@@ -216,7 +216,7 @@ def test_what_we_send_always_has_every_field():
 
 
 def test_partials_are_told_apart_by_their_kind():
-    record = PartialsRecord.model_validate_json('{"kind":"progress","source":1,"next_offset":5}')
+    record = PartialsRecord.model_validate_json('{"kind":"progress","sources":"AQ==","at_ms":5}')
     assert isinstance(record.root, Progress)
 
 

@@ -117,7 +117,8 @@ def test_partials_written_by_the_struct_are_read_by_the_model_and_back():
     again = msgspec.json.decode(model.model_dump_json(), type=struct_of(Partials))
     assert again == told
     progress = msgspec.json.decode(
-        b'{"kind":"progress","source":1,"next_offset":2}',
+        b'{"kind":"progress","sources":"BQ==","at_ms":2}',
         type=struct_of(Partials) | struct_of(Progress),
     )
-    assert (progress.watermark_ms, progress.idle_at_ms, progress.quiet_ms) == (None, None, 0)
+    assert (progress.sources, progress.at_ms) == (b"\x05", 2)
+    assert (progress.newest_ms, progress.quiet_ms) == (None, 0)

@@ -43,7 +43,7 @@ def draw_world(seed, *, troubled=True, sources=2):
 def finish(target, now_ms):
     """Let every source be quiet for good, then beat until nothing changes."""
     for source in range(target.sources):
-        target.inbox.append(Progress(source, 0, MONDAY_MS, FAR_MS, FAR_MS))
+        target.inbox.append(Progress(source, MONDAY_MS, FAR_MS, FAR_MS))
     target.read(1 << 30, now_ms)
     for beat in range(4):
         target.beat(now_ms + beat * 100_000)
@@ -145,7 +145,7 @@ def test_a_crash_publishes_again_what_was_not_confirmed(seed):
         for source in range(2):
             told = [one for one in inbox[: target.read_to] if isinstance(one, Progress)]
             for progress in [one for one in told if one.source == source][-1:]:
-                target.windows.progress(*progress)
+                target.windows.progress(progress.reached)
         target.windows.advance(10**15)
         again = {one.key: one.published for one in target.windows.collect(10**15)}
         assert all(again[one.key] >= one.published for one in lost)
@@ -161,7 +161,7 @@ def test_a_jump_of_days_ends_all_windows_in_one_beat(span):
     target = Target(1)
     target.inbox = told_of(random, 0, log, troubled=False)
     target.read(1 << 30, 0)
-    target.inbox.append(Progress(0, 0, MONDAY_MS, FAR_MS, FAR_MS))
+    target.inbox.append(Progress(0, MONDAY_MS, FAR_MS, FAR_MS))
     target.read(1, 0)
     target.beat(0)
     assert_as_oracle(target, [log])

@@ -15,6 +15,7 @@ from schemas.partials import PartialRow, Partials
 from streams.blocks import Block, Limits, read_events
 from streams.digests import ENGINES
 from streams.sizes import SIZES, window_start
+from streams.watermarks import Reached, SourceTime, reached
 from streams.windows import Publication, Times, Windows
 
 #: Monday 2026-09-21 00:00 UTC.
@@ -22,6 +23,7 @@ MONDAY_MS = 1_789_948_800_000
 LIMITS = Limits(3_600_000, 60_000)
 TIMES = Times(3_600_000, 60_000, 10_000)
 ENGINE = ENGINES["fastdigest"]
+ROWS_A_RECORD = 3
 FAR_MS = MONDAY_MS + 60 * 86_400_000
 
 _as_told = msgspec.json.Decoder(struct_of(Partials)).decode
@@ -37,14 +39,22 @@ class Rows(NamedTuple):
     source: int
     block: int
     rows: list[PartialRow]
+    next_offset: int = 0
 
 
 class Progress(NamedTuple):
+    """Of one source; a worker says it of several at once."""
+
     source: int
-    next_offset: int
-    watermark_ms: int | None
+    watermark_ms: int
     idle_at_ms: int | None = None
     quiet_ms: int = 0
+
+    @property
+    def reached(self) -> Reached:
+        told = reached([SourceTime(*self)])
+        assert told is not None
+        return told
 
 
 Message = Rows | Progress
@@ -153,13 +163,15 @@ class Reading:
         ended = self.block.end
         next_offset = self.next_offset if ended is None else ended
         self._told = next_offset - 1
-        wire = msgspec.json.encode(
-            {"kind": "rows", "source": self.source, "block": self.block.start, "rows": rows}
-        )
-        told = _as_told(wire)
-        if rows:
-            yield Rows(told.source, told.block, told.rows)
-        yield Progress(self.source, next_offset, self.newest_ms)
+        rows.sort(key=lambda row: row.last_offset)
+        while rows:  # a few a record
+            some, rows = rows[:ROWS_A_RECORD], rows[ROWS_A_RECORD:]
+            record = {"source": self.source, "block": self.block.start, "rows": some}
+            record["next_offset"] = rows[0].last_offset if rows else next_offset
+            told = _as_told(msgspec.json.encode({"kind": "rows", **record}))
+            yield Rows(told.source, told.block, told.rows, told.next_offset)
+        if self.newest_ms is not None:
+            yield Progress(self.source, self.newest_ms)
 
     @property
     def left(self) -> int:
@@ -291,10 +303,10 @@ class Target:
         for message in self.inbox[self.read_to : self.read_to + count]:
             if isinstance(message, Rows):
                 self.refused += self.windows.apply(
-                    message.source, message.block, message.rows, now_ms
+                    message.source, message.block, message.rows, now_ms, message.next_offset
                 )
             else:
-                self.windows.progress(*message)
+                self.windows.progress(message.reached)
         self.read_to = min(len(self.inbox), self.read_to + count)
 
     def publish(self, now_ms: int, *, finals_only: bool = False, at_most: int = 1 << 30) -> None:

@@ -38,7 +38,7 @@ async def begun(broker: Broker, offset: int = 40) -> Starts:
         commit=broker.commit, end_offsets=broker.end_offsets, _coordinator=broker
     )
     starts.watch(consumer)
-    await starts.begin(consumer, PLACE, offset)
+    await starts.begin(consumer, {PLACE: offset})
     starts.consumer = consumer
     return starts
 

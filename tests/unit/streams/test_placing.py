@@ -19,7 +19,7 @@ from streams.sizes import (
     needed_until,
     window_start,
 )
-from streams.watermarks import Watermarks
+from streams.watermarks import SourceTime, Watermarks, reached
 
 MONDAY_MS = 1_789_948_800_000
 
@@ -102,46 +102,53 @@ def test_a_series_keeps_its_partition_and_they_share_the_load():
 # ---------------------------------------------------------------------- watermarks
 
 
+def note(watermarks, *times):
+    """Let a worker say how far it has read some sources."""
+    told = reached([SourceTime(*one) for one in times])
+    if told is not None:
+        watermarks.note(told)
+
+
 def test_a_source_unheard_of_holds_everything_back():
     watermarks = Watermarks(3)
-    watermarks.note(0, 1_000, None)
-    watermarks.note(2, 2_000, None)
+    note(watermarks, (0, 1_000), (2, 2_000))
     assert watermarks.low_ms is None
     assert watermarks.unheard == [1]
-    watermarks.note(1, 1_500, None)
+    note(watermarks, (1, 1_500))
     assert watermarks.low_ms == 1_000
     assert watermarks.unheard == []
+    assert watermarks.unheard_count == 0
 
 
 def test_a_reader_that_begins_again_earlier_moves_nothing_back():
     watermarks = Watermarks(1)
-    watermarks.note(0, 5_000, None)
-    watermarks.note(0, 1_000, None)
-    watermarks.note(0, None, None)
+    note(watermarks, (0, 5_000))
+    note(watermarks, (0, 1_000))
+    note(watermarks, (0, None))
     assert watermarks.low_ms == 5_000
 
 
 def test_a_progress_without_any_time_is_not_heard():
     watermarks = Watermarks(1)
-    watermarks.note(0, None, None)
+    note(watermarks, (0, None))
     assert watermarks.low_ms is None
     assert watermarks.unheard == [0]
 
 
 def test_a_quiet_source_holds_no_one_back_but_takes_time_no_further_than_it_lasts():
     watermarks = Watermarks(2)
-    watermarks.note(0, 100_000, None)
-    watermarks.note(1, None, 900_000, 30_000)
+    note(watermarks, (0, 100_000))
+    note(watermarks, (1, None, 900_000, 30_000))
     assert watermarks.low_ms == 100_000
-    watermarks.note(0, 100_000, 900_000, 40_000)
+    note(watermarks, (0, 100_000, 900_000, 40_000))
     assert watermarks.low_ms == 140_000
-    watermarks.note(0, 100_000, 960_000, 900_000)
+    note(watermarks, (0, 100_000, 960_000, 900_000))
     assert watermarks.low_ms == 900_000
 
 
 def test_sources_without_any_event_make_no_time():
     watermarks = Watermarks(1)
-    watermarks.note(0, None, 900_000, 50_000)
+    note(watermarks, (0, None, 900_000, 50_000))
     assert watermarks.low_ms is None
     assert watermarks.unheard == []
 
@@ -151,31 +158,80 @@ def test_after_a_restart_silence_is_measured_from_what_was_reached_before():
     watermarks.remember(70_000)
     watermarks.remember(60_000)
     assert watermarks.low_ms is None
-    watermarks.note(0, None, 900_000, 30_000)
+    note(watermarks, (0, None, 900_000, 30_000))
     assert watermarks.low_ms == 100_000
 
 
-@given(
-    st.lists(
-        st.tuples(
-            st.integers(0, 2),
-            st.none() | st.integers(0, 10**6),
-            st.none() | st.integers(0, 10**6),
-            st.integers(0, 10**5),
-        )
-    )
-)
-def test_the_low_watermark_never_regresses_nor_passes_a_source(notes):
+def test_a_source_that_is_added_holds_back_what_is_not_final_yet():
+    watermarks = Watermarks(1)
+    note(watermarks, (0, 5_000))
+    watermarks.expect(2)
+    watermarks.expect(1)
+    note(watermarks, (0, 9_000))
+    assert watermarks.low_ms == 5_000
+    assert watermarks.unheard == [1]
+    note(watermarks, (0, 9_000), (1, 8_000))
+    assert watermarks.low_ms == 8_000
+
+
+def test_a_source_that_moves_between_workers_stands_where_it_was_read_furthest():
     watermarks = Watermarks(3)
-    before, reached = None, [None] * 3
-    for source, watermark_ms, idle_at_ms, quiet_ms in notes:
-        watermarks.note(source, watermark_ms, idle_at_ms, quiet_ms)
-        reached[source] = max(
-            (at for at in (reached[source], watermark_ms, idle_at_ms) if at is not None),
-            default=None,
-        )
+    note(watermarks, (0, 5_000), (1, 6_000))
+    note(watermarks, (2, 7_000))
+    assert watermarks.low_ms == 5_000
+    note(watermarks, (1, 1_000), (2, 7_500))  # its new reader begins at a block's start
+    assert watermarks.low_ms == 5_000
+    note(watermarks, (0, 9_000))  # the first one has lost it
+    assert watermarks.low_ms == 5_000
+    note(watermarks, (1, 6_500), (2, 7_500))
+    assert watermarks.low_ms == 6_500
+
+
+def test_what_nobody_expects_is_no_source():
+    watermarks = Watermarks(1)
+    note(watermarks, (0, 5_000), (700, 6_000))
+    assert watermarks.low_ms == 5_000
+    assert watermarks.unheard == []
+
+
+TIMES = st.tuples(
+    st.none() | st.integers(0, 10**6),
+    st.none() | st.integers(0, 10**6),
+    st.integers(0, 10**5),
+)
+#: What a worker says of its sources, which may be another's by then.
+WORKER = st.dictionaries(st.integers(0, 4), TIMES, min_size=1)
+
+
+@given(st.lists(WORKER))
+def test_the_low_watermark_never_regresses_nor_passes_a_source(notes):
+    watermarks = Watermarks(5)
+    before, at_ms = None, [None] * 5
+    for told in notes:
+        note(watermarks, *((source, *times) for source, times in told.items()))
+        for source, (watermark_ms, idle_at_ms, _) in told.items():
+            known = [at for at in (at_ms[source], watermark_ms, idle_at_ms) if at is not None]
+            at_ms[source] = max(known, default=None)
         low_ms = watermarks.low_ms
         assert before is None or (low_ms is not None and low_ms >= before)
-        assert (low_ms is None) or (None not in reached and low_ms <= min(reached))
-        assert watermarks.unheard == [i for i, at in enumerate(reached) if at is None]
+        assert (low_ms is None) or (None not in at_ms and low_ms <= min(at_ms))
+        assert watermarks.unheard == [i for i, at in enumerate(at_ms) if at is None]
+        assert watermarks.unheard_count == len(watermarks.unheard)
         before = low_ms
+
+
+@given(st.lists(st.lists(st.integers(0, 1000), min_size=5, max_size=5), min_size=1))
+def test_workers_whose_sources_stay_say_as_much_as_sources_one_by_one(notes):
+    together, alone = Watermarks(5), Watermarks(5)
+    for times in notes:
+        note(together, *enumerate(times[:3]))
+        note(together, *enumerate(times[3:], 3))
+        for one in enumerate(times):
+            note(alone, one)
+    assert together.low_ms is not None
+    assert alone.low_ms is not None
+    assert together.low_ms <= alone.low_ms
+    highest = [max(column) for column in zip(*notes, strict=True)]
+    note(together, *enumerate(highest[:3]))
+    note(together, *enumerate(highest[3:], 3))
+    assert together.low_ms == alone.low_ms == min(highest)

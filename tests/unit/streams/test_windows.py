@@ -9,6 +9,7 @@ from schemas.aggregates import Aggregate
 from schemas.partials import ExemplarRow, PartialRow, Stats
 from streams.digests import ENGINES, pack
 from streams.schedule import INTERVAL_MS, Schedule, parent_of
+from streams.watermarks import Reached
 from streams.window_rows import Window
 from streams.windows import Times, Windows
 
@@ -51,7 +52,7 @@ def made(sources=1, limit=100, packed=None):
 
 def read_to(windows, time_ms, source=0):
     """Say that a source was read to its end and quiet up to a time."""
-    windows.progress(source, 0, MONDAY_MS, time_ms, time_ms)
+    windows.progress(Reached(1 << source, time_ms, MONDAY_MS + time_ms))
 
 
 def beat(windows, now_ms=0):
@@ -230,13 +231,12 @@ def test_what_comes_after_its_five_minutes_are_sealed_is_given_back():
     assert again.apply(0, 0, late, 0) == late[:2]
 
 
-def test_what_was_told_before_a_progress_or_a_later_block_is_known():
+def test_what_was_told_before_the_rows_known_or_a_later_block_is_known():
     windows = made()
-    windows.apply(0, 0, [row(2, offset=5)], 0)
-    windows.progress(0, 6, MONDAY_MS, None)
+    windows.apply(0, 0, [row(2, offset=5)], 0, 6)
     assert windows.apply(0, 0, [row(9, offset=5, series="zombie")], 0) == []
     windows.apply(0, 0, [row(1, offset=6, series="new")], 0)
-    windows.progress(0, 3, MONDAY_MS, None)
+    windows.apply(0, 0, [], 0, 3)
     windows.apply(0, 20, [row(1, offset=20)], 0)
     windows.apply(0, 0, [row(9, offset=19, series="zombie")], 0)
     windows.apply(1, 0, [row(1, offset=0, series="other")], 0)
@@ -335,8 +335,7 @@ def test_recovery_drops_and_keeps_a_row_to_the_millisecond():
 
 def test_the_states_version_grows_and_it_is_written_last_and_only_when_it_changed():
     windows = made(packed=(packed := {}))
-    windows.apply(0, 7, [row(2, offset=8)], 0)
-    windows.progress(0, 9, MONDAY_MS, None)
+    windows.apply(0, 7, [row(2, offset=8)], 0, 9)
     assert [key for key, _ in windows.take_changes()] == [b"5m/%d/*" % MONDAY_MS, b"~state/0"]
     assert windows.take_changes() == []
     again = made(packed=packed)
@@ -350,9 +349,9 @@ def test_after_a_restart_of_everything_silence_still_ends_windows():
     windows.apply(0, 0, [row(2, MONDAY_MS + MINUTE_MS)], 0)
     windows.take_changes()
     again = made(packed=packed)
-    again.progress(0, 50, None, MONDAY_MS + DAY_MS, 69_999)
+    again.progress(Reached(1, MONDAY_MS + DAY_MS, None, 69_999))
     assert beat(again) == [] or not beat(again)[0][3]
-    again.progress(0, 50, None, MONDAY_MS + DAY_MS, 70_000)
+    again.progress(Reached(1, MONDAY_MS + DAY_MS, None, 70_000))
     assert ("1m", 1, 2, True) in beat(again)
 
 

@@ -11,6 +11,7 @@ from schemas.rule_file import RuleFile
 from streams.digests import ENGINES, pack
 from streams.rules.records import ToldOperations, name_of, read_aggregate
 from streams.sizes import MINUTE_MS
+from streams.watermarks import Reached
 from streams.windows import Times, Windows
 from tests.unit.streams.rules.worlds import World, operations
 
@@ -50,7 +51,7 @@ def published(scenario):
         end_ms = START_MS + (minute + 1) * MINUTE_MS
         if count:
             windows.apply(0, 0, [partial(minute, count, failed)], end_ms)
-        windows.progress(0, 0, end_ms + 10_000, None)
+        windows.progress(Reached(1, end_ms + 10_000, end_ms + 10_000))
         windows.advance(end_ms + 10_000)
         for one in windows.collect(end_ms + 10_000, finals_only=True):
             windows.confirm(one)
