@@ -7,6 +7,7 @@ is idempotent.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -56,6 +57,8 @@ class Outbox:
         self._senders: set[asyncio.Task[None]] = set()
         self.away = False
         """Whether the broker takes nothing at present."""
+        self.away_since = 0.0
+        """Since when, by the monotonic clock."""
 
     async def start(self) -> None:
         """Connect."""
@@ -124,7 +127,8 @@ class Outbox:
         except KafkaError as error:
             if not may_pass(error):
                 raise
-            self.away = True
+            if not self.away:
+                self.away, self.away_since = True, time.monotonic()
             log.warning("kafka does not take records, trying again", error=repr(error))
             await asyncio.sleep(_RETRY_S)
             return

@@ -30,6 +30,8 @@ log = structlog.get_logger()
 
 #: Work that waits and is not done for so long ends the process.
 _STUCK_S = 60.0
+#: /readyz says so long before that.
+_UNREADY_S = 15.0
 #: Stopping takes at most this long; what is left is done again by whoever comes next.
 _STOP_S = 8.0
 #: How often what waits is shown to the watchdog, and what a rebalance dropped is looked for.
@@ -344,6 +346,12 @@ class Role:
             return f"restoring the tables: {self._remaining()} records to go"
         if app.rebalancing or not self._joined:
             return "waiting for Kafka to assign partitions"
+        if not self.restored:
+            return "the tables are restored, reading is about to begin"
+        if self.outbox.away and time.monotonic() - self.outbox.away_since > _UNREADY_S:
+            return "Kafka takes no records, they are sent again and again"
+        if name := self.watchdog.stuck(_UNREADY_S):
+            return f"work waits and none is done for {_UNREADY_S:.0f} s: {name}"
         return None
 
     def _all_remarks(self) -> list[str]:

@@ -75,6 +75,14 @@ class Watchdog:
             if (alone or together) and not self._ended.is_set():
                 self._exit(EXIT_STUCK, f"work waits and none is done: {name}", waited)
 
+    def stuck(self, seconds: float) -> str | None:
+        """Return what waits the longest where no work was done for some seconds."""
+        now = time.monotonic()
+        if not self._waiting or now - self._moved < seconds:
+            return None
+        name, (_, since) = min(self._waiting.items(), key=lambda item: item[1][1])
+        return name if now - since >= seconds else None
+
     def _watch(self) -> None:
         self._looked = time.monotonic()
         while not self._ended.wait(_LOOK_S):

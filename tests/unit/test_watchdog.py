@@ -69,3 +69,19 @@ def test_a_process_that_stood_still_ends_before_it_does_anything(clock: Clock, d
     clock.now_s += 11
     with pytest.raises(Ended, match=str(watchdog.EXIT_STALLED)):
         dog.turned()
+
+
+def test_it_says_what_waits_long_before_it_ends_the_process(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("agents.watchdog.time.monotonic", lambda: now[0])
+    watchdog = Watchdog(10.0, 60.0)
+    watchdog.waits({"partials/3": 7, "partials/4": 1})
+    assert watchdog.stuck(15.0) is None
+    now[0] += 20
+    watchdog.waits({"partials/3": 7, "partials/4": 1})
+    assert watchdog.stuck(15.0) == "partials/3"
+    watchdog.waits({"partials/3": 7, "partials/4": 2})
+    assert watchdog.stuck(15.0) is None
+    watchdog.waits({})
+    now[0] += 60
+    assert watchdog.stuck(15.0) is None
