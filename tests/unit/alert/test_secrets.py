@@ -206,7 +206,7 @@ OPEN_GUARD = Guard(networks("127.0.0.1, 10.1.0.0/16"), hosts=["proxy.example.com
         (SMS, "https://api.dublin.ie1.twilio.com", True, True),
         (PAGERDUTY, "https://proxy.example.com/v2", False, True),
         (PAGERDUTY, "http://127.0.0.1:8080/v2", False, True),
-        (PAGERDUTY, "https://localhost:8080/v2", False, True),
+        (PAGERDUTY, "https://localhost:8080/v2", True, True),
         (SMS, "https://10.1.2.3", False, True),
         (SMS, "https://10.2.2.3", False, False),
         (PAGERDUTY, "https://evil.example/v2/enqueue", False, False),
