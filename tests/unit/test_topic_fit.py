@@ -185,3 +185,20 @@ def test_each_sentence_alone_is_advice_that_ends_itself(world: World) -> None:
         apart = World(world.partitions, dict(world.existing))
         apart.follow([misfit.sentence])
         assert misfit.sentence not in [left.sentence for left in apart.misfits()]
+
+
+def test_operations_may_have_any_number_of_partitions():
+    spec = TopicSpec("p.operations", 8, {}, plane=False, any_number=True)
+    for number in (1, 8, 12, 300):
+        assert judge([spec], {"p.operations": Existing(number, {})}) == []
+
+
+def test_a_topic_that_takes_what_is_far_ahead_is_noted_where_kafka_knows_the_setting():
+    spec = TopicSpec("p.operations", 1, {"message.timestamp.after.max.ms": "300000"})
+    of = "message.timestamp.after.max.ms"
+    assert judge([spec], {spec.name: Existing(1, {of: "300000"})}) == []
+    assert judge([spec], {spec.name: Existing(1, {of: "1000"})}) == []
+    assert judge([spec], {spec.name: Existing(1, {})}) == []
+    [noted] = judge([spec], {spec.name: Existing(1, {of: str(2**63 - 1)})})
+    assert not noted.stops
+    assert "--add-config message.timestamp.after.max.ms=300000" in noted.sentence
