@@ -233,7 +233,8 @@ class Role:
             async with asyncio.timeout(_STOP_S):
                 for farewell in self._farewells:
                     await farewell()
-                await self.app.consumer.end_well(self.app.consumer.assignment())
+                if self._joined:
+                    await self.app.consumer.end_well(self.app.consumer.assignment())
                 await self.app.stop()
                 for end in self._ends:
                     end()

@@ -69,3 +69,25 @@ async def test_rows_are_not_there_before_every_changelog_is_whole() -> None:
     await resuming
     assert role.restored
     assert told == ["taken in", "told"]
+
+
+async def test_a_worker_told_to_stop_before_it_joined_its_group_ends_well():
+    ended: list[str] = []
+
+    async def end() -> None:
+        ended.append("ended")
+
+    def unknown() -> None:
+        message = "the consumer thread is not started"
+        raise RuntimeError(message)
+
+    role: Any = SimpleNamespace(
+        _joined=False,
+        _farewells=[],
+        _ends=[],
+        app=SimpleNamespace(consumer=SimpleNamespace(assignment=unknown), stop=end),
+        outbox=SimpleNamespace(stop=end),
+        health=SimpleNamespace(stop=end),
+    )
+    await Role._stop(role)
+    assert len(ended) == 3
