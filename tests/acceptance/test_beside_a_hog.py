@@ -1,0 +1,321 @@
+"""Beside a CPU hog for each core no attack makes /healthz silent for more than 2 s."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+import yaml
+from confluent_kafka import Producer
+
+from tests.acceptance import oracle
+from tests.acceptance.alert_scene import breach
+from tests.acceptance.cluster import Workers
+from tests.acceptance.healthz import is_answered
+from tests.acceptance.test_poison import text
+from tests.ports import lasting_port
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
+
+MAX_SILENCE_S = 2.0
+PARTITIONS = 8
+DAY_MS = 86_400_000
+LONG = b"[" + b"{}," * 1_300_000 + b"{}]"
+#: What a record may hold that is small on the wire; item 2.
+LARGE = {
+    "1,300,000 elements": LONG,
+    "330,000 elements": b"[" + b"{}," * 330_000 + b"{}]",
+    "300,000 operations": b"[" + b",".join([text()] * 300_000) + b"]",
+    "two million brackets": b"[" * 2_000_000,
+    "deep objects": b'{"a":' * 1_000_000,
+    "a million fields": b"{" + b'"a":1,' * 1_000_000 + b'"id":"x"}',
+    "100 MB": b" " * 100_000_000,
+}
+HOSTILE_TEMPLATES = (
+    "{{ samples|round(-999999999) }}",
+    "{% for a in range(9999) %}{% for b in range(9999) %}{{ a * b }}{% endfor %}{% endfor %}",
+    "{{ 'x' * 999999999 }}",
+    "{{ 9 ** 9 ** 9 }}",
+    "{{ 'a'|center(999999999) }}",
+)
+HOSTILE_PATTERNS = (
+    r"(.*)(.*)(.*)\1\2\3x",
+    "(a|a?)+$",
+    "(x+x+)+y",
+    "(.*){1,1000}z",
+    "a{1000}{1000}",
+)
+
+
+class Silences:
+    """How long /healthz of a worker was silent, asked by a process of its own."""
+
+    def __init__(self, port: int, told: Path) -> None:
+        self._told = told
+        with told.open("wb") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.acceptance.healthz", f"127.0.0.1:{port}"],
+                stdout=output,
+            )
+        self._phases: list[tuple[float, str]] = []
+
+    @contextmanager
+    def during(self, phase: str, seconds: float) -> Iterator[None]:
+        """Name what is done, and look for so many seconds at what becomes of it."""
+        self._phases.append((time.monotonic(), phase))
+        yield
+        time.sleep(seconds)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        print(yaml.safe_dump(self.longest(), sort_keys=False))
+
+    def longest(self) -> dict[str, float]:
+        """Return the longest silence (s) by phase."""
+        found = {phase: 0.0 for _, phase in self._phases}
+        for line in self._told.read_text().splitlines():
+            silence, ended = map(float, line.split())
+            begun = ended - silence
+            during = [phase for since, phase in self._phases if since <= ended]
+            assert begun > 0
+            if during:
+                found[during[-1]] = max(found[during[-1]], silence)
+        return found
+
+
+class Hogs:
+    """A process for each core that does nothing, as fast as it can."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+        cores = range(len(os.sched_getaffinity(0)))
+        hog = [sys.executable, "-c", "while True: pass"]
+        self._processes = [subprocess.Popen(hog) for _ in cores]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for hog in self._processes:
+            hog.kill()
+            hog.wait()
+
+    def share(self) -> float:
+        """Return which part of all cores the hogs have had."""
+        ticks = 0
+        for hog in self._processes:
+            fields = Path(f"/proc/{hog.pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        had_s = ticks / os.sysconf("SC_CLK_TCK")
+        return had_s / len(self._processes) / (time.monotonic() - self._begun)
+
+
+@contextmanager
+def beside_hogs(
+    kafka: str,
+    prefix: str,
+    folder: Path,
+    role: str,
+    rule_file: Path,
+    partitions: int = PARTITIONS,
+) -> Iterator[tuple[Workers, Silences, Hogs]]:
+    """Run a worker; its /healthz was heard when this is entered."""
+    port = lasting_port()
+    settings = {"OPWATCH_HTTP_PORT": str(port), "OPWATCH_RULE_FILE": str(rule_file)}
+    settings["HOOK_URL"] = "https://127.0.0.1:9/hook"
+    workers = Workers(kafka, prefix, partitions, folder, role=role, **settings)
+    try:
+        workers.start("w0")
+        until = time.monotonic() + 60
+        while not is_answered("127.0.0.1", port):
+            assert time.monotonic() < until, "it does not start"
+            time.sleep(0.2)
+        with Hogs() as hogs, Silences(port, folder / "silences") as silences:
+            yield workers, silences, hogs
+    finally:
+        workers.close()
+        print((folder / "w0.log").read_text()[-4000:])
+
+
+def producer_of(kafka: str) -> Producer:
+    """Return a producer whose records may hold more than anyone should read."""
+    return Producer(
+        {
+            "bootstrap.servers": kafka,
+            "compression.type": "gzip",
+            "message.max.bytes": 400_000_000,
+            "linger.ms": 20,
+        }
+    )
+
+
+def threshold(number: int, **fields: Any) -> dict[str, Any]:
+    return {
+        "name": f"rule_{number}",
+        "kind": "metric_threshold",
+        "metric": "duration_p95",
+        "operator": "greater_than",
+        "threshold": 100 + number,
+        "window": "1h",
+        "each": "platform",
+        **fields,
+    }
+
+
+def written(path: Path, *rules: dict[str, Any], **file: Any) -> Path:
+    path.write_text(json.dumps({"version": 1, "rules": rules, **file}))
+    return path
+
+
+def hostile_files(path: Path) -> Iterator[str]:
+    """Write one rule file after the other that no worker should have to read; item 4."""
+    for template in HOSTILE_TEMPLATES:
+        yield written(path, threshold(0, summary=template)).name
+    for pattern in HOSTILE_PATTERNS:
+        yield written(path, threshold(0, match=f"platform=~{json.dumps(pattern)}")).name
+    yield written(path, *map(threshold, range(1_000))).name
+    yield written(path, *map(threshold, range(5_000))).name
+    yield written(path, threshold(0, description="x" * 20_000_000)).name
+    path.write_text("a: &a [x, x]\n" + "".join(f"a{i}: &a{i} [*a, *a]\n" for i in range(9)))
+    yield path.name
+    path.write_text("[" * 1_000_000)
+    yield path.name
+
+
+def assert_never_silent(silences: Silences, workers: Workers, hogs: Hogs) -> None:
+    """Hold each silence to the promise, longer only as far as other tests take the hogs' half."""
+    time.sleep(MAX_SILENCE_S)
+    workers.supervise()
+    assert workers.ended == []
+    limit_s = MAX_SILENCE_S * max(1.0, 0.5 / hogs.share())
+    print(f"the hogs had {hogs.share():.0%} of all cores: at most {limit_s:.1f} s of silence")
+    longest = silences.longest()
+    assert {name: silence for name, silence in longest.items() if silence > limit_s} == {}
+
+
+def counted(kafka: str, prefix: str) -> int:
+    """Return how many operations are in published minutes."""
+    found: dict[bytes, int] = {}
+    for record in oracle.read_topic(kafka, prefix + "aggregates"):
+        key = record.key() or b""
+        if key.startswith(b"*/1m/"):
+            found[key] = max(found.get(key, 0), json.loads(record.value())["revision"])
+    return sum(found.values())
+
+
+def test_a_measure_worker_answers_under_every_attack(kafka, prefix, tmp_path, eventually):
+    rules = [threshold(i, window=window) for i, window in enumerate(["1m", "1h", "3h", "24h"])]
+    rules.append({"name": "quiet", "kind": "no_data", "each": "platform", "after": "10m"})
+    path = written(tmp_path / "rules.yaml", *rules)
+    with beside_hogs(kafka, prefix, tmp_path, "measure", path) as (workers, silences, hogs):
+        producer = producer_of(kafka)
+        now_ms = int(time.time() * 1000)
+
+        with silences.during("a partition 30 days behind, 200 platforms", 12):
+            for day in range(30):
+                for platform in range(200):
+                    when_ms = now_ms - (30 - day) * DAY_MS
+                    history = text(
+                        id=f"{day}-{platform}", platform=f"p{platform}", occurred_at=when_ms
+                    )
+                    producer.produce(prefix + "operations", history, partition=0, timestamp=when_ms)
+            for platform in range(200):
+                producer.produce(
+                    prefix + "operations",
+                    text(id=f"now-{platform}", platform=f"p{platform}"),
+                    partition=1,
+                )
+            producer.flush(60)
+        for name, value in LARGE.items():
+            with silences.during(name, 1):
+                for topic in ("operations", "heartbeats"):
+                    producer.produce(prefix + topic, value, partition=2, key=b"parser")
+                producer.flush(60)
+        with silences.during("large records among aggregates and partials", 3):
+            for topic in ("aggregates", "partials"):
+                for value in (LONG, b"[" * 2_000_000):
+                    producer.produce(prefix + topic, value, partition=3)
+            producer.flush(60)
+        for at, _ in enumerate(hostile_files(path)):
+            with silences.during(f"rule file {at}", 1):
+                workers.signal("w0", signal.SIGHUP)
+
+        producer.produce(prefix + "operations", text(id="the last"), partition=2)
+        producer.flush(30)
+        eventually(lambda: counted(kafka, prefix) >= 31 * 200 + 1, 120)
+        assert_never_silent(silences, workers, hogs)
+
+
+def test_a_measure_worker_of_64_partitions_answers(kafka, prefix, tmp_path):
+    path = written(tmp_path / "rules.yaml", threshold(0))
+    with beside_hogs(kafka, prefix, tmp_path, "measure", path, 64) as (workers, silences, hogs):
+        producer = producer_of(kafka)
+        with silences.during("64 partitions", 15):
+            pass
+        with silences.during("64 partitions, 2,000 operations", 15):
+            for i in range(2_000):
+                producer.produce(prefix + "operations", text(id=str(i)), partition=i % 64)
+            producer.flush(30)
+        assert_never_silent(silences, workers, hogs)
+
+
+def command(number: int, **fields: Any) -> bytes:
+    now_ms = int(time.time() * 1000)
+    known = {"version": 1, "id": f"command-{number}", "by": "somebody", "at_ms": now_ms}
+    return json.dumps(known | fields).encode()
+
+
+def silence(number: int, pattern: str) -> bytes:
+    now_ms = int(time.time() * 1000)
+    matcher = {"label": "platform", "operator": "=~", "value": pattern}
+    span = {"start_ms": now_ms - 1_000, "end_ms": now_ms + 3_600_000}
+    return command(number, kind="silence", matchers=[matcher], **span)
+
+
+def test_an_alert_worker_answers_under_every_attack(kafka, prefix, tmp_path, eventually):
+    channel = {"name": "hook", "type": "webhook", "url_env": "HOOK_URL"}
+    path = written(tmp_path / "rules.yaml", threshold(0), channels=[channel])
+    with beside_hogs(kafka, prefix, tmp_path, "alert", path) as (workers, silences, hogs):
+        producer = producer_of(kafka)
+
+        def publish(topic: str, *values: bytes) -> None:
+            for value in values:
+                producer.produce(prefix + topic, value, partition=0)
+            producer.flush(60)
+
+        with silences.during("2,000 silences with hostile patterns", 3):
+            patterns = [pattern for pattern in HOSTILE_PATTERNS for _ in range(400)]
+            publish("commands", *(silence(i, pattern) for i, pattern in enumerate(patterns)))
+        with silences.during("500 breaches with long labels", 5):
+            routing = {"channels": ["hook"], "cooldown_ms": 0}
+            for i in range(500):
+                labels = {"platform": "a" * 3_000 + str(i), "operation": "x" * 3_000}
+                opened = breach(i, 1, "opened", labels=labels, routing=routing)
+                publish("breaches", json.dumps(opened).encode())
+        for name, value in LARGE.items():
+            with silences.during(name, 1):
+                publish("commands", value)
+                publish("breaches", value)
+        for at, _ in enumerate(hostile_files(path)):
+            with silences.during(f"rule file {at}", 1):
+                workers.signal("w0", signal.SIGHUP)
+
+        publish("breaches", json.dumps(breach(1_000, 1, "opened", routing=routing)).encode())
+        eventually(
+            lambda: any(
+                b"alert-01000" in (record.value() or b"")
+                for record in oracle.read_topic(kafka, prefix + "notifications")
+            )
+        )
+        assert_never_silent(silences, workers, hogs)
