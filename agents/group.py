@@ -49,9 +49,9 @@ class Member(GroupCoordinator):
             self.request_rejoin()
 
     async def commit_offsets(self, assignment: Any, offsets: Mapping[Any, Any]) -> None:
-        """Commit with the note, for whoever reads on after us."""
+        """Commit with the note before what each says itself, for whoever reads on after us."""
         note = self.note()
-        noted = {tp: each._replace(metadata=note) for tp, each in offsets.items()}
+        noted = {tp: each._replace(metadata=note + each.metadata) for tp, each in offsets.items()}
         await super().commit_offsets(assignment, noted)
 
     async def _send_req(self, request: Any) -> Any:

@@ -205,7 +205,7 @@ async def remembered(
             await asyncio.sleep(_RETRY_S)
     ids: dict[str, str] = {}
     for note in commits:
-        mark, *pairs = note.split(" ")
+        mark, *pairs = note.partition("\n")[0].split(" ")
         if mark == _MARK:
             ids |= {prefix + name: known for name, _, known in (p.partition("=") for p in pairs)}
     return ids

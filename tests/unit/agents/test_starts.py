@@ -31,6 +31,16 @@ class Broker:
         return {tp: self.commits[tp] for tp in partitions if tp in self.commits}
 
 
+class Noting(Broker):
+    """A broker behind a group's member, which puts its own note first."""
+
+    async def commit(self, offsets: dict[TopicPartition, OffsetAndMetadata]) -> None:
+        noted = {
+            tp: at._replace(metadata="opwatch1 a=b" + at.metadata) for tp, at in offsets.items()
+        }
+        await super().commit(noted)
+
+
 async def begun(broker: Broker, offset: int = 40) -> Starts:
     """Return the starts of a new process, where reading begins at an offset."""
     starts = Starts()
@@ -50,6 +60,14 @@ async def test_from_the_third_start_on_what_stood_in_the_log_is_suspect():
         assert start.is_suspect(40) == start.is_suspect(99) == (count >= SUSPICIOUS)
         assert not start.is_suspect(100)
         assert broker.commits[PARTITION].offset == 40
+
+
+async def test_topics_ids_stand_beside_it():
+    broker = Noting()
+    for _ in range(SUSPICIOUS):
+        starts = await begun(broker)
+    assert starts.of(PLACE).is_suspect(40)
+    assert broker.commits[PARTITION].metadata.partition("\n")[0] == "opwatch1 a=b"
 
 
 async def test_an_end_alive_does_not_count():
@@ -106,7 +124,17 @@ async def test_more_poison_than_has_room_is_found_again():
 
 async def test_what_somebody_else_wrote_beside_a_commit_says_nothing():
     broker = Broker()
-    for metadata in ("", "x", "[]", '{"starts": "many"}', '{"poison": 5}', "[" * 2000, "null"):
+    for metadata in (
+        "",
+        "x",
+        "opwatch1 a=b",
+        "\n[]",
+        "[]",
+        '{"starts": "many"}',
+        '{"poison": 5}',
+        "[" * 2000,
+        "null",
+    ):
         broker.commits[PARTITION] = OffsetAndMetadata(40, metadata)
         start = (await begun(broker)).of(PLACE)
         assert (start.count, start.poison) == (1, set())
