@@ -68,7 +68,7 @@ def published(when: Floats, took: Floats, *, sources: int, seed: int) -> dict[by
         now_ms += 1_000
         target.read(1 << 30, now_ms)
         target.beat(now_ms)
-    target.inbox += [Progress(i, 0, MONDAY_MS, FAR_MS, FAR_MS) for i in range(sources)]
+    target.inbox += [Progress(i, MONDAY_MS, FAR_MS, FAR_MS) for i in range(sources)]
     target.read(1 << 30, now_ms)
     for beat in range(4):
         target.beat(now_ms + beat * 100_000)
