@@ -34,6 +34,8 @@ from tests.ports import lasting_port
 PARTITIONS = 4
 SESSION_S = 6.0
 GRACE_MS = 10_000
+#: Event time begins eight days ago: by default Kafka would remove what the oracle is to read.
+KEPT = {"retention.ms": "-1"}
 #: Workers that publish nothing for so long have published all they ever will.
 QUIET_S = 120.0
 #: A worker that is to die at a failpoint starts, and gets there, within this.
@@ -103,7 +105,7 @@ class Run:
         """Publish under fire, then compare."""
         topic = self.prefix + "operations"
         admin = AdminClient({"bootstrap.servers": self.kafka.bootstrap})
-        admin.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result(30)
+        admin.create_topics([NewTopic(topic, PARTITIONS, 1, config=KEPT)])[topic].result(30)
         load = Workload(self.kafka.bootstrap, topic, PARTITIONS, self.seed, self.events)
         thread = threading.Thread(target=load.run, args=(len(actions) * 7.0,))
         with closing(self.workers):

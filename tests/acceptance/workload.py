@@ -51,7 +51,7 @@ class Workload:
     """
 
     def __init__(self, bootstrap: str, topic: str, partitions: int, seed: int, count: int) -> None:
-        common = {"bootstrap.servers": bootstrap, "linger.ms": 20}
+        common = {"bootstrap.servers": bootstrap, "linger.ms": 20, "log_level": 2}
         self._producers = [Producer(common | {"compression.type": codec}) for codec in CODECS]
         self._transactional = Producer(
             common | {"transactional.id": topic, "compression.type": "lz4"}
