@@ -70,6 +70,8 @@ class Read(NamedTuple):
     """The first offset after it."""
     records: Sequence[Any]
     unreadable: Unreadable | None = None
+    removed: int = 0
+    """How many offsets before or in it compaction has left empty."""
 
 
 class _Record(NamedTuple):
@@ -116,6 +118,7 @@ def read_batches(
         if length is None and at:
             return  # the rest comes with the next fetch
         until = size if length is None else at + length
+        began = at
         try:
             read = _read(view[at:until], is_skipped, whole=length is not None)
             _check_next(view, until, position, read.end)
@@ -126,6 +129,9 @@ def read_batches(
         at = until
         if read.end <= position:
             continue
+        base = int.from_bytes(view[began : began + 8], "big", signed=True)
+        if not read.unreadable and base > position and view[began + _MAGIC_AT] == _MAGIC:
+            read = read._replace(removed=read.removed + base - position)
         if not read.unreadable and read.records and read.records[0].offset < position:
             wanted = [record for record in read.records if record.offset >= position]
             read = read._replace(records=wanted)
@@ -178,7 +184,7 @@ def _read(batch: memoryview, is_skipped: Callable[[Head], bool], *, whole: bool)
     if count > MAX_BATCH_RECORDS:
         raise Broken(f"{count} records, more than {MAX_BATCH_RECORDS}")
     records = list(DefaultRecordBatch(_decompressed(batch, attributes)))
-    return Read(end, _checked(records, base, end))
+    return Read(end, _checked(records, base, end), removed=end - base - count)
 
 
 def _read_legacy(batch: memoryview, magic: int) -> Read:

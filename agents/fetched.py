@@ -33,6 +33,17 @@ class Chunk(NamedTuple):
     """With offset, timestamp, key and value; fewer than end - start where the log has holes."""
     unreadable: tuple[Unreadable, ...] = ()
     """What lies in it and cannot be read."""
+    removed: int = 0
+    """How many of its offsets compaction has left empty."""
+
+
+class Gap(NamedTuple):
+    """Records of a partition's log that Kafka removed before they were read."""
+
+    start: int
+    end: int
+    since_ms: int | None = None
+    """The timestamp of the last record before them, if it is known."""
 
 
 class Records(fetcher.PartitionRecords):
@@ -62,9 +73,10 @@ class Records(fetcher.PartitionRecords):
         start = self.next_fetch_offset
         records: list[Any] = []
         unreadable: list[Unreadable] = []
-        size = 0
+        size = removed = 0
         for batch in self._batches():
             records += batch.records
+            removed += batch.removed
             size += sum(len(record.value or b"") for record in batch.records)
             if batch.unreadable:
                 unreadable.append(batch.unreadable)
@@ -75,10 +87,11 @@ class Records(fetcher.PartitionRecords):
                 start = self.next_fetch_offset
             self.next_fetch_offset = batch.end
             if len(records) >= CHUNK_RECORDS or size >= CHUNK_BYTES:
-                yield self._message(Chunk(start, batch.end, records, tuple(unreadable)), size)
-                start, records, unreadable, size = batch.end, [], [], 0
+                chunk = Chunk(start, batch.end, records, tuple(unreadable), removed)
+                yield self._message(chunk, size)
+                start, records, unreadable, size, removed = batch.end, [], [], 0, 0
         if self.next_fetch_offset > start:
-            last = Chunk(start, self.next_fetch_offset, records, tuple(unreadable))
+            last = Chunk(start, self.next_fetch_offset, records, tuple(unreadable), removed)
             yield self._message(last, size)
 
     def _batches(self) -> Iterator[Read]:

@@ -19,6 +19,11 @@ topic_misfits = Gauge("opwatch_topic_misfits", "Topics that are not as they shou
 pinned_partitions = Gauge(
     "opwatch_pinned_partitions", "Partitions that an open transaction holds for 10 s and longer."
 )
+lost_records = Counter(
+    "opwatch_lost_records",
+    "Records that Kafka removed before they were read, at most.",
+    ["topic", "partition"],
+)
 lag = Gauge("opwatch_lag_records", "Records not read yet.", ["topic", "partition"])
 unheard_sources = Gauge(
     "opwatch_unheard_sources",

@@ -16,7 +16,7 @@ import structlog
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from agents.fetched import Chunk
+from agents.fetched import Chunk, Gap
 
 log = structlog.get_logger()
 
@@ -28,15 +28,22 @@ _PATIENCE_S = 2.0
 class Restoring:
     """Hands recovery an unbroken sequence of each changelog's chunks."""
 
-    def __init__(self, app: faust.App, unreadable: Callable[[TP, Chunk], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        app: faust.App,
+        unreadable: Callable[[TP, Chunk], Awaitable[None]],
+        missing: Callable[[TP, Gap], Awaitable[None]],
+    ) -> None:
         """Stand between an app's recovery and its queue of changelog records.
 
         Args:
             app: the role's.
             unreadable: is told of a chunk with batches that cannot be read.
+            missing: is told of records that Kafka removed: a changelog is only to be compacted.
         """
         self._app = app
         self._unreadable = unreadable
+        self._missing = missing
         self._next: dict[TP, int] = {}
         self._last: dict[TP, int] = {}
         """Where each changelog ended when reading began."""
@@ -61,6 +68,8 @@ class Restoring:
             self._next[tp] = offsets[tp] + 1
             self._last[tp] = ends.get(tp, -1)
             self._begun[tp] = generation
+            if self._next[tp] > 0:
+                await self._missing(tp, Gap(0, self._next[tp]))
 
     def is_whole(self) -> bool:
         """Return whether all changelogs of this assignment were read, from start to end.
@@ -121,6 +130,14 @@ class Restoring:
         if now - self._sought.get(tp, -_PATIENCE_S) < _PATIENCE_S:
             return
         self._sought[tp] = now
+        try:
+            earliest: int = await self._app.consumer.earliest(tp)
+        except KafkaError:  # not ours any more, or the broker is away
+            return
+        if earliest > expected:
+            self._next[tp] = earliest
+            await self._missing(tp, Gap(expected, earliest))
+            return
         log.info(
             "restore again what a rebalance dropped",
             topic=tp.topic,

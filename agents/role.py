@@ -12,7 +12,7 @@ from faust.types import TP
 
 from agents import faust_app, group, metrics
 from agents.continuity import Continuity
-from agents.fetched import Chunk
+from agents.fetched import Chunk, Gap
 from agents.health import Health
 from agents.isolating import Isolating, Read, RehearseOf
 from agents.outbox import Outbox
@@ -83,7 +83,7 @@ class Role:
         loop = asyncio.get_running_loop()
         self._watch = TopicWatch(settings, name, self._held_at)
         group.use(lambda why: loop.call_soon_threadsafe(self.fail, why), self._watch.note)
-        self._continuity = Continuity(app)
+        self._continuity = Continuity(app, self._missing)
         self._passed_over = PassedOver(settings, self.outbox)
         self._isolating = Isolating(settings, self.outbox, lambda: app.consumer)
         self._raw = faust_app.raw_schema()
@@ -102,6 +102,7 @@ class Role:
         }
         self._table_of = {self._changelogs[table]: one for table, one in self._tables.items()}
         self._rows_missing: dict[TP, int] = {}
+        self._told_of_gaps: dict[str, Callable[[TP, Gap], Awaitable[None]]] = {}
         self._losses = 0
         self._joined = False
         """Whether the worker is a member of its group."""
@@ -116,11 +117,18 @@ class Role:
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         for table in self._tables.values():
             table.on_recover(self._recovered)
-        self._restoring = Restoring(app, self._rows_unreadable)
+        self._restoring = Restoring(app, self._rows_unreadable, self._passed_over.lost)
 
     # ------------------------------------------------------------------ putting it together
 
-    def agent(self, topic: Topic, name: str, read: Read, rehearse: RehearseOf) -> None:
+    def agent(
+        self,
+        topic: Topic,
+        name: str,
+        read: Read,
+        rehearse: RehearseOf,
+        missing: Callable[[TP, Gap], Awaitable[None]] | None = None,
+    ) -> None:
         """Let a topic's chunks be read, each once and in order.
 
         Args:
@@ -129,7 +137,14 @@ class Role:
             read: takes a chunk.
             rehearse: does with records what `read` does but for what leaves the process, and
                 yields after each. Called in a child where one of them may end the worker.
+            missing: is told of what Kafka removed before it was read; else that is an empty chunk.
         """
+        compacted = "compact" in topic.config["cleanup.policy"]
+
+        async def empty(tp: TP, gap: Gap) -> None:
+            await read(tp, Chunk(gap.start, gap.end, []))
+
+        self._told_of_gaps[self._settings.topic(topic)] = missing or empty
 
         async def body(stream: Any) -> None:
             try:
@@ -137,10 +152,14 @@ class Role:
                     self.watchdog.turned()
                     if not await self._rows_are_there(event.message.generation_id):
                         continue
-                    chunk = await self._continuity.accept(event.message)
-                    if chunk is not None:
-                        await self._passed_over.unreadable(event.message.tp, chunk.unreadable)
-                        await self._isolating.read(event.message.tp, chunk, read, rehearse)
+                    tp = event.message.tp
+                    async with self._continuity.turn(tp):
+                        chunk = await self._continuity.accept(event.message)
+                        if chunk is not None:
+                            await self._passed_over.unreadable(tp, chunk.unreadable)
+                            if chunk.removed and not compacted:
+                                await self._passed_over.compacted(tp, chunk)
+                            await self._isolating.read(tp, chunk, read, rehearse)
             except Exception as error:
                 self.fail(error)
                 raise
@@ -319,6 +338,10 @@ class Role:
         except Exception as error:  # noqa: BLE001 - a task's edge: the worker ends by it
             self.fail(error)
 
+    async def _missing(self, tp: TP, gap: Gap) -> None:
+        await self._passed_over.lost(tp, gap)
+        await self._told_of_gaps[tp.topic](tp, gap)
+
     async def _rows_unreadable(self, tp: TP, chunk: Chunk) -> None:
         """Go on without rows that cannot be read: to stop would help nobody, and say so."""
         self._rows_missing[tp] = sum(one.end - one.start for one in chunk.unreadable)
@@ -356,16 +379,13 @@ class Role:
         return None
 
     def _all_remarks(self) -> list[str]:
-        missing = [
+        remarks = [
             f"up to {count} rows of {tp.topic}/{tp.partition} cannot be read: what they held is"
             " missing (see the dead letters, reason unreadable_batch)"
             for tp, count in self._rows_missing.items()
         ]
-        return (
-            missing
-            + self._watch.remarks()
-            + [remark for remarks in self._remarks for remark in remarks()]
-        )
+        remarks += self._watch.remarks() + self._passed_over.remarks()
+        return remarks + [remark for more in self._remarks for remark in more()]
 
     def _remaining(self) -> int:
         return int(self.app.tables.recovery.active_remaining_total())

@@ -4,19 +4,22 @@ The count stands in the consumer group's commit, beside the offset, since a work
 disk: reading begins by committing the same offset with a higher count. A commit that gets on
 begins anew at nought; who gives a partition back alive takes the count back. So three starts mean
 three deaths, whatever brought them. The offsets of records that are known to end a worker stand
-there too, until the commit has passed them.
+there too, until the commit has passed them; and how far beyond the commit records are counted, so
+that nothing is counted twice where Kafka removes what lies in between.
 """
 
 import contextlib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from aiokafka.errors import IllegalStateError, KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.types import TP
+
+from agents.fetched import Gap
 
 log = structlog.get_logger()
 
@@ -25,6 +28,23 @@ SUSPICIOUS = 3
 #: Kafka's own bound is 4,096 (offset.metadata.max.bytes), and topics' ids stand there before it, in
 #: a line of their own (agents/topic_watch.py). What has no room is found again.
 _METADATA_BYTES = 2_500
+
+
+class CommitProgress(NamedTuple):
+    """How far the records of a partition are counted."""
+
+    read_to: int
+    """The first offset that is not: the commit may stand before it."""
+    time_ms: int
+    """The timestamp of the last one that is."""
+
+
+class Begin(NamedTuple):
+    """Where reading of a partition begins in an assignment."""
+
+    offset: int
+    gap: Gap | None = None
+    """What Kafka removed of it before it was read."""
 
 
 @dataclass(kw_only=True)
@@ -39,6 +59,7 @@ class Start:
     poison: set[int] = field(default_factory=set)
     """Offsets of records that end a worker."""
     committed: int = 0
+    progress: CommitProgress | None = None
 
     @property
     def got_on(self) -> bool:
@@ -56,6 +77,8 @@ class Starts:
     def __init__(self) -> None:
         """Begin with none."""
         self._of: dict[TP, Start] = {}
+        self._ended: dict[TP, Start] = {}
+        """A last commit may follow an end: it must not say less."""
         self._commit: Any = None
 
     def of(self, tp: TP) -> Start:
@@ -77,7 +100,7 @@ class Starts:
             end, known = ends[TopicPartition(*tp)], committed.get(TopicPartition(*tp))
             start = Start(offset=offset, end=end, committed=offset)
             if known is not None:
-                count, start.poison = _read(known.metadata)
+                count, start.poison, start.progress = _read(known.metadata)
                 start.count = count if known.offset == offset else 0
             if end > offset:
                 start.count += 1
@@ -103,6 +126,7 @@ class Starts:
     def end(self, tps: Collection[TP]) -> dict[TP, Start]:
         """Forget partitions; return the starts that are to be taken back, see `take_back`."""
         ended = {tp: start for tp in tps if (start := self._of.pop(tp, None))}
+        self._ended |= ended
         return {tp: start for tp, start in ended.items() if start.count and not start.got_on}
 
     async def take_back(self, ended: dict[TP, Start]) -> None:
@@ -124,7 +148,7 @@ class Starts:
         committed = {}
         for tp, at in (offsets or {}).items():
             offset = at if isinstance(at, int) else at[0]
-            start = self._of.get(TP(*tp))
+            start = self._of.get(TP(*tp)) or self._ended.get(TP(*tp))
             metadata = ""
             if start is not None:
                 start.committed = offset  # before anything is awaited: no later call goes back
@@ -137,18 +161,35 @@ def _written(start: Start) -> str:
     count = 0 if start.got_on else start.count
     poison = sorted(offset for offset in start.poison if offset >= start.committed)
     while True:
-        said = {"starts": count, "poison": poison}
-        text = json.dumps({name: value for name, value in said.items() if value})
+        said: dict[str, Any] = {"starts": count, "poison": poison}
+        if start.progress is not None and start.progress.read_to > start.committed:
+            said["counted"] = start.progress
+        said = {name: value for name, value in said.items() if value}
+        text = json.dumps(said)
         if len(text) <= _METADATA_BYTES:
-            return f"\n{text}" if count or poison else ""
+            return f"\n{text}" if said else ""
         poison = poison[: len(poison) // 2]
 
 
-def _read(metadata: str | None) -> tuple[int, set[int]]:
-    """Return the count and the offsets; none where somebody else wrote something else."""
+def _read(metadata: str | None) -> tuple[int, set[int], CommitProgress | None]:
+    """Return what _written wrote, on the last line; nothing where somebody else wrote another."""
     try:
         said = json.loads((metadata or "").partition("\n")[2] or "{}")
         count, poison = int(said.get("starts", 0)), set(map(int, said.get("poison", [])))
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        return 0, set()
-    return max(0, min(count, SUSPICIOUS)), poison
+        progress = None
+        if "counted" in said:
+            progress = CommitProgress(*map(int, said["counted"]))
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+        return 0, set(), None
+    return max(0, min(count, SUSPICIOUS)), poison, progress
+
+
+def begin_of(commit: OffsetAndMetadata | None, earliest: int) -> Begin:
+    """Return where reading begins by a commit and where the log starts."""
+    if commit is None or commit.offset < 0 or commit.offset >= earliest:
+        return Begin(max(earliest, commit.offset if commit else 0))
+    _, _, progress = _read(commit.metadata)
+    counted_to = max(commit.offset, progress.read_to if progress else 0)
+    if counted_to >= earliest:
+        return Begin(counted_to)
+    return Begin(earliest, Gap(counted_to, earliest, progress.time_ms if progress else None))

@@ -23,7 +23,7 @@ from faust.types import TP
 
 from agents.fetched import Records, read_all
 from agents.outbox import may_pass
-from agents.starts import Starts
+from agents.starts import Begin, CommitProgress, Starts, begin_of
 
 log = structlog.get_logger()
 
@@ -63,7 +63,9 @@ class ChunkConsumer(driver.Consumer):
         """See faust.transport.consumer.Consumer."""
         super().__init__(*args, **kwargs)
         self._done: dict[TP, int] = {}
-        self._begins: dict[TP, int] = {}
+        self._begins: dict[TP, Begin] = {}
+        self._said: dict[TP, tuple[int, CommitProgress | None]] = {}
+        """What the last commits said."""
         self.starts = Starts()
         self._assigned: tuple[Any, dict[str, list[TP]]] = (None, {})
 
@@ -74,11 +76,19 @@ class ChunkConsumer(driver.Consumer):
     def _new_consumer_thread(self) -> Any:
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
-    def done(self, tp: TP, offset: int) -> None:
-        """Say that everything before an offset is done with: the next commit says so too."""
-        self._done[tp] = offset
+    def done(self, tp: TP, offset: int, progress: CommitProgress | None = None) -> None:
+        """Say that everything before an offset is done with: the next commit says so too.
 
-    async def committed(self, tp: TP) -> int:
+        Args:
+            tp: the partition.
+            offset: where a restart is to begin.
+            progress: how far it is counted, if that is further.
+        """
+        self._done[tp] = offset
+        if progress is not None:
+            self.starts.of(tp).progress = progress
+
+    async def begin_of(self, tp: TP) -> Begin:
         """Return where reading of a partition begins: its commit, else its log's start.
 
         All who ask during an assignment hear the same: its last owner may commit late, in between.
@@ -93,27 +103,31 @@ class ChunkConsumer(driver.Consumer):
                     every = {
                         one for topic in topics for one in self.assigned(topic)
                     } - begins.keys()
-                    for one, offset in (await self._ask_committed({tp, *every})).items():
-                        begins.setdefault(one, offset)
+                    for one, begin in (await self._ask_begins({tp, *every})).items():
+                        begins.setdefault(one, begin)
         return begins[tp]
 
     async def begins(self, topic: str) -> dict[TP, int]:
         """Return where reading of each of our partitions of a topic begins; none after a loss."""
         begins = self._begins
-        found = {tp: await self.committed(tp) for tp in self.assigned(topic)}
+        found = {tp: (await self.begin_of(tp)).offset for tp in self.assigned(topic)}
         return found if self._begins is begins and not self.app.rebalancing else {}
 
-    async def _ask_committed(self, tps: Collection[TP]) -> dict[TP, int]:
+    async def _ask_begins(self, tps: Collection[TP]) -> dict[TP, Begin]:
         aiokafka_consumer = self._thread._ensure_consumer()  # noqa: SLF001 - see above
         ask = aiokafka_consumer._coordinator.fetch_committed_offsets  # noqa: SLF001 - as above
         while True:
             try:
                 committed = await self._thread.call_thread(ask, list(tps))
                 earliest = await self.earliest_offsets(*tps)
-                known = {tp: committed[tp].offset for tp in tps if tp in committed}
-                begins = {tp: max(known.get(tp, 0), int(earliest[tp])) for tp in tps}
+                begins = {tp: begin_of(committed.get(tp), int(earliest[tp])) for tp in tps}
                 changelogs = self.app.tables.changelog_topics
-                read = {tp: at for tp, at in begins.items() if tp.topic not in changelogs}
+                read = {}
+                for tp, begin in begins.items():
+                    commit = committed.get(tp)
+                    if tp.topic not in changelogs:
+                        known = commit is not None and commit.offset >= 0
+                        read[tp] = commit.offset if known else begin.offset
                 if read:
                     await self._thread.call_thread(self.starts.begin, aiokafka_consumer, read)
                 break
@@ -122,15 +136,15 @@ class ChunkConsumer(driver.Consumer):
                     raise
                 log.warning("kafka does not say where reading began", error=repr(error))
                 await self.sleep(_ASK_AGAIN_S)
-        for tp, offset in known.items():
-            if offset < earliest[tp]:
-                log.error(
-                    "records were deleted by retention before they were read",
-                    topic=tp.topic,
-                    partition=tp.partition,
-                    records=earliest[tp] - offset,
-                )
         return begins
+
+    async def earliest(self, tp: TP) -> int:
+        """Return where a partition's log starts.
+
+        Raises:
+            KafkaError: the broker does not say.
+        """
+        return int((await self.earliest_offsets(tp))[tp])
 
     async def isolate(self, tp: TP, offset: int) -> None:
         """Note, beside the commit, that the record at an offset ends whoever reads it."""
@@ -228,12 +242,20 @@ class ChunkConsumer(driver.Consumer):
     def _new_offset(self, tp: TP) -> int | None:
         return self._done.pop(tp, None)
 
+    def _should_commit(self, tp: TP, offset: int) -> bool:
+        said = offset, self.starts.of(tp).progress
+        if self._said.get(tp) == said:
+            return False
+        self._said[tp] = said
+        return True
+
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Forget the lost partitions before anything else is done."""
         self.on_lost(revoked)
         self._begins = {}
         for tp in revoked:
             self._done.pop(tp, None)
+            self._said.pop(tp, None)
         await self.end_well(revoked)
         await super().on_partitions_revoked(revoked)
 

@@ -98,6 +98,12 @@ class Aggregate(Wire):
     count: int
     successes: int
     failures: int
+    missing: int = Field(
+        0,
+        ge=0,
+        description="How many records, at most, that may have belonged here Kafka removed before"
+        " they were counted: of all series, in the time between the records around them.",
+    )
     success_rate: Ratio
     error_rate: Ratio
     duration_ms: Durations

@@ -113,5 +113,19 @@ class Progress(Wire):
     )
 
 
-class PartialsRecord(RootModel[Annotated[Partials | Progress, Field(discriminator="kind")]]):
+class Missing(Wire):
+    """Records of a source partition that Kafka removed before they were read."""
+
+    kind: Literal["missing"] = "missing"
+    version: Literal[1] = 1
+    source: int
+    first_offset: int
+    count: int = Field(description="How many, at most.")
+    since_ms: int = Field(description="The timestamp of the last record before them.")
+    until_ms: int = Field(description="The timestamp of the first record after them.")
+
+
+class PartialsRecord(
+    RootModel[Annotated[Partials | Progress | Missing, Field(discriminator="kind")]]
+):
     """A record on `partials`."""

@@ -35,6 +35,7 @@ def aggregate(
     trend: Trend | None,
     *,
     final: bool,
+    missing: int = 0,
 ) -> bytes:
     """Return a schemas.aggregates.Aggregate as JSON; `stats` holds at least one operation."""
     failures = stats.count - stats.successes
@@ -51,6 +52,7 @@ def aggregate(
             "count": stats.count,
             "successes": stats.successes,
             "failures": failures,
+            "missing": missing,
             "success_rate": stats.successes / stats.count,
             "error_rate": failures / stats.count,
             "duration_ms": _durations(stats, percentiles),

@@ -105,6 +105,17 @@ class Row(msgspec.Struct, array_like=True, gc=False):
         return sum([part.count - part.successes for part in parts])
 
 
+class Removed(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Records of a source that Kafka removed before they were read, and when they were."""
+
+    source: int
+    first_offset: int
+    count: int
+    """At most."""
+    since_ms: int
+    until_ms: int
+
+
 class State(msgspec.Struct, array_like=True, gc=False):
     """What a target partition knows besides its rows; it has a row of its own in the table."""
 
@@ -114,6 +125,10 @@ class State(msgspec.Struct, array_like=True, gc=False):
     """Minutes that could be late no more at this time are sealed or gone."""
     next_offset: dict[int, int] = {}
     """Of each source partition, the first offset that is not yet in the rows."""
+    removed: list[Removed] = []
+    """What windows that are kept may be missing."""
+    removals: int = 0
+    """How often that changed."""
 
 
 class _Head(msgspec.Struct, array_like=True, gc=False):

@@ -17,7 +17,7 @@ from schemas.partials import PartialRow
 from streams.admission import Admission
 from streams.aggregates import aggregate, aggregate_key
 from streams.digests import Engine
-from streams.rows import OWN, Minute, Row, State, published_as, revision_of
+from streams.rows import OWN, Minute, Removed, Row, State, published_as, revision_of
 from streams.schedule import Schedule, Times, parent_of
 from streams.sizes import MINUTE_MS, SIZE_MS, SIZES, TREND_SIZES, needed_until, window_start
 from streams.trend import trend
@@ -28,6 +28,8 @@ __all__ = ["Publication", "Times", "Windows"]
 
 #: A target partition's state stands in the table beside its rows.
 _STATE_PREFIX = b"~state/"
+#: So many gaps in the sources' logs are kept in mind.
+_MAX_REMOVED = 100
 
 
 class Publication(NamedTuple):
@@ -135,6 +137,24 @@ class Windows:
         """Note that everything of some sources before a time was applied."""
         self.watermarks.note(told)
 
+    def missing(self, removed: Removed) -> None:
+        """Note what windows may be missing; what is known of the same records is replaced."""
+        state = self._state
+        if removed in state.removed:
+            return
+        key = removed.source, removed.first_offset
+        others = [one for one in state.removed if (one.source, one.first_offset) != key]
+        state.removed = [*others, removed][-_MAX_REMOVED:]
+        state.removals += 1
+
+    def _missing(self, window: Window) -> int:
+        """Return how many records of a window's span were removed before they were read."""
+        return sum(
+            one.count
+            for one in self._state.removed
+            if one.since_ms < window.end_ms and one.until_ms >= window.start_ms
+        )
+
     def _tell(self, source: int, offset: int) -> int:
         """Note that everything of a source before an offset is known; return up to where it is."""
         told = max(self._state.next_offset.get(source, 0), offset)
@@ -202,12 +222,17 @@ class Windows:
         if self._schedule.settled_ms > self._state.horizon_ms:
             self._state.horizon_ms = self._schedule.settled_ms
             self.admission.forget(self._state.horizon_ms - self._times.kept_ms)
+            self._state.removed = [
+                one
+                for one in self._state.removed
+                if needed_until("7d", window_start("7d", one.until_ms)) > self._state.horizon_ms
+            ]
 
     def take_changes(self) -> list[tuple[bytes, bytes | None]]:
         """Return what to write to the table's changelog, None to delete."""
         changes = list(self._rows.take_changes())
         state = self._state
-        version = state.horizon_ms + sum(state.next_offset.values())
+        version = state.horizon_ms + sum(state.next_offset.values()) + state.removals
         if version > state.version:
             state.version = version
             packed = self._packed[self._state_key] = msgspec.msgpack.encode(state)
@@ -259,7 +284,15 @@ class Windows:
         if isinstance(kept, Row) and size in TREND_SIZES:
             before = rows.peek(Window(size, start_ms - SIZE_MS[size], series))
             verdict = trend(before.children if before else [], _begun(kept.children))
-        value = aggregate(series, size, start_ms, stats, verdict, final=final)
+        value = aggregate(
+            series,
+            size,
+            start_ms,
+            stats,
+            verdict,
+            final=final,
+            missing=self._missing(window),
+        )
         published = published_as(stats.count, final=final)
         return Publication(window, published, aggregate_key(series, size, start_ms), value)
 

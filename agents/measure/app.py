@@ -42,9 +42,10 @@ class Measure:
         self._windows = WindowsBeat(*common, one.rows("windows"))
         self._services = ServicesBeat(*common, one.rows("services"))
         self._rules = RulesBeat(*common, one.rows("rules"))
-        one.agent(OPERATIONS, "ingest", self._ingest.read, self._ingest.rehearse)
+        ingest, services = self._ingest, self._services
+        one.agent(OPERATIONS, "ingest", ingest.read, ingest.rehearse, ingest.skip)
         one.agent(PARTIALS, "windows", self._windows.read, self._windows.rehearse)
-        one.agent(HEARTBEATS, "services", self._services.read, self._services.rehearse)
+        one.agent(HEARTBEATS, "services", services.read, services.rehearse, services.skip)
         one.agent(AGGREGATES, "rules", self._rules.read, self._rules.rehearse)
         one.every(TELL_S, self._ingest.tell)
         one.every(PROGRESS_S, self._ingest.report)

@@ -18,15 +18,16 @@ import structlog
 from faust.types import TP
 
 from agents import failpoints, metrics
-from agents.fetched import Chunk
+from agents.fetched import Chunk, Gap
 from agents.letters import Letters
 from agents.measure.ahead import Ahead
 from agents.outbox import Outbox, Outgoing
 from agents.pacing import paced, parts_of
 from agents.settings import Settings
+from agents.starts import CommitProgress
 from schemas.dead_letters import KEPT_BYTES
 from schemas.fast import struct_of
-from schemas.partials import PartialRow, Partials, Progress
+from schemas.partials import Missing, PartialRow, Partials, Progress
 from schemas.topics import DEAD_LETTERS, OPERATIONS, PARTIALS
 from streams.blocks import BLOCK_OFFSETS, Block, Events, Limits, reading_events
 from streams.event_time import EventTime
@@ -53,6 +54,7 @@ _MADE_TOGETHER = 100
 
 _Partials: Any = struct_of(Partials)
 _Progress: Any = struct_of(Progress)
+_Missing: Any = struct_of(Missing)
 _encode = msgspec.json.Encoder().encode
 _last_offset = attrgetter("last_offset")
 _PROGRESS_KEY = "progress"
@@ -72,8 +74,10 @@ class _Telling(NamedTuple):
     events: int
     next_offset: int
     watermark_ms: int | None
-    done: int | None
-    """Where the next block begins, if this one is complete with this."""
+    done: int
+    """Where a restart begins: the block's start, or the next one's if it is complete with this."""
+    stamp_ms: int | None
+    """The timestamp of the last record."""
 
 
 class _Source:
@@ -84,6 +88,10 @@ class _Source:
         self.block = Block(start)
         self.next_offset = start
         self.time = EventTime()
+        self.stamp_ms: int | None = None
+        """The timestamp of the last record read."""
+        self.gap: Gap | None = None
+        """What Kafka removed before the next record."""
         self.letters = letters
         self.is_behind = False
         self.untold = 0
@@ -167,6 +175,20 @@ class Ingest:
             self._senders[tp] = asyncio.create_task(self._send(source))
         return source
 
+    async def skip(self, tp: TP, gap: Gap) -> None:
+        """Go on behind records that Kafka removed: with a block of its own.
+
+        Whoever begins anew there folds the same; one that began before could not.
+        """
+        source = self._begin_at(tp, gap.end)
+        if source.next_offset < gap.end:
+            source.block.end = source.next_offset = gap.end
+            await source.queue.put(self._telling(source))
+            if self._sources.get(tp) is not source:
+                return  # lost meanwhile
+            source.block, source.told_offset = Block(gap.end), gap.end - 1
+        source.gap = gap if gap.since_ms is not None else gap._replace(since_ms=source.stamp_ms)
+
     async def read(self, tp: TP, chunk: Chunk) -> None:
         """Fold a chunk that continues what was read of a partition."""
         source = self._begin_at(tp, chunk.start)
@@ -193,6 +215,11 @@ class Ingest:
 
     async def _fold(self, source: _Source, part: Chunk, events: Events) -> None:
         """Take in what counts of a part of a chunk; tell each block that it completes."""
+        if part.records:
+            source.stamp_ms = part.records[-1].timestamp
+            if source.gap is not None:
+                await self._tell_of_gap(source, source.gap, part.records[0].timestamp)
+                source.gap = None
         if not source.owes:
             source.untold_since = time.monotonic()
         at, count = 0, len(events.offset)
@@ -238,6 +265,25 @@ class Ingest:
             source.moved_at = time.monotonic()
         self.ahead.look(source.tp.partition, events, begin, end, clock_ms)
 
+    async def _tell_of_gap(self, source: _Source, gap: Gap, until_ms: int) -> None:
+        """Tell the windows how many records may be missing, before any that come after."""
+        if gap.since_ms is None:
+            return  # nobody knows when they were
+        since_ms, until_ms = sorted((gap.since_ms, until_ms))
+        value = _encode(
+            _Missing(
+                source=source.tp.partition,
+                first_offset=gap.start,
+                count=gap.end - gap.start,
+                since_ms=since_ms,
+                until_ms=until_ms,
+            )
+        )
+        await self._outbox.publish(
+            self._outgoing(target, str(source.tp.partition), value)
+            for target in range(self._settings.partitions)
+        )
+
     async def tell(self) -> None:
         """Tell of what waited long enough."""
         now = time.monotonic()
@@ -276,7 +322,8 @@ class Ingest:
             source.untold,
             next_offset,
             source.time.at(now_ms()),
-            block.end,
+            block.start if block.end is None else block.end,
+            source.stamp_ms,
         )
         source.told_offset, source.untold = next_offset - 1, 0
         return telling
@@ -299,8 +346,11 @@ class Ingest:
         source.told_next = telling.next_offset
         source.told_watermark_ms = telling.watermark_ms
         source.waiting -= 1
-        if telling.done is not None and self._sources.get(source.tp) is source:
-            self._consumer().done(source.tp, telling.done)
+        if self._sources.get(source.tp) is source:
+            progress = None
+            if telling.stamp_ms is not None:
+                progress = CommitProgress(telling.next_offset, telling.stamp_ms)
+            self._consumer().done(source.tp, telling.done, progress)
 
     def _partials(
         self, source: _Source, told: list[PartialRow], next_offset: int

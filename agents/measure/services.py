@@ -13,7 +13,7 @@ from typing import Any
 from faust.types import TP
 
 from agents import failpoints, metrics
-from agents.fetched import Chunk
+from agents.fetched import Chunk, Gap
 from agents.letters import Letters
 from agents.outbox import Outbox, Outgoing
 from agents.pacing import Pace
@@ -69,6 +69,11 @@ class ServicesBeat:
             if self._sources.pop(tp, None) is not None:
                 metrics.forget(_BY_PARTITION, tp.partition)
                 metrics.forget([metrics.lag], self._topic, tp.partition)
+
+    async def skip(self, tp: TP, gap: Gap) -> None:
+        """Go on behind heartbeats that Kafka removed."""
+        source = self._begin_at(tp, gap.end)
+        source.read_to = max(source.read_to, gap.end)
 
     async def read(self, tp: TP, chunk: Chunk) -> None:
         """Fold a chunk of `heartbeats` in."""

@@ -22,10 +22,11 @@ from agents.outbox import Outbox, Outgoing
 from agents.settings import Settings
 from agents.table import Rows
 from schemas.fast import struct_of
-from schemas.partials import PartialRow, Partials, Progress
+from schemas.partials import Missing, PartialRow, Partials, Progress
 from schemas.topics import AGGREGATES, DEAD_LETTERS, OPERATIONS
 from streams.digests import ENGINES
 from streams.judge import cut
+from streams.rows import Removed
 from streams.series import ALL
 from streams.stats import are_sums
 from streams.watermarks import Reached
@@ -62,8 +63,11 @@ _BY_PARTITION = (
     metrics.watermark_delay,
 )
 
-_decode = msgspec.json.Decoder(struct_of(Partials) | struct_of(Progress)).decode
+_decode = msgspec.json.Decoder(
+    struct_of(Partials) | struct_of(Progress) | struct_of(Missing)
+).decode
 _Partials: Any = struct_of(Partials)
+_Missing: Any = struct_of(Missing)
 #: What starts a record of a worker's progress: each target partition gets the same one.
 _PROGRESS = b'{"kind":"progress"'
 
@@ -165,6 +169,11 @@ class WindowsBeat:
             return
         if isinstance(told, Reached):
             windows.progress(told.until(int(time.time() * 1000) + self._times.future_ms))
+            return
+        if isinstance(told, _Missing):
+            windows.missing(
+                Removed(told.source, told.first_offset, told.count, told.since_ms, told.until_ms)
+            )
             return
         late = windows.apply(told.source, told.block, told.rows, now_ms, told.next_offset)
         if late:

@@ -4,8 +4,12 @@ import asyncio
 from collections.abc import Collection
 from types import SimpleNamespace
 
+import pytest
+from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 
+from agents.fetched import Gap
+from agents.starts import Begin, CommitProgress, Start, _written, begin_of
 from agents.transport import ChunkConsumer
 
 PLACE = TP("operations", 0)
@@ -19,7 +23,7 @@ class Asked(ChunkConsumer):
     def __init__(self, *answers: int) -> None:
         tables = SimpleNamespace(changelog_topics={"changelog"})
         self.app = SimpleNamespace(rebalancing=False, tables=tables)
-        self._begins: dict[TP, int] = {}
+        self._begins: dict[TP, Begin] = {}
         self._asking = asyncio.Lock()
         self.asked: list[set[TP]] = []
         self._answers = list(answers)
@@ -27,38 +31,38 @@ class Asked(ChunkConsumer):
     def assigned(self, topic: str) -> list[TP]:
         return [TP(topic, 0)]
 
-    async def _ask_committed(self, tps: Collection[TP]) -> dict[TP, int]:
+    async def _ask_begins(self, tps: Collection[TP]) -> dict[TP, Begin]:
         self.asked.append(set(tps))
         answer = self._answers.pop(0)
         await asyncio.sleep(0)
-        return dict.fromkeys(tps, answer)
+        return dict.fromkeys(tps, Begin(answer))
 
 
 def test_a_late_commit_of_the_last_owner_moves_nobody():
-    async def ask() -> list[int]:
+    async def ask() -> list[Begin]:
         consumer = Asked(0, 1998)
-        return [await consumer.committed(PLACE), await consumer.committed(PLACE)]
+        return [await consumer.begin_of(PLACE), await consumer.begin_of(PLACE)]
 
-    assert asyncio.run(ask()) == [0, 0]
+    assert asyncio.run(ask()) == [Begin(0), Begin(0)]
 
 
 def test_two_who_ask_at_once_hear_the_same():
-    async def ask() -> list[int]:
+    async def ask() -> list[Begin]:
         consumer = Asked(0, 1998)
-        return await asyncio.gather(consumer.committed(PLACE), consumer.committed(PLACE))
+        return await asyncio.gather(consumer.begin_of(PLACE), consumer.begin_of(PLACE))
 
     assert len(set(asyncio.run(ask()))) == 1
 
 
 def test_what_was_heard_before_a_loss_is_not_heard_after_it():
-    async def ask() -> tuple[int, int]:
+    async def ask() -> tuple[Begin, Begin]:
         consumer = Asked(0, 1998)
-        before = asyncio.create_task(consumer.committed(PLACE))
+        before = asyncio.create_task(consumer.begin_of(PLACE))
         await asyncio.sleep(0)
         consumer._begins = {}
-        return await consumer.committed(PLACE), await before
+        return await consumer.begin_of(PLACE), await before
 
-    assert asyncio.run(ask()) == (1998, 0)
+    assert asyncio.run(ask()) == (Begin(1998), Begin(0))
 
 
 def test_nothing_begins_where_a_loss_came_between():
@@ -75,8 +79,52 @@ def test_nothing_begins_where_a_loss_came_between():
 def test_all_partitions_that_agents_read_are_asked_about_at_once():
     async def ask() -> list[set[TP]]:
         consumer = Asked(0, 1998)
-        await consumer.committed(PLACE)
-        await consumer.committed(TP("partials", 0))
+        await consumer.begin_of(PLACE)
+        await consumer.begin_of(TP("partials", 0))
         return consumer.asked
 
     assert asyncio.run(ask()) == [{PLACE, TP("partials", 0)}]
+
+
+def counted(read_to: int) -> str:
+    """Return a commit's metadata."""
+    return _written(Start(offset=0, end=0, progress=CommitProgress(read_to, 99)))
+
+
+@pytest.mark.parametrize(
+    ("commit", "earliest", "begin"),
+    [
+        (None, 0, Begin(0)),
+        (None, 15, Begin(15)),  # nobody read what was removed: nothing is missed
+        (OffsetAndMetadata(-1, ""), 15, Begin(15)),
+        (OffsetAndMetadata(20, ""), 15, Begin(20)),
+        (OffsetAndMetadata(20, counted(27)), 15, Begin(20)),  # a block is read from its start
+        (OffsetAndMetadata(10, ""), 15, Begin(15, Gap(10, 15))),
+        (OffsetAndMetadata(10, counted(12)), 15, Begin(15, Gap(12, 15, 99))),
+        (OffsetAndMetadata(10, counted(15)), 15, Begin(15)),
+        (OffsetAndMetadata(10, counted(17)), 15, Begin(17)),  # counted before it was removed
+        (OffsetAndMetadata(10, f"opwatch1 a=b\n{counted(12)}"), 15, Begin(15, Gap(12, 15, 99))),
+        (OffsetAndMetadata(10, "somebody's"), 15, Begin(15, Gap(10, 15))),
+        (OffsetAndMetadata(10, counted(4)), 15, Begin(15, Gap(10, 15, 99))),
+    ],
+)
+def test_reading_begins_where_nothing_is_counted_twice_and_says_what_is_gone(
+    commit, earliest, begin
+):
+    assert begin_of(commit, earliest) == begin
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1",
+        "[]",
+        "{",
+        '{"counted":[1]}',
+        '{"counted":[1,2,3]}',
+        '{"counted":7}',
+        '{"counted":[1e999,1]}',
+    ],
+)
+def test_metadata_that_is_not_ours_says_nothing(text):
+    assert begin_of(OffsetAndMetadata(10, text), 15) == Begin(15, Gap(10, 15))

@@ -8,7 +8,8 @@ import pytest
 from faust.types import TP
 
 import agents.restoring as restoring
-from agents.fetched import Chunk
+from agents.batches import Unreadable
+from agents.fetched import Chunk, Gap
 from agents.restoring import Restoring
 
 A, B = TP("changelog", 0), TP("changelog", 1)
@@ -16,6 +17,10 @@ A, B = TP("changelog", 0), TP("changelog", 1)
 
 async def none_unreadable(tp: TP, chunk: Chunk) -> None:
     raise AssertionError((tp, chunk))
+
+
+async def none_missing(tp: TP, gap: Gap) -> None:
+    raise AssertionError((tp, gap))
 
 
 class App:
@@ -51,6 +56,9 @@ class App:
     async def seek(self, tp: TP, offset: int) -> None:
         self.sought.append((tp, offset))
 
+    async def earliest(self, tp: TP) -> int:
+        return self.log_start
+
     async def position(self, tp: TP) -> int:
         return self.positions[tp]
 
@@ -71,7 +79,7 @@ class App:
 @pytest.fixture
 def app() -> App:
     one = App()
-    Restoring(one, none_unreadable)
+    Restoring(one, none_unreadable, none_missing)
     return one
 
 
@@ -112,8 +120,14 @@ async def test_a_gap_at_the_start_is_one_too(app: App) -> None:
 
 async def test_a_log_may_begin_later_and_chunks_may_overlap() -> None:
     app = App(log_start=7)
-    Restoring(app, none_unreadable)
+    missing: list[tuple[TP, Gap]] = []
+
+    async def told(tp: TP, gap: Gap) -> None:
+        missing.append((tp, gap))
+
+    Restoring(app, none_unreadable, told)
     await app.begin(A)
+    assert missing == [(A, Gap(0, 7))]
     app.fetched(7, 12)
     app.fetched(10, 15)
     app.fetched(15, 20)
@@ -150,7 +164,7 @@ async def test_an_end_that_was_dropped_is_missed_though_nothing_comes_after_it(
 
 
 async def test_tables_are_whole_once_each_changelog_is_read_to_where_it_ended(app: App) -> None:
-    restoring = Restoring(app, none_unreadable)
+    restoring = Restoring(app, none_unreadable, none_missing)
     assert not restoring.is_whole()
     await app.begin(A, B)
     app.fetched(0, 99)
@@ -162,7 +176,7 @@ async def test_tables_are_whole_once_each_changelog_is_read_to_where_it_ended(ap
 
 
 async def test_tables_of_the_assignment_before_are_not_whole_for_the_next(app: App) -> None:
-    restoring = Restoring(app, none_unreadable)
+    restoring = Restoring(app, none_unreadable, none_missing)
     await app.begin(A, B)
     app.fetched(0, 100)
     assert await app.taken() == (0, 100)
@@ -173,3 +187,37 @@ async def test_tables_of_the_assignment_before_are_not_whole_for_the_next(app: A
     app.fetched(0, 100, generation=9)
     assert await app.taken() == (0, 100)
     assert restoring.is_whole()
+
+
+async def test_rows_that_cannot_be_read_are_said_and_restoring_goes_on() -> None:
+    app, told = App(), []
+
+    async def unreadable(tp: TP, chunk: Chunk) -> None:
+        told.append((tp, chunk.unreadable))
+
+    Restoring(app, unreadable, none_missing)
+    await app.begin(A)
+    broken = (Unreadable(2, 4, "why", b"", -1),)
+    message = SimpleNamespace(tp=A, generation_id=8, value=Chunk(0, 50, [], broken))
+    app.tables.changelog_queue.put_nowait(SimpleNamespace(message=message))
+    app.fetched(50, 100)
+    assert [await app.taken() for _ in range(2)] == [(0, 50), (50, 100)]
+    assert told == [(A, broken)]
+
+
+async def test_what_is_removed_while_it_is_restored_is_said() -> None:
+    app, missing = App(), []
+
+    async def told(tp: TP, gap: Gap) -> None:
+        missing.append(gap)
+
+    Restoring(app, none_unreadable, told)
+    await app.begin(A)
+    app.fetched(0, 10)
+    assert await app.taken() == (0, 10)
+    app.log_start = 30
+    app.fetched(30, 60)
+    app.fetched(30, 60)
+    assert await app.taken() == (30, 60)
+    assert missing == [Gap(10, 30)]
+    assert app.sought == []

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.types import TP
 
-from agents.starts import SUSPICIOUS, Starts
+from agents.fetched import Gap
+from agents.starts import SUSPICIOUS, Begin, CommitProgress, Starts, begin_of
 
 PLACE = TP("operations", 0)
 PARTITION = TopicPartition(*PLACE)
@@ -138,3 +139,14 @@ async def test_what_somebody_else_wrote_beside_a_commit_says_nothing():
         broker.commits[PARTITION] = OffsetAndMetadata(40, metadata)
         start = (await begun(broker)).of(PLACE)
         assert (start.count, start.poison) == (1, set())
+
+
+async def test_how_far_it_is_counted_stands_there_also_after_a_last_commit():
+    broker = Broker()
+    starts = await begun(broker)
+    starts.of(PLACE).progress = CommitProgress(57, 99)
+    await starts.take_back(starts.end([PLACE]))
+    await starts.consumer.commit({PARTITION: OffsetAndMetadata(50, "")})
+    assert begin_of(broker.commits[PARTITION], 90) == Begin(90, Gap(57, 90, 99))
+    assert (await begun(broker, 50)).of(PLACE).progress == CommitProgress(57, 99)
+    assert begin_of(broker.commits[PARTITION], 55) == Begin(57)

@@ -8,6 +8,7 @@ import pytest
 from schemas.aggregates import Aggregate
 from schemas.partials import ExemplarRow, PartialRow, Stats
 from streams.digests import ENGINES, pack
+from streams.rows import Removed
 from streams.schedule import INTERVAL_MS, Schedule, parent_of
 from streams.watermarks import Reached
 from streams.window_rows import Window
@@ -581,3 +582,48 @@ def test_a_final_window_without_a_row_is_due_at_once_too():
     schedule.advance(MONDAY_MS + HOUR_MS + 10_000, 7)
     assert schedule.due("1h", 7) == [hour]
     assert schedule.awaited_count == len(schedule._awaited) == 1
+
+
+def missing_of(windows, now_ms=0):
+    """Return what each published window may be missing, by size and minutes past Monday."""
+    windows.advance(now_ms)
+    told = {}
+    for one in windows.collect(now_ms):
+        windows.confirm(one)
+        aggregate = Aggregate.model_validate_json(one.value)
+        place = (aggregate.window.start_ms - MONDAY_MS) // MINUTE_MS
+        told[aggregate.window.size, place] = aggregate.missing
+    windows.take_changes()
+    return told
+
+
+def test_windows_in_whose_time_records_were_removed_say_how_many():
+    #   minute 0 | minute 1 | minute 2 | ... minute 9
+    #   counted  |  <---- removed ---> counted
+    packed = {}
+    windows = made(packed=packed)
+    windows.missing(Removed(0, 10, 15, MONDAY_MS + 61_000, MONDAY_MS + 121_000))
+    windows.missing(Removed(0, 10, 15, MONDAY_MS + 61_000, MONDAY_MS + 121_000))  # said again
+    for minute in (0, 1, 2, 3, 9):
+        windows.apply(0, 0, [row(at_ms=MONDAY_MS + minute * MINUTE_MS, offset=minute)], 0)
+    far_ms = MONDAY_MS + HOUR_MS
+    found = missing_of(windows, far_ms)
+    assert [found["1m", minute] for minute in (0, 1, 2, 3, 9)] == [0, 15, 15, 0, 0]
+    assert found["5m", 0] == 15
+    assert found["5m", 5] == 0
+    assert missing_of(windows, far_ms + MINUTE_MS)["1h", 0] == 15
+
+    again = made(packed=packed)
+    again.missing(Removed(0, 10, 18, MONDAY_MS + 61_000, MONDAY_MS + 121_000))  # more were removed
+    again.missing(Removed(1, 10, 2, MONDAY_MS + 61_000, MONDAY_MS + 61_000))  # of another source
+    again.apply(0, 0, [row(2, at_ms=MONDAY_MS + MINUTE_MS, offset=20)], 0)
+    assert missing_of(again, far_ms)["1m", 1] == 20
+
+
+def test_what_is_missing_is_forgotten_with_the_windows_that_lack_it():
+    windows = made()
+    windows.missing(Removed(0, 10, 15, MONDAY_MS, MONDAY_MS + 1))
+    for days, kept in ((6, 1), (7, 1), (16, 0)):
+        read_to(windows, MONDAY_MS + days * DAY_MS)
+        beat(windows, MONDAY_MS + days * DAY_MS)
+        assert len(windows._state.removed) == kept, days
