@@ -22,6 +22,9 @@ _Series = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
 #: A thousand centroids take twelve kilobytes.
 _Digest = Annotated[bytes, msgspec.Meta(max_length=64 * 1024)]
 
+#: What JSON's readers agree on.
+_MOST = 2**53
+
 
 class ExemplarRow(NamedTuple):
     """An operation worth looking at: a failed one, else a slow one."""
@@ -118,11 +121,15 @@ class Missing(Wire):
 
     kind: Literal["missing"] = "missing"
     version: Literal[1] = 1
-    source: int
-    first_offset: int
-    count: int = Field(description="How many, at most.")
-    since_ms: int = Field(description="The timestamp of the last record before them.")
-    until_ms: int = Field(description="The timestamp of the first record after them.")
+    source: int = Field(ge=0, le=_MOST)
+    first_offset: int = Field(ge=0, le=_MOST)
+    count: int = Field(ge=0, le=_MOST, description="How many, at most.")
+    since_ms: int = Field(
+        ge=-_MOST, le=_MOST, description="The timestamp of the last record before them."
+    )
+    until_ms: int = Field(
+        ge=-_MOST, le=_MOST, description="The timestamp of the first record after them."
+    )
 
 
 class PartialsRecord(

@@ -160,7 +160,7 @@ class WindowsBeat:
         try:
             told = _record_of(record.value or b"")
             why = None
-            if not isinstance(told, Reached) and not are_sums(told.rows):
+            if isinstance(told, _Partials) and not are_sums(told.rows):
                 why = "its rows cannot be summed up"
         except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
             why = cut(str(error))

@@ -15,6 +15,7 @@ from agents.measure.windows import WindowsBeat
 from agents.settings import Settings
 from agents.table import Rows
 from schemas.topics import PARTIALS
+from streams.rows import Removed
 
 MINUTE = 29_833_333
 DIGEST = base64.b64encode(b"\0" + np.float32(1.5).tobytes()).decode()
@@ -90,3 +91,27 @@ async def test_garbage_is_left_out_and_what_is_told_after_it_counts(name: str) -
     await worker.beat.beat()
     counts = [json.loads(one.value)["count"] for one in worker.published if b"/1m/" in one.key]
     assert counts == [1]
+
+
+MISSING = {"source": 0, "first_offset": 10, "count": 15, "since_ms": 0, "until_ms": 60_000}
+
+
+async def test_what_kafka_removed_is_kept_with_the_rows() -> None:
+    worker = Worker()
+    await worker.read(json.dumps({"kind": "missing"} | MISSING).encode())
+    await worker.read(partial())
+    await worker.beat.beat()
+    again = Worker()
+    again.packed = worker.packed
+    again.beat._of(again.tp)
+    assert again.beat._of(again.tp)._state.removed == [Removed(0, 10, 15, 0, 60_000)]
+
+
+@pytest.mark.parametrize("field", MISSING)
+@pytest.mark.parametrize("value", [-(2**63), 2**53 + 1, 2**64, 10**30, 1.5, "1", None])
+async def test_what_no_gap_could_say_is_left_out(field: str, value: object) -> None:
+    worker = Worker()
+    await worker.read(json.dumps({"kind": "missing"} | MISSING | {field: value}).encode())
+    await worker.read(partial())
+    await worker.beat.beat()
+    assert worker.beat._of(worker.tp)._state.removed == []
