@@ -8,10 +8,12 @@ from schemas.partials import Stats
 from schemas.series import WindowSize
 from streams.digests import STORED_LIMIT, Engine
 from streams.rows import Minute, Row, pack_row, unpack_row
-from streams.sizes import CHILD, MINUTE_MS, SIZE_MS, child_starts
+from streams.sizes import CHILD, MINUTE_MS, SIZE_MS, SIZES, child_starts
 from streams.stats import merge_stats
 
 _FIVE_MS = SIZE_MS["5m"]
+#: A row's windows are merged from those of a size before it.
+_DEPTH = {size.encode(): depth for depth, size in enumerate(SIZES)}
 #: Rows kept unpacked while they are worked on, …
 _KEPT_UNPACKED = 2_048
 #: … and beyond: unpacked a row is ten times as large.
@@ -52,6 +54,10 @@ def children_of(window: Window) -> Iterator[Window]:
     size, series = CHILD[window.size], window.series
     for start_ms in child_starts(window.size, window.start_ms):
         yield Window(size, start_ms, series)
+
+
+def _depth(row_key: bytes) -> int:
+    return _DEPTH[row_key[: row_key.index(b"/")]]
 
 
 def minute_place(start_ms: int) -> int:
@@ -164,9 +170,13 @@ class WindowRows:
         return row
 
     def take_changes(self) -> Iterator[tuple[bytes, bytes | None]]:
-        """Yield what is to be written to the changelog, None to delete."""
+        """Yield what is to be written to the changelog, None to delete.
+
+        A write that is cut off leaves a beginning of this: a row stands there only with the rows
+        that it is merged from, and those go only once it stands there.
+        """
         self._pack()
-        changed, self._changed = self._changed, set()
+        changed, self._changed = sorted(self._changed, key=_depth), set()
         deleted, self._deleted = self._deleted, []
         yield from ((key, self._packed[key]) for key in changed)
         yield from ((key, None) for key in deleted if key not in self._packed)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.rows import unpack_row
 from streams.sizes import CHILD, child_starts
 from tests.properties.worlds import (
     FAR_MS,
@@ -128,6 +129,26 @@ def test_a_revision_is_published_once_and_only_grows_and_finals_hold_their_child
         numbers = [number for number, _ in revisions]
         assert numbers == sorted(numbers)
     assert_as_oracle(target, logs)
+
+
+@settings(max_examples=6)
+@given(st.integers(0, 1 << 32))
+def test_a_write_that_is_cut_off_has_no_window_without_those_it_is_merged_from(seed):
+    random, _, inbox = draw_world(seed, troubled=False)
+    target = Target(2)
+    target.inbox = inbox
+    written = set()
+    while target.read_to < len(inbox):
+        target.read(random.randint(1, 30), 0)
+        target.publish(0)
+        for key, value in target.windows.take_changes():
+            if key.startswith(b"~state/") or value is None:
+                continue
+            written.add(key)
+            size, start, series = key.decode().split("/", 2)
+            if size != "5m" and unpack_row(value).stats is None:
+                starts = child_starts(size, int(start))
+                assert any(f"{CHILD[size]}/{at}/{series}".encode() in written for at in starts)
 
 
 @settings(max_examples=6)
