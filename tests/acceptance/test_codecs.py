@@ -30,8 +30,6 @@ version: 1
 rules:
   - {name: errors, kind: metric_threshold, metric: error_rate, operator: greater_than,
      threshold: 1, window: 1m, severity: high}
-channels:
-  hook: {type: webhook, url: http://127.0.0.1:9/, receivers: {high: true}}
 """
 
 
