@@ -22,7 +22,7 @@ from tests.acceptance.healthz import is_answered
 from tests.acceptance.test_poison import text
 from tests.ports import lasting_port
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.alone, pytest.mark.timeout(600)]
 
 MAX_SILENCE_S = 2.0
 PARTITIONS = 8
