@@ -21,7 +21,7 @@ from typing import Any
 from rich.console import Console
 
 from agents import topics
-from agents.cli.running import console as make_console
+from agents.cli.printing import console as make_console
 from agents.role_topics import everything
 from agents.settings import Settings
 from examples.job_parser import screen, summary
