@@ -19,6 +19,7 @@ from agents import logs, topics
 from agents.refusals import Refusal
 from agents.role_topics import everything, of_role
 from agents.settings import Settings
+from agents.topic_watch import DIFFERS
 
 log = structlog.get_logger()
 
@@ -62,7 +63,7 @@ async def _main(
     others = everything(settings)
     _, notes = await topics.ensure(settings, of_role(settings, role), also=others)
     for note in notes:
-        log.warning("a topic differs from what opwatch makes", why=note.sentence)
+        log.warning(DIFFERS, why=note.sentence)
     try:
         await work(stopped)
     except Refusal as refusal:

@@ -37,6 +37,8 @@ _CHECK_S = 5.0
 #: A transaction that is open for longer is worth a remark.
 _PINNED_S = 10.0
 _MARK = "opwatch1"
+#: What is said of a topic with which a worker may start.
+DIFFERS = "a topic differs from what opwatch makes"
 
 Ids = Mapping[str, str]
 """Of topics, by their full names."""
@@ -80,8 +82,10 @@ class TopicWatch:
             except GroupAuthorizationFailedError:
                 on = f"the consumer group {self._group}"
                 raise Refusal(lacks(["READ"], on)) from None
-            existing = await metadata.look(client, self._read)
+            existing = await describe(client, self._specs)
         self._take(before, existing)
+        # What a worker may start with, it has named when it started.
+        self._know([misfit for misfit in judge(self._specs, existing) if not misfit.stops])
 
     def note(self) -> str:
         """Return what each commit is to carry."""
@@ -147,8 +151,15 @@ class TopicWatch:
         if ends := [misfit.sentence for misfit in misfits if misfit.ends]:
             raise Refusal(" ".join(ends))
         for misfit in misfits:
-            if misfit not in self._misfits:
+            if misfit in self._misfits:
+                continue
+            if misfit.stops:
                 log.error("a topic does not fit any more", why=misfit.sentence)
+            else:
+                log.warning(DIFFERS, why=misfit.sentence)
+        self._know(misfits)
+
+    def _know(self, misfits: list[Misfit]) -> None:
         self._misfits = misfits
         metrics.topic_misfits.set(len(misfits))
 

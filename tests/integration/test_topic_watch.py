@@ -19,6 +19,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 from faust.types import TP
+from structlog.testing import capture_logs
 
 from agents import topic_watch
 from agents.refusals import Refusal
@@ -180,6 +181,32 @@ async def test_a_configuration_that_changes_is_said_until_the_advice_is_followed
         alter(administrator, aggregates, cleanup_policy="compact,delete")
         await until(lambda: watch.remarks() == [])
         assert not task.done()
+
+
+async def test_what_never_was_as_opwatch_makes_it_is_named_once_when_the_worker_starts(
+    cli: Cli, administrator: AdminClient
+) -> None:
+    operations = f"{cli.prefix}operations"
+    alter(administrator, operations, message_timestamp_after_max_ms="3600000")
+    with capture_logs() as logs:
+        async with watching(cli.settings, "measure") as (watch, _):
+            (remark,) = watch.remarks()
+            assert remark.startswith(f"{operations} has message.timestamp.after.max.ms=3600000")
+            assert watch.unready() is None
+            await asyncio.sleep(0.5)
+            assert logs == []  # role_process has said it when it looked at the topics
+
+            alter(administrator, operations, retention_ms="1000")
+            await until(lambda: len(watch.remarks()) == 2)
+            alter(administrator, f"{cli.prefix}aggregates", cleanup_policy="delete")
+            await until(lambda: len(watch.remarks()) == 3)
+            await asyncio.sleep(0.5)
+    assert [(one["log_level"], one["event"]) for one in logs] == [
+        ("warning", "a topic differs from what opwatch makes"),
+        ("error", "a topic does not fit any more"),
+    ]
+    assert "retention.ms=1000" in logs[0]["why"]
+    assert "cleanup.policy=delete" in logs[1]["why"]
 
 
 def test_history_is_refused_where_the_broker_sets_the_time(
