@@ -24,6 +24,9 @@ _Digest = Annotated[bytes, msgspec.Meta(max_length=64 * 1024)]
 
 #: What JSON's readers agree on.
 _MOST = 2**53
+#: As a record of progress can name, a bit each.
+_SOURCES_BYTES = 8_192
+_LAST_SOURCE = _SOURCES_BYTES * 8 - 1
 
 
 class ExemplarRow(NamedTuple):
@@ -80,11 +83,13 @@ class Partials(Wire):
 
     kind: Literal["rows"] = "rows"
     version: Literal[1] = 1
-    source: int = Field(description="The source partition of `operations`.")
-    block: int = Field(description="The block's first source offset.")
+    source: int = Field(ge=0, le=_LAST_SOURCE, description="The source partition of `operations`.")
+    block: int = Field(ge=0, le=_MOST, description="The block's first source offset.")
     rows: list[PartialRow]
     next_offset: int = Field(
         0,
+        ge=0,
+        le=_MOST,
         description="All rows for this target partition whose last offset is before this stand"
         " here or earlier: when they come again they are known.",
     )
@@ -99,7 +104,7 @@ class Progress(Wire):
     kind: Literal["progress"] = "progress"
     version: Literal[1] = 1
     sources: bytes = Field(
-        max_length=8_192,
+        max_length=_SOURCES_BYTES,
         description="Which sources, a bit each: source i is bit i % 8 of byte i // 8. None that it"
         " cannot say a time of.",
     )
@@ -121,7 +126,7 @@ class Missing(Wire):
 
     kind: Literal["missing"] = "missing"
     version: Literal[1] = 1
-    source: int = Field(ge=0, le=_MOST)
+    source: int = Field(ge=0, le=_LAST_SOURCE)
     first_offset: int = Field(ge=0, le=_MOST)
     count: int = Field(ge=0, le=_MOST, description="How many, at most.")
     since_ms: int = Field(

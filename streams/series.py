@@ -41,6 +41,16 @@ def parse_series(name: str) -> Series:
     return Series.model_validate({"operation": operation, "confidence": plain})
 
 
+@lru_cache(maxsize=65_536)
+def is_series(name: str) -> bool:
+    """Return whether a name stands for a series of operations."""
+    try:
+        parse_series(name)
+    except ValueError:
+        return False
+    return True
+
+
 def service_series(service: str) -> str:
     """Return the name of a service's series: no operation's, whatever that is called."""
     escaped = service.replace("\\", "\\\\").replace('"', '\\"')

@@ -16,7 +16,8 @@ _MOST = 1 << 40
 def are_sums(rows: Sequence[PartialRow]) -> bool:
     """Return whether rows of a partial can be summed up: anybody who may can write one."""
     return are_packed(row.stats.digest for row in rows) and all(
-        row.stats.count <= _MOST and len(row.stats.exemplars) <= EXEMPLARS for row in rows
+        max(1, stats.successes) <= stats.count <= _MOST and len(stats.exemplars) <= EXEMPLARS
+        for _, _, _, stats in rows
     )
 
 

@@ -8,7 +8,6 @@ again: the same revisions under the same keys.
 import asyncio
 import time
 from collections.abc import Collection, Iterator, Sequence
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -21,14 +20,13 @@ from agents.letters import letter
 from agents.outbox import Outbox, Outgoing
 from agents.settings import Settings
 from agents.table import Rows
-from schemas.fast import struct_of
-from schemas.partials import Missing, PartialRow, Partials, Progress
+from schemas.partials import PartialRow
 from schemas.topics import AGGREGATES, DEAD_LETTERS, OPERATIONS
 from streams.digests import ENGINES
-from streams.judge import cut
+from streams.judge import NotFit
+from streams.partials import BlockRows, read_partial
 from streams.rows import Removed
 from streams.series import ALL
-from streams.stats import are_sums
 from streams.watermarks import Reached
 from streams.windows import Publication, Times, Windows
 
@@ -62,26 +60,6 @@ _BY_PARTITION = (
     metrics.unheard_sources,
     metrics.watermark_delay,
 )
-
-_decode = msgspec.json.Decoder(
-    struct_of(Partials) | struct_of(Progress) | struct_of(Missing)
-).decode
-_Partials: Any = struct_of(Partials)
-_Missing: Any = struct_of(Missing)
-#: What starts a record of a worker's progress: each target partition gets the same one.
-_PROGRESS = b'{"kind":"progress"'
-
-
-@lru_cache(maxsize=64)
-def _reached_of(value: bytes) -> Reached:
-    """Return what a record of progress says, read once for all target partitions."""
-    told = _decode(value)
-    sources = int.from_bytes(told.sources, "little")
-    return Reached(sources, told.at_ms, told.newest_ms, told.quiet_ms)
-
-
-def _record_of(value: bytes) -> Any:
-    return _reached_of(value) if value.startswith(_PROGRESS) else _decode(value)
 
 
 class WindowsBeat:
@@ -158,22 +136,16 @@ class WindowsBeat:
 
     def _take(self, tp: TP, windows: Windows, record: Any, now_ms: int) -> None:
         try:
-            told = _record_of(record.value or b"")
-            why = None
-            if isinstance(told, _Partials) and not are_sums(told.rows):
-                why = "its rows cannot be summed up"
-        except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
-            why = cut(str(error))
-        if why is not None:
-            log.warning("not a partial", partition=tp.partition, offset=record.offset, error=why)
+            told = read_partial(record.value or b"")
+        except NotFit as unfit:
+            partition, offset = tp.partition, record.offset
+            log.warning("not a partial", partition=partition, offset=offset, error=str(unfit))
             return
         if isinstance(told, Reached):
             windows.progress(told.until(int(time.time() * 1000) + self._times.future_ms))
             return
-        if isinstance(told, _Missing):
-            windows.missing(
-                Removed(told.source, told.first_offset, told.count, told.since_ms, told.until_ms)
-            )
+        if isinstance(told, Removed):
+            windows.missing(told)
             return
         late = windows.apply(told.source, told.block, told.rows, now_ms, told.next_offset)
         if late:
@@ -198,7 +170,7 @@ class WindowsBeat:
         if windows is not None:
             self._due[tp] = due
 
-    def _letter(self, told: Any, row: PartialRow) -> Outgoing:
+    def _letter(self, told: BlockRows, row: PartialRow) -> Outgoing:
         """Return the dead letter of a minute that is closed: one a block, however often told."""
         minute = time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(row.minute * 60))
         return letter(

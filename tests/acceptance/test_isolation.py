@@ -34,7 +34,7 @@ def dying(module, name, value_of=lambda value: value):
 
 dying(streams.blocks, "decoding", lambda records: b"".join(one.value or b"" for one in records))
 dying(agents.measure.services, "read_heartbeat", lambda record: record.value)
-dying(agents.measure.windows, "_record_of")
+dying(agents.measure.windows, "read_partial")
 dying(agents.measure.rules, "read_aggregate")
 dying(agents.alert.notifier, "read_breach")
 dying(agents.alert.notifier, "read_command")

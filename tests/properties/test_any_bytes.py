@@ -12,10 +12,15 @@ from schemas.dead_letters import DeadLetter, Reason, from_headers, to_headers
 from streams.alerting.records import read_breach, read_command
 from streams.blocks import Block, Limits, read_events
 from streams.decode import Refused
+from streams.digests import ENGINES
 from streams.heartbeats import Limits as BeatLimits
 from streams.heartbeats import read_heartbeat
 from streams.judge import DETAIL_LENGTH, NotFit
+from streams.partials import read_partial
+from streams.rows import Removed
 from streams.rules.records import read_aggregate
+from streams.watermarks import Reached
+from streams.windows import Times, Windows
 from tests.properties.worlds import MONDAY_MS, operation
 
 LIMITS = Limits(3_600_000, 60_000)
@@ -80,12 +85,29 @@ PARTIAL = {
         ]
     ],
 }  # fmt: skip
+PROGRESS = {
+    "kind": "progress",
+    "sources": base64.b64encode(b"\3").decode(),
+    "at_ms": MONDAY_MS + 120_000,
+    "newest_ms": MONDAY_MS + 120_000,
+    "quiet_ms": 0,
+}
+MISSING = {
+    "kind": "missing",
+    "source": 0,
+    "first_offset": 3,
+    "count": 5,
+    "since_ms": MONDAY_MS,
+    "until_ms": MONDAY_MS + 60_000,
+}
 REAL = [
     operation(),
     [operation(), operation()],
     HEARTBEAT,
     AGGREGATE,
     PARTIAL,
+    PROGRESS,
+    MISSING,
     BREACH,
     *COMMANDS,
 ]
@@ -197,6 +219,69 @@ def test_breaches_and_commands_are_fit_or_say_why(value):
 @given(ANY)
 def test_an_aggregate_is_of_use_or_none(value):
     read_aggregate(value or b"", MONDAY_MS)
+
+
+NUMBERS = st.sampled_from([0, 1, 2, 7, MONDAY_MS, 2**31, 2**53, 2**53 + 1, 2**63, 10**30, -1])
+COUNTS = st.sampled_from([0, 1, 3, 1 << 40, 2**63 - 1])
+NAMES = st.sampled_from(
+    [
+        "*", "parse", "", '*{confidence="low"}', '*{confidence="none"}', '*{confidence=""}', "{}",
+        'a{platform="x"}', "~state/0", "1m/5/x", "x/1m/60000", "\0", "é" * 500, "overflow",
+    ]
+) | st.text(max_size=8)  # fmt: skip
+
+
+@st.composite
+def partial(draw):
+    """Draw a record of a partial's form, with values that anybody could write."""
+    row = json.loads(json.dumps(PARTIAL["rows"][0]))
+    row[0], row[2] = draw(NAMES), draw(NUMBERS)
+    row[1] = draw(
+        st.sampled_from([0, 1, MONDAY_MS // 60_000, MONDAY_MS // 60_000 + 7])
+        | st.integers(0, 2**53)
+    )
+    for _ in range(draw(st.integers(0, 3))):
+        row[3][draw(st.integers(0, 12))] = draw(
+            COUNTS | st.sampled_from([1e300, 1e308, 0.5, -1, None])
+        )
+    row[3][13] = base64.b64encode(draw(st.just(b"\0\0\0\xc0?") | st.binary(max_size=9))).decode()
+    rows = {"kind": "rows", "source": draw(NUMBERS), "block": draw(NUMBERS), "rows": [row]}
+    rows["next_offset"] = draw(NUMBERS)
+    progress = PROGRESS | {"at_ms": draw(NUMBERS), "newest_ms": draw(NUMBERS | st.none())}
+    progress["quiet_ms"] = draw(NUMBERS)
+    progress["sources"] = base64.b64encode(draw(st.binary(max_size=3))).decode()
+    missing = MISSING | {name: draw(NUMBERS) for name in MISSING if name != "kind"}
+    return json.dumps(draw(st.sampled_from([rows, progress, missing]))).encode()
+
+
+@settings(max_examples=600)
+@given(st.lists(ANY | partial(), min_size=1, max_size=6))
+def test_partials_count_or_say_why_and_windows_go_on(values):
+    packed = {}
+    times = Times(3_600_000, 60_000, 10_000)
+    for _ in range(2):  # and after a restart, when the same comes again
+        windows = Windows(0, 2, packed, times, ENGINES["fastdigest"], 10, MONDAY_MS)
+        for value in [*values, json.dumps(PARTIAL).encode(), json.dumps(PROGRESS).encode()]:
+            told, why = None, "fit"
+            try:
+                told = read_partial(value or b"")
+            except NotFit as unfit:
+                why = str(unfit)
+            assert 0 < len(why) <= DETAIL_LENGTH
+            if told is None:
+                continue
+            if isinstance(told, Reached):
+                windows.progress(told.until(MONDAY_MS + 60_000))
+            elif isinstance(told, Removed):
+                windows.missing(told)
+            else:
+                windows.apply(told.source, told.block, told.rows, MONDAY_MS, told.next_offset)
+        windows.advance(MONDAY_MS + 1)
+        for publication in windows.collect(MONDAY_MS + 100_000):
+            json.loads(publication.value)
+            windows.confirm(publication)
+        windows.retire()
+        windows.take_changes()
 
 
 @settings(max_examples=300)
