@@ -7,6 +7,7 @@ from typing import NamedTuple
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from agents.cli.figures import milliseconds, percent
 from agents.cli.table import BAD_RATE
@@ -57,7 +58,7 @@ def tell(run: Run, counts: Counts, console: Console) -> None:
         _tell_trouble(run.trouble, counts, console)
 
 
-def _verdict(run: Run, counts: Counts) -> str:
+def _verdict(run: Run, counts: Counts) -> Text:
     figures = f"{run.published:,} operations published, {counts.counted:,} counted"
     dropped = f" ({run.dropped:,} more never left the service: Kafka was away)"
     if not run.parser_ended_well:
@@ -66,7 +67,9 @@ def _verdict(run: Run, counts: Counts) -> str:
         verdict = "[bold green]exact[/]"
     else:
         verdict = f"[bold red]not exact[/]: {counts.counted - run.published:+,}"
-    return f"[bold]{figures}[/]: {verdict}{dropped if run.dropped else ''}"
+    return Text.from_markup(
+        f"[bold]{figures}[/]: {verdict}{dropped if run.dropped else ''}", emoji=False
+    )
 
 
 def _cache(counts: Counts) -> str:
@@ -80,9 +83,12 @@ def _tell_trouble(trouble: Trouble, counts: Counts, console: Console) -> None:
     platforms = " and ".join(trouble.platforms)
     until = f"until {_time(trouble.ended_ms)}" if trouble.ended_ms else "to the end"
     console.print(
-        f"\n[bold]{platforms} were in trouble from {_time(trouble.began_ms)} UTC {until}[/]: their"
-        " pages came cut or not at all. What the 1m windows showed before, and at their worst"
-        " until the cache had forgotten the cut pages:",
+        Text.from_markup(
+            f"\n[bold]{platforms} were in trouble from {_time(trouble.began_ms)} UTC {until}[/]:"
+            " their pages came cut or not at all. What the 1m windows showed before, and at their"
+            " worst until the cache had forgotten the cut pages:",
+            emoji=False,
+        )
     )
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 2, 0, 0))
     for heading in ("platform", "parsed", "p95 ms", "fetched", "p95 ms"):
@@ -94,15 +100,14 @@ def _tell_trouble(trouble: Trouble, counts: Counts, console: Console) -> None:
     console.print(table)
 
 
-def _moved(counts: Counts, operation: str, platform: str) -> tuple[str, str]:
+def _moved(counts: Counts, operation: str, platform: str) -> tuple[str | Text, str]:
     key = Key(operation, platform)
     before, worst = counts.before.get(key), counts.worst.get(key)
     if before is None or worst is None:
         return "–", "–"
     rate = f"{percent(before.success_rate)} → {percent(worst.success_rate)}"
-    if worst.success_rate < BAD_RATE:
-        rate = f"[red]{rate}[/]"
-    return rate, f"{milliseconds(before.p95)} → {milliseconds(worst.p95)}"
+    style = "red" if worst.success_rate < BAD_RATE else ""
+    return Text(rate, style), f"{milliseconds(before.p95)} → {milliseconds(worst.p95)}"
 
 
 def _time(at_ms: int) -> str:

@@ -83,7 +83,7 @@ class Telling:
         table.add_column("what", overflow="fold")
         for at_ms, what in sorted(self._happened()):
             table.add_row(self._after(at_ms), what.strip())
-        console.print("\n[bold]Breaches, and what the local receivers were told:[/]")
+        console.print("\nBreaches, and what the local receivers were told:", style="bold")
         console.print(table)
         console.print(
             "after: seconds since the first operation failed (f), or since the recovery (r)",
