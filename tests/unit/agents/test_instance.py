@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,12 @@ from agents.settings import Settings
 print(claim(Settings(_env_file=None, topic_prefix=sys.argv[1]), sys.argv[2]), flush=True)
 sys.stdin.read()
 """
+
+
+@pytest.fixture
+def prefix() -> str:
+    """Return a prefix of no other run on this machine, whose processes share its names."""
+    return f"{uuid.uuid4().hex}."
 
 
 def settings(**fields: str) -> Settings:
@@ -39,11 +46,11 @@ def name_of(process: "subprocess.Popen[str]") -> str:
     return process.stdout.readline().strip()
 
 
-def test_two_workers_with_a_tmp_of_their_own_have_two_names(tmp_path: Path) -> None:
+def test_two_workers_with_a_tmp_of_their_own_have_two_names(tmp_path: Path, prefix: str) -> None:
     folders = [tmp_path / "a", tmp_path / "b"]
     for folder in folders:
         folder.mkdir()
-    workers = [elsewhere(folder, f"{tmp_path.name}.") for folder in folders]
+    workers = [elsewhere(folder, prefix) for folder in folders]
     names = [name_of(worker) for worker in workers]
     for worker in workers:
         worker.communicate()
@@ -51,19 +58,19 @@ def test_two_workers_with_a_tmp_of_their_own_have_two_names(tmp_path: Path) -> N
     assert "" not in names
 
 
-def test_a_killed_worker_has_its_name_again(tmp_path: Path) -> None:
-    first = elsewhere(tmp_path, f"{tmp_path.name}.")
+def test_a_killed_worker_has_its_name_again(tmp_path: Path, prefix: str) -> None:
+    first = elsewhere(tmp_path, prefix)
     name = name_of(first)
     first.kill()
     first.communicate()
-    second = elsewhere(tmp_path, f"{tmp_path.name}.")
+    second = elsewhere(tmp_path, prefix)
     assert name_of(second) == name
     second.communicate()
 
 
-def test_no_folder_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_folder_is_needed(prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.gettempdir", lambda: 1 / 0)
-    names = {instance.claim(settings(topic_prefix=f"{tmp_path.name}."), "alert") for _ in range(3)}
+    names = {instance.claim(settings(topic_prefix=prefix), "alert") for _ in range(3)}
     assert len(names) == 3
 
 
@@ -76,10 +83,10 @@ def test_where_the_system_has_no_locks_each_name_is_new(
 
 
 def test_a_name_that_a_worker_here_has_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(instance, "PATIENCE_S", 0.2)
-    mine = settings(topic_prefix=f"{tmp_path.name}.", instance="a")
+    mine = settings(topic_prefix=prefix, instance="a")
     assert instance.claim(mine, "measure") == "a"
     assert instance.claim(mine, "alert") == "a", "another role is another group"
     with pytest.raises(Refusal, match="set OPWATCH_INSTANCE to a name that no other worker has"):
