@@ -53,9 +53,7 @@ class Workload:
     def __init__(self, bootstrap: str, topic: str, partitions: int, seed: int, count: int) -> None:
         common = {"bootstrap.servers": bootstrap, "linger.ms": 20, "log_level": 2}
         self._producers = [Producer(common | {"compression.type": codec}) for codec in CODECS]
-        self._transactional = Producer(
-            common | {"transactional.id": topic, "compression.type": "lz4"}
-        )
+        self._transactions = common | {"transactional.id": topic, "compression.type": "lz4"}
         self._producer = self._producers[0]
         self.aborted = 0
         """Transactions that count nowhere."""
@@ -74,7 +72,7 @@ class Workload:
         steps = 100
         now_ms = int(time.time() * 1000)
         history = list(events(self._rng, self._count, now_ms - 8 * DAY_MS, now_ms))
-        self._transactional.init_transactions(60)
+        self._transactional = self._begin_transactions()
         for step in range(steps):
             began = time.monotonic()
             share = history[step * len(history) // steps : (step + 1) * len(history) // steps]
@@ -90,25 +88,35 @@ class Workload:
             if self._stopped.wait(max(0.0, seconds / steps - (time.monotonic() - began))):
                 return
 
+    def _begin_transactions(self) -> Producer:
+        """Return a transactional producer; what one before it left open is aborted."""
+        producer = Producer(self._transactions)
+        _insist(producer.init_transactions)
+        return producer
+
     def _in_transaction(self, share: list[tuple[int, dict]], *, commit: bool) -> None:
-        """Publish in a transaction; one that the broker ended meanwhile is not committed."""
-        self._producer = self._transactional
+        """Publish in a transaction, again where the broker ended it meanwhile.
+
+        librdkafka may be left in a state that it cannot go on from when the broker is killed: then
+        another producer takes over. Whether that transaction counts, the log says, and the oracle
+        reads the log.
+        """
         while True:
+            self._producer = self._transactional
             try:
                 self._producer.begin_transaction()
                 self._publish(share)
                 self._producer.flush(30)
-                if commit:
-                    _insist(self._producer.commit_transaction)
-                    return
-                _insist(self._producer.abort_transaction)
-                self.aborted += 1
-            except KafkaException as error:
-                if not error.args[0].txn_requires_abort():
-                    raise
-                _insist(self._producer.abort_transaction)
+                _insist(
+                    self._producer.commit_transaction
+                    if commit
+                    else self._producer.abort_transaction
+                )
+            except KafkaException:
+                self._transactional = self._begin_transactions()
                 self.aborted += 1
             else:
+                self.aborted += not commit
                 return
 
     def _publish(self, share: list[tuple[int, dict]]) -> None:
@@ -132,13 +140,17 @@ class Workload:
         self._producer.poll(0)
 
 
-def _insist(end: Callable[[float], None]) -> None:
-    """End a transaction, also where the broker restarts meanwhile."""
-    while True:
+def _insist(end: Callable[[float], None], tries: int = 3) -> None:
+    """Begin or end transactions, also where the broker restarts meanwhile.
+
+    Raises:
+        KafkaException: the broker refuses it, or does not answer for minutes.
+    """
+    for left in reversed(range(tries)):
         try:
             end(60)
         except KafkaException as error:
-            if not error.args[0].retriable():
+            if not (left and error.args[0].retriable()):
                 raise
         else:
             return
