@@ -80,7 +80,7 @@ def demo(kafka: str, tmp_path: Path) -> Iterator[type[Running]]:
 
 
 def test_all_that_is_published_is_counted_and_nothing_stays(kafka: str, demo: type[Running]):
-    running = demo(FOR="30", DEGRADE="1")
+    running = demo(FOR="45", DEGRADE="1")
     prefix = running.says(r"OPWATCH_TOPIC_PREFIX=(\S+)")[1]
     running.says("counted")
     children = running.children()
