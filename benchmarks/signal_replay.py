@@ -8,6 +8,8 @@ import orjson
 
 from benchmarks.signal_traffic import PARTS, Scenario
 from schemas.rule_file import RuleFile
+from streams.measure.sizes import CHILD, MINUTE_MS, SIZE_MS, TREND_SIZES
+from streams.measure.trend import MAX_P, Counts, trend
 from streams.rules.evaluation import Evaluation
 from streams.rules.records import (
     CacheFields,
@@ -17,8 +19,6 @@ from streams.rules.records import (
     TrendFields,
     WindowFields,
 )
-from streams.sizes import CHILD, MINUTE_MS, SIZE_MS, TREND_SIZES
-from streams.trend import MAX_P, Counts, trend
 
 #: Monday, 2026-03-02 00:00 UTC.
 START_MS = 1_772_409_600_000

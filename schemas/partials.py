@@ -62,7 +62,7 @@ class Stats(NamedTuple):
     confidence_ppm: _Sum
     """Sum of confidences, in millionths."""
     digest: _Digest
-    """Packed centroids, see streams/digests.py."""
+    """Packed centroids, see streams/measure/digests.py."""
     exemplars: tuple[ExemplarRow, ...]
     """At most three: the failed ones first, then the slowest."""
 

@@ -6,16 +6,16 @@ from collections.abc import Collection
 
 from faust.types import TP
 
-from agents import role_process
 from agents.alert.commanding import Commander
 from agents.alert.duty import Duty
 from agents.alert.links import links_of
 from agents.alert.notifier import Notifier
 from agents.alert.pages import HEADERS, Pages
 from agents.alert.receivers import Receivers
-from agents.role import Role
-from agents.rule_source import LOOK_S, RuleSource
-from agents.settings import Settings
+from agents.rule_file.reload import LOOK_S, RuleSource
+from agents.runtime import role_process
+from agents.runtime.role import Role
+from agents.runtime.settings import Settings
 from schemas.topics import BREACHES, COMMANDS
 from streams.alerting.alerting import Alert as AlertView
 from streams.alerting.rows import version_of

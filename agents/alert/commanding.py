@@ -9,12 +9,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
-from agents.outbox import Outbox, Outgoing
-from agents.settings import Settings
+from agents.kafka.outbox import Outbox, Outgoing
+from agents.runtime.settings import Settings
 from schemas.commands import Acknowledge
 from schemas.notifications import Notification
 from schemas.topics import COMMANDS, NOTIFICATIONS
-from streams.stories.answer import Answer
+from streams.audit.answer import Answer
 
 log = structlog.get_logger()
 

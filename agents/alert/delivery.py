@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 import structlog
 
-from agents import failpoints
 from agents.alert import metrics
-from agents.alert.channels.sender import Answer, Sender
 from agents.alert.clock import Alarm, now_ms
 from agents.alert.ledger import Ledger
+from agents.channels.sender import Answer, Sender
+from agents.runtime import failpoints
 from streams.alerting.alerting import Alerting
 from streams.alerting.given import AnswerGiven, Parcel, Retry, Sent
 

@@ -12,9 +12,9 @@ from agents.alert.clock import Alarm, now_ms
 from agents.alert.delivery import Delivery
 from agents.alert.ledger import Ledger
 from agents.alert.receivers import Receivers
-from agents.outbox import Outbox
-from agents.settings import Settings
-from agents.table import Rows
+from agents.kafka.outbox import Outbox
+from agents.kafka.table import Rows
+from agents.runtime.settings import Settings
 from streams.alerting.alerting import Alert, Alerting
 from streams.alerting.given import Given, Tick
 from streams.alerting.routing import why_gone

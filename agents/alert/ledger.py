@@ -13,12 +13,12 @@ from itertools import islice
 
 import msgspec
 
-from agents import failpoints
 from agents.alert import metrics
-from agents.letters import letter
-from agents.outbox import Outbox, Outgoing
-from agents.settings import Settings
-from agents.table import Rows
+from agents.kafka.letters import letter
+from agents.kafka.outbox import Outbox, Outgoing
+from agents.kafka.table import Rows
+from agents.runtime import failpoints
+from agents.runtime.settings import Settings
 from schemas.topics import BREACHES, DEAD_LETTERS, NOTIFICATIONS
 from streams.alerting.alerting import Alerting, Publication
 

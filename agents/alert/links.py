@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from agents.settings import Settings
+from agents.runtime.settings import Settings
 from schemas.commands import Acknowledge
 from streams.alerting.ids import digest
-from streams.messages.message import Message
-from streams.messages.plain import one_line
+from streams.channels.message import Message
+from streams.channels.plain import one_line
 
 PATH = "/acknowledge/"
 LIFE_MS = 7 * 24 * 3_600_000

@@ -6,20 +6,20 @@ from typing import Any
 import structlog
 from faust.types import TP
 
-from agents import failpoints
 from agents.alert.duty import Duty
 from agents.alert.ledger import Lost
-from agents.fetched import Chunk
-from agents.letters import Letters
-from agents.outbox import Outbox
-from agents.pacing import Pace
-from agents.settings import Settings
+from agents.kafka.fetched import Chunk
+from agents.kafka.letters import Letters
+from agents.kafka.outbox import Outbox
+from agents.runtime import failpoints
+from agents.runtime.pacing import Pace
+from agents.runtime.settings import Settings
 from schemas.dead_letters import Reason
 from schemas.topics import BREACHES, DEAD_LETTERS
 from streams.alerting.given import BreachGiven, CommandGiven, Given
 from streams.alerting.records import read_breach, read_command
-from streams.decode import Refused
 from streams.judge import NotFit, cut
+from streams.measure.decode import Refused
 
 log = structlog.get_logger()
 

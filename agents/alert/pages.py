@@ -17,9 +17,9 @@ from agents.alert.links import PATH, BadLink, Claim, Links, command
 from schemas.commands import Acknowledge
 from schemas.notifications import Notification
 from streams.alerting.alerting import Alert
-from streams.messages import wording
-from streams.messages.plain import fit, moment, one_line
-from streams.messages.request import FORM
+from streams.channels import wording
+from streams.channels.plain import fit, moment, one_line
+from streams.channels.request import FORM
 
 log = structlog.get_logger()
 

@@ -6,14 +6,14 @@ from dataclasses import replace
 import structlog
 
 from agents.alert import metrics
-from agents.alert.channels import making
-from agents.alert.channels.sender import Answer, Sender
 from agents.alert.links import Links
-from agents.alert.secrets import MissingSecret, Secrets
-from agents.settings import Settings
+from agents.channels import making
+from agents.channels.secrets import MissingSecret, Secrets
+from agents.channels.sender import Answer, Sender
+from agents.runtime.settings import Settings
 from schemas.channels import Channel
 from streams.alerting.given import Channels
-from streams.messages.message import Message
+from streams.channels.message import Message
 
 log = structlog.get_logger()
 

@@ -9,7 +9,7 @@ from agents.cli.printing import echo, echo_json
 from agents.cli.running import NO, run, settings
 
 if TYPE_CHECKING:
-    from streams.stories.standing import Standing
+    from streams.audit.standing import Standing
 
 HELP = """See what fires, and who was told.
 
@@ -50,7 +50,7 @@ def list_(
       opwatch alerts list --all --json | jq -r 'select(.severity == "critical") | .fingerprint'
     """
     from agents.cli import alerts_view, decisions
-    from streams.stories.standing import standings
+    from streams.audit.standing import standings
 
     now_ms = int(time.time() * 1000)
     found = standings(run(decisions.read(settings())), now_ms)
@@ -75,7 +75,7 @@ def show(fingerprint: Fingerprint, *, as_json: AsJson = False) -> None:
       opwatch alerts show 3f9c --json | jq .breach.evidence
     """
     from agents.cli import alerts_view, decisions
-    from streams.stories.standing import standing
+    from streams.audit.standing import standing
 
     now_ms = int(time.time() * 1000)
     log = run(decisions.read(settings(), prefix=fingerprint))

@@ -10,11 +10,11 @@ from rich.text import Text
 from agents.cli.letters import span, when
 from agents.cli.printing import console
 from agents.cli.rules_view import STYLES
-from agents.visible import visible
-from streams.messages.figures import observed
-from streams.messages.plain import moment, rfc3339
-from streams.stories.standing import Standing
-from streams.stories.tellings import Telling
+from agents.runtime.visible import visible
+from streams.audit.standing import Standing
+from streams.audit.tellings import Telling
+from streams.channels.figures import observed
+from streams.channels.plain import moment, rfc3339
 
 #: Enough of a fingerprint to type; `show` and `why` take it.
 SHORT = 8

@@ -13,11 +13,11 @@ from pydantic import ValidationError
 from agents.cli.decisions import parse_decision
 from agents.cli.kafka import Reader, partitions, reader
 from agents.cli.running import UNREACHABLE, USAGE, Sentence
-from agents.settings import Settings
+from agents.runtime.settings import Settings
 from schemas.commands import Command, CommandRecord
 from schemas.notifications import Notification
 from schemas.topics import COMMANDS, NOTIFICATIONS
-from streams.stories.answer import Answer
+from streams.audit.answer import Answer
 
 #: An alert worker that runs decides within a second.
 ANSWER_S = 10.0

@@ -5,7 +5,7 @@ from typing import Any
 from schemas.breaches import Breach
 from schemas.rule_file import RuleFile
 from schemas.rules import Severity
-from streams.messages.message import Message
+from streams.channels.message import Message
 
 _MINUTE_MS = 60_000
 

@@ -53,9 +53,9 @@ def list_(*, as_json: AsJson = False) -> None:
       opwatch channels list
       opwatch channels list --json | jq -r 'select(.missing) | .name'
     """
-    from agents.alert.channels.making import guard
-    from agents.alert.credentials import missing_secrets
-    from agents.alert.secrets import Secrets
+    from agents.channels.credentials import missing_secrets
+    from agents.channels.making import guard
+    from agents.channels.secrets import Secrets
     from agents.cli import channels_view
     from agents.cli.rules import loaded
 
@@ -146,7 +146,7 @@ def preview(
         raise typer.BadParameter(f"{event!r} is none of {', '.join(EVENTS)}", param_hint="--event")
     from agents.cli.channel_sample import message, sample
     from agents.cli.rules import loaded
-    from streams.messages.preview import preview as bytes_of
+    from streams.channels.preview import preview as bytes_of
 
     rules = loaded(None).rules
     found = _channel(rules, channel)

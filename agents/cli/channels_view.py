@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from agents.visible import visible
+from agents.runtime.visible import visible
 from schemas.channels import Channel
 
 

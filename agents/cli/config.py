@@ -11,7 +11,7 @@ from agents.cli.rules import loaded, refuse_channels, summed_up
 from agents.cli.running import NO, Sentence
 
 if TYPE_CHECKING:
-    from agents.settings import Settings
+    from agents.runtime.settings import Settings
     from schemas.channels import Channel
     from schemas.rule_file import RuleFile
 
@@ -42,7 +42,7 @@ def check() -> None:
     from pydantic import ValidationError
 
     from agents.cli.settings_view import source_of, unknown_variables
-    from agents.settings import Settings, mistakes
+    from agents.runtime.settings import Settings, mistakes
 
     for name, meant in unknown_variables(secrets=_secrets()):
         hint = f"; did you mean {meant}?" if meant else ""
@@ -63,7 +63,7 @@ def check() -> None:
 
 def _secrets() -> set[str]:
     """Return the variables that the rule file's channels name; none if it is wrong."""
-    from agents.alert.credentials import variables
+    from agents.channels.credentials import variables
 
     try:
         return variables(loaded(None).rules.channels)
@@ -72,9 +72,9 @@ def _secrets() -> set[str]:
 
 
 def _warn_of_channels(rules: "RuleFile", chosen: "Settings") -> None:
-    from agents.alert.channels.making import guard
-    from agents.alert.credentials import missing_secrets
-    from agents.alert.secrets import Secrets
+    from agents.channels.credentials import missing_secrets
+    from agents.channels.making import guard
+    from agents.channels.secrets import Secrets
 
     enabled = [one for one in rules.channels if one.enabled]
     secrets = Secrets(allowed=chosen.channel_variables)
@@ -89,8 +89,8 @@ def _warn_of_channels(rules: "RuleFile", chosen: "Settings") -> None:
 def _template_fails(rules: "RuleFile", channel: "Channel") -> str | None:
     """Return why a channel's template does not render what opens or resolves, None if it does."""
     from agents.cli.channel_sample import message, sample
-    from streams.messages.templates import TemplateFailed
-    from streams.messages.wording import by_template
+    from streams.channels.templates import TemplateFailed
+    from streams.channels.wording import by_template
 
     now_ms = int(time.time() * 1000)
     breach = sample(rules, channel.name, now_ms)
@@ -119,7 +119,7 @@ def _print(chosen: "Settings") -> None:
     from rich.text import Text
 
     from agents.cli.settings_view import source_of, variable
-    from agents.masking import masked_value
+    from agents.runtime.masking import masked_value
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("variable", no_wrap=True)

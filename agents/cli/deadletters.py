@@ -7,7 +7,7 @@ import typer
 from agents.cli.moments import since_ms
 from agents.cli.printing import echo, echo_json, write_raw
 from agents.cli.running import NO, OK, Sentence, run, settings
-from agents.visible import visible
+from agents.runtime.visible import visible
 
 if TYPE_CHECKING:
     from agents.cli.redriving import Report

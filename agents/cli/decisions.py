@@ -9,14 +9,14 @@ from pydantic import BaseModel, ValidationError
 
 from agents.cli.kafka import reader
 from agents.cli.running import Sentence
-from agents.settings import Settings
+from agents.runtime.settings import Settings
 from schemas.breaches import Breach
 from schemas.commands import CommandRecord
 from schemas.notifications import Notification
 from schemas.topics import BREACHES, COMMANDS, NOTIFICATIONS, Topic
-from streams.stories.gone import gone_channels
-from streams.stories.log import Log
-from streams.stories.prefix import Unfound, find
+from streams.audit.gone import gone_channels
+from streams.audit.log import Log
+from streams.audit.prefix import Unfound, find
 
 Model = TypeVar("Model", bound=BaseModel)
 #: An attempt at a message that several alerts share is said of one of them only.

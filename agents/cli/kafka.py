@@ -7,14 +7,14 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from agents.batches import Unreadable
 from agents.cli.running import REACH_S, Sentence
-from agents.fetched import read_all
-from agents.masking import masked_value
-from agents.metadata import look
-from agents.reach import admin
-from agents.refusals import lacks
-from agents.settings import Settings
+from agents.kafka.batches import Unreadable
+from agents.kafka.fetched import read_all
+from agents.kafka.metadata import look
+from agents.kafka.reach import admin
+from agents.kafka.refusals import lacks
+from agents.runtime.masking import masked_value
+from agents.runtime.settings import Settings
 
 _POLL_MS = 200
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agents.cli.kafka import reader
-from agents.settings import Settings
-from agents.visible import visible
+from agents.runtime.settings import Settings
+from agents.runtime.visible import visible
 from schemas.dead_letters import DeadLetter, from_headers
 from schemas.topics import DEAD_LETTERS
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from agents.cli.letters import Letter, Letters, glimpse, when
 from agents.cli.printing import console
-from agents.visible import json_text, visible
+from agents.runtime.visible import json_text, visible
 
 
 def summary(letter: Letter, found: Letters) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
-from agents.visible import json_text, visible, visible_json
+from agents.runtime.visible import json_text, visible, visible_json
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from agents.cli.kafka import partitions
-from agents.settings import Settings
+from agents.runtime.settings import Settings
 
 #: The broker's usual limit for a batch is 1 MB; smaller ones spread better over partitions.
 BATCH_BYTES = 256 * 1024

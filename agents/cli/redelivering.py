@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from agents.cli import asking
 from agents.cli.redrive import Again, Refused
-from agents.settings import Settings
+from agents.runtime.settings import Settings
 
 _COMMENT = "deadletters redrive"
 

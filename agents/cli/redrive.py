@@ -5,7 +5,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from agents.cli.letters import Letter, span, when
-from agents.settings import Settings
+from agents.runtime.settings import Settings
 from schemas.operations import Operation, Operations
 from schemas.topics import OPERATIONS
 

@@ -19,8 +19,8 @@ from agents.cli.letters import REDRIVEN_AT, REDRIVEN_TO, Letter, Letters, read
 from agents.cli.redelivering import again, redeliver
 from agents.cli.redrive import Again, Go, Refused, after_fix, before_fix
 from agents.cli.running import NO, Sentence
-from agents.refusals import lacks
-from agents.settings import Settings
+from agents.kafka.refusals import lacks
+from agents.runtime.settings import Settings
 from schemas.dead_letters import DeadLetter
 from schemas.topics import COMMANDS, DEAD_LETTERS, OPERATIONS, Topic
 

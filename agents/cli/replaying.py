@@ -10,10 +10,10 @@ from typing import BinaryIO, NamedTuple
 from agents.cli.publishing import Publisher, publisher
 from agents.cli.recorded import Bad, Lines, Recorded
 from agents.cli.running import REACH_S, Sentence
-from agents.reach import admin
-from agents.settings import Settings
-from agents.topic_fit import TopicSpec
-from agents.topics import describe
+from agents.kafka.reach import admin
+from agents.kafka.topic_fit import TopicSpec
+from agents.kafka.topics import describe
+from agents.runtime.settings import Settings
 from schemas.topics import OPERATIONS
 
 #: Waits shorter than this are not worth a batch of their own.

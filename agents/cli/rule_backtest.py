@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from agents.cli.rule_episodes import Episode, Episodes
 from agents.cli.rule_history import Record
-from agents.rule_file import LoadedRules
+from agents.rule_file.load import LoadedRules
 from schemas.rules import BurnRate, MetricThreshold, NoData, Rule, ServiceStatus
 from schemas.spans import MINUTE_MS, to_ms
 from streams.rules.evaluation import Evaluation

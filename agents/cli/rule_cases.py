@@ -20,13 +20,13 @@ from agents.cli.rule_given import (
     TestFile,
 )
 from agents.cli.rule_minutes import Published, published
-from agents.rule_file import BadRuleFile, LoadedRules, load, read_text
-from agents.rule_mistakes import mistakes_in
-from agents.rule_yaml import read
+from agents.rule_file.load import BadRuleFile, LoadedRules, load, read_text
+from agents.rule_file.mistakes import mistakes_in
+from agents.rule_file.yaml import read
 from schemas.spans import as_text
+from streams.measure.series import service_series
 from streams.rules.evaluation import Evaluation, Said
 from streams.rules.records import Told, read_aggregate
-from streams.series import service_series
 
 _PARTS: Mapping[str, type[BaseModel]] = {
     "tests": Case,

@@ -9,7 +9,7 @@ from agents.cli.rule_values import Value, values
 from schemas.rules import Configured, Severity
 from schemas.series import WindowSize
 from schemas.spans import Minutes
-from streams.series import parse_series
+from streams.measure.series import parse_series
 
 #: A Monday, so that windows of any size begin with it.
 START = "2026-03-02T00:00:00Z"

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from agents.cli.rule_given import Given, GivenService
 from agents.cli.rule_values import Value
 from schemas.spans import MINUTE_MS
-from streams.series import parse_series
+from streams.measure.series import parse_series
 
 _SIZES_MIN = {"1m": 1, "5m": 5, "1h": 60, "6h": 360, "24h": 1440, "7d": 10_080}
 _STATUS = {

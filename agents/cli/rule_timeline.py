@@ -11,7 +11,7 @@ from agents.cli.figures import number
 from agents.cli.rule_backtest import Backtest, Compared
 from agents.cli.rule_episodes import Episode
 from agents.cli.rules_view import STYLES
-from agents.visible import visible
+from agents.runtime.visible import visible
 from schemas.rules import SEVERITIES
 from schemas.spans import as_text
 

@@ -11,8 +11,8 @@ from agents.cli.printing import console, echo
 from agents.cli.running import NO, Sentence, settings
 
 if TYPE_CHECKING:
-    from agents.rule_file import LoadedRules
-    from agents.settings import Settings
+    from agents.rule_file.load import LoadedRules
+    from agents.runtime.settings import Settings
 
 HELP = """Look at rule files, check and test them, and say what they would have told.
 
@@ -136,7 +136,7 @@ def loaded(file: Path | None) -> "LoadedRules":
     Raises:
         Sentence: it has mistakes; all of them.
     """
-    from agents.rule_file import load
+    from agents.rule_file.load import load
 
     return _told_well(partial(load, file or settings().rule_file))
 
@@ -147,11 +147,11 @@ def refuse_channels(rules: "LoadedRules", chosen: "Settings") -> None:
     Raises:
         Sentence: they do not, with the line of each.
     """
-    from agents.alert.channels.making import guard
-    from agents.alert.credentials import permit
-    from agents.alert.secrets import NotAllowed, Secrets
-    from agents.rule_file import read_text
-    from agents.rule_yaml import read
+    from agents.channels.credentials import permit
+    from agents.channels.making import guard
+    from agents.channels.secrets import NotAllowed, Secrets
+    from agents.rule_file.load import read_text
+    from agents.rule_file.yaml import read
 
     wrong = []
     for at, channel in enumerate(rules.rules.channels):
@@ -180,7 +180,7 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _told_well(load: Callable[[], Loaded]) -> Loaded:
-    from agents.rule_file import BadRuleFile
+    from agents.rule_file.load import BadRuleFile
 
     try:
         return load()

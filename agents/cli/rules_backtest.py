@@ -11,7 +11,7 @@ from agents.cli.rule_episodes import Episode
 from agents.cli.rule_history import of_file, of_topic
 from agents.cli.rule_timeline import difference, drawn, moment
 from agents.cli.running import NO, Sentence, run
-from agents.rule_file import LoadedRules
+from agents.rule_file.load import LoadedRules
 
 
 class Wanted(NamedTuple):

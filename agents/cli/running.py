@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
-from agents.masking import masked_urls
-from agents.visible import visible
+from agents.runtime.masking import masked_urls
+from agents.runtime.visible import visible
 
 if TYPE_CHECKING:
-    from agents.settings import Settings
+    from agents.runtime.settings import Settings
 
 OK = 0
 NO = 1
@@ -48,7 +48,7 @@ def settings() -> "Settings":
     """
     from pydantic import ValidationError
 
-    from agents.settings import Settings, mistakes
+    from agents.runtime.settings import Settings, mistakes
 
     try:
         return Settings()
@@ -84,7 +84,7 @@ def kafka_told() -> Iterator[None]:
     """
     from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 
-    from agents.topics import TopicMisfit, Unreachable
+    from agents.kafka.topics import TopicMisfit, Unreachable
 
     try:
         yield

@@ -9,7 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from dotenv import dotenv_values
 from pydantic import SecretStr
 
-from agents.settings import Settings
+from agents.runtime.settings import Settings
 
 PREFIX = "OPWATCH_"
 DOTENV = ".env"
@@ -19,7 +19,7 @@ HEAD = """\
 
 All are environment variables; a file `.env` in the working directory may hold them too (the
 environment wins). `opwatch config check` shows what is in force and from where, finds mistakes
-and misspelt names, and masks secrets. This table is made from `agents/settings.py` by
+and misspelt names, and masks secrets. This table is made from `agents/runtime/settings.py` by
 `opwatch config table`.
 
 | variable | default | takes | what for |

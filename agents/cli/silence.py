@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from schemas.commands import Matcher
-    from streams.stories.log import Log
+    from streams.audit.log import Log
 
 HELP = """Tell nobody of some alerts for a while; each message that is held stays on record.
 
@@ -92,7 +92,7 @@ def list_(
       opwatch silence list --all --json | jq -r 'select(.by == "ada") | .id'
     """
     from agents.cli import decisions, silence_view
-    from streams.stories.standing import silences
+    from streams.audit.standing import silences
 
     found = silences(run(decisions.read(settings())), int(time.time() * 1000))
     standing = ("active", "pending", "unanswered")
@@ -123,7 +123,7 @@ def end(
       opwatch silence end 5d1c
     """
     from agents.cli import asking, decisions
-    from streams.stories.standing import silences
+    from streams.audit.standing import silences
 
     chosen = settings()
     log = run(decisions.read(chosen))

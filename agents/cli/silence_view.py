@@ -8,10 +8,10 @@ from rich.text import Text
 
 from agents.cli.alerts_view import brief
 from agents.cli.printing import console
-from agents.visible import visible
+from agents.runtime.visible import visible
 from schemas.commands import Matcher
-from streams.messages.plain import rfc3339
-from streams.stories.standing import SilenceStanding
+from streams.audit.standing import SilenceStanding
+from streams.channels.plain import rfc3339
 
 
 def fields(one: SilenceStanding) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from agents.cli.figures import milliseconds, number, percent, start
-from agents.visible import visible
+from agents.runtime.visible import visible
 from schemas.aggregates import Aggregate
 from schemas.series import WindowSize
-from streams.series import series_name
+from streams.measure.series import series_name
 
 #: A window of fewer operations says too little to be painted red.
 ENOUGH = 20

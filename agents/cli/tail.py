@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from agents.cli.kafka import Reader
-    from agents.settings import Settings
+    from agents.runtime.settings import Settings
 
 #: How far back to begin: every series that is alive was published again since.
 BACK_S = 600

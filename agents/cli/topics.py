@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from agents.settings import Settings
-    from agents.topic_fit import Existing, Misfit, TopicSpec
+    from agents.kafka.topic_fit import Existing, Misfit, TopicSpec
+    from agents.runtime.settings import Settings
 
 HELP = """Make and check the topics. Their names begin with OPWATCH_TOPIC_PREFIX.
 
@@ -42,8 +42,8 @@ def create(partitions: Partitions = None) -> None:
       opwatch topics create
       OPWATCH_REPLICATION=3 opwatch topics create --partitions 16
     """
-    from agents import topics
-    from agents.role_topics import everything
+    from agents.kafka import topics
+    from agents.kafka.role_topics import everything
 
     chosen = _chosen(partitions)
     specs = everything(chosen, frozenset(("DESCRIBE",)))
@@ -64,7 +64,7 @@ def check(partitions: Partitions = None) -> None:
       opwatch topics check
       opwatch topics check --partitions 16
     """
-    from agents.role_topics import everything
+    from agents.kafka.role_topics import everything
 
     chosen = _chosen(partitions)
     specs = everything(chosen, frozenset(("DESCRIBE",)))
@@ -78,10 +78,10 @@ def check(partitions: Partitions = None) -> None:
 async def _judged(
     chosen: "Settings", specs: "Sequence[TopicSpec]"
 ) -> "tuple[Mapping[str, Existing], list[Misfit]]":
-    from agents import topics
     from agents.cli.kafka import held
-    from agents.topic_fit import Misfit, judge, leaderless, pinned
-    from agents.topic_watch import what_changed
+    from agents.kafka import topics
+    from agents.kafka.topic_fit import Misfit, judge, leaderless, pinned
+    from agents.kafka.topic_watch import what_changed
 
     async with topics.admin(chosen, deadline_s=REACH_S) as client:
         existing = await topics.describe(client, specs)

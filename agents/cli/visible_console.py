@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from agents.visible import visible
+from agents.runtime.visible import visible
 
 
 class VisibleConsole(Console):

@@ -12,9 +12,9 @@ from agents.cli.printing import echo, echo_json
 from agents.cli.running import NO, Sentence, run, settings
 
 if TYPE_CHECKING:
-    from agents.settings import Settings
-    from streams.stories.log import Log
-    from streams.stories.story import Entry, Given
+    from agents.runtime.settings import Settings
+    from streams.audit.log import Log
+    from streams.audit.story import Entry, Given
 
 
 def why(
@@ -35,8 +35,8 @@ def why(
       opwatch why 3f9c --json | jq -r 'select(.channel == "slack_engineering") | .sentence'
     """
     from agents.cli import decisions, why_view
-    from streams.stories.standing import standing
-    from streams.stories.story import story
+    from streams.audit.standing import standing
+    from streams.audit.story import story
 
     log, letters = run(_read(settings(), fingerprint))
     name = decisions.fingerprint(log, fingerprint)
@@ -71,7 +71,7 @@ def why_not(
     """
     begin = since_ms(since) or 0
     from agents.cli import decisions, why_view
-    from streams.stories.untold import channels, grouped, untold
+    from streams.audit.untold import channels, grouped, untold
 
     log = run(decisions.read(settings()))
     found = untold(log, channel, begin)
@@ -94,7 +94,7 @@ async def _read(settings: "Settings", prefix: str) -> "tuple[Log, list[Given]]":
     import asyncio
 
     from agents.cli import decisions, letters
-    from streams.stories.story import Given
+    from streams.audit.story import Given
 
     log, found = await asyncio.gather(
         decisions.read(settings, prefix=prefix), letters.read(settings)
@@ -118,7 +118,7 @@ def _newest(entries: "list[Entry]", breach_id: str) -> "list[Entry]":
 
 def _in_rule_file(channel: str) -> bool:
     """Whether the rule file of this machine, if there is one, has the channel."""
-    from agents.rule_file import BadRuleFile, load
+    from agents.rule_file.load import BadRuleFile, load
 
     try:
         rules = load(settings().rule_file).rules

@@ -8,11 +8,11 @@ from rich.text import Text
 
 from agents.cli.alerts_view import SHORT, brief, outcome, state
 from agents.cli.printing import console
-from agents.visible import visible
-from streams.messages.plain import moment, rfc3339
-from streams.stories.standing import Standing
-from streams.stories.story import Entry
-from streams.stories.untold import NOT_ROUTED, Group, Untold
+from agents.runtime.visible import visible
+from streams.audit.standing import Standing
+from streams.audit.story import Entry
+from streams.audit.untold import NOT_ROUTED, Group, Untold
+from streams.channels.plain import moment, rfc3339
 
 _STYLES = {
     "opened": "bold red",

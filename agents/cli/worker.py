@@ -10,7 +10,7 @@ import typer
 from agents.cli.running import NO, Sentence, kafka_told, settings
 
 if TYPE_CHECKING:
-    from agents.settings import Settings
+    from agents.runtime.settings import Settings
 
 HELP = """Run a worker until SIGTERM or Ctrl-C.
 

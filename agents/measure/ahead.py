@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from agents import metrics
-from streams.blocks import Events
+from agents.runtime import metrics
+from streams.measure.blocks import Events
 
 #: A sender is named for so long after its last operation that was ahead.
 _NAMED_S = 300.0

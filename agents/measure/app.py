@@ -7,19 +7,19 @@ from typing import Any
 
 from faust.types import TP
 
-from agents import role_process
 from agents.measure.ingest import PROGRESS_S, TELL_S, Ingest
 from agents.measure.rules import BEAT_S as RULES_BEAT_S
 from agents.measure.rules import RulesBeat
 from agents.measure.services import BEAT_S as SERVICES_BEAT_S
 from agents.measure.services import ServicesBeat
 from agents.measure.windows import BEAT_S, WindowsBeat
-from agents.role import Role
-from agents.settings import Settings
+from agents.runtime import role_process
+from agents.runtime.role import Role
+from agents.runtime.settings import Settings
 from schemas.topics import AGGREGATES, HEARTBEATS, OPERATIONS, PARTIALS
-from streams.rows import revision_of
+from streams.measure.rows import revision_of
 from streams.rules.rows import version_of as rules_version_of
-from streams.service_rows import version_of as service_version_of
+from streams.services.service_rows import version_of as service_version_of
 
 ROLE = "measure"
 #: The tables, and what reads a packed row's version.

@@ -17,23 +17,23 @@ import msgspec
 import structlog
 from faust.types import TP
 
-from agents import failpoints, metrics
-from agents.fetched import Chunk, Gap
-from agents.letters import Letters
+from agents.kafka.fetched import Chunk, Gap
+from agents.kafka.letters import Letters
+from agents.kafka.outbox import Outbox, Outgoing
+from agents.kafka.starts import CommitProgress
 from agents.measure.ahead import Ahead
-from agents.outbox import Outbox, Outgoing
-from agents.pacing import paced, parts_of
-from agents.settings import Settings
-from agents.starts import CommitProgress
+from agents.runtime import failpoints, metrics
+from agents.runtime.pacing import paced, parts_of
+from agents.runtime.settings import Settings
 from schemas.dead_letters import KEPT_BYTES
 from schemas.fast import struct_of
 from schemas.partials import Missing, PartialRow, Partials, Progress
 from schemas.topics import DEAD_LETTERS, OPERATIONS, PARTIALS
-from streams.blocks import BLOCK_OFFSETS, Block, Events, Limits, reading_events
-from streams.event_time import EventTime
-from streams.series import partition_of
+from streams.measure.blocks import BLOCK_OFFSETS, Block, Events, Limits, reading_events
+from streams.measure.event_time import EventTime
+from streams.measure.series import partition_of
+from streams.measure.watermarks import SourceTime, reached
 from streams.steps import Steps, finish
-from streams.watermarks import SourceTime, reached
 
 log = structlog.get_logger()
 

@@ -14,16 +14,16 @@ from typing import Any
 import structlog
 from faust.types import TP
 
-from agents import failpoints, metrics
-from agents.fetched import Chunk
-from agents.outbox import Outbox, Outgoing
-from agents.rule_file import BadRuleFile, parse
-from agents.rule_source import RuleSource
-from agents.settings import Settings
-from agents.table import Rows
+from agents.kafka.fetched import Chunk
+from agents.kafka.outbox import Outbox, Outgoing
+from agents.kafka.table import Rows
+from agents.rule_file.load import BadRuleFile, parse
+from agents.rule_file.reload import RuleSource
+from agents.runtime import failpoints, metrics
+from agents.runtime.settings import Settings
 from schemas.rule_file import RuleFile
 from schemas.topics import AGGREGATES, BREACHES
-from streams.digests import ENGINES
+from streams.measure.digests import ENGINES
 from streams.rules.breach import word_of
 from streams.rules.evaluation import Evaluation, Said, read_aggregate
 from streams.rules.rows import IN_EFFECT_PREFIX, InEffect, pack, unpack_in_effect

@@ -12,18 +12,18 @@ from typing import Any
 
 from faust.types import TP
 
-from agents import failpoints, metrics
-from agents.fetched import Chunk, Gap
-from agents.letters import Letters
-from agents.outbox import Outbox, Outgoing
-from agents.pacing import Pace
-from agents.settings import Settings
-from agents.table import Rows
+from agents.kafka.fetched import Chunk, Gap
+from agents.kafka.letters import Letters
+from agents.kafka.outbox import Outbox, Outgoing
+from agents.kafka.table import Rows
+from agents.runtime import failpoints, metrics
+from agents.runtime.pacing import Pace
+from agents.runtime.settings import Settings
 from schemas.topics import AGGREGATES, DEAD_LETTERS, HEARTBEATS
-from streams.decode import Refused
-from streams.heartbeats import Limits, read_heartbeat
-from streams.series import partition_of
-from streams.services import Services, Times
+from streams.measure.decode import Refused
+from streams.measure.series import partition_of
+from streams.services.heartbeats import Limits, read_heartbeat
+from streams.services.services import Services, Times
 
 BEAT_S = 0.5
 #: What is not urgent is written, and its input committed, this often.

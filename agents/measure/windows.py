@@ -14,21 +14,21 @@ import msgspec
 import structlog
 from faust.types import TP
 
-from agents import failpoints, metrics
-from agents.fetched import Chunk
-from agents.letters import letter
-from agents.outbox import Outbox, Outgoing
-from agents.settings import Settings
-from agents.table import Rows
+from agents.kafka.fetched import Chunk
+from agents.kafka.letters import letter
+from agents.kafka.outbox import Outbox, Outgoing
+from agents.kafka.table import Rows
+from agents.runtime import failpoints, metrics
+from agents.runtime.settings import Settings
 from schemas.partials import PartialRow
 from schemas.topics import AGGREGATES, DEAD_LETTERS, OPERATIONS
-from streams.digests import ENGINES
 from streams.judge import NotFit
-from streams.partials import BlockRows, read_partial
-from streams.rows import Removed
-from streams.series import ALL
-from streams.watermarks import Reached
-from streams.windows import Publication, Times, Windows
+from streams.measure.digests import ENGINES
+from streams.measure.partials import BlockRows, read_partial
+from streams.measure.rows import Removed
+from streams.measure.series import ALL
+from streams.measure.watermarks import Reached
+from streams.measure.windows import Publication, Times, Windows
 
 log = structlog.get_logger()
 

@@ -11,12 +11,12 @@ import msgspec
 import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from agents.settings import Settings
+from agents.runtime.settings import Settings
 from schemas.aggregates import Aggregate
 from schemas.breaches import Breach
 from schemas.fast import struct_of
 from schemas.topics import AGGREGATES, BREACHES
-from streams import digests
+from streams.measure import digests
 
 #: A revision of fewer operations says too little to be called the worst.
 ENOUGH = 20

@@ -20,10 +20,10 @@ from typing import Any
 
 from rich.console import Console
 
-from agents import topics
 from agents.cli.printing import console as make_console
-from agents.role_topics import everything
-from agents.settings import Settings
+from agents.kafka import topics
+from agents.kafka.role_topics import everything
+from agents.runtime.settings import Settings
 from examples.job_parser import screen, summary
 from examples.job_parser.counting import Counts, Published, published
 from examples.job_parser.crawling import PAGE_TTL_S

@@ -6,11 +6,11 @@ its topics, cannot be done there. That is left out, and nothing else.
 
 from aiokafka.admin import AIOKafkaAdminClient
 
-from agents import topics
+from agents.kafka import topics
+from agents.kafka.role_topics import everything
+from agents.kafka.topic_fit import Misfit
 from agents.measure import app
-from agents.role_topics import everything
-from agents.settings import Settings
-from agents.topic_fit import Misfit
+from agents.runtime.settings import Settings
 
 
 async def use(settings: Settings, *_: object, **__: object) -> tuple[list[str], list[Misfit]]:

@@ -7,7 +7,7 @@ told high     until
 from schemas.rules import Severity
 from streams.alerting.routing import RANK
 from streams.alerting.rows import Mark
-from streams.messages.plain import moment
+from streams.channels.plain import moment
 
 
 def cooling(marks: list[Mark], channel: str, severity: Severity, now_ms: int) -> Mark | None:

@@ -13,7 +13,7 @@ from streams.alerting.resolving import acknowledge, succeed
 from streams.alerting.routing import why_gone
 from streams.alerting.rows import Circuit, Claim, Delivery, Row
 from streams.alerting.turn import Turn, moment
-from streams.messages.naming import named
+from streams.channels.naming import named
 
 
 def claim(turn: Turn, parcel: str, generation: str, lease_ms: int) -> Parcel:

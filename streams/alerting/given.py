@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from schemas.breaches import Breach
 from schemas.channels import Channel
 from schemas.commands import Command
-from streams.messages.message import Message
+from streams.channels.message import Message
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from streams.alerting.ids import digest
 from streams.alerting.routing import RANK
 from streams.alerting.rows import Delivery, Row
 from streams.alerting.table import Table
-from streams.messages.message import Message
+from streams.channels.message import Message
 
 
 def message_of(table: Table, parcel: str) -> Message:

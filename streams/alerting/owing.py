@@ -10,7 +10,7 @@ from streams.alerting.grouping import Place
 from streams.alerting.ids import digest
 from streams.alerting.rows import Delivery, Mark, Row, Told
 from streams.alerting.turn import Turn, moment
-from streams.messages.naming import MOST
+from streams.channels.naming import MOST
 
 OPENINGS: tuple[Event, ...] = ("opened", "escalated")
 

@@ -10,7 +10,7 @@ from streams.alerting.given import Channels
 from streams.alerting.ids import digest
 from streams.alerting.rows import Decision, Delivery, Row
 from streams.alerting.table import Table
-from streams.messages.plain import moment
+from streams.channels.plain import moment
 
 __all__ = ["Turn", "moment"]
 

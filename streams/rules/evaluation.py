@@ -15,7 +15,7 @@ from collections.abc import Collection, MutableMapping
 from typing import NamedTuple
 
 from schemas.rule_file import RuleFile
-from streams.digests import ENGINES, Engine
+from streams.measure.digests import ENGINES, Engine
 from streams.rules.breach import key_of
 from streams.rules.compiled import Compiled, compile_rules
 from streams.rules.judged import STALE_MS, Judged

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from schemas.breaches import BreachState, Why
-from streams.digests import Engine
+from streams.measure.digests import Engine
 from streams.rules.breach import About, Moment, breach, changed, id_of
 from streams.rules.compiled import Compiled
 from streams.rules.fold import IDLE, Fold, step

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from streams.series import ALL, series_name, service_series
-from streams.sizes import DAY_MS
-from streams.stats import MAX_SUM
+from streams.measure.series import ALL, series_name, service_series
+from streams.measure.sizes import DAY_MS
+from streams.measure.stats import MAX_SUM
 
 #: Minute 0 is none to a fold.
 _FIRST_MS = DAY_MS

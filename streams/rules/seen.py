@@ -16,12 +16,20 @@ import numpy as np
 from schemas.aggregates import Exemplar
 from schemas.fast import struct_of
 from schemas.partials import ExemplarRow
-from streams.digests import PUBLISHED_LIMIT, STORED_LIMIT, Engine, merge, pack, quantiles, thinned
+from streams.measure.digests import (
+    PUBLISHED_LIMIT,
+    STORED_LIMIT,
+    Engine,
+    merge,
+    pack,
+    quantiles,
+    thinned,
+)
+from streams.measure.stats import best_exemplars
 from streams.rules.needs import EXEMPLAR_MINUTES, FIVES_UP_TO, MINUTES_UP_TO, Needs
 from streams.rules.records import Told, ToldOperations
 from streams.rules.rows import Held, Row, TrendHeld
 from streams.rules.sums import NOTHING, Sums, sums_of, total
-from streams.stats import best_exemplars
 
 _MINUTE_MS = 60_000
 _FIVE, _HOUR = 5, 60

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from schemas.rules import BurnRate, MetricThreshold, NoData, Operator, Rule, ServiceStatus
 from schemas.spans import as_text
-from streams.messages.templates import TemplateFailed, render
+from streams.channels.templates import TemplateFailed, render
 from streams.rules.gaps import LAPSE
 from streams.rules.metrics import MEASURES
 from streams.rules.verdict import Evidence, Verdict

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from streams.measure.stats import MAX_SUM
 from streams.rules.records import Told, ToldOperations
-from streams.stats import MAX_SUM
 
 _PPM = 1_000_000
 

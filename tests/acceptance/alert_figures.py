@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from schemas.rules import SEVERITIES
 from streams.alerting.ids import digest
-from streams.messages.plain import rfc3339
+from streams.channels.plain import rfc3339
 from tests.acceptance.alert_scene import CHANNELS, Receivers
 from tests.receivers.http import Arrived, taken
 

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 #: Run by the worker's interpreter at its start: what reads records dies of some.
 SITE = """
 import os, signal
-import streams.blocks
+import streams.measure.blocks
 import agents.measure.ingest, agents.measure.rules, agents.measure.services, agents.measure.windows
 import agents.alert.notifier
 
@@ -32,19 +32,23 @@ def dying(module, name, value_of=lambda value: value):
         return inner(value, *rest)
     setattr(module, name, reads)
 
-dying(streams.blocks, "decoding", lambda records: b"".join(one.value or b"" for one in records))
+dying(
+    streams.measure.blocks,
+    "decoding",
+    lambda records: b"".join(record.value or b"" for record in records),
+)
 dying(agents.measure.services, "read_heartbeat", lambda record: record.value)
 dying(agents.measure.windows, "read_partial")
 dying(agents.measure.rules, "read_aggregate")
 dying(agents.alert.notifier, "read_breach")
 dying(agents.alert.notifier, "read_command")
 
-fold = streams.blocks.fold
+fold = streams.measure.blocks.fold
 def folding(columns, pairs, after):
     if "FOLDS" in columns.ids:
         raise ArithmeticError("a sum that cannot be")
     return fold(columns, pairs, after)
-streams.blocks.fold = folding
+streams.measure.blocks.fold = folding
 """
 
 

@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 import orjson
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from agents.watchdog import EXIT_STALLED
+from agents.runtime.watchdog import EXIT_STALLED
 from stack.kafka import LocalKafka
 from tests.acceptance import oracle
 from tests.acceptance.cluster import Workers

@@ -8,9 +8,9 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from agents.cli.app import app
-from agents.rule_file import parse
+from agents.rule_file.load import parse
 from schemas.notifications import Reason
-from streams.messages.wording import values
+from streams.channels.wording import values
 from tests.unit.messages.samples import message
 
 PAGE = (Path(__file__).parents[2] / "docs/alerting.md").read_text()

@@ -7,8 +7,8 @@ import pytest
 
 from agents.cli.rule_cases import failures, load_tests, parse_tests
 from agents.cli.rule_given import Case
-from agents.rule_file import LoadedRules, parse
-from agents.rule_kinds import KINDS
+from agents.rule_file.kinds import KINDS
+from agents.rule_file.load import LoadedRules, parse
 from schemas.breaches import Breach
 
 ROOT = Path(__file__).parents[2]

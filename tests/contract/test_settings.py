@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from agents.cli.settings_view import markdown, source_of, unknown_variables
-from agents.settings import Settings, mistakes
+from agents.runtime.settings import Settings, mistakes
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 PASSWORD = "hunter2-is-secret"

@@ -11,9 +11,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.record.memory_records import MemoryRecords
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from agents import fetched
-from agents.batches import Fetched
-from agents.fetched import Chunk, Records
+from agents.kafka import fetched
+from agents.kafka.batches import Fetched
+from agents.kafka.fetched import Chunk, Records
 
 
 @pytest.fixture

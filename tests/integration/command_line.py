@@ -12,7 +12,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 
 from agents.cli.kafka import reader
-from agents.settings import Settings
+from agents.runtime.settings import Settings
 
 
 class Cli:

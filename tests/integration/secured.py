@@ -20,7 +20,7 @@ from confluent_kafka.admin import (
 )
 from cryptography.hazmat.primitives import serialization
 
-from agents.settings import Settings
+from agents.runtime.settings import Settings
 from stack.kafka import LocalKafka
 from stack.net import LOOPBACK, free_port
 

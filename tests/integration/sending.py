@@ -2,11 +2,11 @@
 
 import time
 
-from agents.alert.addresses import Guard, networks
-from agents.alert.channels.making import sender
-from agents.alert.channels.sender import Sender
-from agents.alert.outside import Outside
-from agents.alert.secrets import Secrets
+from agents.channels.addresses import Guard, networks
+from agents.channels.making import sender
+from agents.channels.outside import Outside
+from agents.channels.secrets import Secrets
+from agents.channels.sender import Sender
 from schemas.channels import Channel
 from tests.receivers.everyone import Everyone
 from tests.unit.messages.samples import EMAIL, OPENED_MS, PAGERDUTY, SLACK, SMS, WEBHOOK

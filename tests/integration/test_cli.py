@@ -12,8 +12,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from agents.cli.redriving import REDRIVE_OF
-from agents.role_topics import everything
-from agents.topics import TopicMisfit, TopicSpec, ensure
+from agents.kafka.role_topics import everything
+from agents.kafka.topics import TopicMisfit, TopicSpec, ensure
 from schemas.dead_letters import DeadLetter, to_headers
 from schemas.operations import Operation
 from tests.integration.command_line import Cli

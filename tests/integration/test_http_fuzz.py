@@ -16,8 +16,8 @@ import pytest
 
 from agents.alert.links import Links
 from schemas.breaches import Breach
-from streams.messages.message import Message
-from streams.messages.request import FORM
+from streams.channels.message import Message
+from streams.channels.request import FORM
 from tests.integration.command_line import Cli
 from tests.unit.messages.samples import breach
 

@@ -18,11 +18,11 @@ import click
 import pytest
 from confluent_kafka import Producer
 
-from agents import topics
 from agents.cli.app import app
 from agents.cli.running import Sentence
-from agents.role_topics import everything, of_role
-from agents.settings import Settings
+from agents.kafka import topics
+from agents.kafka.role_topics import everything, of_role
+from agents.runtime.settings import Settings
 from schemas.commands import Silence
 from schemas.dead_letters import DeadLetter, to_headers
 from tests.acceptance.alert_scene import Receivers, breach

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from agents.alert.addresses import AddressRefused, Guard, networks
-from agents.alert.outside import MAX_RESPONSE_BYTES, Outside
+from agents.channels.addresses import AddressRefused, Guard, networks
+from agents.channels.outside import MAX_RESPONSE_BYTES, Outside
 from streams.alerting.given import Rejected, Retry, Sent
-from streams.messages.request import posted
+from streams.channels.request import posted
 from tests.integration.sending import channels, made, outside
 from tests.receivers import pagerduty, slack
 from tests.receivers.certificates import Certificates
@@ -104,7 +104,7 @@ async def test_the_connection_goes_to_what_was_checked_and_the_name_is_asked_onc
 async def test_a_name_that_moves_to_a_private_address_is_refused_at_the_next_send(
     to: Everyone, monkeypatch
 ):
-    monkeypatch.setattr("agents.alert.outside.KEEPALIVE_S", 0.0)
+    monkeypatch.setattr("agents.channels.outside.KEEPALIVE_S", 0.0)
     guard = Guard(networks("127.0.0.1"), leads_to("127.0.0.1", "169.254.169.254"))
     async with Outside(guard, str(to.ca_file)) as way_out:
         sender = made("slack", to, way_out)
@@ -209,7 +209,7 @@ async def test_a_failure_of_ours_tells_no_secret(to: Everyone, monkeypatch, caps
     def broken(_message, _channel, url):
         raise RuntimeError(f"cannot post to {url}")
 
-    monkeypatch.setattr("streams.messages.slack.request", broken)
+    monkeypatch.setattr("streams.channels.slack.request", broken)
     async with outside(to) as way_out:
         answer = await made("slack", to, way_out).send(message(), 1, 5.0)
     told = capsys.readouterr()

@@ -21,10 +21,10 @@ from confluent_kafka.admin import (
 from faust.types import TP
 from structlog.testing import capture_logs
 
-from agents import topic_watch
-from agents.refusals import Refusal
-from agents.settings import Settings
-from agents.topic_watch import TopicWatch
+from agents.kafka import topic_watch
+from agents.kafka.refusals import Refusal
+from agents.kafka.topic_watch import TopicWatch
+from agents.runtime.settings import Settings
 from stack.kafka import LocalKafka
 from tests.integration.command_line import Cli
 from tests.ports import lasting_port

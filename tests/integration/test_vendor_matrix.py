@@ -217,7 +217,7 @@ async def test_a_signature_is_anew_at_each_attempt_and_the_id_is_not(to: Everyon
 
 
 async def test_a_mistake_of_ours_is_an_answer_too(to: Everyone, monkeypatch):
-    monkeypatch.setattr("streams.messages.slack.request", lambda *_: 1 / 0)
+    monkeypatch.setattr("streams.channels.slack.request", lambda *_: 1 / 0)
     async with outside(to) as way_out:
         answer = await made("slack", to, way_out).send(message(), 1, 5.0)
     assert isinstance(answer, Retry)

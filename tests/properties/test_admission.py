@@ -5,7 +5,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import streams.admission as admission
+import streams.measure.admission as admission
 from tests.properties.test_windows_life import finish
 from tests.properties.worlds import (
     MONDAY_MS,

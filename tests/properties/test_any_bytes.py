@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 
 from schemas.dead_letters import DeadLetter, Reason, from_headers, to_headers
 from streams.alerting.records import read_breach, read_command
-from streams.blocks import Block, Limits, read_events
-from streams.decode import Refused
-from streams.digests import ENGINES
-from streams.heartbeats import Limits as BeatLimits
-from streams.heartbeats import read_heartbeat
 from streams.judge import DETAIL_LENGTH, NotFit
-from streams.partials import read_partial
-from streams.rows import Removed
+from streams.measure.blocks import Block, Limits, read_events
+from streams.measure.decode import Refused
+from streams.measure.digests import ENGINES
+from streams.measure.partials import read_partial
+from streams.measure.rows import Removed
+from streams.measure.watermarks import Reached
+from streams.measure.windows import Times, Windows
 from streams.rules.records import read_aggregate
-from streams.watermarks import Reached
-from streams.windows import Times, Windows
+from streams.services.heartbeats import Limits as BeatLimits
+from streams.services.heartbeats import read_heartbeat
 from tests.properties.worlds import MONDAY_MS, operation
 
 LIMITS = Limits(3_600_000, 60_000)

@@ -12,8 +12,8 @@ from aiokafka.record.util import calc_crc32c
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agents import batches
-from agents.batches import Read, read_batches
+from agents.kafka import batches
+from agents.kafka.batches import Read, read_batches
 
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 VALUE = b'{"id":"%d","operation":"parse","success":true}'

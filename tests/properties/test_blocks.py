@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import streams.blocks as blocks
-from streams.blocks import Block, read_events
+import streams.measure.blocks as blocks
+from streams.measure.blocks import Block, read_events
 from tests.properties.worlds import (
     LIMITS,
     MONDAY_MS,

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from schemas.fast import struct_of
 from schemas.operations import Operation, epoch_ms
 from schemas.partials import Partials, PartialsRecord, Progress
-from streams.decode import decode
+from streams.measure.decode import decode
 from tests.properties.worlds import MONDAY_MS, Record, operation
 
 JUNK = (

@@ -10,8 +10,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from agents.masking import MASK, masked, masked_urls, masked_value
-from agents.settings import Settings, mistakes
+from agents.runtime.masking import MASK, masked, masked_urls, masked_value
+from agents.runtime.settings import Settings, mistakes
 
 SCHEMES = st.sampled_from(
     ["http", "https", "postgresql", "postgres", "kafka", "redis", "amqp+ssl", "socks5h", "SMTP"]

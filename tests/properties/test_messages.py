@@ -7,8 +7,8 @@ from email import policy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.messages import email as mails
-from streams.messages import pagerduty, slack, sms, webhook
+from streams.channels import email as mails
+from streams.channels import pagerduty, slack, sms, webhook
 from tests.unit.messages.samples import (
     EMAIL,
     PAGERDUTY,

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.digests import ENGINES
+from streams.measure.digests import ENGINES
+from streams.measure.sizes import SIZES, window_start
 from streams.rules.needs import Needs
 from streams.rules.records import read_aggregate
 from streams.rules.rows import Row as RulesRow
 from streams.rules.seen import Seen
-from streams.sizes import SIZES, window_start
 from tests.promise import DISTRIBUTIONS, RANKS, Floats, assert_as_promised, documented
 from tests.properties.worlds import (
     FAR_MS,

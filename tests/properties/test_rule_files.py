@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from agents.cli.rule_given import Given, GivenService
 from agents.cli.rule_minutes import published
-from agents.rule_file import BadRuleFile, LoadedRules, load, parse
-from agents.rule_mistakes import MAX_MISTAKES
-from agents.rule_yaml import MAX_BYTES, MAX_ELEMENTS
+from agents.rule_file.load import BadRuleFile, LoadedRules, load, parse
+from agents.rule_file.mistakes import MAX_MISTAKES
+from agents.rule_file.yaml import MAX_BYTES, MAX_ELEMENTS
 from schemas.breaches import Breach
 from schemas.rules import SEVERITIES
-from streams.messages.message import Message
-from streams.messages.preview import preview
+from streams.channels.message import Message
+from streams.channels.preview import preview
 from streams.rules.evaluation import Evaluation
 from streams.rules.records import read_aggregate
 from tests.unit.messages.samples import CHANNELS

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from schemas.channels import Channel
-from streams.messages import email as mails
-from streams.messages import pagerduty, slack, sms, webhook
-from streams.messages.naming import MOST, named
+from streams.channels import email as mails
+from streams.channels import pagerduty, slack, sms, webhook
+from streams.channels.naming import MOST, named
 from tests.unit.messages.samples import ROUTING_KEY, message
 from tests.unit.streams.alerting.world import MINUTE, Retry, World, breach
 

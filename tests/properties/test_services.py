@@ -7,9 +7,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from streams.heartbeats import Beat
-from streams.services import Services
-from streams.sizes import SIZE_MS, window_start
+from streams.measure.sizes import SIZE_MS, window_start
+from streams.services.heartbeats import Beat
+from streams.services.services import Services
 from tests.unit.streams.services_world import NOON, World, at, beat
 
 HEALTHS = st.sampled_from(("up", "degraded", "down"))

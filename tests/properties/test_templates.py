@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from schemas import templates as language
 from schemas.checks import template
-from streams.messages.template_values import FILTERS, TESTS
-from streams.messages.templates import MAX_RESULT, TemplateFailed, render
-from streams.messages.wording import values
+from streams.channels.template_values import FILTERS, TESTS
+from streams.channels.templates import MAX_RESULT, TemplateFailed, render
+from streams.channels.wording import values
 from tests.unit.messages.samples import message
 
 VALUES = {

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.rows import unpack_row
-from streams.sizes import CHILD, child_starts
+from streams.measure.rows import unpack_row
+from streams.measure.sizes import CHILD, child_starts
 from tests.properties.worlds import (
     FAR_MS,
     MONDAY_MS,

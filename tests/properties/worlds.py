@@ -12,11 +12,11 @@ import numpy as np
 
 from schemas.fast import struct_of
 from schemas.partials import PartialRow, Partials
-from streams.blocks import Block, Limits, read_events
-from streams.digests import ENGINES
-from streams.sizes import SIZES, window_start
-from streams.watermarks import Reached, SourceTime, reached
-from streams.windows import Publication, Times, Windows
+from streams.measure.blocks import Block, Limits, read_events
+from streams.measure.digests import ENGINES
+from streams.measure.sizes import SIZES, window_start
+from streams.measure.watermarks import Reached, SourceTime, reached
+from streams.measure.windows import Publication, Times, Windows
 
 #: Monday 2026-09-21 00:00 UTC.
 MONDAY_MS = 1_789_948_800_000

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from agents.log_folding import KINDS, Folder
-from agents.logs import MASK, configure, redactor
-from agents.settings import Settings
+from agents.runtime.log_folding import KINDS, Folder
+from agents.runtime.logs import MASK, configure, redactor
+from agents.runtime.settings import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -76,8 +76,8 @@ def test_libraries_are_heard_at_info_only_when_debugging():
 def test_a_services_life_is_told_only_when_debugging():
     for level, told in (("info", 1), ("debug", 2)):
         configure(settings(log_level=level), stream := io.StringIO())
-        logging.getLogger("agents.transport").info("[^--Consumer]: Starting...")
-        logging.getLogger("agents.transport").error("[^--Consumer]: Crashed")
+        logging.getLogger("agents.kafka.transport").info("[^--Consumer]: Starting...")
+        logging.getLogger("agents.kafka.transport").error("[^--Consumer]: Crashed")
         assert len(lines(stream)) == told
 
 

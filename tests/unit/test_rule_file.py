@@ -5,7 +5,7 @@ from textwrap import dedent
 
 import pytest
 
-from agents.rule_file import BadRuleFile, load, parse
+from agents.rule_file.load import BadRuleFile, load, parse
 from schemas.rules import BurnRate
 
 ROOT = Path(__file__).parents[2]

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import structlog
 
-from agents import metrics
-from agents.rule_source import RuleSource
-from agents.settings import Settings
+from agents.rule_file.reload import RuleSource
+from agents.runtime import metrics
+from agents.runtime.settings import Settings
 
 RULE = """
 version: 1
@@ -111,7 +111,7 @@ def test_a_file_that_ends_in_an_unexpected_exception_is_refused(tmp_path, monkey
     def fails(*_: object) -> None:
         raise OverflowError
 
-    monkeypatch.setattr("agents.rule_source.parse", fails)
+    monkeypatch.setattr("agents.rule_file.reload.parse", fails)
     _write(path, RULE.replace("threshold: 5", "threshold: 7"))
     _look(source)
     assert source.mistakes == [f"cannot read the rule file {path}: OverflowError."]

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.role_topics import everything
-from agents.settings import Settings
-from agents.topic_fit import FORBIDDEN, Existing, Misfit, TopicSpec, judge, remade
+from agents.kafka.role_topics import everything
+from agents.kafka.topic_fit import FORBIDDEN, Existing, Misfit, TopicSpec, judge, remade
+from agents.runtime.settings import Settings
 
 PLANE = TopicSpec("p.partials", 8, {"cleanup.policy": "delete", "retention.ms": "1000"})
 ONE = TopicSpec("p.dead-letters", 1, {}, plane=False)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from agents import watchdog
-from agents.watchdog import EXIT_STUCK, Watchdog
+from agents.runtime import watchdog
+from agents.runtime.watchdog import EXIT_STUCK, Watchdog
 
 STUCK_S = 60.0
 
@@ -73,7 +73,7 @@ def test_a_process_that_stood_still_ends_before_it_does_anything(clock: Clock, d
 
 def test_it_says_what_waits_long_before_it_ends_the_process(monkeypatch):
     now = [100.0]
-    monkeypatch.setattr("agents.watchdog.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("agents.runtime.watchdog.time.monotonic", lambda: now[0])
     watchdog = Watchdog(10.0, 60.0)
     watchdog.waits({"partials/3": 7, "partials/4": 1})
     assert watchdog.stuck(15.0) is None

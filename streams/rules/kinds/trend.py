@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from schemas.rules import SEVERITIES, TrendRule
+from streams.measure.sizes import MINUTE_MS, SIZE_MS
+from streams.measure.trend import is_worse
 from streams.rules.rows import TrendHeld
 from streams.rules.seen import Seen
 from streams.rules.verdict import NO_SEVERITY, Evidence, Verdict
-from streams.sizes import MINUTE_MS, SIZE_MS
-from streams.trend import is_worse
 
 #: So many windows before the first bad one are what it was like before.
 _BEFORE = 6

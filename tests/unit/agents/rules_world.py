@@ -9,11 +9,11 @@ import pytest
 from faust.types import TP
 
 import agents.measure.rules as driven
-from agents import rule_source
-from agents.fetched import Chunk
-from agents.outbox import Outgoing
-from agents.settings import Settings
-from agents.table import Rows
+from agents.kafka.fetched import Chunk
+from agents.kafka.outbox import Outgoing
+from agents.kafka.table import Rows
+from agents.rule_file import reload as rule_source
+from agents.runtime.settings import Settings
 from schemas.breaches import Breach
 from tests.unit.streams.rules.worlds import BASE, MINUTE_MS
 

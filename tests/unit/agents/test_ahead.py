@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from agents import metrics
 from agents.measure.ahead import Ahead
-from streams.blocks import Events
+from agents.runtime import metrics
+from streams.measure.blocks import Events
 
 NOW_MS = 1_789_948_800_000
 MINUTE_MS = 60_000

@@ -8,9 +8,9 @@ import pytest
 from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 
-from agents.fetched import Gap
-from agents.starts import Begin, CommitProgress, Start, _written, begin_of
-from agents.transport import ChunkConsumer
+from agents.kafka.fetched import Gap
+from agents.kafka.starts import Begin, CommitProgress, Start, _written, begin_of
+from agents.kafka.transport import ChunkConsumer
 
 PLACE = TP("operations", 0)
 

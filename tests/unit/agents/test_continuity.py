@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-import agents.continuity as continuity
-from agents.continuity import Continuity
-from agents.fetched import Chunk, Gap
-from agents.transport import Begin
+import agents.kafka.continuity as continuity
+from agents.kafka.continuity import Continuity
+from agents.kafka.fetched import Chunk, Gap
+from agents.kafka.transport import Begin
 
 PLACE = TP("operations", 0)
 AT_START = Begin(0)

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from agents import instance
-from agents.refusals import Refusal
-from agents.settings import Settings
+from agents.kafka.refusals import Refusal
+from agents.runtime import instance
+from agents.runtime.settings import Settings
 
 CLAIM = """
 import sys
-from agents.instance import claim
-from agents.settings import Settings
+from agents.runtime.instance import claim
+from agents.runtime.settings import Settings
 print(claim(Settings(_env_file=None, topic_prefix=sys.argv[1]), sys.argv[2]), flush=True)
 sys.stdin.read()
 """

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 
-from agents.outbox import Outbox, Outgoing
-from agents.settings import Settings
+from agents.kafka.outbox import Outbox, Outgoing
+from agents.runtime.settings import Settings
 
 _ROOM = 4
 
@@ -81,7 +81,7 @@ async def test_the_requests_follow_the_partitions_not_the_pairs(outbox, producer
 
 
 async def test_it_tries_again_while_the_broker_is_away(outbox, producer, monkeypatch):
-    monkeypatch.setattr("agents.outbox._RETRY_S", 0.01)
+    monkeypatch.setattr("agents.kafka.outbox._RETRY_S", 0.01)
     producer.opened.set()
     producer.refusals = [KafkaConnectionError(), KafkaConnectionError()]
     await outbox.publish(records(b"a", b"b"))

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-import agents.restoring as restoring
-from agents.batches import Unreadable
-from agents.fetched import Chunk, Gap
-from agents.restoring import Restoring
+import agents.kafka.restoring as restoring
+from agents.kafka.batches import Unreadable
+from agents.kafka.fetched import Chunk, Gap
+from agents.kafka.restoring import Restoring
 
 A, B = TP("changelog", 0), TP("changelog", 1)
 

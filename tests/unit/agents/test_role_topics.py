@@ -3,9 +3,9 @@
 import inspect
 
 from agents.alert import app as alert
+from agents.kafka.role_topics import ROLES, everything, of_role
 from agents.measure import app as measure
-from agents.role_topics import ROLES, everything, of_role
-from agents.settings import Settings
+from agents.runtime.settings import Settings
 
 SETTINGS = Settings(_env_file=None)
 

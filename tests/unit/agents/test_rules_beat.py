@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agents import metrics
+from agents.runtime import metrics
 from tests.unit.agents.rules_world import Worker
 from tests.unit.streams.rules.worlds import operations
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from agents import metrics
-from agents.fetched import Chunk
+from agents.kafka.fetched import Chunk
+from agents.kafka.table import Rows
 from agents.measure.services import ServicesBeat
-from agents.settings import Settings
-from agents.table import Rows
+from agents.runtime import metrics
+from agents.runtime.settings import Settings
 from schemas.topics import HEARTBEATS
 
 

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.types import TP
 
-from agents.fetched import Gap
-from agents.starts import SUSPICIOUS, Begin, CommitProgress, Starts, begin_of
+from agents.kafka.fetched import Gap
+from agents.kafka.starts import SUSPICIOUS, Begin, CommitProgress, Starts, begin_of
 
 PLACE = TP("operations", 0)
 PARTITION = TopicPartition(*PLACE)

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from agents import trials
-from agents.trials import attempt, is_poison
+from agents.kafka import trials
+from agents.kafka.trials import attempt, is_poison
 
 
 def burn() -> None:

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from faust.types import TP
 
-from agents.fetched import Chunk
+from agents.kafka.fetched import Chunk
+from agents.kafka.table import Rows
 from agents.measure.windows import WindowsBeat
-from agents.settings import Settings
-from agents.table import Rows
+from agents.runtime.settings import Settings
 from schemas.topics import PARTIALS
-from streams.rows import Removed
+from streams.measure.rows import Removed
 
 MINUTE = 29_833_333
 DIGEST = base64.b64encode(b"\0" + np.float32(1.5).tobytes()).decode()

@@ -8,13 +8,13 @@ from aiohttp import ClientSession
 
 from agents.alert.links import LIFE_MS, BadLink, Links, command
 from agents.alert.pages import HEADERS, Pages
-from agents.health import Health
+from agents.runtime.health import Health
 from schemas.breaches import Breach
 from schemas.commands import Acknowledge
 from schemas.notifications import Notification
-from streams.messages.message import Message
-from streams.messages.request import FORM as FORM_TYPE
-from streams.stories.answer import Answer
+from streams.audit.answer import Answer
+from streams.channels.message import Message
+from streams.channels.request import FORM as FORM_TYPE
 from tests.acceptance.alert_scene import breach
 from tests.unit.streams.alerting.world import World
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from faust.types import TP
 
 from agents.alert.notifier import Notifier
-from agents.settings import Settings
+from agents.runtime.settings import Settings
 from schemas.topics import BREACHES
 from tests.unit.streams.alerting.world import breach
 

@@ -2,9 +2,9 @@
 
 from pydantic import TypeAdapter
 
-from agents.alert.channels.recipients import Recipients
 from agents.alert.receivers import Receivers
-from agents.settings import Settings
+from agents.channels.recipients import Recipients
+from agents.runtime.settings import Settings
 from schemas.channels import Channel
 from streams.alerting.given import Rejected, Retry, Sent
 

@@ -4,13 +4,13 @@ import httpx
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from agents.alert.addresses import Guard, networks
-from agents.alert.channels.making import sender
-from agents.alert.credentials import MAX_SECRETS, missing_secrets, webhook_access
-from agents.alert.outside import Outside
-from agents.alert.secrets import MAX_MASKED, MissingSecret, NotAllowed, Secrets, masking
-from agents.channel_variables import DEFAULT
-from agents.settings import Settings, own_variables
+from agents.channels.addresses import Guard, networks
+from agents.channels.credentials import MAX_SECRETS, missing_secrets, webhook_access
+from agents.channels.making import sender
+from agents.channels.outside import Outside
+from agents.channels.secrets import MAX_MASKED, MissingSecret, NotAllowed, Secrets, masking
+from agents.channels.variables import DEFAULT
+from agents.runtime.settings import Settings, own_variables
 from schemas.channels import Email, PagerDuty, Slack, Sms, Webhook
 from tests.unit.messages.samples import (
     CHANNELS,

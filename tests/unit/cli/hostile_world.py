@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from agents.cli import asking, kafka, publishing
-from agents.settings import Settings
+from agents.runtime.settings import Settings
 from schemas.dead_letters import DeadLetter, to_headers
 from tests.unit.messages.samples import breach
 

@@ -17,12 +17,12 @@ from rich.table import Table
 from rich.text import Text
 from typer.main import get_command
 
-from agents import topics
 from agents.cli import app
 from agents.cli import topics as topics_command
 from agents.cli.visible_console import VisibleConsole
-from agents.topic_fit import Existing, Misfit
-from agents.visible import json_text, visible, visible_json
+from agents.kafka import topics
+from agents.kafka.topic_fit import Existing, Misfit
+from agents.runtime.visible import json_text, visible, visible_json
 from tests.unit.cli.hostile_world import CHARACTERS, HOSTILE, KEY, install
 
 SHORT = "3f9c"

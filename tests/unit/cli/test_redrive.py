@@ -6,7 +6,7 @@ import pytest
 from agents.cli.letters import Letter, glimpse, span, when
 from agents.cli.redelivering import again
 from agents.cli.redrive import Again, Go, Refused, after_fix, before_fix, parse
-from agents.settings import Settings
+from agents.runtime.settings import Settings
 from schemas.dead_letters import DeadLetter
 
 SETTINGS = Settings(_env_file=None)

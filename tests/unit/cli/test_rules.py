@@ -12,7 +12,7 @@ from agents.cli.rule_given import Given, GivenService
 from agents.cli.rule_history import of_file
 from agents.cli.rule_minutes import published
 from agents.cli.rule_values import values
-from agents.rule_file import BadRuleFile, parse
+from agents.rule_file.load import BadRuleFile, parse
 from schemas.aggregates import AggregateRecord
 from tests.unit.cli.test_app import ROOT, opwatch
 

@@ -9,7 +9,7 @@ from importlib.metadata import requires
 import pytest
 
 import opwatch_client as opwatch
-from agents.settings import Settings as WorkerSettings
+from agents.runtime.settings import Settings as WorkerSettings
 from opwatch_client import current
 from opwatch_client.settings import Settings
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from schemas.breaches import Breach
 from schemas.channels import Email, PagerDuty, Slack, Sms, Webhook
-from streams.messages.message import Message
+from streams.channels.message import Message
 
 OPENED_MS = 1_800_000_000_000
 

@@ -3,7 +3,7 @@ from email import policy
 
 import pytest
 
-from streams.messages import email as mails
+from streams.channels import email as mails
 from tests.unit.messages.samples import EMAIL, breach, message, resolved
 
 

@@ -1,6 +1,6 @@
 import orjson
 
-from streams.messages import pagerduty
+from streams.channels import pagerduty
 from tests.unit.messages.samples import PAGERDUTY, ROUTING_KEY, breach, message, resolved
 
 

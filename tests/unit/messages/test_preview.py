@@ -2,8 +2,8 @@ import urllib.parse
 
 import pytest
 
-from streams.messages import email, pagerduty, slack, sms, webhook
-from streams.messages.preview import preview
+from streams.channels import email, pagerduty, slack, sms, webhook
+from streams.channels.preview import preview
 from tests.unit.messages.samples import (
     CHANNELS,
     EMAIL,

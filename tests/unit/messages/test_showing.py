@@ -1,6 +1,6 @@
 """The local receivers show a message as the vendor would."""
 
-from streams.messages import slack
+from streams.channels import slack
 from tests.receivers.showing import shown
 from tests.unit.messages.samples import SLACK, breach, message
 

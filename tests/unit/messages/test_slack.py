@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from streams.messages import slack
+from streams.channels import slack
 from tests.unit.messages.samples import SLACK, SLACK_URL, breach, message, resolved
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.messages import sms
+from streams.channels import sms
 from tests.unit.messages.samples import SMS, breach, message, resolved
 
 

@@ -3,7 +3,7 @@ import time
 import pytest
 
 from schemas.templates import BadTemplate, parse
-from streams.messages.templates import MAX_RESULT, TemplateFailed, render
+from streams.channels.templates import MAX_RESULT, TemplateFailed, render
 
 VALUES = {"labels": {"team": "search"}, "others": ["a", "b"], "text": "t" * 1000, "n": 3}
 

@@ -4,7 +4,7 @@ import time
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from streams.messages import webhook
+from streams.channels import webhook
 from tests.unit.messages.samples import OTHER_KEY, SIGNING_KEY, WEBHOOK, breach, message, resolved
 
 URL = "https://hooks.example.com/opwatch"

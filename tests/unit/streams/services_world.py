@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from streams.heartbeats import HEALTHS, Beat
-from streams.services import Services, Times
+from streams.services.heartbeats import HEALTHS, Beat
+from streams.services.services import Services, Times
 
 #: Monday 2026-03-02 12:00 UTC.
 NOON = 1_772_452_800_000

@@ -4,7 +4,7 @@ from typing import Any
 
 from schemas.commands import CommandRecord
 from schemas.notifications import Notification
-from streams.stories.log import Log
+from streams.audit.log import Log
 from tests.unit.messages.samples import OPENED_MS, breach, resolved
 
 __all__ = ["OPENED_MS", "Records", "breach", "resolved"]

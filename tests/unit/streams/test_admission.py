@@ -1,7 +1,7 @@
 import pytest
 
-import streams.admission as admission_module
-from streams.admission import NAMED, Admission
+import streams.measure.admission as admission_module
+from streams.measure.admission import NAMED, Admission
 
 NOON_MS = 43_200_000
 

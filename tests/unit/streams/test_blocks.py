@@ -3,10 +3,10 @@ from typing import NamedTuple
 
 import pytest
 
-import streams.blocks as blocks
-from streams.blocks import Block, Limits, read_events
-from streams.columns import ERROR_TYPE_LENGTH
-from streams.digests import PARTIAL_LIMIT, centroid_count, unpack
+import streams.measure.blocks as blocks
+from streams.measure.blocks import Block, Limits, read_events
+from streams.measure.columns import ERROR_TYPE_LENGTH
+from streams.measure.digests import PARTIAL_LIMIT, centroid_count, unpack
 
 HOUR_MS = 3_600_000
 NOON_MS = 1_790_000_000_000 // HOUR_MS * HOUR_MS

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import pytest
 
-from streams.arrays import NotArray, TooMany, elements_of, is_deeper
-from streams.blocks import Limits, reading_events
-from streams.decode import MAX_ELEMENTS, MAX_NESTING, MAX_RECORD_BYTES, decode
+from streams.measure.arrays import NotArray, TooMany, elements_of, is_deeper
+from streams.measure.blocks import Limits, reading_events
+from streams.measure.decode import MAX_ELEMENTS, MAX_NESTING, MAX_RECORD_BYTES, decode
 from streams.steps import finish
 
 NOW_MS = 1_790_000_000_000

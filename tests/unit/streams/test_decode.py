@@ -3,8 +3,8 @@ from typing import NamedTuple
 
 import pytest
 
-from streams.blocks import Limits, read_events
-from streams.decode import MAX_RECORD_BYTES, decode, original_of
+from streams.measure.blocks import Limits, read_events
+from streams.measure.decode import MAX_RECORD_BYTES, decode, original_of
 
 
 class Record(NamedTuple):

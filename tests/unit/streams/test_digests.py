@@ -7,8 +7,8 @@ import pytest
 import tdigest
 
 from schemas.partials import Stats
-from streams.aggregates import aggregate
-from streams.digests import (
+from streams.measure.aggregates import aggregate
+from streams.measure.digests import (
     EMPTY,
     ENGINES,
     PARTIAL_LIMIT,

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.commands import Acknowledge
-from streams.episodes import REMEMBERED, Episodes
-from streams.stories.log import Log
-from streams.stories.standing import standing
+from streams.alerting.episodes import REMEMBERED, Episodes
+from streams.audit.log import Log
+from streams.audit.standing import standing
 from tests.unit.streams.alerting.world import MINUTE, T0, World, breach
 
 FINGERPRINT = "fp-lever"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.series import parse_series, partition_of, series_name
-from streams.sizes import (
+from streams.measure.series import parse_series, partition_of, series_name
+from streams.measure.sizes import (
     CHILD,
     DAY_MS,
     HOUR_MS,
@@ -19,7 +19,7 @@ from streams.sizes import (
     needed_until,
     window_start,
 )
-from streams.watermarks import SourceTime, Watermarks, reached
+from streams.measure.watermarks import SourceTime, Watermarks, reached
 
 MONDAY_MS = 1_789_948_800_000
 

@@ -4,10 +4,10 @@ import msgspec
 import numpy as np
 import pytest
 
-import streams.window_rows as window_rows
+import streams.measure.window_rows as window_rows
 from schemas.partials import ExemplarRow, Stats
-from streams.digests import ENGINES, pack
-from streams.rows import (
+from streams.measure.digests import ENGINES, pack
+from streams.measure.rows import (
     OWN,
     Minute,
     OpenBlock,
@@ -18,8 +18,8 @@ from streams.rows import (
     revision_of,
     unpack_row,
 )
-from streams.stats import MAX_SUM, best_exemplars, merge_stats
-from streams.window_rows import Window, WindowRows
+from streams.measure.stats import MAX_SUM, best_exemplars, merge_stats
+from streams.measure.window_rows import Window, WindowRows
 
 ENGINE = ENGINES["fastdigest"]
 MONDAY_MS = 1_789_948_800_000

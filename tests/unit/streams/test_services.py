@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from schemas.aggregates import AggregateRecord, ServiceAggregate
-from streams.service_aggregates import publication
+from streams.services.service_aggregates import publication
 from tests.unit.streams.services_world import GRACE, World, at, beat, seconds
 
 
@@ -302,7 +302,7 @@ def test_a_gap_in_which_nobody_listened_takes_no_work(
         asked.append(given[2])
         return publication(*given)
 
-    monkeypatch.setattr("streams.services.publication", counted)
+    monkeypatch.setattr("streams.services.services.publication", counted)
     world.start()
     world.hears(beat(days * 86_400), now_s=days * 86_400)
     world.look(days * 86_400, at_end=False)

@@ -3,12 +3,12 @@
 import pytest
 
 from streams.alerting.routing import why_gone
-from streams.stories.answer import Answer
-from streams.stories.gone import gone_channels
-from streams.stories.prefix import Unfound, find
-from streams.stories.standing import silences, standing, standings
-from streams.stories.story import Given, story
-from streams.stories.untold import NOT_ROUTED, channels, grouped, untold
+from streams.audit.answer import Answer
+from streams.audit.gone import gone_channels
+from streams.audit.prefix import Unfound, find
+from streams.audit.standing import silences, standing, standings
+from streams.audit.story import Given, story
+from streams.audit.untold import NOT_ROUTED, channels, grouped, untold
 from tests.unit.streams.story_samples import OPENED_MS, Records, breach, resolved
 
 FINGERPRINT = breach().fingerprint

@@ -3,11 +3,11 @@
 import pytest
 
 from schemas.commands import CommandRecord
-from streams.stories.answer import Answer
-from streams.stories.log import Log
-from streams.stories.standing import standing
-from streams.stories.story import story
-from streams.stories.untold import untold
+from streams.audit.answer import Answer
+from streams.audit.log import Log
+from streams.audit.standing import standing
+from streams.audit.story import story
+from streams.audit.untold import untold
 from tests.unit.streams.alerting.world import MINUTE, Rejected, Retry, World
 
 FINGERPRINT = "fp-lever"

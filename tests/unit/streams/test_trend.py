@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from streams.trend import is_worse, trend
+from streams.measure.trend import is_worse, trend
 
 FIVES = 12
 

@@ -7,12 +7,12 @@ import pytest
 
 from schemas.aggregates import Aggregate
 from schemas.partials import ExemplarRow, PartialRow, Stats
-from streams.digests import ENGINES, pack
-from streams.rows import Removed
-from streams.schedule import INTERVAL_MS, Schedule, parent_of
-from streams.watermarks import Reached
-from streams.window_rows import Window
-from streams.windows import Times, Windows
+from streams.measure.digests import ENGINES, pack
+from streams.measure.rows import Removed
+from streams.measure.schedule import INTERVAL_MS, Schedule, parent_of
+from streams.measure.watermarks import Reached
+from streams.measure.window_rows import Window
+from streams.measure.windows import Times, Windows
 
 ENGINE = ENGINES["fastdigest"]
 TIMES = Times(lateness_ms=3_600_000, future_ms=60_000, grace_ms=10_000)

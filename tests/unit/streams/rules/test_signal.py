@@ -8,11 +8,11 @@ from benchmarks.signal_replay import START_MS, _Replay
 from benchmarks.signal_traffic import Scenario
 from schemas.partials import PartialRow, Stats
 from schemas.rule_file import RuleFile
-from streams.digests import ENGINES, pack
+from streams.measure.digests import ENGINES, pack
+from streams.measure.sizes import MINUTE_MS
+from streams.measure.watermarks import Reached
+from streams.measure.windows import Times, Windows
 from streams.rules.records import ToldOperations, name_of, read_aggregate
-from streams.sizes import MINUTE_MS
-from streams.watermarks import Reached
-from streams.windows import Times, Windows
 from tests.unit.streams.rules.worlds import World, operations
 
 TIMES = Times(lateness_ms=3_600_000, future_ms=60_000, grace_ms=10_000)

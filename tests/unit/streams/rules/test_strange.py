@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from streams.measure.sizes import DAY_MS
 from streams.rules.evaluation import Evaluation, read_aggregate
 from streams.rules.records import ToldOperations
-from streams.sizes import DAY_MS
 from tests.unit.streams.rules.worlds import (
     BASE,
     MINUTE_MS,

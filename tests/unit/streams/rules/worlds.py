@@ -7,8 +7,8 @@ from typing import Any
 from schemas.breaches import Breach
 from schemas.rule_file import RuleFile
 from schemas.series import WindowSize
+from streams.measure.sizes import SIZE_MS
 from streams.rules.evaluation import Evaluation, Said, read_aggregate
-from streams.sizes import SIZE_MS
 
 MINUTE_MS = 60_000
 #: A Monday's midnight, in minutes since the epoch.

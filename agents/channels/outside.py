@@ -1,0 +1,213 @@
+"""Post to receivers: checked addresses, verified TLS, no redirects, no proxies, in bounded time."""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from http.cookiejar import DefaultCookiePolicy
+from types import TracebackType
+from typing import Any, Self
+
+import certifi
+import httpcore
+import httpx
+
+from agents.channels.addresses import Guard
+from streams.channels.request import Request
+
+#: Enough for any vendor's answer to be understood.
+MAX_RESPONSE_BYTES = 64 * 1024
+#: A connection that was idle for longer is made anew, and its name is resolved and checked anew.
+KEEPALIVE_S = 5.0
+MAX_CONNECTIONS = 100
+#: They write URLs and headers: what we know as secrets.
+_TALKATIVE = ("httpx", "httpcore", "hpack", "h2")
+
+
+class NotHeard(Exception):
+    """No answer came; the text says why and may hold what the network said."""
+
+    def __init__(self, sentence: str, *, ambiguous: bool) -> None:
+        super().__init__(sentence)
+        self.ambiguous = ambiguous
+        """Whether the request had begun to leave, so that it may have been taken."""
+
+
+class NotARequest(Exception):
+    """The URL is none that can be posted to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """What a receiver answered."""
+
+    status: int
+    headers: httpx.Headers = field(repr=False)
+    body: bytes = field(repr=False)
+    """At most `MAX_RESPONSE_BYTES` of it."""
+    whole: bool
+    """Whether the body came to its end, or to our limit."""
+
+
+def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
+    """Return a context that verifies: by the system's authorities, else certifi's; the file's too.
+
+    Reading authorities takes a tenth of a second: make few.
+    """
+    context = ssl.create_default_context()
+    if not context.cert_store_stats()["x509_ca"]:
+        context.load_verify_locations(certifi.where())
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    return context
+
+
+class Outside:
+    """The one HTTP client that reaches receivers."""
+
+    def __init__(self, guard: Guard, ca_file: str | None = None) -> None:
+        for name in _TALKATIVE:
+            logging.getLogger(name).setLevel(logging.WARNING)
+        self.guard = guard
+        self._ca_file = ca_file
+        context = tls_context(ca_file)
+        self._client = httpx.AsyncClient(
+            transport=_Transport(guard, context, plain=False),
+            mounts={"http://": _Transport(guard, context, plain=True)},
+            follow_redirects=False,
+            trust_env=False,
+        )
+        self._client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    @cached_property
+    def mail_tls(self) -> ssl.SSLContext:
+        """The context for mail: its own, since ours offers HTTP/2 when it shakes hands."""
+        return tls_context(self._ca_file)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def post(self, request: Request, deadline_s: float) -> Heard:
+        """Post once.
+
+        Raises:
+            AddressRefused: the receiver is where nothing may be sent to.
+            NotARequest: the URL is none.
+            NotHeard: no status came back in time.
+        """
+        progress = _Progress()
+        try:
+            async with asyncio.timeout(deadline_s):
+                await self._exchange(request, deadline_s, progress)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+            raise NotARequest("What is configured is no URL that can be posted to.") from None
+        except (TimeoutError, httpx.TimeoutException):
+            if progress.heard is None:
+                said = f"No answer within {deadline_s:.2g} s."
+                raise NotHeard(said, ambiguous=progress.began) from None
+        except httpx.TransportError as error:
+            if progress.heard is None:
+                said = _said(error, began=progress.began)
+                raise NotHeard(said, ambiguous=progress.began) from None
+        assert progress.heard is not None
+        return progress.heard
+
+    async def _exchange(self, request: Request, deadline_s: float, progress: "_Progress") -> None:
+        async with self._client.stream(
+            "POST",
+            request.url,
+            content=request.body,
+            headers={**request.headers, "accept-encoding": "identity"},
+            timeout=deadline_s,
+            extensions={"trace": progress.trace},
+        ) as response:
+            body = b""
+            progress.hear(response, body, whole=False)
+            async for chunk in response.aiter_raw():
+                body = (body + chunk)[:MAX_RESPONSE_BYTES]
+                if len(body) == MAX_RESPONSE_BYTES:
+                    break
+                progress.hear(response, body, whole=False)
+            progress.hear(response, body, whole=True)
+
+
+class _Progress:
+    """How far a request came, for when it comes no further."""
+
+    def __init__(self) -> None:
+        self.began = False
+        self.heard: Heard | None = None
+
+    async def trace(self, event: str, _given: dict[str, Any]) -> None:
+        if event.endswith("send_request_headers.started"):
+            self.began = True
+
+    def hear(self, response: httpx.Response, body: bytes, *, whole: bool) -> None:
+        self.heard = Heard(
+            status=response.status_code, headers=response.headers, body=body, whole=whole
+        )
+
+
+def _said(error: httpx.TransportError, *, began: bool) -> str:
+    what = "The connection broke before an answer came" if began else "There is no connection"
+    return f"{what}: {str(error) or type(error).__name__}"
+
+
+class _Transport(httpx.AsyncHTTPTransport):
+    def __init__(self, guard: Guard, context: ssl.SSLContext, *, plain: bool) -> None:
+        super().__init__(verify=context, trust_env=False)
+        # httpx hands no network backend on, and a name's address must be checked where the
+        # connection is made: rewriting the URL's host would let two names share a connection.
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=context,
+            max_connections=MAX_CONNECTIONS,
+            keepalive_expiry=KEEPALIVE_S,
+            http1=True,
+            http2=not plain,
+            network_backend=_Backend(guard, plain=plain),
+        )
+
+
+class _Backend(httpcore.AsyncNetworkBackend):
+    def __init__(self, guard: Guard, *, plain: bool) -> None:
+        self._guard = guard
+        self._plain = plain
+        self._inner = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's interface
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            addresses = await self._guard.addresses(host, port, plain=self._plain)
+        except OSError:
+            raise httpcore.ConnectError("its name cannot be resolved.") from None
+        last: Exception | None = None
+        for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
+            share_s = None if timeout is None else timeout / left
+            try:
+                return await self._inner.connect_tcp(
+                    address, port, share_s, local_address, socket_options
+                )
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                last = error
+        assert last is not None
+        raise last

@@ -1,0 +1,1 @@
+"""Read and write Kafka: batches, offsets, tables, topics, the producer."""

@@ -1,0 +1,79 @@
+"""Make a role's Faust app: how it reaches Kafka, and nothing of Faust's that we do not use."""
+
+from typing import Any
+
+import faust
+
+from agents.runtime.instance import claim
+from agents.runtime.settings import Settings
+
+#: Less than the grace, OPWATCH_GRACE_S.
+_METADATA_MS = 5_000
+#: Keys and values stay what the transport delivers: agents decode.
+_RAW = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
+
+
+class _Raw(faust.Schema):
+    """Hands on what the transport delivers."""
+
+    def loads_key(self, app: Any, message: Any, **_: Any) -> Any:  # noqa: ARG002 - Faust's form
+        return message.key
+
+    def loads_value(self, app: Any, message: Any, **_: Any) -> Any:  # noqa: ARG002 - Faust's form
+        return message.value
+
+
+class _App(faust.App):
+    """Writes no file: tables are in memory, so their folders would stay empty."""
+
+    def _create_directories(self) -> None:
+        pass
+
+
+def raw_schema() -> faust.Schema:
+    """Return a schema that leaves chunks as they are."""
+    return _Raw(**_RAW)
+
+
+def make(settings: Settings, role: str, partitions: int) -> faust.App:
+    """Return the app of a role, whose consumer group is named after it.
+
+    Args:
+        settings: the worker's.
+        role: such as `measure`.
+        partitions: of its tables and their changelogs.
+    """
+    return _App(
+        settings.topic_prefix + role,
+        broker=";".join(f"kafka://{one}" for one in settings.kafka_bootstrap.split(",")),
+        broker_credentials=_credentials(settings),
+        broker_session_timeout=settings.session_timeout_s,
+        broker_heartbeat_interval=settings.session_timeout_s / 4,
+        broker_request_timeout=max(40.0, settings.session_timeout_s + 5),
+        broker_commit_interval=1.0,
+        consumer_auto_offset_reset="earliest",
+        # A partition that is added must be known before a window it has operations of is final.
+        consumer_metadata_max_age_ms=_METADATA_MS,
+        consumer_group_instance_id=claim(settings, role),
+        stream_wait_empty=False,
+        stream_recovery_delay=0.0,
+        store="memory://",
+        table_standby_replicas=0,
+        topic_partitions=partitions,
+        topic_replication_factor=settings.replication,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        web_enabled=False,
+    )
+
+
+def _credentials(settings: Settings) -> Any:
+    tls = settings.tls_context() if settings.kafka_tls else None
+    if settings.kafka_sasl_mechanism and settings.kafka_password:
+        return faust.SASLCredentials(
+            username=settings.kafka_username,
+            password=settings.kafka_password.get_secret_value(),
+            mechanism=settings.kafka_sasl_mechanism,
+            ssl_context=tls,
+        )
+    return faust.SSLCredentials(tls) if tls else None

@@ -1,0 +1,117 @@
+"""Make dead letters out of what was refused, and publish them in bounded batches."""
+
+import hashlib
+from collections import Counter
+
+from agents.kafka.outbox import Outbox, Outgoing
+from agents.runtime import metrics
+from schemas.dead_letters import KEPT_BYTES, DeadLetter, Reason, to_headers
+from streams.measure.decode import Refused
+
+#: Dead letters published together; the loop is let go in between.
+_TOGETHER = 500
+#: Past so many bytes of them, reading waits until they are published.
+_WAITING_BYTES = 8 * 1024 * 1024
+#: What one takes beside its value: headers, key and objects.
+_OVERHEAD_BYTES = 1_500
+
+
+class Letters:
+    """Dead letters of one source partition that are to be published, in order."""
+
+    def __init__(self, topic: str, source_topic: str, partition: int) -> None:
+        """Begin with none.
+
+        Args:
+            topic: of dead letters.
+            source_topic: what was refused stands there, …
+            partition: … in this partition.
+        """
+        self._topic = topic
+        self._source = source_topic, partition
+        self._records: list[Outgoing] = []
+        self._reasons: Counter[str] = Counter()
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @property
+    def are_many(self) -> bool:
+        """Whether they take so much memory that they should be published first."""
+        return self._bytes >= _WAITING_BYTES
+
+    def add(self, refused: Refused) -> None:
+        """Add the dead letter of a record, or an element; it is made at once, its value cut."""
+        record = dead_letter(self._topic, *self._source, refused)
+        self._records.append(record)
+        self._reasons[refused.reason] += 1
+        self._bytes += len(record.value or b"") + _OVERHEAD_BYTES
+
+    def take(self) -> "Letters":
+        """Return these, and begin anew."""
+        taken = Letters(self._topic, *self._source)
+        taken._records, self._records = self._records, []
+        taken._reasons, self._reasons = self._reasons, Counter()
+        taken._bytes, self._bytes = self._bytes, 0
+        return taken
+
+    async def publish(self, outbox: Outbox) -> None:
+        """Return once the broker has all of them."""
+        for start in range(0, len(self._records), _TOGETHER):
+            await outbox.publish(self._records[start : start + _TOGETHER])
+        for reason, count in self._reasons.items():
+            metrics.dead_letters.labels(reason).inc(count)
+
+
+def dead_letter(topic: str, source_topic: str, partition: int, refused: Refused) -> Outgoing:
+    """Return the dead letter of a record, or an element, that was refused."""
+    return letter(
+        topic,
+        refused.value,
+        refused.reason,
+        refused.detail,
+        place=(source_topic, partition, refused.record.offset, refused.index),
+        timestamp_ms=refused.record.timestamp,
+    )
+
+
+def letter(
+    topic: str,
+    value: bytes,
+    reason: Reason,
+    detail: str,
+    *,
+    place: tuple[str, int, int, int | None],
+    timestamp_ms: int,
+    delivery: str | None = None,
+    last_offset: int | None = None,
+) -> Outgoing:
+    """Return a dead letter as a record: past the limit its value is cut.
+
+    Args:
+        topic: of dead letters.
+        value: the bytes that were refused.
+        reason: the code.
+        detail: the sentence.
+        place: where they stand: topic, partition, offset, and the element's index, if it is one.
+        timestamp_ms: theirs.
+        delivery: the message that could not be delivered, if it is about one.
+        last_offset: the last of a range of offsets, if it stands for one.
+    """
+    source_topic, partition, offset, index = place
+    headers = DeadLetter(
+        reason=reason,
+        detail=detail,
+        topic=source_topic,
+        partition=partition,
+        offset=offset,
+        index=index,
+        delivery=delivery,
+        last_offset=last_offset,
+        timestamp_ms=timestamp_ms,
+        size_bytes=len(value),
+        sha256=hashlib.sha256(value).hexdigest(),
+        truncated=len(value) > KEPT_BYTES,
+    )
+    return Outgoing(topic, 0, headers.key.encode(), value[:KEPT_BYTES], to_headers(headers))

@@ -1,0 +1,108 @@
+"""Say what of a log was passed over: a dead letter a range of offsets, a log line, a metric."""
+
+from collections.abc import Iterable
+
+import structlog
+from faust.types import TP
+
+from agents.kafka.batches import Unreadable
+from agents.kafka.fetched import Chunk, Gap
+from agents.kafka.letters import letter
+from agents.kafka.outbox import Outbox
+from agents.runtime import metrics
+from agents.runtime.settings import Settings
+from schemas.topics import DEAD_LETTERS
+
+log = structlog.get_logger()
+
+
+class PassedOver:
+    """What a worker could not read. What is said again has the same key."""
+
+    def __init__(self, settings: Settings, outbox: Outbox) -> None:
+        """Publish the dead letters through the outbox."""
+        self._topic = settings.topic(DEAD_LETTERS)
+        self._outbox = outbox
+        self._lost: dict[TP, tuple[int, Gap]] = {}
+        """Of each partition, how many records were lost, and the last of the gaps."""
+
+    def remarks(self) -> list[str]:
+        """Return what an operator should know of it, in sentences."""
+        return [
+            f"up to {count} records of {tp.topic}/{tp.partition} were removed by Kafka before they"
+            f" were read, the last of them offset {gap.end - 1}: see the dead letters, reason lost"
+            for tp, (count, gap) in self._lost.items()
+        ]
+
+    async def lost(self, tp: TP, gap: Gap) -> None:
+        """Say, and return once the broker has it, that Kafka removed records before their time."""
+        count, last = gap.end - gap.start, gap.end - 1
+        detail = (
+            f"offsets {gap.start} to {last}, up to {count} records: Kafka removed them before they"
+            " were read (retention, a deletion, or a log that was cut)"
+        )
+        await self._say_lost(tp, gap, count, detail)
+
+    async def compacted(self, tp: TP, chunk: Chunk) -> None:
+        """Say, and return once the broker has it, that compaction removed records of a chunk."""
+        detail = (
+            f"{chunk.removed} of the offsets {chunk.start} to {chunk.end - 1}: compaction removed"
+            f" them before they were read; {tp.topic} must have cleanup.policy=delete"
+        )
+        await self._say_lost(tp, Gap(chunk.start, chunk.end), chunk.removed, detail)
+
+    async def _say_lost(self, tp: TP, gap: Gap, count: int, detail: str) -> None:
+        last = gap.end - 1
+        known, _ = self._lost.get(tp, (0, gap))
+        self._lost[tp] = known + count, gap
+        log.error(
+            "kafka removed records before they were read",
+            topic=tp.topic,
+            partition=tp.partition,
+            first_offset=gap.start,
+            last_offset=last,
+            records=count,
+        )
+        metrics.lost_records.labels(tp.topic, tp.partition).inc(count)
+        metrics.dead_letters.labels("lost").inc()
+        await self._outbox.publish(
+            [
+                letter(
+                    self._topic,
+                    b"",
+                    "lost",
+                    detail,
+                    place=(tp.topic, tp.partition, gap.start, None),
+                    timestamp_ms=-1 if gap.since_ms is None else gap.since_ms,
+                    last_offset=last,
+                )
+            ]
+        )
+
+    async def unreadable(self, tp: TP, batches: Iterable[Unreadable]) -> None:
+        """Say, and return once the broker has it, that batches cannot be read."""
+        for batch in batches:
+            last = batch.end - 1
+            log.error(
+                "a record batch cannot be read and is passed over",
+                topic=tp.topic,
+                partition=tp.partition,
+                first_offset=batch.start,
+                last_offset=last,
+                why=batch.detail,
+            )
+            metrics.dead_letters.labels("unreadable_batch").inc()
+            detail = f"the record batch of offsets {batch.start} to {last}: {batch.detail}"
+            await self._outbox.publish(
+                [
+                    letter(
+                        self._topic,
+                        batch.raw,
+                        "unreadable_batch",
+                        detail,
+                        place=(tp.topic, tp.partition, batch.start, None),
+                        timestamp_ms=batch.timestamp_ms,
+                        last_offset=last,
+                    )
+                ]
+            )

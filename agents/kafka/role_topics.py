@@ -1,0 +1,96 @@
+"""List what each role reads and writes, and its tables: the topics and rights that it needs."""
+
+from typing import NamedTuple
+
+from agents.kafka.topic_fit import TopicSpec
+from agents.runtime.settings import Settings
+from schemas.topics import (
+    AGGREGATES,
+    BREACHES,
+    COMMANDS,
+    DEAD_LETTERS,
+    HEARTBEATS,
+    HOUR_MS,
+    LARGE,
+    NOTIFICATIONS,
+    OPERATIONS,
+    PARTIALS,
+    TOPICS,
+    Topic,
+)
+
+
+class RoleTopics(NamedTuple):
+    """What a role reads and writes, and its tables."""
+
+    reads: tuple[Topic, ...]
+    writes: tuple[Topic, ...]
+    tables: tuple[str, ...]
+    plane: bool
+    """Whether its tables have OPWATCH_PARTITIONS partitions; else they have one."""
+
+
+ROLES = {
+    "measure": RoleTopics(
+        reads=(OPERATIONS, PARTIALS, HEARTBEATS, AGGREGATES),
+        writes=(PARTIALS, AGGREGATES, BREACHES, DEAD_LETTERS),
+        tables=("windows", "services", "rules"),
+        plane=True,
+    ),
+    "alert": RoleTopics(
+        reads=(BREACHES, COMMANDS),
+        writes=(COMMANDS, NOTIFICATIONS, DEAD_LETTERS),
+        tables=("alerts",),
+        plane=False,
+    ),
+}
+
+
+def of_role(settings: Settings, role: str) -> list[TopicSpec]:
+    """Return what a role's topics should be, and what it must be allowed to do with each."""
+    reads, writes, tables, _ = ROLES[role]
+    if role == "alert" and settings.link_secret is not None:
+        reads = (*reads, NOTIFICATIONS)  # the acknowledge page reads what was decided
+    specs = [
+        _spec(
+            settings,
+            topic,
+            frozenset(["READ"] * (topic in reads) + ["WRITE"] * (topic in writes)),
+        )
+        for topic in (*reads, *(topic for topic in writes if topic not in reads))
+    ]
+    return specs + [changelog(settings, role, table) for table in tables]
+
+
+def everything(settings: Settings, needs: frozenset[str] = frozenset()) -> list[TopicSpec]:
+    """Return what all topics should be, changelogs too, to one who needs these rights on them."""
+    changelogs = [
+        changelog(settings, role, table) for role in ROLES for table in ROLES[role].tables
+    ]
+    return [
+        *(_spec(settings, topic, needs) for topic in TOPICS),
+        *(spec._replace(needs=needs) for spec in changelogs),
+    ]
+
+
+def changelog(settings: Settings, role: str, table: str) -> TopicSpec:
+    """Return the topic that a role's table is restored from."""
+    plane = ROLES[role].plane
+    return TopicSpec(
+        f"{settings.topic_prefix}{role}-{table}-changelog",
+        settings.partitions if plane else 1,
+        {"cleanup.policy": "compact", "min.compaction.lag.ms": str(HOUR_MS)} | LARGE,
+        plane=plane,
+        needs=frozenset(("READ", "WRITE")),
+    )
+
+
+def _spec(settings: Settings, topic: Topic, needs: frozenset[str] = frozenset()) -> TopicSpec:
+    return TopicSpec(
+        settings.topic(topic),
+        topic.count(settings.partitions),
+        topic.config,
+        plane=topic.partitions == "plane",
+        any_number=topic.partitions == "any",
+        needs=needs,
+    )

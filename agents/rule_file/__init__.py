@@ -1,0 +1,1 @@
+"""Load the rule file, name every mistake in it, and load it again when it changes."""

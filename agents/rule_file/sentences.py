@@ -1,0 +1,132 @@
+"""Turn what pydantic refuses in a rule file into a sentence that says what to write."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel
+
+from agents.rule_file.kinds import KINDS, TYPES, names_of
+from agents.rule_file.yaml import Path
+from schemas.channels import Defaults
+from schemas.rule_file import RuleFile
+from schemas.rules import BurnPair, EscalationStep, Tier
+
+_PARTS: Mapping[str, type[BaseModel]] = {
+    **KINDS,
+    **TYPES,
+    "defaults": Defaults,
+    "tiers": Tier,
+    "escalation": EscalationStep,
+    "pairs": BurnPair,
+}
+_SHOWN = 60
+_EXAMPLES = {
+    "name": "name: high_error_rate",
+    "metric": "metric: error_rate",
+    "operator": "operator: greater_than",
+    "threshold": "threshold: 5",
+    "window": "window: 5m",
+    "after": "after: 15m",
+    "status": "status: down",
+    "objective": "objective: 99.9",
+    "severity": "severity: high",
+    "channels": "channels: [slack_engineering]",
+    "to": "to: [name@example.com]",
+    "rate": "rate: 14.4",
+    "long": "long: 1h",
+    "short": "short: 5m",
+}
+_WANTED = {
+    "list_type": "write a list: [one, two], or lines that begin with a dash",
+    "dict_type": "write fields: `name: value` lines, further in",
+    "model_type": "write fields: `name: value` lines, further in",
+    "model_attributes_type": "write fields: `name: value` lines, further in",
+    "string_type": "write text, in quotes if it looks like a number",
+    "float_type": "write a number without quotes and units, such as 5 or 99.9",
+    "int_type": "write a whole number without quotes, such as 50",
+    "int_from_float": "write a whole number, such as 50",
+    "bool_type": "write true or false",
+    "finite_number": "write a number",
+}
+
+
+def sentence(
+    mistake: Mapping[str, Any],
+    path: Path,
+    parts: Mapping[str, type[BaseModel]] = _PARTS,
+    root: type[BaseModel] = RuleFile,
+) -> str:
+    """Return what is wrong and what to write.
+
+    Args:
+        mistake: one of pydantic's `errors()`.
+        path: where it stands in the file.
+        parts: the models by the field, or the kind, that holds them.
+        root: the model of the whole.
+    """
+    kind, given, context = mistake["type"], mistake["input"], mistake.get("ctx", {})
+    name = str(path[-1]) if path else ""
+    if kind == "extra_forbidden":
+        return _unknown(name, mistake["loc"][:-1], parts, root)
+    if kind == "missing":
+        return f"is missing: write `{_EXAMPLES.get(name, name + ': …')}`"
+    if kind == "literal_error":
+        return _none_of(given, str(context["expected"]))
+    if kind == "value_error":
+        return _refused(str(context["error"]), given)
+    if kind in _WANTED:
+        return ("is empty" if given is None else f"{_shown(given)} is wrong") + f": {_WANTED[kind]}"
+    if kind == "string_pattern_mismatch":
+        return f"{_shown(given)} is no name: write letters, digits and _ . - only, a letter first"
+    return _bounded(kind, given, context) or f"{_shown(given)}: {mistake['msg']}"
+
+
+def _unknown(
+    name: str, parent: Path, parts: Mapping[str, type[BaseModel]], root: type[BaseModel]
+) -> str:
+    holder = next((str(step) for step in reversed(parent) if not isinstance(step, int)), "")
+    known = names_of(parts.get(holder, root))
+    meant = get_close_matches(name, known, 1, 0.6)
+    hint = f"did you mean {meant[0]}?" if meant else f"there are {', '.join(known)}"
+    of = f" of {holder}" if holder in KINDS or holder in TYPES else ""
+    return f"no such field{of}; {hint}"
+
+
+def _none_of(given: object, expected: str) -> str:
+    choices = expected.replace("'", "").replace(" or ", ", ").split(", ")
+    meant = get_close_matches(str(given)[:_SHOWN], choices, 1, 0.5)
+    hint = f"did you mean {meant[0]}?" if meant else f"write one of {', '.join(choices)}"
+    return f"{_shown(given)} is wrong; {hint}"
+
+
+def _refused(said: str, given: object) -> str:
+    # A sentence of ours: with the value first where it only says what the value is.
+    verbs = ("is ", "must ")
+    if said.startswith(verbs) and isinstance(given, str | int | float):
+        return f"{_shown(given)} {said}"
+    return said
+
+
+def _bounded(kind: str, given: object, context: Mapping[str, Any]) -> str | None:
+    words = {
+        "greater_than": ("gt", "above"),
+        "greater_than_equal": ("ge", "at least"),
+        "less_than": ("lt", "below"),
+        "less_than_equal": ("le", "at most"),
+    }
+    if kind in words:
+        key, word = words[kind]
+        return f"{_shown(given)} is out of range: write a number {word} {context[key]:g}"
+    if kind == "too_short":
+        return "is empty: name at least one"
+    if kind == "too_long":
+        return f"has too many elements: at most {context['max_length']:,}"
+    if kind == "string_too_long":
+        return f"is too long: at most {context['max_length']} characters"
+    return None
+
+
+def _shown(given: object) -> str:
+    text = repr(given)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

@@ -1,0 +1,1 @@
+"""Run a worker's process: role, settings, logs, metrics, health, watchdog."""

@@ -1,0 +1,83 @@
+"""Give a worker a name that no other process has, and the same again after a restart.
+
+Kafka gives a member with a known name its partitions back at once; of two members with one name
+each throws the other out. A default name is the kernel's boot, the network namespace and the first
+number that is free in it: a socket in Linux's abstract namespace holds the number, which needs no
+writable folder, is seen by all processes that share the network, whatever their /tmp, and falls
+free with the process, however that ends.
+"""
+
+import errno
+import hashlib
+import os
+import socket
+import sys
+import time
+import uuid
+from pathlib import Path
+
+from agents.kafka.refusals import Refusal
+from agents.runtime.settings import Settings
+
+#: A predecessor under the same name may take so long to end.
+PATIENCE_S = 5.0
+_RETRY_S = 0.1
+_MOST = 1_000
+_held: list[socket.socket] = []
+
+
+def claim(settings: Settings, role: str) -> str:
+    """Return the worker's name, held until the process ends.
+
+    Raises:
+        Refusal: OPWATCH_INSTANCE names a worker of this role that runs on this host.
+    """
+    group = f"{settings.kafka_bootstrap} {settings.topic_prefix}{role}"
+    if settings.instance:
+        _hold_for_sure(group, settings.instance, role)
+        return settings.instance
+    host = socket.gethostname()
+    network = _network()
+    if network is not None:
+        for number in range(_MOST):
+            held = _hold(f"{group} {number}")
+            if held:
+                return f"{host}-{network}-{number}"
+            if held is None:
+                break
+    return f"{host}-{uuid.uuid4().hex[:12]}"
+
+
+def _hold_for_sure(group: str, name: str, role: str) -> None:
+    give_up = time.monotonic() + PATIENCE_S
+    while _hold(f"{group} ={name}") is False:
+        if time.monotonic() > give_up:
+            raise Refusal(
+                f"another {role} worker runs here as {name!r}: set OPWATCH_INSTANCE to a name that"
+                " no other worker has, or leave it out."
+            )
+        time.sleep(_RETRY_S)
+
+
+def _hold(key: str) -> bool | None:
+    """Return whether this process holds the key now; None where there are no such locks."""
+    if sys.platform != "linux":
+        return None
+    lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        lock.bind(b"\0opwatch-" + hashlib.sha256(key.encode()).hexdigest().encode())
+    except OSError as error:
+        lock.close()
+        return False if error.errno == errno.EADDRINUSE else None
+    _held.append(lock)
+    return True
+
+
+def _network() -> str | None:
+    """Return what names this network namespace, of all on all machines; None if unknown."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+        namespace = os.stat("/proc/self/ns/net").st_ino  # noqa: PTH116 - not where it points to
+    except OSError:
+        return None
+    return hashlib.sha256(f"{boot.strip()} {namespace}".encode()).hexdigest()[:12]

@@ -1,0 +1,161 @@
+"""Write logs as JSON or for a person, without secrets and without saying all things twice."""
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, MutableMapping
+from typing import Any, TextIO
+
+import structlog
+from pydantic import SecretStr
+
+from agents.runtime.log_folding import Folder
+from agents.runtime.masking import MASK, redactor
+from agents.runtime.settings import Settings
+from agents.runtime.visible import visible, visible_json
+
+__all__ = ["MASK", "QUIET", "configure", "redactor", "secrets"]
+
+#: What these say at info is how they work, not what an operator must know.
+QUIET = {
+    "aiokafka": logging.WARNING,
+    "faust": logging.WARNING,
+    "mode": logging.WARNING,
+    "asyncio": logging.WARNING,
+    "aiohttp.access": logging.WARNING,
+}
+
+#: Texts that may have several lines.
+_OF_LINES = ("event", "exception", "stack")
+
+_Event = MutableMapping[str, Any]
+
+
+def configure(settings: Settings, stream: TextIO | None = None) -> None:
+    """Send every log, ours and the libraries', to one place, in the form the settings name."""
+    stream = stream or sys.stderr
+    console = settings.log_format == "console" or (
+        settings.log_format == "auto" and stream.isatty()
+    )
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    handler = _Handler(stream, redactor(secrets(settings)))
+    handler.setFormatter(_formatter(shared, console=console, colors=console and stream.isatty()))
+    level = getattr(logging, settings.log_level.upper())
+    _take_over(handler, level)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.processors.StackInfoRenderer(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+
+
+def secrets(settings: Settings) -> list[str]:
+    """Return the values that no log may show."""
+    return [
+        value.get_secret_value()
+        for name in type(settings).model_fields
+        if isinstance(value := getattr(settings, name), SecretStr)
+    ]
+
+
+def _formatter(
+    shared: list[structlog.typing.Processor], *, console: bool, colors: bool
+) -> logging.Formatter:
+    last: structlog.typing.Processor
+    ready: list[structlog.typing.Processor]
+    if console:
+        traceback = structlog.dev.plain_traceback
+        last = structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=traceback)
+        ready = [structlog.processors.format_exc_info, _visible]
+    else:
+        last = structlog.processors.JSONRenderer(serializer=_json, default=str)
+        ready = [structlog.processors.format_exc_info]
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+        processors=[
+            _repeats,
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            *ready,
+            last,
+        ],
+    )
+
+
+def _repeats(_logger: Any, _method: str, event: _Event) -> _Event:
+    event.pop("repeats", None)  # where ExtraAdder put it
+    if repeats := getattr(event.get("_record"), "repeats", 0):
+        event["repeated"] = f"{repeats} times"
+    return event
+
+
+def _visible(_logger: Any, _method: str, event: _Event) -> _Event:
+    """Put escapes for what a terminal would obey; what is no text the renderer writes as repr."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = visible(value, "\n\t" if name in _OF_LINES else "")
+    return event
+
+
+def _json(event: Any, **options: Any) -> str:
+    return visible_json(json.dumps(event, **options))
+
+
+def _take_over(handler: logging.Handler, level: int) -> None:
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        root.removeHandler(old)
+        old.close()
+    root.addHandler(handler)
+    root.setLevel(level)
+    for name, quiet in QUIET.items():
+        library = logging.getLogger(name)
+        library.setLevel(level if level == logging.DEBUG else max(level, quiet))
+        library.propagate = True
+        for old in library.handlers[:]:
+            library.removeHandler(old)
+    logging.captureWarnings(capture=True)
+
+
+def _is_beacon(record: logging.LogRecord) -> bool:
+    """Whether one of Faust's services tells of its life; it uses the logger of its subclass."""
+    if record.levelno >= logging.WARNING or not isinstance(record.msg, str):
+        return False
+    return record.msg.startswith("[^")
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    def __init__(self, stream: TextIO, redact: Callable[[str], str]) -> None:
+        super().__init__(stream)
+        self._redact = redact
+        self._folder = Folder()
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._redact(super().format(record))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if _is_beacon(record) and logging.getLogger().level > logging.DEBUG:
+            return
+        for ready in self._folder.fold(record, time.monotonic()):
+            super().emit(ready)
+
+    def close(self) -> None:
+        """Say what was held back, so that nothing is lost at the end."""
+        try:
+            for held in self._folder.drain():
+                super().emit(held)
+            self.flush()
+        except ValueError:
+            pass  # the stream is closed already
+        super().close()

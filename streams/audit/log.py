@@ -1,0 +1,156 @@
+"""Hold what `breaches`, `commands` and `notifications` say, each thing once."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from schemas.breaches import Breach
+from schemas.commands import Acknowledge, Command
+from schemas.notifications import Notification, Reason
+from streams.alerting.episodes import Episodes
+from streams.alerting.routing import RANK
+
+#: What a request came to.
+ATTEMPTS: frozenset[Reason] = frozenset({"attempted", "sent", "retry", "gave_up"})
+
+
+class BreachAt(NamedTuple):
+    """A record on `breaches`."""
+
+    breach: Breach
+    offset: int
+    at_ms: int
+    """The record's timestamp: when it was published."""
+
+
+class CommandAt(NamedTuple):
+    """A record on `commands`."""
+
+    command: Command
+    offset: int
+    at_ms: int
+
+
+class Log:
+    """What the three topics hold. Hand it each topic's records in their order."""
+
+    def __init__(self) -> None:
+        self.breaches: dict[str, list[BreachAt]] = {}
+        """By fingerprint."""
+        self.commands: dict[int, CommandAt] = {}
+        """By offset: so a decision names its command."""
+        self.decisions: dict[str, list[Notification]] = {}
+        """By fingerprint."""
+        self.answers: dict[int, Notification] = {}
+        """Whether a command, by its offset, was done or refused."""
+        self._breaches_at: dict[int, Breach] = {}
+        self._episodes: dict[str, Episodes] = {}
+        self._breaches_seen: set[tuple[str, int]] = set()
+        self._commands_seen: set[str] = set()
+        self._decisions_seen: set[str] = set()
+        self._parcels: dict[str, list[Notification]] = {}
+
+    def add_breach(self, breach: Breach, offset: int, at_ms: int) -> None:
+        """Take a breach in; the same id and revision again changes nothing."""
+        self._breaches_at[offset] = breach
+        self._episodes.setdefault(breach.fingerprint, Episodes()).take(breach)
+        name = (breach.id, breach.revision)
+        if name not in self._breaches_seen:
+            self._breaches_seen.add(name)
+            told = BreachAt(breach, offset, at_ms)
+            self.breaches.setdefault(breach.fingerprint, []).append(told)
+
+    def add_command(self, command: Command, offset: int, at_ms: int) -> None:
+        """Take a command in; the same id again changes nothing."""
+        if command.id not in self._commands_seen:
+            self._commands_seen.add(command.id)
+            self.commands[offset] = CommandAt(command, offset, at_ms)
+
+    def add_decision(self, decision: Notification) -> None:
+        """Take a decision in; the same id again, as after a crash, changes nothing."""
+        if decision.id in self._decisions_seen:
+            return
+        self._decisions_seen.add(decision.id)
+        self.decisions.setdefault(decision.fingerprint, []).append(decision)
+        if decision.parcel is not None and decision.reason in ATTEMPTS:
+            self._parcels.setdefault(decision.parcel, []).append(decision)
+        cause = decision.cause
+        answers = decision.reason in ("command_done", "command_refused")
+        if answers and cause.kind == "command" and cause.offset is not None:
+            self.answers.setdefault(cause.offset, decision)
+
+    def newest(self, fingerprint: str) -> Breach:
+        """Return how the alert's newest episode stands.
+
+        Raises:
+            KeyError: there is none.
+        """
+        newest = self._episodes[fingerprint].newest
+        assert newest is not None
+        return newest
+
+    def acknowledgement(self, fingerprint: str) -> Acknowledge | None:
+        """Return what acknowledged the newest episode, None if nobody did or it holds no more.
+
+        As the alert role decides it: a rise in severity ends it, and so does the episode's end.
+        """
+        held: Acknowledge | None = None
+        episodes = Episodes()
+        for step in self._steps(fingerprint):
+            if isinstance(step, Acknowledge):
+                held = step
+                continue
+            before = episodes.newest
+            if episodes.take(step) == "newest" and held is not None and _ends(held, before, step):
+                held = None
+        return held if held is not None and held.breach_id == self.newest(fingerprint).id else None
+
+    def _steps(self, fingerprint: str) -> Iterator[Breach | Acknowledge]:
+        """Yield breaches and acknowledgements in the order in which they were decided upon.
+
+        A breach that nothing is decided about yet comes by its time.
+        """
+        decisions = self.decisions.get(fingerprint, ())
+        decided = {one.cause.offset for one in decisions if one.cause.kind == "breach"}
+        waiting = [one for one in self.breaches[fingerprint] if one.offset not in decided]
+        for decision in decisions:
+            while waiting and waiting[0].at_ms <= decision.now_ms:
+                yield waiting.pop(0).breach
+            cause, offset = decision.cause, decision.cause.offset
+            if cause.kind == "breach" and offset in self._breaches_at:
+                yield self._breaches_at[offset]
+            elif decision.reason == "command_done" and offset in self.commands:
+                command = self.commands[offset].command
+                if isinstance(command, Acknowledge):
+                    yield command
+        yield from (one.breach for one in waiting)
+
+    def about(self, fingerprint: str) -> list[Notification]:
+        """Return the decisions about an alert, also those said of a message that it shares."""
+        own = self.decisions.get(fingerprint, [])
+        said = {(one.parcel, one.attempt, one.reason) for one in own}
+        parcels = {one.parcel: one.breach_id for one in own if one.parcel is not None}
+        shared = [
+            one.model_copy(update={"breach_id": breach_id})
+            for parcel, breach_id in parcels.items()
+            for one in self._parcels.get(parcel, ())
+            if one.fingerprint != fingerprint and (parcel, one.attempt, one.reason) not in said
+        ]
+        return sorted([*own, *shared], key=lambda one: one.now_ms) if shared else own
+
+    def done(self) -> Iterator[CommandAt]:
+        """Yield the commands that the alert role says are done."""
+        for offset, told in self.commands.items():
+            answer = self.answers.get(offset)
+            if answer is not None and answer.reason == "command_done":
+                yield told
+
+
+def _ends(held: Acknowledge, before: Breach | None, breach: Breach) -> bool:
+    """Whether an acknowledgement of an alert as it stood holds no more as it stands now."""
+    if breach.id != held.breach_id:
+        return False  # of no effect while another episode is the newest
+    if breach.state == "resolved":
+        return True
+    if before is None or before.id != breach.id:
+        return False  # how it stood then, with a clock that is ahead of the role's
+    return before.state == "resolved" or RANK[breach.severity] > RANK[before.severity]

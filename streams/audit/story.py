@@ -1,0 +1,217 @@
+"""Tell an alert's whole story in order: what was seen, decided, asked, sent and answered."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from schemas.base import Wire
+from schemas.breaches import Breach
+from schemas.commands import Acknowledge, Command, EndSilence, Redrive, Silence
+from schemas.matchers import matches
+from schemas.notifications import Notification
+from streams.alerting.silences import labels_of
+from streams.audit.log import CommandAt, Log
+from streams.audit.standing import silences
+from streams.channels.figures import observed
+from streams.channels.plain import moment
+
+_WHY = {
+    "violated": "",
+    "severity_changed": "its severity changed",
+    "confirmed": "final windows say so too",
+    "still_true": "it still holds",
+    "condition_gone": "the condition is gone",
+    "undone": "a later revision of the windows says it never was",
+    "rule_changed": "the rule was changed",
+    "no_operations": "no longer judged, there are no operations",
+    "too_few_samples": "no longer judged, too few samples are left to judge by",
+    "judged_again": "there are operations again, and it still holds",
+    "rule_removed": "the rule was removed",
+    "series_gone": "nothing was heard of the series for a week",
+}
+
+
+class Given(NamedTuple):
+    """A delivery's dead letter."""
+
+    key: str
+    delivery: str
+    detail: str
+    at_ms: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A thing that happened."""
+
+    at_ms: int
+    """By the clock: when it was published or decided."""
+    kind: Literal["breach", "command", "decision", "dead_letter"]
+    what: str
+    """Such as opened, acknowledge, sent, cooldown, dead letter."""
+    breach_id: str | None
+    """The episode, if it is about one."""
+    channel: str | None
+    sentence: str
+    answer: str | None = None
+    """What the receiver said."""
+    minor: bool = False
+    """Whether another entry says it too: an attempt whose outcome is known."""
+    record: Wire | None = field(default=None, repr=False)
+    """The record itself."""
+
+
+def story(log: Log, fingerprint: str, letters: Iterable[Given] = ()) -> list[Entry]:
+    """Return what happened to an alert, in order.
+
+    What follows from a record never stands before it, even if two machines' clocks differ.
+    """
+    decisions = log.about(fingerprint)
+    deliveries = {one.delivery: one.breach_id for one in decisions if one.delivery is not None}
+    caused = _times(log, fingerprint)
+    entries = [
+        *_seen(log, fingerprint),
+        *_asked(log, fingerprint, deliveries),
+        *_decided(decisions, caused),
+        *(
+            Entry(
+                at_ms=letter.at_ms,
+                kind="dead_letter",
+                what="dead letter",
+                breach_id=deliveries[letter.delivery],
+                channel=None,
+                sentence=f"{letter.detail} It stands in the dead letters as {letter.key}.",
+            )
+            for letter in letters
+            if letter.delivery in deliveries
+        ),
+    ]
+    return sorted(entries, key=lambda one: (one.at_ms, _RANK[one.kind]))
+
+
+_RANK = {"breach": 0, "command": 1, "decision": 2, "dead_letter": 3}
+
+
+def _times(log: Log, fingerprint: str) -> dict[tuple[str, int], int]:
+    times = {("breach", one.offset): one.at_ms for one in log.breaches.get(fingerprint, ())}
+    return times | {("command", offset): one.at_ms for offset, one in log.commands.items()}
+
+
+def _seen(log: Log, fingerprint: str) -> Iterator[Entry]:
+    for breach, _, at_ms in log.breaches.get(fingerprint, ()):
+        yield Entry(
+            at_ms=at_ms,
+            kind="breach",
+            what=breach.state,
+            breach_id=breach.id,
+            channel=None,
+            sentence=evidence(breach),
+            record=breach,
+        )
+
+
+def evidence(breach: Breach) -> str:
+    """Return what was seen: severity, value against threshold, in which windows, and why."""
+    span = f"{moment(breach.span.start_ms)[:-4]} to {moment(breach.span.end_ms)}"
+    why = _WHY[breach.why]
+    told = [
+        f"{breach.severity}: {why}" if why else breach.severity,
+        breach.summary.rstrip(".") if breach.observed is None else observed(breach),
+        f"windows from {span}",
+    ]
+    notes = [
+        note
+        for note, holds in (
+            ("confirmed by final windows", breach.confirmed),
+            ("stale: it ended long before it was told", breach.stale),
+        )
+        if holds
+    ]
+    return "; ".join([*told, *notes]) + "."
+
+
+def _asked(log: Log, fingerprint: str, deliveries: Mapping[str, str | None]) -> Iterator[Entry]:
+    covering = _covering(log, fingerprint)
+    for offset, told in log.commands.items():
+        breach_id = _episode(told, fingerprint, deliveries, covering)
+        if breach_id is None:
+            continue
+        yield Entry(
+            at_ms=told.at_ms,
+            kind="command",
+            what=told.command.kind.replace("_", " "),
+            breach_id=breach_id or None,
+            channel=None,
+            sentence=_answered(told.command, log.answers.get(offset)),
+            record=told.command,
+        )
+
+
+def _answered(command: Command, answer: Notification | None) -> str:
+    if answer is None:
+        return f"{command.by} asked for it; no alert worker has answered yet."
+    if answer.reason == "command_refused":
+        return f"{command.by} asked for it and was refused: {answer.sentence}"
+    comment = command.comment
+    return answer.sentence + (f" ({comment})" if comment not in answer.sentence else "")
+
+
+def _covering(log: Log, fingerprint: str) -> dict[str, str]:
+    """Return the silences that covered an episode while it fired, with the episode's id."""
+    if fingerprint not in log.breaches:
+        return {}
+    newest = log.newest(fingerprint)
+    labels = labels_of(newest)
+    until_ms = newest.resolved_ms
+    return {
+        one.silence.id: newest.id
+        for one in silences(log, newest.opened_ms)
+        if one.state in ("active", "pending", "expired", "ended")
+        and matches(one.silence.matchers, labels)
+        and one.end_ms > newest.opened_ms
+        and (until_ms is None or one.silence.start_ms < until_ms)
+    }
+
+
+def _episode(
+    told: CommandAt,
+    fingerprint: str,
+    deliveries: Mapping[str, str | None],
+    covering: Mapping[str, str],
+) -> str | None:
+    """Return the episode a command is about, empty for none in particular, None if not ours."""
+    command = told.command
+    if isinstance(command, Acknowledge) and command.fingerprint == fingerprint:
+        return command.breach_id
+    if isinstance(command, Redrive) and command.delivery in deliveries:
+        return deliveries[command.delivery] or ""
+    if isinstance(command, Silence):
+        return covering.get(command.id)
+    if isinstance(command, EndSilence):
+        return covering.get(command.silence)
+    return None
+
+
+def _decided(
+    decisions: Iterable[Notification], caused: Mapping[tuple[str, int], int]
+) -> Iterator[Entry]:
+    decisions = list(decisions)
+    closed = {
+        (one.parcel, one.attempt) for one in decisions if one.reason in ("sent", "retry", "gave_up")
+    }
+    for one in decisions:
+        if one.reason in ("command_done", "command_refused"):
+            continue  # the command's own entry says it
+        cause = one.cause
+        not_before_ms = 0 if cause.offset is None else caused.get((cause.kind, cause.offset), 0)
+        yield Entry(
+            at_ms=max(one.now_ms, not_before_ms),
+            kind="decision",
+            what=one.reason.replace("_", " "),
+            breach_id=one.breach_id,
+            channel=one.channel,
+            sentence=one.sentence,
+            answer=one.answer,
+            minor=one.reason == "attempted" and (one.parcel, one.attempt) in closed,
+            record=one,
+        )

@@ -1,0 +1,133 @@
+"""Write a message as events of PagerDuty's Events API v2, all of an episode on one key."""
+
+import hashlib
+from typing import Any, Literal
+
+import orjson
+
+from schemas.channels import PagerDuty
+from streams.channels import figures, wording
+from streams.channels.message import Message
+from streams.channels.plain import fit, one_line, rfc3339
+from streams.channels.request import JSON, Request, posted
+
+#: https://developer.pagerduty.com/docs/events-api-v2/trigger-events/
+MAX_DEDUP_KEY = 255
+MAX_SUMMARY = 1024
+#: https://developer.pagerduty.com/docs/events-api-v2/overview/ (512 KB for the whole event)
+MAX_BYTES = 512 * 1024
+#: Ours, so that no event comes near that.
+MAX_DETAIL = 1000
+MAX_DETAILS = 60
+MAX_OTHERS_BYTES = 300 * 1024
+
+Action = Literal["trigger", "acknowledge", "resolve"]
+SEVERITIES = {"critical": "critical", "high": "error", "medium": "warning", "low": "info"}
+
+
+def requests(message: Message, channel: PagerDuty, routing_key: str) -> list[Request]:
+    """Return the POSTs, in order.
+
+    A resolve closes what each escalation level up to its own opened, and an acknowledgement quiets
+    it: PagerDuty ignores a key that nothing opened, so what was never told of is opened first. A
+    test leaves nothing open.
+    """
+    return [
+        posted(channel.url, orjson.dumps(event), JSON)
+        for event in events(message, channel, routing_key)
+    ]
+
+
+def events(message: Message, channel: PagerDuty, routing_key: str) -> list[dict[str, Any]]:
+    """Return the events that the requests carry."""
+    levels = range(message.level + 1)
+    match message.event:
+        case "resolved":
+            closing = [event("resolve", message, channel, routing_key, level) for level in levels]
+            if not message.opening_untold:
+                return closing
+            return [event("trigger", message, channel, routing_key, message.level), *closing]
+        case "acknowledged":
+            return [event("acknowledge", message, channel, routing_key, level) for level in levels]
+    opened = event("trigger", message, channel, routing_key, message.level)
+    if message.event != "test":
+        return [opened]
+    return [opened, event("resolve", message, channel, routing_key, message.level)]
+
+
+def event(
+    action: Action, message: Message, channel: PagerDuty, routing_key: str, level: int
+) -> dict[str, Any]:
+    """Return one event; only a trigger says more than what it is about."""
+    written: dict[str, Any] = {
+        "routing_key": routing_key,
+        "event_action": action,
+        "dedup_key": dedup_key(message, level),
+    }
+    if action == "trigger":
+        written |= _described(message, channel)
+    return written
+
+
+def dedup_key(message: Message, level: int) -> str:
+    """Return what the incident is known by at PagerDuty; an escalation level has its own."""
+    incident = message.incident or f"{message.breach.fingerprint}/{message.breach.id}"
+    key = incident + (f"/{level}" if level else "")
+    if len(key) <= MAX_DEDUP_KEY:
+        return key
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _described(message: Message, channel: PagerDuty) -> dict[str, Any]:
+    breach = message.breach
+    links = wording.links(message)
+    text = wording.text(message, channel.template)
+    dashboard = next((link.url for link in links if link.text == "View dashboard"), None)
+    summary = fit(one_line(f"{wording.title(message)}: {text}"), MAX_SUMMARY)
+    payload = {
+        "summary": summary,
+        "source": fit(figures.service(breach), MAX_SUMMARY) or "opwatch",
+        "severity": SEVERITIES[breach.severity],
+        "timestamp": rfc3339(breach.opened_ms),
+        "component": fit(one_line(breach.labels.get("operation", breach.series)), MAX_DETAIL),
+        "group": breach.rule,
+        "class": breach.metric or breach.kind,
+        "custom_details": _details(message, text),
+    }
+    named = {"client": "opwatch"} | ({"client_url": dashboard} if dashboard else {})
+    return {
+        "payload": payload,
+        "links": [{"href": link.url, "text": link.text} for link in links],
+    } | named
+
+
+def _details(message: Message, text: str) -> dict[str, Any]:
+    breach = message.breach
+    told: dict[str, Any] = {field.title: field.value for field in wording.fields(message)}
+    told |= {"Text": text, "Rule": breach.rule, "Series": breach.series}
+    told |= {f"label {name}": value for name, value in breach.labels.items()}
+    told |= {name: value for name, value in breach.evidence.items() if value is not None}
+    details = {
+        fit(name, 100): fit(value, MAX_DETAIL) if isinstance(value, str) else value
+        for name, value in list(told.items())[:MAX_DETAILS]
+    }
+    if message.others:
+        details["Others"] = _others(message)
+    return details
+
+
+def named(message: Message) -> int:
+    """Return how many of a message's alerts it names, the first ones; an end names the incident."""
+    opens = message.event not in ("resolved", "acknowledged") or message.opening_untold
+    return (len(_others(message)) if opens else len(message.others)) + 1
+
+
+def _others(message: Message) -> list[str]:
+    left, lines = MAX_OTHERS_BYTES, []
+    for other in message.others:
+        line = wording.listed(other)
+        left -= len(orjson.dumps(line)) + 1
+        if left < 0:
+            break
+        lines.append(line)
+    return lines

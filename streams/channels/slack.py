@@ -1,0 +1,147 @@
+"""Write a message as an attachment of Slack's incoming webhooks."""
+
+import re
+from typing import Any
+
+import orjson
+
+from schemas.breaches import Breach
+from schemas.channels import Slack
+from streams.channels import wording
+from streams.channels.message import Message
+from streams.channels.plain import ELLIPSIS, fit
+from streams.channels.request import JSON, Request, posted
+
+#: https://api.slack.com/reference/block-kit/blocks and /block-elements: what Slack shows of
+#: blocks; attachments are documented without limits, so the same are kept.
+MAX_TITLE = 150
+MAX_TEXT = 3000
+#: What happened to the first alert gives way to the names of the others, down to this.
+MAX_SAID = 300
+_MORE = 40
+MAX_FIELD = 2000
+MAX_FIELDS = 10
+MAX_BUTTON = 75
+MAX_URL = 3000
+#: https://api.slack.com/reference/messaging/attachments#legacy_fields
+MAX_BUTTONS = 5
+#: https://docs.slack.dev/changelog/2018-truncating-really-long-messages
+MAX_CHARACTERS = 9000
+
+COLOURS = {"critical": "#c0182a", "high": "#e8590c", "medium": "#f2b705", "low": "#3a7bd5"}
+RESOLVED_COLOUR = "#2eb67d"
+#: Of what nobody knows to be well again.
+UNKNOWN_COLOUR = "#8d8d8d"
+
+_ESCAPED = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_MENTION = re.compile("@(?=here|channel|everyone)", re.IGNORECASE)
+#: A space of no width between the @ and the word, so that Slack sees no mention.
+_NO_MENTION = "@\u200b"
+
+
+def request(message: Message, channel: Slack, url: str) -> Request:
+    """Return the POST to the webhook."""
+    return posted(url, orjson.dumps(payload(message, channel)), JSON)
+
+
+def payload(message: Message, channel: Slack) -> dict[str, Any]:
+    """Return the attachment, in no more characters than Slack takes; names go last."""
+    for max_fallback, max_field in ((MAX_FIELD, 500), (300, 100)):
+        written = _payload(message, channel, max_fallback, max_field)
+        if len(orjson.dumps(written).decode()) <= MAX_CHARACTERS:
+            return written
+    written["attachments"][0].pop("actions", None)  # long links are all that can be left
+    written["attachments"][0].pop("title_link", None)
+    return written
+
+
+def named(message: Message, channel: Slack) -> int:
+    """Return how many of a message's alerts it names, the first ones."""
+    missing = _text(message, wording.text(message, channel.template))[1]
+    return 1 + (len(message.others) if missing is None else message.others.index(missing))
+
+
+def _payload(message: Message, channel: Slack, max_fallback: int, max_field: int) -> dict[str, Any]:
+    title = wording.title(message)
+    said = wording.text(message, channel.template)
+    attachment: dict[str, Any] = {
+        "color": _colour(message),
+        "fallback": escape(f"{title}: {said}", max_fallback),
+        "title": escape(title, MAX_TITLE),
+        "text": _text(message, said)[0],
+        "fields": [
+            {"title": field.title, "value": escape(field.value, max_field), "short": field.short}
+            for field in wording.fields(message)[:MAX_FIELDS]
+        ],
+        "footer": escape(f"opwatch · {message.breach.rule}", MAX_TITLE),
+        "ts": message.created_ms // 1000,
+        # Our words are no markup: an underscore in a series' name is an underscore.
+        "mrkdwn_in": ["text"] if channel.template else [],
+    }
+    links = wording.links(message)[:MAX_BUTTONS]
+    if links:
+        attachment["actions"] = [
+            {"type": "button", "text": link.text, "url": link.url} for link in links
+        ]
+    if dashboard := next((link.url for link in links if link.text == "View dashboard"), None):
+        attachment["title_link"] = dashboard
+    return {"attachments": [attachment]}
+
+
+def _text(message: Message, said: str) -> tuple[str, Breach | None]:
+    """Return the text, and the first alert that it has no room to name.
+
+    The first alert's name, where the title is too short for it; what happened; the other alerts.
+    """
+    title = wording.title(message)
+    first = [escape(wording.name(message.breach), MAX_TEXT)] if _is_cut(title) else []
+    room = MAX_TEXT - sum(len(line) + 1 for line in first)
+    if not message.others:
+        return "\n".join([*first, escape(said, room)]), None
+    for shown, written in (
+        (said, wording.listed),
+        (fit(said, MAX_SAID), wording.listed),
+        (fit(said, MAX_SAID), wording.short),
+    ):
+        others = wording.unnamed(message, shown)
+        lines = [f"• {escape(written(other), MAX_TEXT)}" for other in others]
+        escaped = escape(shown, 10 * MAX_TEXT)
+        if sum(len(line) + 1 for line in lines) + len(escaped) <= room:
+            return "\n".join([*first, escaped, *lines]), None
+    escaped = escape(shown, max(min(2 * MAX_SAID, room - _MORE), 0))
+    room -= len(escaped) + _MORE
+    count = 0
+    while (room := room - len(lines[count]) - 1) >= 0:
+        count += 1
+    rest = f"{ELLIPSIS} and {len(lines) - count} more."
+    return "\n".join([*first, escaped, *lines[:count], rest]), others[count]
+
+
+def _is_cut(title: str) -> bool:
+    return len(escape(title, MAX_TEXT)) > MAX_TITLE
+
+
+def _colour(message: Message) -> str:
+    if wording.is_unknown(message):
+        return UNKNOWN_COLOUR
+    if message.event == "resolved":
+        return RESOLVED_COLOUR
+    return COLOURS[message.breach.severity]
+
+
+def escape(text: str, limit: int) -> str:
+    """Return the text as Slack shows it and nothing in it means anything, cut to the limit.
+
+    Source: https://docs.slack.dev/messaging/formatting-message-text#escaping
+    """
+    text = _MENTION.sub(_NO_MENTION, text)
+    escaped = [_ESCAPED.get(character, character) for character in text]
+    if sum(map(len, escaped)) <= limit:
+        return "".join(escaped)
+    kept, size = [], len(ELLIPSIS)
+    for character in escaped:
+        size += len(character)
+        if size > limit:
+            break
+        kept.append(character)
+    return "".join(kept) + ELLIPSIS

@@ -1,0 +1,1 @@
+"""Measure operations: decode, fold into blocks and windows, publish aggregates."""

@@ -1,0 +1,96 @@
+"""Decide which series are kept, so that no one's cardinality fills the memory.
+
+Past the limit a new series counts in overflow instead. Totals (`*`, and `*` by confidence) are
+always kept. Overflow lives in the partition that refused the series, so its name has the
+partition in it: `*{platform="overflow-3"}`, `overflow-3{confidence="low"}`.
+"""
+
+from streams.measure.series import ALL, LEVELS, parse_series, series_name
+
+#: Of so many refused names the warning tells.
+NAMED = 10
+#: Refused series remembered one by one; while there are more no new one is admitted.
+_REMEMBERED = 50_000
+
+_TOTALS = frozenset({ALL, *(series_name(ALL, "confidence", level) for level in LEVELS)})
+
+
+class Admission:
+    """The series of one target partition."""
+
+    def __init__(self, partition: int, limit: int) -> None:
+        """Admit up to `limit` series."""
+        self._overflow = f"overflow-{partition}"
+        self._limit = limit
+        self._live: dict[str, int] = {}
+        self._refused: dict[str, int] = {}
+        self._closed_until_ms: int | None = None
+        self.refused_names: list[str] = []
+        """Some names refused since this was last emptied, for the warning."""
+
+    def __len__(self) -> int:
+        """Return how many series have rows."""
+        return len(self._live)
+
+    def place(self, series: str, end_ms: int) -> str:
+        """Return the series to count in: its own, or overflow's.
+
+        Once refused a series stays so while overflow may hold a part of what it tells again.
+
+        Args:
+            series: the name.
+            end_ms: where the five minutes that are counted end.
+        """
+        if series in self._live or series in _TOTALS:
+            return series
+        if series not in self._refused:
+            if len(self._live) < self._limit and self._closed_until_ms is None:
+                return series
+            overflow = self._overflow_of(series)
+            if overflow == series:
+                return series
+            if len(self.refused_names) < NAMED:
+                self.refused_names.append(series)
+        if series in self._refused or len(self._refused) < _REMEMBERED:
+            self._refused[series] = max(self._refused.get(series, 0), end_ms)
+        else:
+            self._close(end_ms)
+        return self._overflow_of(series)
+
+    def resume(self, series: str, end_ms: int) -> None:
+        """Admit no one while five minutes that overflow had before a restart can change.
+
+        Whoever is in them is no longer known by name, and may be told of again.
+        """
+        if series not in _TOTALS and self._overflow_of(series) == series:
+            self._close(end_ms)
+
+    def _close(self, end_ms: int) -> None:
+        self._closed_until_ms = max(self._closed_until_ms or 0, end_ms)
+
+    def forget(self, sealed_ms: int) -> None:
+        """Let those be judged anew whose five minutes in overflow end by a time, sealed."""
+        if self._refused:
+            kept = {name: end_ms for name, end_ms in self._refused.items() if end_ms > sealed_ms}
+            self._refused = kept
+        if self._closed_until_ms is not None and self._closed_until_ms <= sealed_ms:
+            self._closed_until_ms = None
+
+    def enter(self, series: str) -> None:
+        """Note a new row of a series."""
+        self._live[series] = self._live.get(series, 0) + 1
+
+    def leave(self, series: str) -> None:
+        """Note that a row of a series is gone."""
+        left = self._live.get(series, 0) - 1
+        if left > 0:
+            self._live[series] = left
+        else:
+            self._live.pop(series, None)
+
+    def _overflow_of(self, name: str) -> str:
+        series = parse_series(name)
+        operation = ALL if series.operation == ALL else self._overflow
+        if series.platform is not None:
+            return series_name(operation, "platform", self._overflow)
+        return series_name(operation, "confidence", series.confidence)

@@ -1,0 +1,195 @@
+"""Read operations out of records; say of each record or element that is refused why."""
+
+import contextlib
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from schemas.dead_letters import Reason
+from schemas.fast import struct_of
+from schemas.operations import NAME_PATTERN, Operation
+from streams.judge import Judge, NotFit
+from streams.measure.arrays import NotArray, TooMany, elements_of, is_deeper
+from streams.steps import Steps, finish
+
+#: A larger record is refused unread: Kafka's own default bound is a quarter of it.
+MAX_RECORD_BYTES = 4 * 1024 * 1024
+#: An array of more operations is refused as a whole: one dead letter, not one an operation.
+MAX_ELEMENTS = 10_000
+#: What nests deeper is refused.
+MAX_NESTING = 200
+_DEEP_BYTES = 2 * MAX_NESTING
+#: Operations, or bytes, judged one by one between two steps.
+_JUDGED_TOGETHER = 100
+_JUDGED_BYTES = 64 * 1024
+
+Struct: Any = struct_of(Operation)
+_record_of = msgspec.json.Decoder(Struct | list[Struct]).decode
+_one_of = msgspec.json.Decoder(Struct).decode
+_raw_of = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_model = Judge(Operation, Operation.model_fields, MAX_RECORD_BYTES, scalars=True)
+_is_name = re.compile(NAME_PATTERN).fullmatch
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+class Record(Protocol):
+    """A Kafka record, as far as it matters here."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def value(self) -> bytes | None: ...
+
+
+class Refused(NamedTuple):
+    """A record, or an array's element, that does not count, and why."""
+
+    record: Record
+    index: int | None  # type: ignore[assignment]  # hides tuple.index
+    reason: Reason
+    detail: str
+    value: bytes
+
+
+class Decoded(NamedTuple):
+    """The operations of some records, in order, and the refused."""
+
+    operations: list[Any]
+    """Structs made from schemas.operations.Operation."""
+    places: list[tuple[int, int | None]] | None
+    """Of each, the record's place and the index in its array; None: every record holds one."""
+    refused: list[Refused]
+
+
+def decode(records: Sequence[Record]) -> Decoded:
+    """Return the operations of the records; what cannot be read is refused, its neighbours not."""
+    return finish(decoding(records))
+
+
+def decoding(records: Sequence[Record]) -> Steps[Decoded]:
+    """Do the same in steps; a step takes some megabytes of records that are in order."""
+    fast = _decode_fast([record.value for record in records])
+    if fast is not None:
+        return fast
+    operations: list[Any] = []
+    places: list[tuple[int, int | None]] = []
+    refused: list[Refused] = []
+    judged = size = 0
+    for place, record in enumerate(records):
+        parts = yield from _parts(record)
+        if isinstance(parts, Refused):
+            refused.append(parts)
+            continue
+        for index, value in parts:
+            is_long = len(value) > _DEEP_BYTES
+            if is_long and (yield from is_deeper(value, MAX_NESTING)):
+                detail = f"objects or arrays nest more than {MAX_NESTING} deep"
+                found: Any = Refused(record, index, "invalid_json", detail, value)
+            else:
+                found = _judge(record, index, value)
+            if type(found) is Refused:
+                refused.append(found)
+            else:
+                operations.append(found)
+                places.append((place, index))
+            judged, size = judged + 1, size + len(value)
+            if judged >= _JUDGED_TOGETHER or size >= _JUDGED_BYTES:
+                judged = size = 0
+                yield
+    return Decoded(operations, places, refused)
+
+
+def _decode_fast(values: Sequence[bytes | None]) -> Decoded | None:
+    """Return the operations where every record is in order, else None."""
+    longest = 0 if None in values else max(map(len, values), default=0)  # type: ignore[arg-type]
+    if None in values or longest > MAX_RECORD_BYTES:
+        return None
+    try:
+        read = [_record_of(value) for value in values]  # type: ignore[arg-type]
+    except _UNREADABLE:
+        return None
+    if longest > _DEEP_BYTES and any(map(_is_deep, values, read)):  # type: ignore[arg-type]
+        return None
+    places: list[tuple[int, int | None]] | None = None
+    if list in set(map(type, read)):
+        if [] in read or any(type(one) is list and len(one) > MAX_ELEMENTS for one in read):
+            return None
+        places = []
+        for place, one in enumerate(read):
+            places += (
+                [(place, i) for i in range(len(one))] if type(one) is list else [(place, None)]
+            )
+        read = [op for one in read for op in (one if type(one) is list else (one,))]
+    names = {op.operation for op in read} | {op.platform for op in read}
+    return Decoded(read, places, []) if all(map(_is_name, names)) else None
+
+
+def _is_deep(value: bytes, read: Any) -> bool:
+    """Return whether what was read nests too deep; msgspec's own limit moves with the stack."""
+    if len(value) <= _DEEP_BYTES:
+        return False
+    flat = len(read) + 1 if type(read) is list else 1
+    if value.count(b"{") + value.count(b"[") - flat < MAX_NESTING:
+        return False
+    return finish(is_deeper(value, MAX_NESTING))
+
+
+def _parts(record: Record) -> Steps[list[tuple[int | None, bytes]] | Refused]:
+    """Return the operations that a record holds, each with its index, or the refusal."""
+    value = record.value
+    if value is None:
+        return Refused(record, None, "null_value", "the record has no value", b"")
+    if len(value) > MAX_RECORD_BYTES:
+        detail = f"{len(value)} bytes, more than {MAX_RECORD_BYTES}"
+        return Refused(record, None, "too_large", detail, value)
+    if value.lstrip()[:1] != b"[":
+        return [(None, value)]
+    try:
+        elements = yield from _elements(value)
+    except TooMany:
+        detail = f"an array of more than {MAX_ELEMENTS} operations"
+        return Refused(record, None, "too_large", detail, value)
+    except NotArray:
+        detail = "an array whose brackets do not match, or of which an element is missing"
+        return Refused(record, None, "invalid_json", detail, value)
+    if not elements:
+        return Refused(record, None, "empty_array", "an array without operations", value)
+    return list(enumerate(elements))
+
+
+def _elements(value: bytes) -> Steps[list[bytes]]:
+    """Return the elements of an array, as they stand in it.
+
+    Raises:
+        NotArray: it is none.
+        TooMany: it has too many of them.
+    """
+    if value.count(b",") < MAX_ELEMENTS:
+        with contextlib.suppress(*_UNREADABLE):
+            return [bytes(element) for element in _raw_of(value)]
+    return (yield from elements_of(value, MAX_ELEMENTS))
+
+
+def _judge(record: Record, index: int | None, value: bytes) -> Any:
+    """Return the operation, or the refusal; where the struct refuses, the model decides."""
+    with contextlib.suppress(*_UNREADABLE):
+        operation = _one_of(value)
+        if _is_name(operation.operation) and _is_name(operation.platform):
+            return operation
+    try:
+        model = _model.read(value)
+    except NotFit as unfit:
+        reason: Reason = "invalid_json" if unfit.kind == "json" else "invalid_operation"
+        return Refused(record, index, reason, str(unfit), value)
+    return Struct(**{name: getattr(model, name) for name in Struct.__struct_fields__})
+
+
+def original_of(record: Record) -> list[bytes]:
+    """Return the original bytes of the operations of a record that was read."""
+    parts = finish(_parts(record))
+    assert not isinstance(parts, Refused)
+    return [value for _, value in parts]

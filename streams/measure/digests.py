@@ -1,0 +1,246 @@
+"""Keep a distribution in few bytes, so that any percentile of any merge can still be asked.
+
+A packed digest is bytes: centroids, see streams/measure/centroids.py. Only what is too much for its
+exact forms is left to a t-digest, and two engines can do that: `fastdigest` (Rust, the default) and
+`tdigest` (the reference, pure Python). Both pass tests/unit/streams/test_digests.py.
+
+Layout: one byte for the weights' type, then float32 means, then the weights (absent when all
+are one). Little-endian.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+import fastdigest
+import numpy as np
+import tdigest
+
+from streams.measure import centroids
+from streams.measure.centroids import Centroids, Floats
+
+#: Centroids kept of one block's share of a minute, of a stored window, of a published one.
+PARTIAL_LIMIT = 1_200
+STORED_LIMIT = 1_200
+PUBLISHED_LIMIT = 500
+
+_UNIT = 0
+_WEIGHTS: dict[int, np.dtype[Any]] = {1: np.dtype("<u2"), 2: np.dtype("<u4"), 3: np.dtype("<f8")}
+_MEAN = np.dtype("<f4")
+EMPTY = bytes([_UNIT])
+#: Beyond what operations may take, and how many there may be.
+_MOST_MS, _LEAST_WEIGHT, _MOST_WEIGHT = 1e11, 1e-9, 1e16
+_WIDTHS = {_UNIT: _MEAN.itemsize} | {
+    code: _MEAN.itemsize + kind.itemsize for code, kind in _WEIGHTS.items()
+}
+
+
+def pack(means: Floats, weights: Floats | None = None) -> bytes:
+    """Return centroids as bytes; without weights each mean is one sample."""
+    body = means.astype(_MEAN).tobytes()
+    if weights is None or not len(weights) or weights.max() <= 1:
+        return b"\0" + body
+    heaviest = weights.max()
+    code = 1 if heaviest < 1 << 16 else 2 if heaviest < 1 << 32 else 3
+    return bytes([code]) + body + weights.astype(_WEIGHTS[code]).tobytes()
+
+
+def unpack(packed: bytes) -> tuple[Floats, Floats | None]:
+    """Return the means (ms) and the weights, None where all are one."""
+    if packed[0] == _UNIT:
+        return np.frombuffer(packed, _MEAN, offset=1), None
+    kind = _WEIGHTS[packed[0]]
+    size = (len(packed) - 1) // (_MEAN.itemsize + kind.itemsize)
+    means = np.frombuffer(packed, _MEAN, size, offset=1)
+    return means, np.frombuffer(packed, kind, size, offset=1 + size * _MEAN.itemsize)
+
+
+def are_packed(digests: Iterable[bytes]) -> bool:
+    """Return whether all are digests: whole centroids, of finite means and some weight."""
+    means: list[bytes] = []
+    weights: dict[int, list[bytes]] = {code: [] for code in _WEIGHTS}
+    for packed in digests:
+        code = packed[0] if packed else -1
+        kind = weights.get(code)
+        if kind is None and code != _UNIT:
+            return False
+        size, rest = divmod(len(packed) - 1, _WIDTHS[code])
+        if rest:
+            return False
+        edge = 1 + size * _MEAN.itemsize
+        means.append(packed[1:edge])
+        if kind is not None:
+            kind.append(packed[edge:])
+    if not _lie_within(means, _MEAN, 0, _MOST_MS):
+        return False
+    return all(
+        _lie_within(parts, _WEIGHTS[code], _LEAST_WEIGHT, _MOST_WEIGHT)
+        for code, parts in weights.items()
+    )
+
+
+def _lie_within(parts: list[bytes], kind: np.dtype[Any], low: float, high: float) -> bool:
+    values = np.frombuffer(b"".join(parts), kind)
+    return not len(values) or bool(values.min() >= low and values.max() <= high)  # no NaN is
+
+
+def centroid_count(packed: bytes) -> int:
+    """Return how many centroids a packed digest has."""
+    width = _MEAN.itemsize + (_WEIGHTS[packed[0]].itemsize if packed[0] else 0)
+    return (len(packed) - 1) // width
+
+
+def pack_samples(samples: Floats, limit: int) -> bytes:
+    """Return samples (ms) as a digest of at most `limit` centroids; up to it, each sample."""
+    samples = samples.astype(_MEAN)
+    if len(samples) <= limit:
+        return EMPTY + samples.tobytes()
+    samples.sort()
+    return pack(*_cut(centroids.counted(samples), limit))
+
+
+def _cut(kept: Centroids, limit: int) -> Centroids:
+    """Return at most `limit` centroids, without an engine."""
+    return centroids.ranks_joined(centroids.close_joined(kept, limit), limit)
+
+
+class Engine(Protocol):
+    """A t-digest: merges weighted centroids."""
+
+    def compress(self, means: Floats, weights: Floats, limit: int) -> tuple[Floats, Floats]:
+        """Return at most `limit` centroids that stand for the ones given, which ascend."""
+
+
+#: How fastdigest packs: this, its sums, then (mean, weight) of each centroid. Its list of tuples
+#: takes as long to make as the merge.
+_FAST_FORM = b"FASTDIG~\x01"
+_FAST_HEADER = 80
+
+
+class FastEngine:
+    """The `fastdigest` package: Rust, on the hot path."""
+
+    def compress(self, means: Floats, weights: Floats, limit: int) -> tuple[Floats, Floats]:
+        """See Engine."""
+        values: Any = means  # it takes arrays too, though its types say only sequences
+        counts: Any = weights
+        told = fastdigest.TDigest.from_values(values, counts, max_centroids=limit).to_bytes()
+        assert told.startswith(_FAST_FORM), "fastdigest packs its digests in another form"
+        packed = np.frombuffer(told, "<f8", offset=_FAST_HEADER).reshape(-1, 2)
+        return packed[:, 0], packed[:, 1]
+
+
+_GOLDEN = 0.618033988749895
+
+
+class ReferenceEngine:
+    """The `tdigest` package: pure Python, what consumers are likely to use."""
+
+    def compress(self, means: Floats, weights: Floats, limit: int) -> tuple[Floats, Floats]:
+        """See Engine. Scattered: of values that ascend it would join only the first ones."""
+        order = np.argsort(np.arange(len(means)) * _GOLDEN % 1)
+        pairs = list(zip(means[order].tolist(), weights[order].tolist(), strict=True))
+        delta = 1 / limit
+        while len((digest := self._digest(pairs, delta)).C) > limit:
+            delta *= 1.1
+        found = np.array([(one.mean, one.count) for one in digest.C.values()])
+        return found[:, 0], found[:, 1]
+
+    def _digest(self, pairs: list[tuple[float, float]], delta: float) -> Any:
+        digest = tdigest.TDigest(delta=delta)
+        for mean, weight in pairs:
+            digest.update(mean, weight)
+        return digest
+
+
+ENGINES: dict[str, Engine] = {"fastdigest": FastEngine(), "tdigest": ReferenceEngine()}
+
+#: Of the centroids that an engine may keep, the share for where percentiles are promised.
+_UPPER_SHARE = 0.85
+
+
+def merge(packed: Sequence[bytes], engine: Engine, limit: int, room: int = 1) -> bytes:
+    """Return one digest for all that is in the ones given.
+
+    Args:
+        packed: disjoint digests, at least one.
+        engine: merges what fits no more, and is neither many equal values nor close to others.
+        limit: at most so many centroids, …
+        room: … once there would be more than so many times the limit: compressing at each of
+            many small merges costs the most.
+    """
+    if sum(map(centroid_count, packed)) <= room * limit:
+        if len(packed) == 1:
+            return packed[0]
+        if not any(one[0] for one in packed):
+            return EMPTY + b"".join(one[1:] for one in packed)
+        return pack(*_concatenated(packed))
+    means, weights = _concatenated(packed)
+    kept = centroids.close_joined(centroids.counted(*_ordered(means, weights)), limit)
+    return pack(*(kept if len(kept.means) <= limit else _compressed(kept, engine, limit)))
+
+
+def _compressed(kept: Centroids, engine: Engine, limit: int) -> Centroids:
+    """Return at most `limit` centroids: heavy ones as they are, what is below and above by engine.
+
+    Each half by itself: a t-digest is the coarsest in its middle, which would be the median.
+    """
+    heavy = centroids.is_heavy(kept, limit)
+    room = limit - int(heavy.sum())
+    upper = centroids.upper_half(kept)
+    parts = [Centroids(kept.means[heavy], kept.weights[heavy])]
+    for half, share in ((upper, _UPPER_SHARE), (~upper, 1 - _UPPER_SHARE)):
+        light = half & ~heavy
+        means, weights = kept.means[light], kept.weights[light]
+        if len(means) > int(room * share):
+            means, weights = engine.compress(means.astype(np.float64), weights, int(room * share))
+        parts.append(Centroids(means.astype(_MEAN), weights))
+    means, weights = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return centroids.counted(*_ordered(means, weights))
+
+
+def thinned(packed: bytes, limit: int) -> bytes:
+    """Return a digest of at most `limit` centroids, for show: no engine has a part in it."""
+    if centroid_count(packed) <= limit:
+        return packed
+    return pack(*_cut(centroids.counted(*_in_order(packed)), limit))
+
+
+def shown(
+    packed: bytes, ranks: Sequence[float], limit: int
+) -> tuple[list[float], Floats, Floats | None]:
+    """Return the quantiles of a digest, and it thinned: ascending means, and weights or None."""
+    means, weights = _in_order(packed)
+    asked = centroids.quantiles(means, weights, ranks)
+    if weights is None and len(means) <= limit and (means[1:] != means[:-1]).all():
+        return asked, means, None
+    return asked, *_cut(centroids.counted(means, weights), limit)
+
+
+def quantiles(packed: bytes, ranks: Sequence[float]) -> list[float]:
+    """Return the values (ms) at the ranks (0 to 1) of a digest that is not empty."""
+    return centroids.quantiles(*_in_order(packed), ranks)
+
+
+def _in_order(packed: bytes) -> tuple[Floats, Floats | None]:
+    """Return the means (ms), ascending, and their weights, None where all are one."""
+    means, weights = unpack(packed)
+    if weights is not None:
+        return _ordered(means, weights)
+    if len(means) > 1:
+        means = means.copy()
+        means.sort()  # twice as fast as np.sort where there are few
+    return means, None
+
+
+def _ordered(means: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Return the centroids by mean; what was compressed is so already."""
+    if (means[1:] >= means[:-1]).all():
+        return means, weights
+    order = np.argsort(means, kind="stable")
+    return means[order], weights[order]
+
+
+def _concatenated(packed: Sequence[bytes]) -> tuple[Floats, Floats]:
+    parts = [unpack(one) for one in packed]
+    weights = [np.ones(len(m)) if w is None else w.astype(np.float64) for m, w in parts]
+    return np.concatenate([means for means, _ in parts]), np.concatenate(weights)

@@ -1,0 +1,54 @@
+"""Merge sums, digests and exemplars of disjoint sets of operations."""
+
+from collections.abc import Iterable, Sequence
+
+from schemas.partials import ExemplarRow, PartialRow, Stats
+from streams.measure.digests import Engine, are_packed, merge
+
+#: Sums stop here, where the table's integers end: a producer's wrong unit must not end counting.
+MAX_SUM = (1 << 63) - 1
+#: How many operations worth looking at a window names.
+EXEMPLARS = 3
+#: A block's share of a minute holds fewer by far.
+_MOST = 1 << 40
+
+
+def are_sums(rows: Sequence[PartialRow]) -> bool:
+    """Return whether rows of a partial can be summed up: anybody who may can write one."""
+    return are_packed(row.stats.digest for row in rows) and all(
+        max(1, stats.successes) <= stats.count <= _MOST and len(stats.exemplars) <= EXEMPLARS
+        for _, _, _, stats in rows
+    )
+
+
+def best_exemplars(exemplars: Iterable[ExemplarRow]) -> tuple[ExemplarRow, ...]:
+    """Return the three most worth looking at: failed ones first, then the slowest."""
+    return tuple(sorted(exemplars, key=_worth, reverse=True)[:EXEMPLARS])
+
+
+def _worth(row: ExemplarRow) -> tuple[bool, float, str]:
+    return row.failed, row.duration_ms, row.id
+
+
+def merge_stats(
+    parts: Sequence[Stats], engine: Engine, digest_limit: int, digest_room: int = 1
+) -> Stats:
+    """Return what the parts, at least one, say together; the order does not matter."""
+    if len(parts) == 1:
+        return parts[0]
+    columns = list(zip(*parts, strict=True))
+    return Stats._make(
+        [
+            *map(_sum, columns[:3]),
+            sum(columns[3]),
+            min(columns[4]),
+            max(columns[5]),
+            *map(_sum, columns[6:13]),
+            merge(columns[13], engine, digest_limit, digest_room),
+            best_exemplars(row for rows in columns[14] for row in rows),
+        ]
+    )
+
+
+def _sum(column: Sequence[int]) -> int:
+    return min(sum(column), MAX_SUM)

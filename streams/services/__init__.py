@@ -1,0 +1,1 @@
+"""Keep services: heartbeats in, status and uptime out."""
