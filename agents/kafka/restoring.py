@@ -2,8 +2,8 @@
 
 All rows are dropped with an assignment, but Faust goes on at the offset it saw last, so a record of
 the assignment before, taken in late, made it skip all before that one. And what it fetched while
-partitions came and went it drops, here as elsewhere (design/faust-facts.md, trap 12), and takes the
-next for all that there is: rows were missing, and their windows were published anew with less.
+partitions came and went it drops, here as elsewhere (docs/faust.md, Recovery), and takes the next
+for all that there is: rows were missing, and their windows were published anew with less.
 """
 
 import asyncio

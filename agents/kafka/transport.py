@@ -1,7 +1,7 @@
 """Hand an agent whole batches of a Kafka partition, and commit exactly what it says is done.
 
 Faust's own road is one message a record, acks that commit too far, and fetched batches that a
-rebalance drops without a trace (design/faust-facts.md: traps 11, 12, 14). Here, for the topics
+rebalance drops without a trace (docs/faust.md, Consuming). Here, for the topics
 named, a message is a Chunk: the records of a fetch, with where their reading began. An agent
 takes chunks through agents/kafka/continuity.py, which refuses one that does not begin where the
 last one ended; it never acks: it says `done(partition, offset)`.

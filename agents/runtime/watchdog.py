@@ -1,7 +1,7 @@
 """End a process that was stalled, or that is stuck: whatever runs it starts it anew.
 
 A worker that slept through its session timeout has lost its partitions; if it went on, it would
-write late (design/faust-facts.md, traps 13 and 15).
+write late (docs/faust.md, Tables).
 """
 
 import os

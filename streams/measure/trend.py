@@ -1,9 +1,10 @@
 """Say whether a window's success rate moved against the window before, with evidence.
 
 A two-proportion z test, its z divided by the square root of the dispersion over the sub-windows,
-since failures come in bursts (measured in design/percentiles.md: 25 % false verdicts without, 2 %
-with). A verdict needs significance, a minimum effect, and two of the last three evaluations, which
-are taken as each sub-window ends.
+since failures come in bursts: in simulated traffic (200 requests a minute, 1 % failures, correlated
+by 0.02 within the minute) 25 % of verdicts were false without it, 2 % with it. A verdict needs
+significance, a minimum effect, and two of the last three evaluations, which are taken as each
+sub-window ends.
 """
 
 import math
