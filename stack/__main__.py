@@ -10,14 +10,14 @@ from types import FrameType
 
 from stack import bringup, processes
 from stack.errors import StackError
-from stack.say import say
+from stack.progress import say
 from stack.state import FOLDER, KAFKA_VARIABLE, POSTGRES_VARIABLE
 
 _FORWARDED = (signal.SIGINT, signal.SIGTERM)
 
 
 class _Stopped(Exception):
-    """A signal arrived before there was a command to hand it to."""
+    """A signal arrived before there was a command to forward it to."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"error: {error}")
         return 3
     except (_Stopped, KeyboardInterrupt) as stop:
-        say("stopped before the stack was up; what had been started was ended")
+        say("stopped before the stack was up; what was already started was ended")
         return 128 + getattr(stop, "number", signal.SIGINT)
 
 
@@ -52,7 +52,7 @@ def _up() -> int:
 
 def _down(*, data: bool) -> int:
     if not bringup.down(data=data):
-        say("nothing of ours is running")
+        say("nothing that was started here is running")
     return 0
 
 
@@ -77,7 +77,7 @@ def _run(command: list[str], *, allow_mock: bool) -> int:
     Ctrl-C reaches it once; the stack goes down after it.
     """
     if not command:
-        raise StackError("say what to run: python -m stack run -- COMMAND …")
+        raise StackError("no command: python -m stack run -- COMMAND …")
     holder = processes.identify(os.getpid())
     assert holder is not None
     child: subprocess.Popen[bytes] | None = None
@@ -116,12 +116,12 @@ def _run(command: list[str], *, allow_mock: bool) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m stack", description=__doc__)
     what = parser.add_subparsers(dest="what", required=True, metavar="up|down|status|run")
-    what.add_parser("up", help="bring Kafka and PostgreSQL up and say where; keeps its data")
-    down = what.add_parser("down", help="end exactly what was started")
-    down.add_argument("--data", action="store_true", help="remove the data it kept as well")
-    what.add_parser("status", help="say what runs; exit code 1 when there is no Kafka")
-    run = what.add_parser("run", help="run a command on the stack, started and ended as needed")
-    run.add_argument("--allow-mock", action="store_true", help="fall back on a mock cluster")
+    what.add_parser("up", help="start Kafka and PostgreSQL and print where; data stays")
+    down = what.add_parser("down", help="stop exactly what was started")
+    down.add_argument("--data", action="store_true", help="also remove their data")
+    what.add_parser("status", help="print what runs; exit code 1 without a Kafka")
+    run = what.add_parser("run", help="run a command; start and stop the stack for it")
+    run.add_argument("--allow-mock", action="store_true", help="without a Kafka use a mock cluster")
     run.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND …")
     return parser
 

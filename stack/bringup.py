@@ -1,4 +1,4 @@
-"""Hold the stack: start what is missing, share it, and end exactly what was started."""
+"""Bring the stack up and down: start what is missing, share it, end exactly what was started."""
 
 import shutil
 import signal
@@ -9,11 +9,11 @@ from stack.errors import StackError
 from stack.net import kafka_addresses, postgres_address, refusal
 from stack.postgres import home
 from stack.processes import Process
-from stack.say import say
+from stack.progress import say
+from stack.servers import data_folder, named, public, start_kafka, start_postgres
 from stack.state import KAFKA_VARIABLE, POSTGRES_VARIABLE, Service, State
-from stack.ways import data_folder, named, public, start_kafka, start_postgres
 
-# Kafka keeps its last segments for a moment; the end of a server is never cut shorter.
+# Kafka needs a moment to close its segments; no server is killed before this.
 _END_GRACE_S = 30.0
 
 
@@ -34,15 +34,15 @@ class Stack:
 
 
 def up(*, keep: bool, holder: Process | None = None, allow_mock: bool = False) -> Stack:
-    """Use what the environment names or what runs already, and start what is missing.
+    """Use what the environment names or what already runs, and start what is missing.
 
-    `keep` leaves the stack until `down`, on data that stays; otherwise it ends with its last
-    holder, on data that goes with it.
+    With `keep` the stack runs until `down` and its data stays; otherwise the stack ends with its
+    last holder, and its data is removed.
     """
     with state.locked():
         current = _without_the_dead(state.load())
         if current.kafka is not None and current.kafka.by == "mock" and not allow_mock:
-            raise StackError("a mock cluster runs here and proves nothing: make down ends it")
+            raise StackError("a mock cluster runs here, not a real Kafka: `make down` ends it")
         fresh = current.kafka is None and current.postgres is None
         if fresh:
             current = State(scratch=not keep)
@@ -61,9 +61,9 @@ def up(*, keep: bool, holder: Process | None = None, allow_mock: bool = False) -
             if fresh:
                 _end(current)
             raise
-        current.kept = current.kept or keep
+        current.keep = current.keep or keep
         if keep and current.scratch:
-            say("a run had started it, so its data goes when it goes down")
+            say("a run started it, so its data is removed when it goes down")
         current.holders = [*current.living_holders(), *([holder] if holder else [])]
         stack = Stack(kafka=kafka, postgres=postgres)
         state.save(current)
@@ -72,9 +72,9 @@ def up(*, keep: bool, holder: Process | None = None, allow_mock: bool = False) -
 
 
 def down(*, data: bool = False) -> bool:
-    """End what was started, whoever uses it, and with `data` remove what it kept.
+    """End what was started, even if it is in use, and with `data` remove its data.
 
-    False when nothing ran.
+    Returns False if nothing ran.
     """
     with state.locked():
         ended = _end(state.load())
@@ -86,18 +86,18 @@ def down(*, data: bool = False) -> bool:
 
 
 def release(holder: Process) -> None:
-    """Drop one holder; end the stack when nobody holds or keeps it."""
+    """Drop a holder; end the stack if it was the last and nobody asked to keep it."""
     with state.locked():
         current = state.load()
         current.holders = [other for other in current.living_holders() if other != holder]
-        if current.kept or current.holders:
+        if current.keep or current.holders:
             state.save(current)
         else:
             _end(current)
 
 
 def recorded() -> State:
-    """Return what we started and what of it still runs."""
+    """Return what we started and still runs."""
     return _without_the_dead(state.load())
 
 
@@ -118,7 +118,7 @@ def _end(current: State) -> bool:
 
 
 def _without_the_dead(current: State) -> State:
-    """Forget servers that ended by themselves, so that they are started again."""
+    """Forget servers that have ended, so that they are started again."""
     for name in ("kafka", "postgres"):
         service = getattr(current, name)
         if service is not None and not _runs(service):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stack.errors import StackError
 from stack.net import LOOPBACK, free_port
-from stack.say import step
+from stack.progress import step
 from stack.state import FOLDER
 
 FILE = Path(__file__).parent.parent / "docker-compose.yml"
@@ -52,7 +52,7 @@ def down(*, scratch: bool, volumes: bool) -> None:
 
 
 def _project(*, scratch: bool) -> str:
-    """Return this clone's own name: what was started by hand or elsewhere is not ours to end."""
+    """Return a name of this clone's own: what was started by hand or elsewhere is never ended."""
     mark = hashlib.sha256(str(FOLDER.resolve()).encode()).hexdigest()[:8]
     return f"opwatch-{'scratch' if scratch else 'stack'}-{mark}"
 
@@ -69,4 +69,4 @@ def _compose(project: str, ports: dict[str, str], *arguments: str) -> None:
         stdin=subprocess.DEVNULL,
     )
     if done.returncode != 0:
-        raise StackError(f"docker compose could not do it: {done.stderr.strip()[-400:]}")
+        raise StackError(f"docker compose failed: {done.stderr.strip()[-400:]}")

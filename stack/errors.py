@@ -1,13 +1,13 @@
-"""Name what can go wrong when the stack is brought up; each message is one sentence to act on."""
+"""What can go wrong when the stack is started; each message says what to do."""
 
 
 class StackError(Exception):
-    """The stack cannot do what was asked; the message says why and what to do."""
+    """The stack cannot be started or stopped; the message says why and what to do."""
 
 
 class NoKafka(StackError):
-    """None of the ways to a Kafka broker is open on this machine."""
+    """No Kafka broker can be started on this machine."""
 
 
 class NoPostgres(StackError):
-    """None of the ways to a PostgreSQL server is open on this machine."""
+    """No PostgreSQL server can be started on this machine."""

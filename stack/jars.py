@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from stack.errors import NoKafka
-from stack.say import step
+from stack.progress import step
 
 POM = Path(__file__).with_name("pom.xml")
 CACHE = Path(__file__).parent.parent / ".stack" / "jars"

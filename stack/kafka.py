@@ -83,12 +83,12 @@ class LocalKafka:
         return self
 
     def stop(self) -> None:
-        """End the broker in order; nothing happens when it does not run."""
+        """Stop the broker gracefully; nothing happens if it does not run."""
         if self.process is not None:
             processes.end(self.process, grace_s=STOP_GRACE_S)
 
     def kill(self) -> None:
-        """End the broker as a crash would."""
+        """Kill the broker, as a crash would."""
         if self.process is not None:
             processes.kill(self.process)
 
@@ -148,7 +148,7 @@ class LocalKafka:
         raise StackError(f"Kafka did not answer within {READY_DEADLINE_S:.0f} s; see {self.log}")
 
     def _cluster_id(self) -> str:
-        """Return this folder's own id: another broker on our port must not pass for ours."""
+        """Return this folder's own id: another broker on our port must not be taken for ours."""
         file = self.directory / "cluster.id"
         if not file.exists():
             # Kafka's form of a UUID; a leading dash would read as an option.
@@ -201,7 +201,7 @@ class LocalKafka:
 
 
 class _PortTaken(StackError):
-    """Somebody took the port between our look and the broker's bind."""
+    """Another process took the port between our check and the broker's bind."""
 
 
 def _heap_options() -> list[str]:

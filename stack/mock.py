@@ -1,4 +1,4 @@
-"""Hold librdkafka's mock cluster in a process of its own; it keeps nothing."""
+"""Run librdkafka's mock cluster in its own process; it stores nothing."""
 
 import signal
 import subprocess
@@ -34,7 +34,7 @@ def start(log: Path) -> tuple[str, Process]:
 
 
 def main() -> None:
-    """Print the mock cluster's address and hold it until SIGTERM."""
+    """Print the mock cluster's address and run it until SIGTERM."""
     # Blocked before librdkafka starts its threads, so that the wait below gets the signal.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     producer = Producer({"bootstrap.servers": "unused", "test.mock.num.brokers": 1, "log_level": 0})

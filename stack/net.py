@@ -35,7 +35,7 @@ def refusal(host: str, port: int, *, deadline_s: float = 5.0) -> str | None:
 
 
 def kafka_addresses(bootstrap: str) -> list[tuple[str, int]]:
-    """Split `host:port,host:port`, the port being 9092 where none is given."""
+    """Split `host:port,host:port`, with port 9092 by default."""
     addresses = []
     for part in bootstrap.split(","):
         split = urlsplit(f"//{part.strip().rpartition('://')[2]}")

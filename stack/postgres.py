@@ -75,7 +75,7 @@ class LocalPostgres:
             processes.end(self.process, grace_s=STOP_GRACE_S, how=signal.SIGINT)
 
     def kill(self) -> None:
-        """End the server as a crash would."""
+        """Kill the server, as a crash would."""
         if self.process is not None:
             processes.kill(self.process)
 
@@ -123,7 +123,7 @@ class LocalPostgres:
                 if "Address already in use" in tail:
                     raise _PortTaken(f"port {self.port} was taken while PostgreSQL started")
                 raise StackError(f"PostgreSQL ended at once; see {self.log}: {tail.strip()}")
-            # The server's own word, so that another one on our port cannot pass for it.
+            # The server's own status file: another server on our port cannot be taken for it.
             status = self.directory / "data" / "postmaster.pid"
             lines = status.read_text().split() if status.exists() else []
             if lines and lines[0] == str(child.pid) and lines[-1] == "ready":
@@ -178,7 +178,7 @@ class LocalPostgres:
 
 
 def home(directory: Path) -> Path:
-    """Return `directory`, or a temporary stand-in where `nobody` could not get to it."""
+    """Return `directory`, or a temporary folder if `nobody` could not reach it."""
     existing = directory
     while not existing.exists():
         existing = existing.parent
@@ -189,7 +189,7 @@ def home(directory: Path) -> Path:
 
 
 class _PortTaken(StackError):
-    """Somebody took the port between our look and the server's bind."""
+    """Another process took the port between our check and the server's bind."""
 
 
 def _as_whom(directory: Path) -> dict[str, Any]:

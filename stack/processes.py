@@ -1,4 +1,4 @@
-"""Know a process again, so that only what we started is ever ended."""
+"""Identify processes, so that only those that we started are ever ended."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ _POLL_S = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """A process by its pid and its start, since a pid alone is handed out again."""
+    """A process by its pid and start time, because pids are reused."""
 
     pid: int
     started: str
@@ -31,7 +31,7 @@ def alive(process: Process) -> bool:
 
 
 def end(process: Process, *, grace_s: float, how: signal.Signals = signal.SIGTERM) -> bool:
-    """Ask the process to end, kill it after `grace_s`; False if it was gone already."""
+    """Ask the process to end, kill it after `grace_s`; False if it had ended before."""
     if not alive(process):
         return False
     _send(process, how)
@@ -42,7 +42,7 @@ def end(process: Process, *, grace_s: float, how: signal.Signals = signal.SIGTER
 
 
 def kill(process: Process) -> None:
-    """End the process at once, as a crash would."""
+    """Kill the process, as a crash would."""
     _send(process, signal.SIGKILL)
     _gone_within(process, 10.0)
 

@@ -1,4 +1,4 @@
-"""Remember in `.stack/` what was started, so that exactly that is ended."""
+"""Record in `.stack/` what was started, so that exactly that is ended."""
 
 import fcntl
 import json
@@ -12,7 +12,7 @@ from pathlib import Path
 from stack import processes
 from stack.processes import Process
 
-# Another folder is another stack beside this one, as the tests of the stack itself need.
+# Another folder is another stack beside this one: the tests of the stack need that.
 FOLDER = Path(os.environ.get("OPWATCH_STACK_FOLDER") or Path(__file__).parent.parent / ".stack")
 KAFKA_VARIABLE = "OPWATCH_KAFKA_BOOTSTRAP"
 POSTGRES_VARIABLE = "METRICS_DATABASE_URL"
@@ -30,11 +30,11 @@ class Service:
 
 @dataclass(kw_only=True)
 class State:
-    """What we started; `kept` by an `up`, else ended with the last of its `holders`."""
+    """What we started. It ends with the last of its `holders`, unless an `up` set `keep`."""
 
     kafka: Service | None = None
     postgres: Service | None = None
-    kept: bool = False
+    keep: bool = False
     scratch: bool = False
     holders: list[Process] = field(default_factory=list)
 
@@ -53,7 +53,7 @@ def locked(folder: Path = FOLDER) -> Iterator[None]:
 
 
 def load(folder: Path = FOLDER) -> State:
-    """Return what is recorded as started; nothing where there is no record."""
+    """Return what is recorded as started; an empty state without a record."""
     try:
         record = json.loads((folder / "state.json").read_text())
     except FileNotFoundError:
@@ -61,14 +61,14 @@ def load(folder: Path = FOLDER) -> State:
     return State(
         kafka=_service(record["kafka"]),
         postgres=_service(record["postgres"]),
-        kept=record["kept"],
+        keep=record.get("keep", True),
         scratch=record["scratch"],
         holders=[Process(**holder) for holder in record["holders"]],
     )
 
 
 def save(state: State, folder: Path = FOLDER) -> None:
-    """Record what is started; the file is replaced whole."""
+    """Record what is started; the file is replaced as a whole."""
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"state.{os.getpid()}.partial"
     partial.write_text(json.dumps(asdict(state), indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""Measure operations where they happen and publish them to Kafka, never in the host's way."""
+"""Measure operations where they happen and publish them to Kafka, without delaying the host."""
 
 import asyncio
 
@@ -27,15 +27,15 @@ TIMEOUT_S = 5.0
 
 
 def flush(timeout_s: float = TIMEOUT_S) -> bool:
-    """Wait until what was recorded before has left the buffer; False when the time runs out.
+    """Wait until all operations recorded so far have left the buffer; False on a timeout.
 
-    It blocks its thread: in a coroutine `await aflush()` instead.
+    It blocks the calling thread: in a coroutine use `await aflush()`.
     """
     return current.publisher().flush(timeout_s)
 
 
 async def aflush(timeout_s: float = TIMEOUT_S) -> bool:
-    """Do as `flush` does without blocking the running loop."""
+    """Flush without blocking the running event loop."""
     publisher = current.publisher()
     left = publisher.left()
     try:
@@ -48,13 +48,13 @@ async def aflush(timeout_s: float = TIMEOUT_S) -> bool:
 
 
 def close(timeout_s: float = TIMEOUT_S) -> bool:
-    """Flush, then end the thread and its connections; what cannot leave in time is dropped.
+    """Flush, then end the thread and its connections; drop what cannot be sent in time.
 
-    Done by itself at exit. An operation recorded later begins anew.
+    Called at exit. An operation that is recorded later starts a new thread.
     """
     return current.publisher().close(timeout_s)
 
 
 def stats() -> Stats:
-    """Return what this process has published, dropped and still holds."""
+    """Return how many operations this process has published, dropped and still buffers."""
     return current.publisher().stats()

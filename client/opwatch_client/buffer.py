@@ -1,4 +1,4 @@
-"""Hold what waits for Kafka, never more than the limit, and count what became of it."""
+"""Buffer the operations that wait for Kafka, up to a limit, and count their outcomes."""
 
 import contextlib
 import threading
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from opwatch_client.wire import Fields
 
-#: Done with True once everything recorded before it has left the buffer.
+#: Its result is True once everything recorded before it has left the buffer.
 Flushed = Future[bool]
 
 
@@ -29,28 +29,28 @@ class Stats:
 
 
 class Buffer:
-    """Operations in the order they ended, and who waits for them to leave.
+    """Operations in the order in which they ended, and the flushes that wait for them.
 
-    Past the limit the oldest go: after a long outage the latest are what an operator asks for,
-    and the oldest the first to be too late for their windows.
+    Past the limit the oldest are dropped: after a long outage an operator asks for the latest,
+    and the oldest are the first to be too late for their windows.
     """
 
     def __init__(self, limit: int) -> None:
-        """Hold `limit` operations at most."""
+        """Buffer `limit` operations at most."""
         self.limit = limit
         self.failures = 0
         self._waiting: deque[Fields] = deque()
         self._under_way = self._published = self._dropped = self._bad_values = 0
         self._flushes: deque[Flushed] = deque()
-        # Not on an operation's ordinary way, and reentrant: a signal handler or a finalizer may
-        # record an operation while its own thread holds it.
+        # Recording an operation does not take it, unless the buffer is full. Reentrant, because a
+        # signal handler or a finalizer may record an operation while its own thread holds it.
         self._lock = threading.RLock()
 
     def __len__(self) -> int:
         return len(self._waiting) + self._under_way
 
     def append(self, operation: Fields) -> int:
-        """Take an operation and return how many wait now."""
+        """Add an operation and return how many wait now."""
         waiting = self._waiting
         waiting.append(operation)
         count = len(waiting)
@@ -61,7 +61,7 @@ class Buffer:
         return count
 
     def stats(self) -> Stats:
-        """Return the counts of now."""
+        """Return the current counts."""
         with self._lock:
             return Stats(
                 published=self._published,
@@ -77,14 +77,14 @@ class Buffer:
             self._bad_values += 1
 
     def count_dropped(self, count: int) -> None:
-        """Count operations that never came into the buffer."""
+        """Count operations that never entered the buffer."""
         with self._lock:
             self._dropped += count
 
     # ---------------------------------------------------------------- waiting for it
 
     def left(self) -> Flushed:
-        """Return a future that is done when what is held now has left."""
+        """Return a future that is done when all operations buffered now have left."""
         left: Flushed = Future()
         if len(self):
             self._flushes.append(left)
@@ -93,7 +93,7 @@ class Buffer:
         return left
 
     def forget(self, left: Flushed) -> None:
-        """Let nobody wait for this future any longer."""
+        """Stop tracking this future."""
         left.cancel()
         with contextlib.suppress(ValueError):
             self._flushes.remove(left)
@@ -101,19 +101,19 @@ class Buffer:
     # ---------------------------------------------------------------- in the worker's thread
 
     def waiting(self) -> int:
-        """Return how many are not under way."""
+        """Return how many operations are not being sent yet."""
         return len(self._waiting)
 
     def flushes(self) -> list[Flushed]:
-        """Take over who waits; call it before counting what they wait for."""
-        taken = []
+        """Return and remove the waiting flushes; call it before counting what they wait for."""
+        flushes = []
         with contextlib.suppress(IndexError):
             while True:
-                taken.append(self._flushes.popleft())
-        return taken
+                flushes.append(self._flushes.popleft())
+        return flushes
 
     def take(self) -> Fields | None:
-        """Return the oldest operation, under way from now on."""
+        """Return the oldest operation and count it as being sent."""
         with self._lock:
             try:
                 operation = self._waiting.popleft()
@@ -123,24 +123,24 @@ class Buffer:
         return operation
 
     def arrived(self, count: int) -> None:
-        """Count operations that Kafka has."""
+        """Count operations that Kafka has acknowledged."""
         with self._lock:
             self._under_way -= count
             self._published += count
 
     def lost(self, count: int) -> None:
-        """Count operations that were under way and never arrive."""
+        """Count operations that were being sent and will never arrive."""
         with self._lock:
             self._under_way -= count
             self._dropped += count
 
     def lost_under_way(self) -> None:
-        """Count everything that was under way as lost."""
+        """Count all operations that were being sent as lost."""
         with self._lock:
             self.lost(self._under_way)
 
     def abandon(self) -> int:
-        """Drop everything and return how much that was."""
+        """Drop all operations and return how many they were."""
         with self._lock:
             while self.take() is not None:
                 pass
@@ -152,6 +152,6 @@ class Buffer:
 
 
 def resolve(left: Flushed, *, arrived: bool) -> None:
-    """Finish a flush, unless whoever asked has gone."""
+    """Finish a flush, unless its caller no longer waits."""
     if left.set_running_or_notify_cancel():
         left.set_result(arrived)

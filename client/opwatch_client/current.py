@@ -1,4 +1,4 @@
-"""Hold the one publisher of this process, through configuration, forks and the exit."""
+"""Keep the single publisher of this process, through configuration, forks and exit."""
 
 import atexit
 import os
@@ -15,7 +15,7 @@ _lock = threading.RLock()
 
 
 def publisher() -> Publisher:
-    """Return the publisher; the first call makes it, from the environment. Connects nothing."""
+    """Return the publisher. The first call makes it from the environment, without connecting."""
     return _publisher or _first()
 
 
@@ -34,16 +34,16 @@ def configure(
     password: str | None = None,
     limit: int | None = None,
 ) -> None:
-    """Choose where to publish; what is not said comes from `OPWATCH_…`, else the defaults.
+    """Choose where to publish. What is left out comes from `OPWATCH_…`, else from the defaults.
 
-    Best called once, before the first operation: later it first flushes, up to 5 s.
+    Call it once, before the first operation: a later call flushes first, for up to 5 s.
 
     Args:
-        bootstrap: brokers to begin with: host:port, host:port.
+        bootstrap: bootstrap brokers: host:port, host:port.
         topic: where operations go; it must exist.
         heartbeats: where heartbeats go; it must exist.
-        service: who does the operations.
-        tls: talk TLS to Kafka.
+        service: the service that performs the operations.
+        tls: connect to Kafka with TLS.
         ca_file: CA certificates (PEM), if not the system's.
         cert_file: client certificate (PEM) for mutual TLS, and `key_file` its key.
         key_file: see `cert_file`.
@@ -81,8 +81,8 @@ def _first() -> Publisher:
     global _publisher
     with _lock:
         if _publisher is None:
-            # Not checked here: this runs inside a host's operation. The connection refuses
-            # what is wrong, and says so once a minute.
+            # Not validated here: this runs inside a host's operation. The connection fails on a
+            # wrong value, and logs it once a minute.
             _publisher = Publisher(Settings.read())
         return _publisher
 
@@ -93,11 +93,11 @@ def _at_exit() -> None:
 
 
 def _in_child() -> None:
-    """Begin anew: what the parent's buffer held is the parent's, and its thread is not here."""
+    """Start with an empty buffer: the parent sends what it buffered, and its thread is not here."""
     global _publisher, _inherited, _lock
     _lock = threading.RLock()
     if _publisher is not None:
-        # Kept, never touched: its sockets are the parent's.
+        # Referenced, but never used: its sockets are the parent's.
         _inherited, _publisher = _publisher, Publisher(_publisher.settings)
 
 

@@ -1,4 +1,4 @@
-"""Say every few seconds how a service is, from its start to its end."""
+"""Publish the status of a service every few seconds while it runs."""
 
 import asyncio
 import contextlib
@@ -15,17 +15,17 @@ _MESSAGE_LENGTH = 1000
 
 
 class Heartbeat:
-    """One service's sign of life: `with`, `async with`, or `await heartbeat(...).run()`.
+    """The heartbeats of one service: `with`, `async with`, or `await heartbeat(...).run()`.
 
-    `with` beats from a daemon thread: it says that the process lives. `async with` and `run` beat
-    from the running loop: a loop that hangs falls silent.
+    `with` beats from a daemon thread: it shows that the process lives. `async with` and `run` beat
+    from the running event loop: if the loop hangs, the beats stop.
 
-    The end says nothing, whether clean or not: a restart within three intervals goes unnoticed,
-    and who stays away longer is down. Whoever wants that said at once says `down()` before.
+    Ending publishes nothing: a restart within three intervals goes unnoticed, and a service that
+    stays away longer is down. Call `down()` before the end to publish that at once.
     """
 
     def __init__(self, service: str, every: float = 10.0) -> None:
-        """Beat for a service every so many seconds (0.1 to a day; else 10).
+        """Set the service and the seconds between beats (0.1 to a day; else 10).
 
         Nothing is sent yet.
         """
@@ -35,29 +35,29 @@ class Heartbeat:
             current.publisher().bad("every")
             every_s = 10.0
         self.every_s = every_s
-        self._said: tuple[Literal["up", "degraded", "down"], str | None] = ("up", None)
+        self._status: tuple[Literal["up", "degraded", "down"], str | None] = ("up", None)
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self._task: asyncio.Task[None] | None = None
 
-    # ---------------------------------------------------------------- what it says
+    # ---------------------------------------------------------------- the status
 
     def up(self) -> None:
-        """Say that all is well again, now and from now on."""
-        self._say("up", None)
+        """Report up, now and with every further beat."""
+        self._set("up", None)
 
     def degraded(self, message: str | None = None) -> None:
-        """Say that it works, but not well, and why."""
-        self._say("degraded", message)
+        """Report degraded: it works, but not well."""
+        self._set("degraded", message)
 
     def down(self, message: str | None = None) -> None:
-        """Say that it does not work, or is about to end, and why."""
-        self._say("down", message)
+        """Report down: it does not work, or is about to end."""
+        self._set("down", message)
 
     def beat(self) -> None:
-        """Say it once more now. Never raises, never waits."""
+        """Publish the status now. Never raises, never waits."""
         try:
-            status, message = self._said
+            status, message = self._status
             fields: wire.Fields = {
                 "version": 1,
                 "service": self.service,
@@ -72,16 +72,16 @@ class Heartbeat:
         except Exception:  # noqa: BLE001 - measuring must never break what it measures
             current.publisher().bad("heartbeat")
 
-    def _say(self, status: Literal["up", "degraded", "down"], message: object) -> None:
-        said = None if message is None else wire.text(message, _MESSAGE_LENGTH)
-        before, self._said = self._said, (status, said)
-        if self._said != before:
+    def _set(self, status: Literal["up", "degraded", "down"], message: object) -> None:
+        text = None if message is None else wire.text(message, _MESSAGE_LENGTH)
+        before, self._status = self._status, (status, text)
+        if self._status != before:
             self.beat()
 
     # ---------------------------------------------------------------- from a thread
 
     def start(self) -> Self:
-        """Beat from a thread until `stop`; where none can be started, only the first time."""
+        """Beat from a thread until `stop`; if no thread can be started, only once."""
         if self._thread is None:
             self._ended = threading.Event()
             self.beat()
@@ -94,7 +94,7 @@ class Heartbeat:
         return self
 
     def stop(self) -> None:
-        """Beat no more. Waits for nothing."""
+        """Stop beating, without waiting."""
         self._ended.set()
         self._thread = None
 
@@ -116,7 +116,7 @@ class Heartbeat:
     # ---------------------------------------------------------------- from a loop
 
     async def run(self) -> None:
-        """Beat until cancelled."""
+        """Beat from the running event loop until cancelled."""
         while True:
             self.beat()
             await asyncio.sleep(self.every_s)

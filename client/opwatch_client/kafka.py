@@ -1,4 +1,4 @@
-"""Bring one record after the other to Kafka, however long Kafka is away."""
+"""Publish records to Kafka one after another, however long Kafka is unreachable."""
 
 import asyncio
 import contextlib
@@ -11,39 +11,39 @@ from aiokafka.errors import (
     RecordListTooLargeError,
 )
 
-from opwatch_client.logs import overheard
+from opwatch_client.logs import last_error
 from opwatch_client.settings import Settings
 
 _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 5.0
 #: A request without an answer is repeated after this; connecting takes one and a half at most.
 _REQUEST_S = 10.0
-#: A record that is under way for longer is worth a warning.
+#: A record that takes longer causes a warning.
 _SLOW_S = 5.0
 _STOP_S = 0.2
 #: Kafka's default for the largest record batch.
 _LARGEST = 1_000_000
 
-_NEVER_TAKEN = (MessageSizeTooLargeError, RecordListTooLargeError)
+_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 
 class RecordRefused(Exception):
-    """Kafka will never take this record."""
+    """Kafka will never accept this record."""
 
 
 class Unreachable(Exception):
-    """The process ends and Kafka was never there."""
+    """The process ends and Kafka was never reached."""
 
 
 class Connection:
     """A producer that is made when needed and made again when lost.
 
-    Idempotent and acknowledged by all replicas, so that aiokafka's own repetitions publish
-    nothing twice. Only a record under way while the broker forgets its producer may come twice.
+    Idempotent and acknowledged by all replicas, so that aiokafka's retries publish nothing twice.
+    Only a record that is being sent while the broker forgets its producer may arrive twice.
     """
 
     def __init__(self, settings: Settings, complain: Callable[[str], None]) -> None:
-        """Connect nothing yet; `complain` is told of every failure."""
+        """Connect nothing yet; `complain` is called with every failure."""
         self._settings = settings
         self._complain = complain
         self._producer: AIOKafkaProducer | None = None
@@ -51,7 +51,7 @@ class Connection:
         self._hurried = asyncio.Event()
 
     async def send(self, record: bytes) -> None:
-        """Return once Kafka has a record of operations; repeat for ever until then.
+        """Publish a record of operations; retry for ever until Kafka has it.
 
         Raises:
             RecordRefused: it is too large for this broker.
@@ -60,7 +60,7 @@ class Connection:
         await self._deliver(self._settings.topic, None, record)
 
     async def send_beat(self, service: bytes, record: bytes) -> None:
-        """Do as `send` does with a heartbeat."""
+        """Publish a heartbeat in the same way."""
         await self._deliver(self._settings.heartbeats, service, record)
 
     async def _deliver(self, topic: str, key: bytes | None, record: bytes) -> None:
@@ -68,11 +68,11 @@ class Connection:
         while True:
             try:
                 await self._send(topic, key, record)
-            except _NEVER_TAKEN as error:
-                await self.close()  # it has counted a record that never was
-                raise RecordRefused(_said(error)) from error
+            except _TOO_LARGE as error:
+                await self.close()  # it has counted a record that was never sent
+                raise RecordRefused(_describe(error)) from error
             except Exception as error:
-                self._complain(_said(error))
+                self._complain(_describe(error))
                 await self.close()
                 if self._hurried.is_set() and not self._reached:
                     raise Unreachable from error
@@ -82,15 +82,15 @@ class Connection:
             delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
 
     def hurry(self) -> None:
-        """Try once more at once, and give up if Kafka was never there."""
+        """Try once more at once, and give up if Kafka was never reached."""
         self._hurried.set()
 
     async def close(self) -> None:
-        """Close the producer, if there is one."""
+        """Close the producer, if it exists."""
         producer, self._producer = self._producer, None
         if producer is None:
             return
-        # A producer with something under way would wait for it as long as Kafka is away.
+        # A producer that is sending would wait for as long as Kafka is unreachable.
         for close in (producer.stop, producer.client.close):
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(_STOP_S):
@@ -102,7 +102,7 @@ class Connection:
         sending = asyncio.ensure_future(producer.send_and_wait(topic, record, key=key))
         try:
             while not (await asyncio.wait({sending}, timeout=_SLOW_S))[0]:
-                cause = overheard()
+                cause = last_error()
                 self._complain(f"no answer for {_SLOW_S:.0f} s{cause and '; '}{cause}")
         finally:
             sending.cancel()
@@ -132,7 +132,7 @@ class Connection:
                 await self._hurried.wait()
 
 
-def _said(error: Exception) -> str:
-    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    cause = overheard()
-    return f"{said}; {cause}" if cause else said
+def _describe(error: Exception) -> str:
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    cause = last_error()
+    return f"{text}; {cause}" if cause else text

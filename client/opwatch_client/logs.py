@@ -1,4 +1,4 @@
-"""Say little: a warning a minute, and nothing of what aiokafka says about our connection."""
+"""Log at most one warning a minute, and nothing that aiokafka logs about our connection."""
 
 import logging
 import threading
@@ -22,11 +22,11 @@ class Warnings:
     """One warning a minute, however often Kafka fails."""
 
     def __init__(self) -> None:
-        """Let the first one through."""
+        """Let the first warning through."""
         self._next_s = float("-inf")
 
     def __call__(self, message: str, *values: object) -> None:
-        """Log it unless something was logged within the last minute."""
+        """Log it unless another warning was logged within the last minute."""
         now_s = time.monotonic()
         if now_s >= self._next_s:
             self._next_s = now_s + _WARN_EVERY_S
@@ -40,8 +40,8 @@ class _Ours(threading.local):
 _ours = _Ours()
 
 
-def overheard() -> str:
-    """Return aiokafka's last error about our connection: its exceptions often name no cause."""
+def last_error() -> str:
+    """Return what aiokafka logged last of our connection: its exceptions often name no cause."""
     last, _ours.last = _ours.last, ""
     return last
 

@@ -1,4 +1,4 @@
-"""Measure one operation: as a context, sync or async, or as a decorator."""
+"""Measure an operation: with a context manager, sync or async, or with a decorator."""
 
 import functools
 import inspect
@@ -15,8 +15,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 class Operation:
     """One operation: `with`, `async with`, or `@` above a function.
 
-    One object measures one operation at a time; above a function it measures each call anew.
-    An exception makes it a failure of the exception's type, and goes on to the host.
+    One object measures one operation at a time; as a decorator it measures each call separately.
+    An exception makes it a failure with the exception's type, and still reaches the caller.
     """
 
     # Not __slots__: a mistyped attribute must not raise in a host's rarest branch.
@@ -37,7 +37,7 @@ class Operation:
         service: str | None = None,
         trace_id: str | None = None,
     ) -> None:
-        """Name what is done and on which platform; `service` only where settings say another."""
+        """Name the operation and its platform; `service` only if it differs from the settings."""
         self.operation = operation
         self.platform = platform
         self.service = service
@@ -45,17 +45,17 @@ class Operation:
             self.trace_id = trace_id
 
     def fail(self, error_type: str, message: str | None = None) -> None:
-        """Make it a failure without an exception; if one follows, this word of the host stands."""
+        """Make it a failure without an exception; a later exception does not replace it."""
         self._error_type = error_type or "failed"
         self._error_message = message
 
     def cache_hit(self, *, ttl_s: float | None = None) -> None:
-        """Say that the cache had it, and for how long the entry lives where that is known."""
+        """Record a cache hit, and the time to live of the entry in seconds."""
         self.cache = "hit"
         self.cache_ttl_s = ttl_s
 
     def cache_miss(self, *, ttl_s: float | None = None, evictions: int | None = None) -> None:
-        """Say that the cache had it not, and how many entries had to go for it."""
+        """Record a cache miss, and how many entries were evicted for it."""
         self.cache = "miss"
         self.cache_ttl_s = ttl_s
         self.cache_evictions = evictions
@@ -152,9 +152,9 @@ def record(
     service: str | None = None,
     trace_id: str | None = None,
 ) -> None:
-    """Publish an operation that was measured elsewhere; `occurred_at_ms` is its end, or now.
+    """Publish an operation that was measured elsewhere; `occurred_at_ms` is its end, else now.
 
-    Never raises. Without a duration (negative, NaN, not a number) there is no operation.
+    Never raises. An operation whose duration is negative, NaN or not a number is dropped.
     """
     publisher = current.publisher()
     try:

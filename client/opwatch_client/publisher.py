@@ -1,4 +1,4 @@
-"""Take operations from the host's threads at once, and see that a worker brings them to Kafka."""
+"""Accept operations from the host's threads without delay, for a worker that publishes them."""
 
 import functools
 import threading
@@ -13,19 +13,19 @@ from opwatch_client.settings import Settings
 from opwatch_client.wire import Fields
 from opwatch_client.worker import ARRAY_LENGTH, Beats, Connect, Worker
 
-#: Of the time to close, what is left for a worker that has to be cut short.
+#: The part of the closing time that is reserved for cancelling the worker.
 _CUT_SHORT_S = 0.5
 #: Heartbeats that wait for Kafka: an hour of one service's.
 MOST_BEATS = 360
-#: After a thread could not be started.
+#: How long to wait after a thread could not be started.
 _START_AGAIN_S = 1.0
 
 
 class Publisher:
-    """One buffer and, from the first operation on, one daemon thread."""
+    """A buffer and, from the first operation on, a daemon thread."""
 
     def __init__(self, settings: Settings, connect: Connect | None = None) -> None:
-        """Start nothing yet; `connect` stands in for Kafka in tests."""
+        """Start nothing yet; tests replace `connect`."""
         self.settings = settings
         self.service = settings.service
         self._connect = connect or functools.partial(Connection, settings)
@@ -35,39 +35,39 @@ class Publisher:
         self._worker: Worker | None = None
         self._lock = threading.RLock()
         self._start_again_s = 0.0
-        self._said: set[str] = set()
+        self._warned: set[str] = set()
 
     def append(self, operation: Fields) -> None:
-        """Take an operation; never wait, never raise."""
+        """Add an operation. Never waits, never raises."""
         count = self._buffer.append(operation)
         if self._worker is None or not count % ARRAY_LENGTH:
             self._wake()
 
     def beat(self, service: bytes, record: bytes) -> None:
-        """Take a heartbeat; never wait, never raise. Of many that wait the oldest go."""
+        """Add a heartbeat. Never waits, never raises. Past the limit the oldest are dropped."""
         self._beats.append((service, record))
         self._wake()
 
     def bad(self, field: str) -> None:
-        """Count a value that was left out; the first of each field is said."""
+        """Count a value that was left out, and log the first of each field."""
         self._buffer.count_bad_value()
-        if field not in self._said:
-            self._said.add(field)
+        if field not in self._warned:
+            self._warned.add(field)
             log.warning(
                 "opwatch left out a value of %s that does not fit; more are only counted", field
             )
 
     def refuse(self, field: str) -> None:
-        """Count an operation that is none, for its value of `field`."""
+        """Count an operation that was dropped because of its value of `field`."""
         self.bad(field)
         self._buffer.count_dropped(1)
 
     def stats(self) -> Stats:
-        """Return the counts of now."""
+        """Return the current counts."""
         return self._buffer.stats()
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait for what was recorded before; False when the time runs out first."""
+        """Wait until all operations recorded so far have left the buffer; False on a timeout."""
         left = self.left()
         try:
             return left.result(timeout_s)
@@ -77,20 +77,20 @@ class Publisher:
             self.forget(left)
 
     def left(self) -> Flushed:
-        """Return a future that is done when what was recorded before has left."""
+        """Return a future that is done when all operations recorded so far have left."""
         left = self._buffer.left()
         if not left.done():
             self._wake()
         return left
 
     def forget(self, left: Flushed) -> None:
-        """Wait for this future no longer."""
+        """Stop tracking this future."""
         self._buffer.forget(left)
 
     def close(self, timeout_s: float, *, hurry: bool = False) -> bool:
-        """Flush and end the thread; drop what cannot leave in time, and return False then.
+        """Flush and end the thread; return False if operations had to be dropped.
 
-        In a `hurry` a Kafka that was never there is not waited for.
+        In a `hurry` it does not wait for a Kafka that was never reached.
         """
         deadline_s = time.monotonic() + timeout_s
         if len(self._buffer) or self._beats:
@@ -107,7 +107,7 @@ class Publisher:
         return self.stats().dropped == dropped
 
     def end(self, timeout_s: float) -> None:
-        """Close for good: the process ends."""
+        """Close for good, because the process ends."""
         self.close(timeout_s, hurry=True)
         self._buffer.limit = 0
         self._start_again_s = float("inf")

@@ -1,4 +1,4 @@
-"""Say where Kafka is and how to be let in; the environment answers what the host does not."""
+"""The client's settings: from the host's code, else from the environment, else the defaults."""
 
 import os
 import ssl
@@ -41,12 +41,12 @@ class Settings:
 
     @classmethod
     def read(cls, **chosen: Any) -> Self:
-        """Take what is chosen, then the environment, then the defaults. Checks nothing."""
+        """Return the settings, without validating them."""
         values: dict[str, Any] = {
             "topic": _variable("TOPIC_PREFIX", "opwatch.") + "operations",
             "heartbeats": _variable("TOPIC_PREFIX", "opwatch.") + "heartbeats",
-            # What is not clearly "no" is a wish for TLS: a typing mistake must not send a
-            # password in the clear.
+            # Any value that does not clearly mean "no" turns TLS on: a typing mistake must not
+            # send a password in the clear.
             "tls": _variable("KAFKA_TLS", "").strip().lower() not in _FALSE,
         }
         for name, variable in _VARIABLES.items():
@@ -56,10 +56,10 @@ class Settings:
         return cls(**values)
 
     def check(self) -> None:
-        """Refuse what can never work.
+        """Raise if the settings can never work.
 
         Raises:
-            ValueError: in one sentence, without any secret.
+            ValueError: says why in one sentence, without any secret.
         """
         for broker in self.bootstrap.split(","):
             host, _, port = broker.strip().rpartition(":")
@@ -68,15 +68,15 @@ class Settings:
         if not self.topic or not self.heartbeats:
             raise ValueError("topic: it has no name")
         if self.sasl_mechanism and self.sasl_mechanism not in MECHANISMS:
-            known = ", ".join(MECHANISMS)
-            raise ValueError(f"sasl_mechanism: {self.sasl_mechanism!r} is none of {known}")
+            allowed = ", ".join(MECHANISMS)
+            raise ValueError(f"sasl_mechanism: {self.sasl_mechanism!r} is none of {allowed}")
         if self.sasl_mechanism and not (self.username and self.password):
             raise ValueError("sasl_mechanism needs username and password")
         if self.limit < 1:
             raise ValueError("limit: at least one operation must be able to wait")
 
     def kafka(self) -> dict[str, Any]:
-        """Return what an aiokafka client is made with.
+        """Return the arguments for an aiokafka client.
 
         Raises:
             ValueError: the settings can never work.

@@ -1,6 +1,6 @@
-"""Turn what a host said of an operation into fields that opwatch's schema accepts.
+"""Turn a host's values into fields that opwatch's schema accepts.
 
-Whatever a host sets, nothing raises: a value that does not fit is left out and told to `bad`.
+Nothing raises, whatever a host sets: a value that does not fit is left out and `bad` is called.
 """
 
 import json
@@ -32,9 +32,9 @@ _ID_BYTES = 16
 
 
 def name(value: object, default: str) -> str:
-    """Return a name as opwatch accepts it: without control characters, 128 characters at most.
+    """Return a name that opwatch accepts: no control characters, 128 characters at most.
 
-    `default` stands for no name, and for `*`, which means all operations.
+    Returns `default` for an empty name, and for `*`, which means all operations.
     """
     if type(value) is not str:
         if value is None:
@@ -75,7 +75,7 @@ def whole(value: object, highest: int) -> int | None:
 
 
 def text(value: object, length: int) -> str | None:
-    """Return a text cut at `length`, or None for what cannot be said."""
+    """Return a text cut at `length`, or None if the value has none."""
     try:
         return str(value)[:length]
     except Exception:  # noqa: BLE001 - a host's __str__ may raise anything
@@ -83,7 +83,7 @@ def text(value: object, length: int) -> str | None:
 
 
 def add_cache(fields: Fields, cache: object, ttl_s: object, evictions: object, bad: Bad) -> None:
-    """Add what the cache answered."""
+    """Add the fields of the cache."""
     if cache is not None:
         if isinstance(cache, str) and cache in ("hit", "miss"):
             fields["cache"] = cache
@@ -96,16 +96,16 @@ def add_cache(fields: Fields, cache: object, ttl_s: object, evictions: object, b
 
 
 def add_text(fields: Fields, field: str, value: object, bad: Bad) -> None:
-    """Add a text; an empty one is none."""
+    """Add a text, unless it is empty."""
     if value is None:
         return
-    said = text(value, MESSAGE_LENGTH if field == "error_message" else TEXT_LENGTH)
-    if said != "":
-        add(fields, field, said, bad)
+    cut = text(value, MESSAGE_LENGTH if field == "error_message" else TEXT_LENGTH)
+    if cut != "":
+        add(fields, field, cut, bad)
 
 
 def add(fields: Fields, field: str, value: str | float | None, bad: Bad) -> None:
-    """Add a value that fits; None says that it did not."""
+    """Add a value; None means that it did not fit."""
     if value is None:
         bad(field)
     else:
@@ -113,19 +113,19 @@ def add(fields: Fields, field: str, value: str | float | None, bad: Bad) -> None
 
 
 def ids(count: int) -> list[str]:
-    """Return so many random ids of 32 hexadecimal digits."""
+    """Return `count` random ids of 32 hexadecimal digits."""
     digits = os.urandom(_ID_BYTES * count).hex()
     width = 2 * _ID_BYTES
     return [digits[at : at + width] for at in range(0, len(digits), width)]
 
 
 def encode(fields: Fields) -> bytes:
-    """Return an operation as JSON in UTF-8; half of a surrogate pair becomes a question mark."""
+    """Return an operation as JSON in UTF-8; a lone surrogate becomes a question mark."""
     return _encode(fields).encode("utf-8", "replace")
 
 
 def join(operations: list[bytes]) -> bytes:
-    """Return one record: an operation alone as it is, several as an array."""
+    """Return a record: a single operation as an object, several as an array."""
     if len(operations) == 1:
         return operations[0]
     return b"[" + b",".join(operations) + b"]"

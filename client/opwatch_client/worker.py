@@ -1,4 +1,4 @@
-"""Empty the buffer into Kafka, from a daemon thread with an event loop of its own."""
+"""Publish the buffer to Kafka, from a daemon thread with its own event loop."""
 
 import asyncio
 import contextlib
@@ -13,16 +13,16 @@ from opwatch_client.kafka import RecordRefused, Unreachable
 from opwatch_client.logs import THREAD_NAME, Warnings, log
 from opwatch_client.loop import Loop
 
-#: What a record holds at most, and how long an operation waits for others to join it.
+#: The largest record, and how long an operation waits for others to share its record.
 ARRAY_LENGTH = 500
 ARRAY_BYTES = 500_000
 LINGER_S = 0.2
-#: What the last heartbeats are given at the end.
+#: How long the last heartbeats may take at the end.
 LAST_BEATS_S = 1.0
 
 
 class Kafka(Protocol):
-    """What brings records to Kafka, however long that takes."""
+    """Publishes records to Kafka, however long that takes."""
 
     async def send(self, record: bytes) -> None: ...
     async def send_beat(self, service: bytes, record: bytes) -> None: ...
@@ -30,14 +30,14 @@ class Kafka(Protocol):
     def hurry(self) -> None: ...
 
 
-#: Heartbeats that wait, each with its service.
+#: The waiting heartbeats, each with its service.
 Beats = deque[tuple[bytes, bytes]]
-#: Makes a connection; it is given what to call with each failure.
+#: Makes a connection; its argument is called with each failure.
 Connect = Callable[[Callable[[str], None]], Kafka]
 
 
 class Worker:
-    """One thread's life: from the first operation, or the first after `close`, to the next."""
+    """A thread that publishes, from the first operation until `close`."""
 
     def __init__(self, buffer: Buffer, beats: Beats, connect: Connect, warn: Warnings) -> None:
         """Start nothing yet; `connect` is called in the thread."""
@@ -65,27 +65,27 @@ class Worker:
         self._thread.start()
 
     def wake(self) -> None:
-        """Let it look at the buffer now."""
+        """Make it look at the buffer now."""
         self._call(self._awake.set)
 
     def close(self, *, hurry: bool) -> None:
-        """Let it end once the buffer is empty, in a `hurry` also when Kafka was never there."""
+        """End it once the buffer is empty; in a `hurry` also if Kafka was never reached."""
         self._closing = True
         self._hurried = hurry
         self._call(self._close)
 
     def cancel(self) -> None:
-        """Let it end now."""
+        """End it now."""
         if self._task is not None:
             self._call(self._task.cancel)
 
     def ended(self, timeout_s: float) -> bool:
-        """Wait for its end; False when the time runs out."""
+        """Wait for its end; False on a timeout."""
         self._thread.join(max(0.0, timeout_s))
         return not self._thread.is_alive()
 
     def _call(self, what: Callable[[], object]) -> None:
-        # Before the loop runs there is nothing to wake, after it nothing to say.
+        # Before the loop runs there is nothing to wake, and after it nothing to do.
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(what)
@@ -100,7 +100,7 @@ class Worker:
                     kafka.hurry()
 
     def _work(self) -> None:
-        # A host that debugs its own loops is not told of our slow callbacks.
+        # A host that debugs its own loops does not want to see our slow callbacks.
         with asyncio.Runner(loop_factory=Loop, debug=False) as runner:
             runner.run(self._main())
 
@@ -121,7 +121,7 @@ class Worker:
                     await self._linger()
         except (asyncio.CancelledError, Unreachable):
             if count := self._buffer.abandon():
-                log.warning("opwatch dropped %d operations at its end: Kafka was away", count)
+                log.warning("opwatch dropped %d operations at exit: Kafka was unreachable", count)
         finally:
             await self._end_beats(0)
             await kafka.close()
@@ -141,14 +141,14 @@ class Worker:
         except Unreachable:
             raise
         except Exception:  # noqa: BLE001 - the host would never see this thread die
-            log.exception("opwatch lost operations by a mistake of its own")
+            log.exception("opwatch lost operations because of an internal error")
             self._buffer.lost_under_way()
         finally:
             for flush in flushes:
                 resolve(flush, arrived=arrived)
 
     async def _round(self, kafka: Kafka) -> None:
-        """Publish what waits now."""
+        """Publish the operations and heartbeats that wait now."""
         self._beat()
         left = self._buffer.waiting()
         dropped = self._buffer.stats().dropped
@@ -159,9 +159,9 @@ class Worker:
             self._warn("opwatch dropped %d operations: the buffer was full", more)
 
     def _beat(self) -> None:
-        """Send the heartbeats that wait, beside the operations and over another connection.
+        """Send the waiting heartbeats over a connection of their own.
 
-        Neither waits for the other, also where one of the topics does not exist.
+        Operations and heartbeats never wait for each other, even if one topic does not exist.
         """
         if self._beats and (self._beating is None or self._beating.done()):
             self._beating = asyncio.create_task(self._send_beats())
@@ -178,7 +178,7 @@ class Worker:
                     self._warn("opwatch dropped a heartbeat: %s", refusal)
 
     async def _end_beats(self, timeout_s: float) -> None:
-        """Give the last heartbeats a moment, then let their connection go."""
+        """Wait a moment for the last heartbeats, then close their connection."""
         if self._beating is not None:
             await asyncio.wait({self._beating}, timeout=timeout_s)
             self._beating.cancel()
@@ -186,7 +186,7 @@ class Worker:
             await self._beats_kafka.close()
 
     def _array(self, most: int) -> list[bytes]:
-        """Take and encode what fits into one record."""
+        """Take and encode the operations that fit into one record."""
         operations: list[bytes] = []
         size = 0
         for identity in wire.ids(min(most, ARRAY_LENGTH)):
@@ -203,7 +203,7 @@ class Worker:
         try:
             await kafka.send(wire.join(operations))
         except RecordRefused as refusal:
-            if len(operations) > 1:  # a topic may take less than brokers do by default
+            if len(operations) > 1:  # a topic may accept less than a broker's default
                 half = len(operations) // 2
                 await self._publish(kafka, operations[:half])
                 await self._publish(kafka, operations[half:])
@@ -217,7 +217,7 @@ class Worker:
         self._buffer.failures += 1
         stats = self._buffer.stats()
         self._warn(
-            "opwatch cannot publish (%s) and tries on; %d operations wait, %d were dropped",
+            "opwatch cannot publish (%s) and retries; %d operations wait, %d were dropped",
             reason,
             stats.pending,
             stats.dropped,

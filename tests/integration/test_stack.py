@@ -88,7 +88,7 @@ def test_up_passes_taken_ports_and_says_the_same_twice_and_down_ends_it(stack: A
 
     assert stack("down").returncode == 0
     assert not any(processes.alive(process) for process in started(before))
-    assert "nothing of ours" in stack("down").stderr
+    assert "nothing that was started here" in stack("down").stderr
 
 
 def test_run_ends_what_it_started_when_it_is_interrupted(stack: Aside):
@@ -117,7 +117,7 @@ def test_down_never_ends_a_process_that_only_has_the_recorded_pid(stack: Aside):
     with subprocess.Popen(["sleep", "60"]) as foreign:
         recycled = {"pid": foreign.pid, "started": "a while ago"}
         service = {"by": "local", "address": "127.0.0.1:1", "process": recycled, "log": None}
-        state = {"kafka": service, "postgres": None, "kept": True, "scratch": False, "holders": []}
+        state = {"kafka": service, "postgres": None, "keep": True, "scratch": False, "holders": []}
         (stack.folder / "state.json").write_text(json.dumps(state))
 
         assert stack("down").returncode == 0

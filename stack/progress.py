@@ -1,4 +1,4 @@
-"""Tell the person at the terminal what takes its time, on stderr."""
+"""Print the progress of slow steps on stderr."""
 
 import sys
 import time
@@ -13,7 +13,7 @@ def say(sentence: str) -> None:
 
 @contextmanager
 def step(doing: str) -> Iterator[None]:
-    """Say that a long step begins, and how long it took."""
+    """Print that a slow step begins, and then how long it took."""
     say(f"{doing} …")
     begun = time.monotonic()
     yield

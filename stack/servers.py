@@ -1,4 +1,4 @@
-"""Know the ways to a Kafka and to a PostgreSQL, and take the first that is open."""
+"""Find or start a Kafka and a PostgreSQL: the first way that works on this machine."""
 
 import os
 import time
@@ -9,12 +9,12 @@ from stack.errors import NoKafka, NoPostgres, StackError
 from stack.kafka import LocalKafka
 from stack.net import kafka_addresses, postgres_address, refusal
 from stack.postgres import LocalPostgres
-from stack.say import say
+from stack.progress import say
 from stack.state import FOLDER, KAFKA_VARIABLE, POSTGRES_VARIABLE, Service
 
 
 def named(variable: str, ours: Service | None) -> Service | None:
-    """Return the server the environment names, unless it is the one we run anyway."""
+    """Return the server that the environment names, unless it is the one we run."""
     address = os.environ.get(variable)
     if not address or (ours is not None and ours.address == address):
         return None
@@ -38,7 +38,7 @@ def start_kafka(*, scratch: bool, allow_mock: bool) -> Service:
     no_docker = compose.missing()
     if no_docker is None:
         address = compose.up("kafka", scratch=scratch)
-        return _told("Kafka", begun, Service(by="compose", address=address))
+        return _announced("Kafka", begun, Service(by="compose", address=address))
     kafka = LocalKafka(data_folder(scratch=scratch) / "kafka")
     say("starting Kafka from its jars …")
     try:
@@ -47,12 +47,12 @@ def start_kafka(*, scratch: bool, allow_mock: bool) -> Service:
         if allow_mock:
             return _mock(f"{no_docker}; {error}")
         raise NoKafka(
-            f"there is no Kafka to be had here: {no_docker}; {error}. Start Docker, or install "
+            f"Kafka cannot be started here: {no_docker}; {error}. Start Docker, or install "
             f"JDK 17+ and Maven, or set {KAFKA_VARIABLE}"
         ) from None
     log = str(kafka.log)
     service = Service(by="local", address=kafka.bootstrap, process=kafka.process, log=log)
-    return _told("Kafka", begun, service)
+    return _announced("Kafka", begun, service)
 
 
 def _mock(why: str) -> Service:
@@ -61,7 +61,7 @@ def _mock(why: str) -> Service:
     say("!" * 78)
     say(f"NO REAL KAFKA: {why}.")
     say("This is librdkafka's mock cluster instead. It lives in memory and KEEPS NOTHING:")
-    say("good for a look, no proof of anything. For the real thing start Docker, or install")
+    say("enough for a first look, not for tests. For a real Kafka start Docker, or install")
     say(f"JDK 17+ and Maven, or set {KAFKA_VARIABLE}.")
     say("!" * 78)
     return Service(by="mock", address=bootstrap, process=process, log=str(log))
@@ -73,7 +73,7 @@ def start_postgres(*, scratch: bool, optional: bool) -> Service | None:
     no_docker = compose.missing()
     if no_docker is None:
         address = compose.up("postgres", scratch=scratch)
-        return _told("PostgreSQL", begun, Service(by="compose", address=address))
+        return _announced("PostgreSQL", begun, Service(by="compose", address=address))
     postgres = LocalPostgres(data_folder(scratch=scratch) / "postgres")
     try:
         postgres.start()
@@ -82,15 +82,15 @@ def start_postgres(*, scratch: bool, optional: bool) -> Service | None:
             say(f"no PostgreSQL either: {no_docker}; {error}")
             return None
         raise NoPostgres(
-            f"there is no PostgreSQL to be had here: {no_docker}; {error}. Start Docker, or run "
+            f"PostgreSQL cannot be started here: {no_docker}; {error}. Start Docker, or run "
             f"make .venv, or set {POSTGRES_VARIABLE}"
         ) from None
     log = str(postgres.log)
     service = Service(by="local", address=postgres.url, process=postgres.process, log=log)
-    return _told("PostgreSQL", begun, service)
+    return _announced("PostgreSQL", begun, service)
 
 
-def _told(name: str, begun: float, service: Service) -> Service:
+def _announced(name: str, begun: float, service: Service) -> Service:
     say(f"{name} is up at {public(service.address)} in {time.monotonic() - begun:.1f} s")
     return service
 
