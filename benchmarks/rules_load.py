@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from schemas.rule_file import RuleFile
-from streams.rules.evaluation import Evaluation, read_aggregate
+from streams.rules.evaluator import Evaluator, read_aggregate
 
 MINUTE_MS = 60_000
 OPERATIONS = 40
@@ -92,7 +92,7 @@ class Meter:
     """Takes records in, and keeps what each phase cost."""
 
     def __init__(self) -> None:
-        self.evaluation = Evaluation(rules(), "hash", packed={})
+        self.evaluation = Evaluator(rules(), "hash", packed={})
         self.spent: dict[str, float] = {}
         self.records: dict[str, int] = {}
         self._offset = 0
@@ -103,7 +103,7 @@ class Meter:
             began = time.process_time()
             told = read_aggregate(value)
             decoded = time.process_time()
-            self.evaluation.take(self._offset, (BASE + minute + 1) * MINUTE_MS, told)
+            self.evaluation.evaluate(self._offset, (BASE + minute + 1) * MINUTE_MS, told)
             self._add("decode", decoded - began)
             self._add(phase, time.process_time() - began)
             self._offset += 1

@@ -10,12 +10,12 @@ from benchmarks.signal_traffic import PARTS, Scenario
 from schemas.rule_file import RuleFile
 from streams.measure.sizes import CHILD, MINUTE_MS, SIZE_MS, TREND_SIZES
 from streams.measure.trend import MAX_P, Counts, trend
-from streams.rules.evaluation import Evaluation
+from streams.rules.evaluator import Evaluator
 from streams.rules.records import (
     CacheFields,
     DurationFields,
+    OperationsRecord,
     SeriesFields,
-    ToldOperations,
     TrendFields,
     WindowFields,
 )
@@ -47,7 +47,7 @@ class _Replay:
     """The log of one partition, written and read in the order of event time."""
 
     def __init__(self, scenario: Scenario, rules: RuleFile) -> None:
-        self._evaluation = Evaluation(rules, "signal")
+        self._evaluation = Evaluator(rules, "signal")
         self._minutes = scenario.minutes
         names: list[str | None] = sorted(scenario.operations)  # type: ignore[assignment]
         if scenario.total:
@@ -76,10 +76,10 @@ class _Replay:
                 if size == "1h" and one.begins_to_degrade_plainly():
                     self._found.append(Opening(PLAIN_TREND, one.platform, at_ms))
 
-    def _publish(self, told: ToldOperations | None, at_ms: int) -> None:
+    def _publish(self, told: OperationsRecord | None, at_ms: int) -> None:
         if told is None:
             return
-        for said in self._evaluation.take(self._offset, START_MS + at_ms, told):
+        for said in self._evaluation.evaluate(self._offset, START_MS + at_ms, told):
             body = orjson.loads(said.value)
             if body["state"] == "opened":
                 self._found.append(Opening(body["rule"], body["labels"].get("platform"), at_ms))
@@ -100,7 +100,7 @@ class _Series:
         self._kept: dict[str, list[tuple[int, int]]] = {size: [] for size in ("1m", *_LARGER)}
         self._degraded = False
 
-    def minute(self, minute: int, part: int, *, final: bool) -> ToldOperations | None:
+    def minute(self, minute: int, part: int, *, final: bool) -> OperationsRecord | None:
         counts = self._count[minute][part - 1], self._failed[minute][part - 1]
         if final:
             self._kept["1m"].append(counts)
@@ -108,7 +108,7 @@ class _Series:
             return None
         return self._told("1m", minute, counts, final=final)
 
-    def larger(self, size: str, end: int) -> ToldOperations | None:
+    def larger(self, size: str, end: int) -> OperationsRecord | None:
         child = CHILD[size]
         parts = SIZE_MS[size] // SIZE_MS[child]
         children = self._kept[child][-parts:]
@@ -149,12 +149,12 @@ class _Series:
         *,
         final: bool,
         verdict: TrendFields | None = None,
-    ) -> ToldOperations | None:
+    ) -> OperationsRecord | None:
         count, failed = counts
         if not count:
             return None
         start_ms = START_MS + start * MINUTE_MS
-        return ToldOperations(
+        return OperationsRecord(
             series=self._fields,
             window=WindowFields(size, start_ms, start_ms + SIZE_MS[size]),
             revision=count,

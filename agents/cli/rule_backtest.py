@@ -8,7 +8,7 @@ from agents.cli.rule_history import Record
 from agents.rule_file.load import LoadedRules
 from schemas.rules import BurnRate, MetricThreshold, NoData, Rule, ServiceStatus
 from schemas.spans import MINUTE_MS, to_ms
-from streams.rules.evaluation import Evaluation
+from streams.rules.evaluator import Evaluator
 from streams.rules.records import name_of
 
 Difference = Literal["same", "changed", "only here", "only there"]
@@ -32,7 +32,7 @@ class Backtest:
         self.last_ms = 0
         self._over = over
         self._since_ms = None if over.from_ms is None else over.from_ms - reach_ms(loaded)
-        self._partitions: dict[int, Evaluation] = {}
+        self._partitions: dict[int, Evaluator] = {}
         self._episodes = Episodes()
 
     def take(self, record: Record) -> None:
@@ -50,9 +50,9 @@ class Backtest:
             self.last_ms = max(self.last_ms, window.end_ms)
         evaluation = self._partitions.get(record.partition)
         if evaluation is None:
-            evaluation = Evaluation(self.loaded.rules, self.loaded.hash, partition=record.partition)
+            evaluation = Evaluator(self.loaded.rules, self.loaded.hash, partition=record.partition)
             self._partitions[record.partition] = evaluation
-        for said in evaluation.take(record.offset, record.timestamp_ms, record.told):
+        for said in evaluation.evaluate(record.offset, record.timestamp_ms, record.told):
             self._episodes.take(said.value)
 
     def end(self) -> None:

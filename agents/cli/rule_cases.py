@@ -25,8 +25,8 @@ from agents.rule_file.mistakes import mistakes_in
 from agents.rule_file.yaml import read
 from schemas.spans import as_text
 from streams.measure.series import service_series
-from streams.rules.evaluation import Evaluation, Said
-from streams.rules.records import Told, read_aggregate
+from streams.rules.evaluator import BreachRecord, Evaluator
+from streams.rules.records import AggregateRecord, read_aggregate
 
 _PARTS: Mapping[str, type[BaseModel]] = {
     "tests": Case,
@@ -121,9 +121,9 @@ def _described(told: dict[str, str]) -> str:
     return ", ".join(str(value) for value in told.values())
 
 
-def _until_each(case: Case, loaded: LoadedRules) -> Iterator[tuple[Expect, list[Said]]]:
+def _until_each(case: Case, loaded: LoadedRules) -> Iterator[tuple[Expect, list[BreachRecord]]]:
     """Yield each expectation with what the rules said since the one before."""
-    evaluation = Evaluation(loaded.rules, loaded.hash)
+    evaluation = Evaluator(loaded.rules, loaded.hash)
     offset = 0
     records = sorted(
         (record for given in case.given for record in published(given, case.start_ms)),
@@ -132,17 +132,17 @@ def _until_each(case: Case, loaded: LoadedRules) -> Iterator[tuple[Expect, list[
     minutes = [(at_ms, list(some)) for at_ms, some in groupby(records, lambda it: it.at_ms)]
     for expect in sorted(case.expect, key=lambda it: it.at):
         until_ms = case.start_ms + expect.at
-        said: list[Said] = []
+        said: list[BreachRecord] = []
         while minutes and minutes[0][0] <= until_ms:
             at_ms, some = minutes.pop(0)
             for record in some:
-                said += evaluation.take(offset, at_ms, _told(record))
+                said += evaluation.evaluate(offset, at_ms, _told(record))
                 offset += 1
         said += evaluation.pass_time(until_ms)
         yield expect, said
 
 
-def _told(record: Published) -> Told:
+def _told(record: Published) -> AggregateRecord:
     told = read_aggregate(orjson.dumps(record.body))
     assert told is not None
     return told

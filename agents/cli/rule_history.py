@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from agents.cli.running import NO, Sentence
-from streams.rules.records import Told, kind_of, name_of, read_aggregate
+from streams.rules.records import AggregateRecord, kind_of, name_of, read_aggregate
 
 
 class Record(NamedTuple):
@@ -14,7 +14,7 @@ class Record(NamedTuple):
     partition: int
     offset: int
     timestamp_ms: int
-    told: Told
+    told: AggregateRecord
 
 
 def of_file(path: Path) -> Iterator[Record]:

@@ -18,7 +18,7 @@ from agents.runtime.role import Role
 from agents.runtime.settings import Settings
 from schemas.topics import AGGREGATES, HEARTBEATS, OPERATIONS, PARTIALS
 from streams.measure.rows import revision_of
-from streams.rules.rows import version_of as rules_version_of
+from streams.rules.series_state import version_of as rules_version_of
 from streams.services.service_rows import version_of as service_version_of
 
 ROLE = "measure"

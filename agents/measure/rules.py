@@ -25,8 +25,8 @@ from schemas.rule_file import RuleFile
 from schemas.topics import AGGREGATES, BREACHES
 from streams.measure.digests import ENGINES
 from streams.rules.breach import word_of
-from streams.rules.evaluation import Evaluation, Said, read_aggregate
-from streams.rules.rows import IN_EFFECT_PREFIX, InEffect, pack, unpack_in_effect
+from streams.rules.evaluator import BreachRecord, Evaluator, read_aggregate
+from streams.rules.series_state import IN_EFFECT_PREFIX, RulesInEffect, pack, unpack_rules
 
 log = structlog.get_logger()
 
@@ -49,7 +49,7 @@ _BY_PARTITION = (metrics.firing,)
 class _Partition:
     """A partition of `aggregates`."""
 
-    def __init__(self, evaluation: Evaluation, generation: int, read_to: int) -> None:
+    def __init__(self, evaluation: Evaluator, generation: int, read_to: int) -> None:
         self.evaluation = evaluation
         self.generation = generation
         self.read_to = read_to
@@ -152,7 +152,7 @@ class RulesBeat:
 
     # ------------------------------------------------------------------ publish, write, commit
 
-    async def _speak(self, tp: TP, known: _Partition, said: list[Said]) -> None:
+    async def _speak(self, tp: TP, known: _Partition, said: list[BreachRecord]) -> None:
         """Publish breaches, then write the rows that rest on them."""
         if not said:
             return
@@ -168,7 +168,7 @@ class RulesBeat:
 
     async def _write(self, tp: TP, known: _Partition) -> None:
         """Write all rows, then say that the input they hold is done."""
-        await self._speak(tp, known, known.evaluation.take_owed())
+        await self._speak(tp, known, known.evaluation.take_pending())
         known.write_at_s = time.monotonic() + WRITE_S
         if self._partitions.get(tp) is not known:
             return
@@ -201,14 +201,14 @@ class RulesBeat:
         packed = rows.get(_in_effect_key(tp))
         generation, rules, rules_hash = 0, self.source.loaded.rules, self.source.loaded.hash
         if packed is not None:
-            in_effect = unpack_in_effect(packed)
+            in_effect = unpack_rules(packed)
             generation, rules_hash = in_effect.generation, in_effect.hash
             rules = self._parsed(in_effect) or rules
         else:
             generation = await self._put_in_effect(tp, 0, rows)
             if tp in self._partitions or self._rows.of(tp.partition) is not rows:
                 return self._partitions.get(tp)
-        evaluation = Evaluation(
+        evaluation = Evaluator(
             rules,
             rules_hash,
             partition=tp.partition,
@@ -236,14 +236,14 @@ class RulesBeat:
         self, tp: TP, generation: int, rows: MutableMapping[bytes, bytes]
     ) -> int:
         """Write which rules are in effect from here on; return their generation."""
-        in_effect = InEffect(generation + 1, self.source.loaded.hash, self.source.text)
+        in_effect = RulesInEffect(generation + 1, self.source.loaded.hash, self.source.text)
         packed = pack(in_effect)
         key = _in_effect_key(tp)
         await self._rows.write(tp.partition, [(key, packed)])
         rows[key] = packed
         return in_effect.generation
 
-    def _parsed(self, in_effect: InEffect) -> RuleFile | None:
+    def _parsed(self, in_effect: RulesInEffect) -> RuleFile | None:
         try:
             return parse(in_effect.text).rules
         except BadRuleFile as bad:
@@ -254,9 +254,9 @@ class RulesBeat:
             return None
 
 
-def _taken(tp: TP, evaluation: Evaluation, records: Sequence[Any]) -> tuple[list[Said], int]:
+def _taken(tp: TP, evaluation: Evaluator, records: Sequence[Any]) -> tuple[list[BreachRecord], int]:
     """Take records in, for a while; return what is said, and how many were taken in."""
-    said: list[Said] = []
+    said: list[BreachRecord] = []
     refused: list[int] = []
     count, until_s = 0, time.monotonic() + _HELD_S
     for record in records:
@@ -266,7 +266,7 @@ def _taken(tp: TP, evaluation: Evaluation, records: Sequence[Any]) -> tuple[list
         told = read_aggregate(record.value, record.timestamp)
         if told is None and record.value:
             refused.append(record.offset)
-        said += evaluation.take(record.offset, record.timestamp, told)
+        said += evaluation.evaluate(record.offset, record.timestamp, told)
     if refused:
         metrics.aggregates_refused.inc(len(refused))
         log.error(

@@ -1,1 +1,1 @@
-"""Judge aggregates by rules: the public face is streams.rules.evaluation."""
+"""Judge aggregates by rules: the public face is streams.rules.evaluator."""

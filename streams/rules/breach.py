@@ -7,11 +7,11 @@ import msgspec
 
 from schemas.breaches import BreachState, Why
 from schemas.rules import SEVERITIES, BurnRate, MetricThreshold, NoData, TrendRule
-from streams.rules.compiled import Compiled
+from streams.rules.compiled import CompiledRule
+from streams.rules.history import History
 from streams.rules.metrics import MEASURES
-from streams.rules.rows import Episode
-from streams.rules.seen import Seen
 from streams.rules.sentences import not_judged, sentence, summary
+from streams.rules.series_state import OpenBreach
 from streams.rules.verdict import Evidence, Verdict
 
 _MINUTE_MS = 60_000
@@ -19,7 +19,7 @@ _ID_LENGTH = 32
 _encode = msgspec.json.Encoder().encode
 
 
-class Moment(NamedTuple):
+class BreachUpdate(NamedTuple):
     """What is said, and of which minute."""
 
     state: BreachState
@@ -69,7 +69,7 @@ def _hash(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:_ID_LENGTH]
 
 
-class About(NamedTuple):
+class BreachSubject(NamedTuple):
     """Whom a breach is about."""
 
     series: str
@@ -78,7 +78,12 @@ class About(NamedTuple):
 
 
 def breach(
-    about: About, one: Compiled, episode: Episode, moment: Moment, verdict: Verdict, seen: Seen
+    about: BreachSubject,
+    one: CompiledRule,
+    episode: OpenBreach,
+    moment: BreachUpdate,
+    verdict: Verdict,
+    seen: History,
 ) -> bytes:
     """Return a schemas.breaches.Breach as JSON."""
     rule = one.rule
@@ -130,7 +135,7 @@ def breach(
     return _encode(fields)
 
 
-def _shown(about: About, one: Compiled) -> dict[str, Any]:
+def _shown(about: BreachSubject, one: CompiledRule) -> dict[str, Any]:
     """Return what the rule file adds to what was measured."""
     return {
         "labels": about.labels | one.labels,
@@ -141,12 +146,12 @@ def _shown(about: About, one: Compiled) -> dict[str, Any]:
     }
 
 
-def _whom(about: About) -> str:
+def _whom(about: BreachSubject) -> str:
     service = about.labels.get("service")
     return about.series if service is None else f"service {service}"
 
 
-def changed(about: About, one: Compiled, episode: Episode) -> bytes:
+def changed(about: BreachSubject, one: CompiledRule, episode: OpenBreach) -> bytes:
     """Return the breach that says the same of an episode by another version of its rule."""
     episode.revision += 1
     fields = msgspec.json.decode(episode.last)
@@ -170,7 +175,7 @@ def changed(about: About, one: Compiled, episode: Episode) -> bytes:
     return _encode(fields)
 
 
-def removed(episode: Episode, why: Why) -> bytes:
+def removed(episode: OpenBreach, why: Why) -> bytes:
     """Return the breach that ends an episode whose rule is gone, or measures something else."""
     fields = msgspec.json.decode(episode.last)
     is_gone = why == "rule_removed"

@@ -16,9 +16,9 @@ from schemas.rules import (
     ServiceStatus,
     TrendRule,
 )
+from streams.rules.history import History
 from streams.rules.identity import appearance_of, condition_of, measure_of
 from streams.rules.kinds import burn_rate, metric_threshold, no_data, service_status, trend
-from streams.rules.seen import Seen
 from streams.rules.verdict import Evidence, Verdict
 
 _KINDS: dict[str, ModuleType] = {
@@ -31,7 +31,7 @@ _KINDS: dict[str, ModuleType] = {
 _MINUTE_MS = 60_000
 
 
-class Compiled(NamedTuple):
+class CompiledRule(NamedTuple):
     """A rule, ready to be evaluated."""
 
     rule: Rule
@@ -41,8 +41,8 @@ class Compiled(NamedTuple):
     """A hash of what decides."""
     appearance: str
     """A hash of what its breaches show besides, of whom they are routed to, and of severity."""
-    judge: Callable[[Any, Seen, int], Verdict | None]
-    evidence: Callable[[Any, Seen, int], Evidence]
+    judge: Callable[[Any, History, int], Verdict | None]
+    evidence: Callable[[Any, History, int], Evidence]
     hold: int
     """Minutes."""
     keep: int
@@ -69,12 +69,12 @@ class Compiled(NamedTuple):
         return of_service == (kind == "service")
 
 
-def compile_rules(file: RuleFile) -> tuple[Compiled, ...]:
+def compile_rules(file: RuleFile) -> tuple[CompiledRule, ...]:
     """Return the rules of a file that are enabled, in order."""
     return tuple(_compile(rule, file.defaults) for rule in file.rules if rule.enabled)
 
 
-def _compile(rule: Rule, defaults: Defaults) -> Compiled:
+def _compile(rule: Rule, defaults: Defaults) -> CompiledRule:
     routing = Routing(
         channels=rule.channels or defaults.channels,
         cooldown_ms=defaults.cooldown if rule.cooldown is None else rule.cooldown,
@@ -86,7 +86,7 @@ def _compile(rule: Rule, defaults: Defaults) -> Compiled:
     kind = _KINDS[rule.kind]
     shown = (routing.model_dump(mode="json", exclude_defaults=True), labels, runbook, dashboard)
     has_levels = isinstance(rule, BurnRate) or bool(getattr(rule, "tiers", None))
-    return Compiled(
+    return CompiledRule(
         rule,
         measure_of(rule),
         condition_of(rule),

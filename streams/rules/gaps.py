@@ -11,10 +11,10 @@ at one minute, and a trailing window loses one after another of the minutes it s
 from collections.abc import Iterator
 
 from schemas.rules import MetricThreshold, NoData, ServiceStatus
-from streams.rules.compiled import Compiled
-from streams.rules.fold import IDLE
+from streams.rules.compiled import CompiledRule
+from streams.rules.firing import IDLE
 from streams.rules.needs import FIVES_UP_TO, MINUTES_UP_TO
-from streams.rules.rows import Row, RuleState
+from streams.rules.series_state import RuleState, SeriesState
 
 _MINUTE_MS = 60_000
 _FIVE, _HOUR = 5, 60
@@ -26,7 +26,9 @@ LAPSE = 5
 FORGOTTEN = 7 * 24 * 60
 
 
-def turns(rule: Compiled, state: RuleState, row: Row, first: int, fresh: int) -> Iterator[int]:
+def turns(
+    rule: CompiledRule, state: RuleState, row: SeriesState, first: int, fresh: int
+) -> Iterator[int]:
     """Yield minutes, in no order, of which one is the first in which something may change.
 
     Args:
@@ -42,7 +44,7 @@ def turns(rule: Compiled, state: RuleState, row: Row, first: int, fresh: int) ->
         yield from _in_silence(rule, state, row, first, fresh)
 
 
-def _lapses(rule: Compiled, state: RuleState, row: Row, first: int) -> Iterator[int]:
+def _lapses(rule: CompiledRule, state: RuleState, row: SeriesState, first: int) -> Iterator[int]:
     episode = state.episode
     if state.fold.severity < 0 and state.fold != IDLE:
         yield max(first, state.judged + LAPSE)
@@ -54,7 +56,7 @@ def _lapses(rule: Compiled, state: RuleState, row: Row, first: int) -> Iterator[
 
 
 def _in_silence(
-    rule: Compiled, state: RuleState, row: Row, first: int, fresh: int
+    rule: CompiledRule, state: RuleState, row: SeriesState, first: int, fresh: int
 ) -> Iterator[int]:
     fold, episode = state.fold, state.episode
     for severity, since in enumerate(fold.since):
@@ -72,7 +74,7 @@ def _in_silence(
         yield from _leaves(rule.rule.window // _MINUTE_MS, row, first)
 
 
-def _leaves(span: int, row: Row, first: int) -> Iterator[int]:
+def _leaves(span: int, row: SeriesState, first: int) -> Iterator[int]:
     """Yield when a trailing window loses what it holds, or takes larger windows in its place."""
     if span <= MINUTES_UP_TO:
         yield from (at + span for at in row.minutes)

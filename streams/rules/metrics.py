@@ -16,7 +16,7 @@ _US = 1000
 _PPM_A_PERCENT = 10_000
 
 
-class Measure(NamedTuple):
+class MetricDefinition(NamedTuple):
     """How a metric is told."""
 
     samples: Callable[[Sums], int]
@@ -28,48 +28,48 @@ class Measure(NamedTuple):
     """What the samples are."""
 
 
-MEASURES: dict[Metric, Measure] = {
-    "success_rate": Measure(
+MEASURES: dict[Metric, MetricDefinition] = {
+    "success_rate": MetricDefinition(
         lambda s: s.count, lambda s: 100 * (s.count - s.failures) / s.count, "%", "success rate"
     ),
-    "error_rate": Measure(
+    "error_rate": MetricDefinition(
         lambda s: s.count, lambda s: 100 * s.failures / s.count, "%", "error rate"
     ),
-    "duration_mean": Measure(
+    "duration_mean": MetricDefinition(
         lambda s: s.count, lambda s: s.duration_us / s.count / _US, "ms", "mean duration"
     ),
-    "duration_p50": Measure(lambda s: s.count, None, "ms", "p50 of the duration"),
-    "duration_p90": Measure(lambda s: s.count, None, "ms", "p90 of the duration"),
-    "duration_p95": Measure(lambda s: s.count, None, "ms", "p95 of the duration"),
-    "duration_p99": Measure(lambda s: s.count, None, "ms", "p99 of the duration"),
-    "cache_hit_rate": Measure(
+    "duration_p50": MetricDefinition(lambda s: s.count, None, "ms", "p50 of the duration"),
+    "duration_p90": MetricDefinition(lambda s: s.count, None, "ms", "p90 of the duration"),
+    "duration_p95": MetricDefinition(lambda s: s.count, None, "ms", "p95 of the duration"),
+    "duration_p99": MetricDefinition(lambda s: s.count, None, "ms", "p99 of the duration"),
+    "cache_hit_rate": MetricDefinition(
         lambda s: s.lookups, lambda s: 100 * s.hits / s.lookups, "%", "cache hit rate", "lookups"
     ),
-    "cache_miss_rate": Measure(
+    "cache_miss_rate": MetricDefinition(
         lambda s: s.lookups,
         lambda s: 100 * (s.lookups - s.hits) / s.lookups,
         "%",
         "cache miss rate",
         "lookups",
     ),
-    "cache_eviction_rate": Measure(
+    "cache_eviction_rate": MetricDefinition(
         lambda s: s.lookups,
         lambda s: 100 * s.evictions / s.lookups,
         "%",
         "cache eviction rate",
         "lookups",
     ),
-    "cache_ttl": Measure(
+    "cache_ttl": MetricDefinition(
         lambda s: s.ttl_weight, lambda s: s.ttl_ms / s.ttl_weight / 1000, "s", "TTL", "lookups"
     ),
-    "throughput": Measure(lambda s: s.count, None, "/s", "throughput"),
-    "confidence": Measure(
+    "throughput": MetricDefinition(lambda s: s.count, None, "/s", "throughput"),
+    "confidence": MetricDefinition(
         lambda s: s.confidence_count,
         lambda s: s.confidence_ppm / s.confidence_count / _PPM_A_PERCENT,
         "%",
         "mean confidence",
     ),
-    "uptime": Measure(
+    "uptime": MetricDefinition(
         lambda s: s.known_ms // 1000, lambda s: 100 * s.up_ms / s.known_ms, "%", "uptime", "seconds"
     ),
 }

@@ -87,7 +87,7 @@ class TrendFields(msgspec.Struct, gc=False):
     evidence: EvidenceFields
 
 
-class ToldOperations(msgspec.Struct, gc=False, tag_field="kind", tag="operations"):
+class OperationsRecord(msgspec.Struct, gc=False, tag_field="kind", tag="operations"):
     """See schemas.aggregates.Aggregate."""
 
     series: SeriesFields
@@ -105,7 +105,7 @@ class ToldOperations(msgspec.Struct, gc=False, tag_field="kind", tag="operations
     digest: msgspec.Raw = msgspec.Raw(b'{"n":0,"centroids":[]}')
 
 
-class ToldService(msgspec.Struct, gc=False, tag_field="kind", tag="service"):
+class ServiceRecord(msgspec.Struct, gc=False, tag_field="kind", tag="service"):
     """See schemas.aggregates.ServiceAggregate."""
 
     series: ServiceFields
@@ -123,12 +123,12 @@ class ToldService(msgspec.Struct, gc=False, tag_field="kind", tag="service"):
     forgotten: bool = False
 
 
-Told = ToldOperations | ToldService
+AggregateRecord = OperationsRecord | ServiceRecord
 
-_decode = msgspec.json.Decoder(Told).decode
+_decode = msgspec.json.Decoder(AggregateRecord).decode
 
 
-def read_aggregate(value: bytes, timestamp_ms: int | None = None) -> Told | None:
+def read_aggregate(value: bytes, timestamp_ms: int | None = None) -> AggregateRecord | None:
     """Return what a record on `aggregates` says; None if it is empty, or nothing rules can use.
 
     Args:
@@ -138,7 +138,7 @@ def read_aggregate(value: bytes, timestamp_ms: int | None = None) -> Told | None
     if not value or len(value) > MAX_AGGREGATE_BYTES:
         return None
     try:
-        told: Told = _decode(value)
+        told: AggregateRecord = _decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     if timestamp_ms is not None and told.window.start_ms > timestamp_ms + _AHEAD_MS:
@@ -146,14 +146,14 @@ def read_aggregate(value: bytes, timestamp_ms: int | None = None) -> Told | None
     return told
 
 
-def kind_of(told: Told) -> str:
+def kind_of(told: AggregateRecord) -> str:
     """Return the kind of its series."""
-    return "operations" if isinstance(told, ToldOperations) else "service"
+    return "operations" if isinstance(told, OperationsRecord) else "service"
 
 
-def name_of(told: Told) -> str:
+def name_of(told: AggregateRecord) -> str:
     """Return the name of its series."""
-    if not isinstance(told, ToldOperations):
+    if not isinstance(told, OperationsRecord):
         return service_series(told.series.service)
     series = told.series
     if series.platform is not None:
@@ -161,9 +161,9 @@ def name_of(told: Told) -> str:
     return series_name(series.operation, series.confidence and "confidence", series.confidence)
 
 
-def labels_of(told: Told) -> dict[str, str]:
+def labels_of(told: AggregateRecord) -> dict[str, str]:
     """Return its dimensions: `*` is none."""
-    if not isinstance(told, ToldOperations):
+    if not isinstance(told, OperationsRecord):
         return {"service": told.series.service}
     series = told.series
     labels = {} if series.operation == ALL else {"operation": series.operation}

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping
 
 from schemas.commands import Matcher
 from schemas.matchers import matches, parse_matchers
-from streams.rules.compiled import Compiled
+from streams.rules.compiled import CompiledRule
 
 
 class Index:
     """Rules by the dimensions they name, and by a value they demand of one."""
 
-    def __init__(self, rules: Iterable[Compiled]) -> None:
+    def __init__(self, rules: Iterable[CompiledRule]) -> None:
         """Index the rules that are enabled."""
         self._of: dict[frozenset[str], dict[tuple[str, str] | None, list[_Entry]]] = {}
         for place, compiled in enumerate(rules):
@@ -20,7 +20,7 @@ class Index:
             entry = (place, compiled, matchers)
             self._of.setdefault(named, {}).setdefault(exact, []).append(entry)
 
-    def select(self, kind: str, labels: Mapping[str, str]) -> tuple[Compiled, ...]:
+    def select(self, kind: str, labels: Mapping[str, str]) -> tuple[CompiledRule, ...]:
         """Return the rules for a series of a kind (operations, service), in the file's order."""
         by_value = self._of.get(frozenset(labels), {})
         found: list[_Entry] = []
@@ -32,4 +32,4 @@ class Index:
         return tuple(compiled for _, compiled, _ in sorted(found, key=lambda entry: entry[0]))
 
 
-_Entry = tuple[int, Compiled, tuple[Matcher, ...]]
+_Entry = tuple[int, CompiledRule, tuple[Matcher, ...]]

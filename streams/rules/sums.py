@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from streams.measure.stats import MAX_SUM
-from streams.rules.records import Told, ToldOperations
+from streams.rules.records import AggregateRecord, OperationsRecord
 
 _PPM = 1_000_000
 
@@ -32,9 +32,9 @@ class Sums(NamedTuple):
 NOTHING = Sums()
 
 
-def sums_of(told: Told) -> Sums:
+def sums_of(told: AggregateRecord) -> Sums:
     """Return an aggregate's sums."""
-    if not isinstance(told, ToldOperations):
+    if not isinstance(told, OperationsRecord):
         up_ms = told.up_ms + told.degraded_ms
         return NOTHING._replace(up_ms=up_ms, known_ms=up_ms + told.down_ms)
     cache = told.cache

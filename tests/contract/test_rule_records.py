@@ -6,7 +6,13 @@ from hypothesis import strategies as st
 
 from schemas.aggregates import AggregateRecord
 from schemas.breaches import Breach
-from streams.rules.records import ToldOperations, ToldService, labels_of, name_of, read_aggregate
+from streams.rules.records import (
+    OperationsRecord,
+    ServiceRecord,
+    labels_of,
+    name_of,
+    read_aggregate,
+)
 from tests.unit.streams.rules.worlds import World, operations, service, threshold
 
 
@@ -21,7 +27,7 @@ from tests.unit.streams.rules.worlds import World, operations, service, threshol
 def test_what_the_tests_make_is_as_published_and_is_read(value: bytes) -> None:
     published = AggregateRecord.model_validate_json(value).root.model_dump()
     told = read_aggregate(value)
-    assert isinstance(told, ToldOperations | ToldService)
+    assert isinstance(told, OperationsRecord | ServiceRecord)
     for field in ("revision", "final"):
         assert getattr(told, field) == published[field]
     assert told.window.size == published["window"]["size"]

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from streams.measure.digests import ENGINES
 from streams.measure.sizes import SIZES, window_start
+from streams.rules.history import History
 from streams.rules.needs import Needs
 from streams.rules.records import read_aggregate
-from streams.rules.rows import Row as RulesRow
-from streams.rules.seen import Seen
+from streams.rules.series_state import SeriesState
 from tests.promise import DISTRIBUTIONS, RANKS, Floats, assert_as_promised, documented
 from tests.properties.worlds import (
     FAR_MS,
@@ -126,13 +126,13 @@ def test_whole_milliseconds_are_exact_at_every_rank(kind, count):
 def test_rules_see_the_same_percentiles_over_any_span(kind):
     when, took = drawn(kind, 20_000, 5 * HOUR_MS, seed=2)
     last = published(when, took, sources=2, seed=2)
-    row = RulesRow(0, 0, 0, 0, "operations", {}, 0, 0, {}, {}, {}, {}, {})
-    seen = Seen(row, Needs(60, 300, 300, frozenset(), in_silence=False), ENGINES["fastdigest"])
+    row = SeriesState(0, 0, 0, 0, "operations", {}, 0, 0, {}, {}, {}, {}, {})
+    seen = History(row, Needs(60, 300, 300, frozenset(), in_silence=False), ENGINES["fastdigest"])
     for key, aggregate in last.items():
         if key.startswith(b"*/"):
             told = read_aggregate(json.dumps(aggregate).encode())
             assert told is not None
-            seen.take(told)
+            seen.add(told)
     minute = MONDAY_MS // MINUTE_MS + 5 * 60 - 1
     for span in (1, 5, 60, 180, 300):
         inside = took[when >= (minute - span + 1) * MINUTE_MS]

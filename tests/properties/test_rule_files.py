@@ -21,7 +21,7 @@ from schemas.breaches import Breach
 from schemas.rules import SEVERITIES
 from streams.channels.message import Message
 from streams.channels.preview import preview
-from streams.rules.evaluation import Evaluation
+from streams.rules.evaluator import Evaluator
 from streams.rules.records import read_aggregate
 from tests.unit.messages.samples import CHANNELS
 
@@ -196,7 +196,7 @@ GIVEN = st.lists(
 
 def judge_and_tell(loaded: LoadedRules, sources: list[Any]) -> int:
     """Judge what the sources publish, and write every message of it; return how many."""
-    evaluation = Evaluation(loaded.rules, loaded.hash)
+    evaluation = Evaluator(loaded.rules, loaded.hash)
     records = sorted(
         (one for each in sources for one in published(each, START_MS)), key=lambda one: one.at_ms
     )
@@ -204,7 +204,7 @@ def judge_and_tell(loaded: LoadedRules, sources: list[Any]) -> int:
     for offset, record in enumerate(records):
         aggregate = read_aggregate(orjson.dumps(record.body))
         assert aggregate is not None
-        for said in evaluation.take(offset, record.at_ms, aggregate):
+        for said in evaluation.evaluate(offset, record.at_ms, aggregate):
             told += tell(Breach.model_validate_json(said.value), loaded)
     for said in evaluation.pass_time(START_MS + 3 * 60 * 60_000):
         told += tell(Breach.model_validate_json(said.value), loaded)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.rules.evaluation import Evaluation, read_aggregate
-from streams.rules.judged import Judged
+from streams.rules.evaluator import Evaluator, read_aggregate
+from streams.rules.series_rules import SeriesRules
 from tests.properties.test_rules import RULES, history
 from tests.unit.streams.rules.worlds import BASE, MINUTE_MS, operations, rule_file, threshold
 
@@ -27,7 +27,7 @@ MORE = rule_file(
 )  # fmt: skip
 
 
-class EveryMinute(Judged):
+class EveryMinute(SeriesRules):
     """Looks at each minute of a gap."""
 
     def _turn(self, first: int, end: int, timestamp_ms: int, *, enters: bool) -> int:
@@ -55,12 +55,12 @@ def sparse(seed: int) -> list[tuple[int, bytes]]:
 
 
 def _told(log: list[tuple[int, bytes]], rules, seed: int) -> list[bytes]:
-    rng, evaluation = random.Random(seed), Evaluation(rules, "hash")
+    rng, evaluation = random.Random(seed), Evaluator(rules, "hash")
     told: list[bytes] = []
     newest = 0
     for offset, (stamp, value) in enumerate(log):
         newest = max(newest, stamp)
-        said = evaluation.take(offset, stamp, read_aggregate(value))
+        said = evaluation.evaluate(offset, stamp, read_aggregate(value))
         if rng.random() < 0.1:
             said += evaluation.pass_time(newest + rng.choice((0, 7, 90)) * MINUTE_MS)
         told += [one.value for one in said]
@@ -77,5 +77,5 @@ def test_a_fold_that_jumps_over_gaps_says_the_same_as_one_that_walks(
     log = sparse(seed) if gaps else history(seed, 40)
     told = _told(log, rules, seed)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("streams.rules.evaluation.Judged", EveryMinute)
+        patch.setattr("streams.rules.evaluator.SeriesRules", EveryMinute)
         assert _told(log, rules, seed) == told

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.breaches import Breach
-from streams.rules.evaluation import DEAF_MS, QUIET_MS, Evaluation, Said, read_aggregate
-from streams.rules.rows import version_of
+from streams.rules.evaluator import DEAF_MS, QUIET_MS, BreachRecord, Evaluator, read_aggregate
+from streams.rules.series_state import version_of
 from tests.unit.streams.rules.worlds import (
     BASE,
     MINUTE_MS,
@@ -86,12 +86,12 @@ class Shell:
         self.log = log
         self.table: dict[bytes, bytes] = {}
         self.committed = 0
-        self.published: list[Said] = []
+        self.published: list[BreachRecord] = []
         self.evaluation = self._begun()
         self.at = self.newest = self.now_ms = 0
 
-    def _begun(self) -> Evaluation:
-        return Evaluation(RULES, "hash", packed=dict(self.table))
+    def _begun(self) -> Evaluator:
+        return Evaluator(RULES, "hash", packed=dict(self.table))
 
     def crash(self) -> None:
         self.evaluation = self._begun()
@@ -108,12 +108,12 @@ class Shell:
 
     def take(self, *, dies_after: str = "") -> None:
         stamp, value = self.log[self.at]
-        said = self.evaluation.take(self.at, stamp, read_aggregate(value))
+        said = self.evaluation.evaluate(self.at, stamp, read_aggregate(value))
         self.at += 1
         self.newest = max(self.newest, self.at)
         self._speak(said, dies_after)
 
-    def _speak(self, said: list[Said], dies_after: str = "") -> None:
+    def _speak(self, said: list[BreachRecord], dies_after: str = "") -> None:
         self.published += said
         if dies_after == "publish":
             self.crash()
@@ -122,7 +122,7 @@ class Shell:
             self._store(self.evaluation.take_changes({one.row for one in said}))
 
     def write(self, *, dies_after: int | None = None) -> None:
-        self._speak(self.evaluation.take_owed())
+        self._speak(self.evaluation.take_pending())
         next_offset = self.evaluation.next_offset
         changes = self.evaluation.take_changes()
         self._store(changes[:dies_after])

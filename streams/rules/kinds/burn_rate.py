@@ -9,13 +9,13 @@ Source: https://sre.google/workbook/alerting-on-slos/
 
 from schemas.rules import SEVERITIES, BurnPair, BurnRate
 from schemas.spans import as_text
-from streams.rules.seen import Seen
+from streams.rules.history import History
 from streams.rules.verdict import NO_SEVERITY, Evidence, Verdict
 
 _MINUTE_MS = 60_000
 
 
-def judge(rule: BurnRate, seen: Seen, minute: int) -> Verdict | None:
+def judge(rule: BurnRate, seen: History, minute: int) -> Verdict | None:
     """Return the verdict by the gravest pair that burns, else by the one nearest to it."""
     best: Verdict | None = None
     most = 0
@@ -37,7 +37,7 @@ def judge(rule: BurnRate, seen: Seen, minute: int) -> Verdict | None:
     return best
 
 
-def evidence(rule: BurnRate, seen: Seen, minute: int) -> Evidence:
+def evidence(rule: BurnRate, seen: History, minute: int) -> Evidence:
     """Return the burn rate over each window there is."""
     spans = sorted({span for pair in rule.pairs for span in _spans(pair)})
     figures: Evidence = {"objective": rule.objective}
@@ -57,7 +57,7 @@ def _rank(verdict: Verdict) -> tuple[int, float]:
     return verdict.severity, verdict.observed / verdict.threshold
 
 
-def _burn(rule: BurnRate, seen: Seen, span_ms: int, minute: int) -> tuple[float | None, int]:
+def _burn(rule: BurnRate, seen: History, span_ms: int, minute: int) -> tuple[float | None, int]:
     """Return how many times too fast the budget burns, and of how many operations."""
     span = span_ms // _MINUTE_MS
     sums = seen.sums(span, minute)

@@ -1,15 +1,15 @@
 """Judge whether a metric over a trailing window is past a threshold."""
 
 from schemas.rules import SEVERITIES, MetricThreshold
+from streams.rules.history import History
 from streams.rules.metrics import MEASURES, is_past, rank_of
-from streams.rules.seen import Seen
 from streams.rules.verdict import NO_SEVERITY, Evidence, Verdict
 
 _MINUTE_MS = 60_000
 _P95 = 0.95
 
 
-def judge(rule: MetricThreshold, seen: Seen, minute: int) -> Verdict | None:
+def judge(rule: MetricThreshold, seen: History, minute: int) -> Verdict | None:
     """Return the verdict on the window that ends with the minute."""
     span = rule.window // _MINUTE_MS
     sums = seen.sums(span, minute)
@@ -33,7 +33,7 @@ def judge(rule: MetricThreshold, seen: Seen, minute: int) -> Verdict | None:
     return _verdict(rule, observed, samples, span)
 
 
-def evidence(rule: MetricThreshold, seen: Seen, minute: int) -> Evidence:
+def evidence(rule: MetricThreshold, seen: History, minute: int) -> Evidence:
     """Return more figures of the same window."""
     span = rule.window // _MINUTE_MS
     if rule.metric == "duration_mean":

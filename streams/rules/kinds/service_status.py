@@ -1,11 +1,11 @@
 """Judge whether a service is down, degraded or silent."""
 
 from schemas.rules import SEVERITIES, ServiceStatus
-from streams.rules.seen import Seen
+from streams.rules.history import History
 from streams.rules.verdict import NO_SEVERITY, Evidence, Verdict
 
 
-def judge(rule: ServiceStatus, seen: Seen, minute: int) -> Verdict | None:
+def judge(rule: ServiceStatus, seen: History, minute: int) -> Verdict | None:
     """Return the verdict on how it was at the minute's end, or is; None while nobody knows.
 
     Who is silent is down as well.
@@ -19,7 +19,7 @@ def judge(rule: ServiceStatus, seen: Seen, minute: int) -> Verdict | None:
     return Verdict(severity, wanted, True, None, 0, None, 1)
 
 
-def evidence(rule: ServiceStatus, seen: Seen, minute: int) -> Evidence:  # noqa: ARG001 - one shape
+def evidence(rule: ServiceStatus, seen: History, minute: int) -> Evidence:  # noqa: ARG001 - one shape
     """Return its status."""
     held = seen.at(minute)
     return {"status": held.status if held else None}

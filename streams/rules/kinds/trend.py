@@ -16,8 +16,8 @@ from typing import NamedTuple
 from schemas.rules import SEVERITIES, TrendRule
 from streams.measure.sizes import MINUTE_MS, SIZE_MS
 from streams.measure.trend import is_worse
-from streams.rules.rows import TrendHeld
-from streams.rules.seen import Seen
+from streams.rules.history import History
+from streams.rules.series_state import StoredTrend
 from streams.rules.verdict import NO_SEVERITY, Evidence, Verdict
 
 #: So many windows before the first bad one are what it was like before.
@@ -37,7 +37,7 @@ class _Run(NamedTuple):
 _NONE = _Run(0, 0, 0)
 
 
-def judge(rule: TrendRule, seen: Seen, minute: int) -> Verdict | None:
+def judge(rule: TrendRule, seen: History, minute: int) -> Verdict | None:
     """Return the verdict by the last windows that ended; None before the first one."""
     found = seen.trends(rule.window, minute)
     if not found:
@@ -62,13 +62,13 @@ def judge(rule: TrendRule, seen: Seen, minute: int) -> Verdict | None:
     )
 
 
-def evidence(rule: TrendRule, seen: Seen, minute: int) -> Evidence:
+def evidence(rule: TrendRule, seen: History, minute: int) -> Evidence:
     """Return what the last window's verdict rests on."""
     found = seen.trends(rule.window, minute)
     return dict(found[-1].evidence) if found else {}
 
 
-def _run(found: Sequence[TrendHeld], length: int) -> _Run:
+def _run(found: Sequence[StoredTrend], length: int) -> _Run:
     """Return the bad windows in a row that end with the last one."""
     run = _NONE
     for at, one in enumerate(found):
@@ -82,14 +82,14 @@ def _run(found: Sequence[TrendHeld], length: int) -> _Run:
     return run
 
 
-def _goes_on(run: _Run, one: TrendHeld) -> bool:
+def _goes_on(run: _Run, one: StoredTrend) -> bool:
     before = run.operations, run.failures
     return one.verdict == "degrading" or is_worse(
         before, _counted(one, ""), one.evidence.get("dispersion")
     )
 
 
-def _before(older: Sequence[TrendHeld], first: TrendHeld, length: int) -> tuple[float, float]:
+def _before(older: Sequence[StoredTrend], first: StoredTrend, length: int) -> tuple[float, float]:
     """Return operations and failures of the windows in a row before a first bad one."""
     count, failures = _counted(first, "baseline_")
     end = first.end - 2 * length
@@ -101,6 +101,6 @@ def _before(older: Sequence[TrendHeld], first: TrendHeld, length: int) -> tuple[
     return count, failures
 
 
-def _counted(one: TrendHeld, which: str) -> tuple[float, float]:
+def _counted(one: StoredTrend, which: str) -> tuple[float, float]:
     count, rate = one.evidence.get(f"{which}count"), one.evidence.get(f"{which}rate")
     return (0, 0) if not count or rate is None else (count, count * (1 - rate))

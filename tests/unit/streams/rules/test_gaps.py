@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from streams.rules.compiled import compile_rules
-from streams.rules.judged import Judged
 from streams.rules.sentences import not_judged
+from streams.rules.series_rules import SeriesRules
 from tests.unit.streams.rules.worlds import (
     World,
     episodes,
@@ -43,13 +43,13 @@ def rules(*names: str) -> Iterator[dict[str, Any]]:
 def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Count how often a rule was judged."""
     count = [0]
-    known = Judged._known
+    known = SeriesRules._known
 
-    def counted(self: Judged, *args: Any) -> Any:
+    def counted(self: SeriesRules, *args: Any) -> Any:
         count[0] += 1
         return known(self, *args)
 
-    monkeypatch.setattr(Judged, "_known", counted)
+    monkeypatch.setattr(SeriesRules, "_known", counted)
     return count
 
 

@@ -9,7 +9,7 @@ from schemas.channels import Defaults
 from schemas.rule_file import RuleFile
 from streams.rules import identity
 from streams.rules.compiled import compile_rules
-from streams.rules.evaluation import Evaluation
+from streams.rules.evaluator import Evaluator
 from tests.unit.streams.rules.worlds import (
     World,
     operations,
@@ -201,16 +201,16 @@ def test_rows_of_a_former_version_go_on() -> None:
     packed: dict[bytes, bytes] = {}
     world = World(THRESHOLD, channels=CHANNELS)
     file = rule_file(THRESHOLD, channels=CHANNELS)
-    world.evaluation = Evaluation(file, "h", packed=packed)
+    world.evaluation = Evaluator(file, "h", packed=packed)
     world.minutes(0, [50, 50], platform="lever")
     world.evaluation.take_changes()
-    from streams.rules.rows import pack, unpack_row
+    from streams.rules.series_state import pack, unpack_series
 
     for key in [key for key in packed if not key.startswith(b"~")]:
-        row = unpack_row(packed[key])
+        row = unpack_series(packed[key])
         for state in row.rules.values():
             state.condition, state.measure, state.appearance, state.judged = "old", "", "", 0
         packed[key] = pack(row)
-    world.evaluation = Evaluation(file, "h", packed=packed)
-    assert words(world._heard(world.evaluation.take_owed())) == [("updated", "rule_changed")]
+    world.evaluation = Evaluator(file, "h", packed=packed)
+    assert words(world._heard(world.evaluation.take_pending())) == [("updated", "rule_changed")]
     assert words(world.minutes(2, [0], platform="lever")) == [("resolved", "condition_gone")]

@@ -1,8 +1,8 @@
 """Rules that go, change or come while they fire; rows that come back."""
 
 from schemas.breaches import Breach
-from streams.rules.evaluation import DEAF_MS, QUIET_MS, Evaluation, Said, read_aggregate
-from streams.rules.rows import version_of
+from streams.rules.evaluator import DEAF_MS, QUIET_MS, BreachRecord, Evaluator, read_aggregate
+from streams.rules.series_state import version_of
 from tests.unit.streams.rules.worlds import (
     BASE,
     MINUTE_MS,
@@ -93,17 +93,17 @@ def test_rows_bring_everything_back() -> None:
     file = rule_file(threshold(**{"for": "1m"}))
     packed: dict[bytes, bytes] = {}
     world = World(threshold(**{"for": "1m"}))
-    world.evaluation = Evaluation(file, "hash-1", packed=packed)
+    world.evaluation = Evaluator(file, "hash-1", packed=packed)
     world.minutes(0, [9, 9])
     world.evaluation.take_changes()
-    world.evaluation = Evaluation(file, "hash-1", packed=packed)
+    world.evaluation = Evaluator(file, "hash-1", packed=packed)
     assert words(world.minutes(2, [0])) == [("resolved", "condition_gone")]
 
 
 def test_versions_only_grow() -> None:
     packed: dict[bytes, bytes] = {}
     world = World(threshold(each="platform"))
-    world.evaluation = Evaluation(rule_file(threshold(each="platform")), "h", packed=packed)
+    world.evaluation = Evaluator(rule_file(threshold(each="platform")), "h", packed=packed)
     versions = {}
     for minute in range(30):
         world.read(operations(minute, 10, minute % 3, platform="lever"))
@@ -116,7 +116,7 @@ def test_versions_only_grow() -> None:
 # ------------------------------------------------------------------ the clock
 
 
-def listens(evaluation: Evaluation, from_ms: int, to_ms: int) -> list[Said]:
+def listens(evaluation: Evaluator, from_ms: int, to_ms: int) -> list[BreachRecord]:
     """Tick every few seconds; the broker tells each time that the log is read to its end."""
     said = []
     for now_ms in (*range(from_ms, to_ms, DEAF_MS), to_ms):
@@ -126,8 +126,8 @@ def listens(evaluation: Evaluation, from_ms: int, to_ms: int) -> list[Said]:
 
 def test_the_clock_settles_a_silent_partition_once_that_is_written() -> None:
     packed: dict[bytes, bytes] = {}
-    evaluation = Evaluation(rule_file(threshold()), "h", packed=packed)
-    evaluation.take(0, (BASE + 1) * MINUTE_MS, read_aggregate(operations(0, 10, 9)))
+    evaluation = Evaluator(rule_file(threshold()), "h", packed=packed)
+    evaluation.evaluate(0, (BASE + 1) * MINUTE_MS, read_aggregate(operations(0, 10, 9)))
     evaluation.take_changes()
     now_ms = (BASE + 1) * MINUTE_MS
     assert listens(evaluation, now_ms, now_ms + QUIET_MS - 1) == []
@@ -141,7 +141,7 @@ def test_the_clock_settles_a_silent_partition_once_that_is_written() -> None:
     evaluation.written()
     assert listens(evaluation, now_ms + 5 * MINUTE_MS - 1, now_ms + 5 * MINUTE_MS) == []
     changes += evaluation.take_changes()
-    again = Evaluation(rule_file(threshold()), "h", packed=dict(changes) | packed)
+    again = Evaluator(rule_file(threshold()), "h", packed=dict(changes) | packed)
     evaluation.written()
     (said,) = evaluation.tick(now_ms + 5 * MINUTE_MS + 1, seen_ms=None)
     told = Breach.model_validate_json(said.value)
@@ -151,16 +151,16 @@ def test_the_clock_settles_a_silent_partition_once_that_is_written() -> None:
 
 
 def test_the_clock_says_nothing_while_the_log_is_not_read_to_its_end() -> None:
-    evaluation = Evaluation(rule_file(threshold()), "h")
-    evaluation.take(0, (BASE + 1) * MINUTE_MS, read_aggregate(operations(0, 10, 9)))
+    evaluation = Evaluator(rule_file(threshold()), "h")
+    evaluation.evaluate(0, (BASE + 1) * MINUTE_MS, read_aggregate(operations(0, 10, 9)))
     for minute in range(10):
         evaluation.tick((BASE + minute) * MINUTE_MS, seen_ms=None)
         assert not evaluation.wants_written
 
 
 def test_while_the_broker_says_nothing_no_time_is_quiet() -> None:
-    evaluation = Evaluation(rule_file(threshold()), "h")
-    evaluation.take(0, (BASE + 1) * MINUTE_MS, read_aggregate(operations(0, 10, 9)))
+    evaluation = Evaluator(rule_file(threshold()), "h")
+    evaluation.evaluate(0, (BASE + 1) * MINUTE_MS, read_aggregate(operations(0, 10, 9)))
     now_ms = (BASE + 1) * MINUTE_MS
     listens(evaluation, now_ms, now_ms + MINUTE_MS)
     for second in range(15 * 60):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from streams.rules.evaluation import Evaluation, read_aggregate
-from streams.rules.rows import unpack_row
+from streams.rules.evaluator import Evaluator, read_aggregate
+from streams.rules.series_state import unpack_series
 from tests.unit.streams.rules.worlds import BASE, MINUTE_MS, operations, rule_file, threshold
 
 SPREAD = [float(10 + 7 * number % 990) for number in range(500)]
@@ -13,7 +13,7 @@ BURN = {"name": "burn", "kind": "burn_rate", "objective": 99.9}
 def row_after(hours: int, *rules: dict) -> tuple[int, dict[str, set[bytes]]]:
     """Return a row's size, and by window size with what byte its digests begin."""
     packed: dict[bytes, bytes] = {}
-    evaluation = Evaluation(rule_file(*rules), "h", packed=packed)
+    evaluation = Evaluator(rule_file(*rules), "h", packed=packed)
     offset = 0
     for minute in range(60 * hours):
         for size, length in (("1m", 1), ("5m", 5), ("1h", 60)):
@@ -21,10 +21,10 @@ def row_after(hours: int, *rules: dict) -> tuple[int, dict[str, set[bytes]]]:
                 spread = SPREAD[: 20 if size == "1m" else 500]
                 told = operations(minute + 1 - length, 1000, size=size, durations=spread)
                 stamp_ms = (BASE + minute + 1) * MINUTE_MS
-                evaluation.take(offset, stamp_ms, read_aggregate(told))
+                evaluation.evaluate(offset, stamp_ms, read_aggregate(told))
                 offset += 1
     evaluation.take_changes()
-    row = unpack_row(packed[b"operations/*"])
+    row = unpack_series(packed[b"operations/*"])
     digests = {
         name: {held.digest[:1] for held in windows.values() if held.digest}
         for name, windows in (("1m", row.minutes), ("5m", row.fives), ("1h", row.hours))

@@ -12,7 +12,7 @@ from streams.measure.digests import ENGINES, pack
 from streams.measure.sizes import MINUTE_MS
 from streams.measure.watermarks import Reached
 from streams.measure.windows import Times, Windows
-from streams.rules.records import ToldOperations, name_of, read_aggregate
+from streams.rules.records import OperationsRecord, name_of, read_aggregate
 from tests.unit.streams.rules.worlds import World, operations
 
 TIMES = Times(lateness_ms=3_600_000, future_ms=60_000, grace_ms=10_000)
@@ -34,7 +34,7 @@ def simulated(scenario):
     told = {}
 
     class Recorded(_Replay):
-        def _publish(self, one: ToldOperations | None, at_ms: int) -> None:
+        def _publish(self, one: OperationsRecord | None, at_ms: int) -> None:
             if one is not None and one.final:
                 told.update([said(one)])
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from streams.measure.sizes import DAY_MS
-from streams.rules.evaluation import Evaluation, read_aggregate
-from streams.rules.records import ToldOperations
+from streams.rules.evaluator import Evaluator, read_aggregate
+from streams.rules.records import OperationsRecord
 from tests.unit.streams.rules.worlds import (
     BASE,
     MINUTE_MS,
@@ -50,13 +50,13 @@ def changed(**fields: Any) -> bytes:
 )
 def test_without_its_digest_or_exemplars_an_aggregate_still_counts(fields: dict[str, Any]) -> None:
     packed: dict[bytes, bytes] = {}
-    evaluation = Evaluation(rule_file(*RULES), "h", packed=packed)
-    (opened,) = evaluation.take(0, (BASE + 1) * MINUTE_MS, read_aggregate(changed(**fields)))
+    evaluation = Evaluator(rule_file(*RULES), "h", packed=packed)
+    (opened,) = evaluation.evaluate(0, (BASE + 1) * MINUTE_MS, read_aggregate(changed(**fields)))
     told = json.loads(opened.value)
     assert (told["rule"], told["observed"]) == ("high_error_rate", 90.0)
-    evaluation.take(1, (BASE + 2) * MINUTE_MS, read_aggregate(operations(1, 10, 9)))
+    evaluation.evaluate(1, (BASE + 2) * MINUTE_MS, read_aggregate(operations(1, 10, 9)))
     evaluation.take_changes()
-    assert Evaluation(rule_file(*RULES), "h", packed=packed).firing == 1
+    assert Evaluator(rule_file(*RULES), "h", packed=packed).firing == 1
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_window_of_years_ahead_would_end_all_before_it() -> None:
 
 def test_sums_that_were_cut_off_are_summed_up() -> None:
     told = read_aggregate(changed(duration_ms={"sum": (2**63 - 1) / 1000}))
-    assert isinstance(told, ToldOperations)
+    assert isinstance(told, OperationsRecord)
     cache = {"lookups": 2**63 - 1, "hits": 0, "misses": 0, "evictions": 0, "average_ttl_s": 9e15}
     world = World(*RULES)
     assert world.read(changed(duration_ms={"sum": 9e15}, cache=cache))
@@ -113,7 +113,7 @@ def test_a_minute_of_long_ago_does_not_hold_the_others_up() -> None:
     window = {"size": "1m", "start_ms": DAY_MS, "end_ms": DAY_MS + 60_000}
     world.minutes(0, [0, 0])
     long_ago = changed(window=window, series={"operation": "parse"})
-    world.evaluation.take(2, (BASE + 2) * MINUTE_MS, read_aggregate(long_ago))
+    world.evaluation.evaluate(2, (BASE + 2) * MINUTE_MS, read_aggregate(long_ago))
     world.offset = 3
     world.minutes(2, [0, 0])
     assert world.evaluation.evaluated == 5
@@ -122,11 +122,13 @@ def test_a_minute_of_long_ago_does_not_hold_the_others_up() -> None:
 def test_a_trend_is_told_in_the_same_bytes_after_a_restart() -> None:
     packed: dict[bytes, bytes] = {}
     trend = {"verdict": "degrading", "evidence": EVIDENCE}
-    evaluation = Evaluation(rule_file(*RULES), "h", packed=packed)
-    evaluation.take(0, BASE * MINUTE_MS, read_aggregate(operations(0, 900, size="1h", trend=trend)))
+    evaluation = Evaluator(rule_file(*RULES), "h", packed=packed)
+    evaluation.evaluate(
+        0, BASE * MINUTE_MS, read_aggregate(operations(0, 900, size="1h", trend=trend))
+    )
     evaluation.take_changes()
-    again = Evaluation(rule_file(*RULES), "h", packed=dict(packed))
+    again = Evaluator(rule_file(*RULES), "h", packed=dict(packed))
     minute = (BASE + 61) * MINUTE_MS, read_aggregate(operations(61, 10))
-    said = evaluation.take(1, *minute)
+    said = evaluation.evaluate(1, *minute)
     assert said
-    assert again.take(1, *minute) == said
+    assert again.evaluate(1, *minute) == said

@@ -8,7 +8,7 @@ from schemas.breaches import Breach
 from schemas.rule_file import RuleFile
 from schemas.series import WindowSize
 from streams.measure.sizes import SIZE_MS
-from streams.rules.evaluation import Evaluation, Said, read_aggregate
+from streams.rules.evaluator import BreachRecord, Evaluator, read_aggregate
 
 MINUTE_MS = 60_000
 #: A Monday's midnight, in minutes since the epoch.
@@ -129,7 +129,7 @@ class World:
     """An evaluation, the log it reads, and what it said."""
 
     def __init__(self, *rules: dict[str, Any], **file: Any) -> None:
-        self.evaluation = Evaluation(rule_file(*rules, **file), "hash-1")
+        self.evaluation = Evaluator(rule_file(*rules, **file), "hash-1")
         self.said: list[Breach] = []
         self.offset = 0
 
@@ -140,7 +140,7 @@ class World:
             told = read_aggregate(value)
             assert told is not None
             stamp_ms = told.window.end_ms + late_ms
-            found += self._heard(self.evaluation.take(self.offset, stamp_ms, told))
+            found += self._heard(self.evaluation.evaluate(self.offset, stamp_ms, told))
             self.offset += 1
         return found
 
@@ -157,7 +157,7 @@ class World:
     def reload(self, *rules: dict[str, Any], rules_hash: str = "hash-2") -> list[Breach]:
         return self._heard(self.evaluation.reload(rule_file(*rules), rules_hash))
 
-    def _heard(self, said: list[Said]) -> list[Breach]:
+    def _heard(self, said: list[BreachRecord]) -> list[Breach]:
         found = [Breach.model_validate_json(one.value) for one in said]
         self.said += found
         return found

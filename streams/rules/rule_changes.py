@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from streams.rules.breach import removed
-from streams.rules.compiled import Compiled
-from streams.rules.fold import IDLE, Fold
-from streams.rules.rows import Episode, Row, RuleState
+from streams.rules.compiled import CompiledRule
+from streams.rules.firing import IDLE, FiringState
+from streams.rules.series_state import OpenBreach, RuleState, SeriesState
 
 
-class Change(NamedTuple):
+class RuleChange(NamedTuple):
     """A rule that is another version of the one before."""
 
     name: str
@@ -17,24 +17,24 @@ class Change(NamedTuple):
     """Whether something else decides now; else it only shows something else."""
 
 
-class Reloaded(NamedTuple):
+class ReloadOutcome(NamedTuple):
     """What came of another rule file for a series."""
 
     said: list[bytes]
     """What ends what is gone."""
-    changes: list[Change]
+    changes: list[RuleChange]
     """Of rules that have something open, which goes on if it still holds."""
     is_changed: bool
     """Whether the row changed at all."""
 
 
-NOTHING = Reloaded([], [], False)
+NOTHING = ReloadOutcome([], [], False)
 
 
-def reload(row: Row, rules: Sequence[Compiled]) -> Reloaded:
+def reload(row: SeriesState, rules: Sequence[CompiledRule]) -> ReloadOutcome:
     """Make a row's rules these."""
     said: list[bytes] = []
-    changes: list[Change] = []
+    changes: list[RuleChange] = []
     is_changed = False
     wanted = {one.rule.name: one for one in rules}
     for name, state in row.rules.items():
@@ -62,10 +62,10 @@ def reload(row: Row, rules: Sequence[Compiled]) -> Reloaded:
             row.rules[name] = RuleState(
                 rule.condition, judged=row.settled, appearance=rule.appearance, measure=rule.measure
             )
-    return Reloaded(said, changes, is_changed)
+    return ReloadOutcome(said, changes, is_changed)
 
 
-def _change(name: str, state: RuleState, rule: Compiled) -> Change | None:
+def _change(name: str, state: RuleState, rule: CompiledRule) -> RuleChange | None:
     """Bring a rule's state to this version of it; return what is another, None if nothing is."""
     before = state.condition, state.appearance, state.measure
     now = rule.condition, rule.appearance, rule.measure
@@ -79,10 +79,10 @@ def _change(name: str, state: RuleState, rule: Compiled) -> Change | None:
         state.fold = _levelled(state.fold, rule.level)
         if state.episode is not None:
             state.episode.severity = rule.level
-    return Change(name, is_condition)
+    return RuleChange(name, is_condition)
 
 
-def going_on(episode: Episode, level: int, rule: Compiled) -> Fold:
+def going_on(episode: OpenBreach, level: int, rule: CompiledRule) -> FiringState:
     """Return the fold of what was open by a former condition and holds by this one.
 
     Args:
@@ -92,10 +92,10 @@ def going_on(episode: Episode, level: int, rule: Compiled) -> Fold:
     """
     if level < 0:
         level = episode.severity if rule.level is None else rule.level
-    return _levelled(Fold((episode.since,), level, episode.since, episode.opened), level)
+    return _levelled(FiringState((episode.since,), level, episode.since, episode.opened), level)
 
 
-def _levelled(fold: Fold, level: int) -> Fold:
+def _levelled(fold: FiringState, level: int) -> FiringState:
     """Return the fold of a rule of one severity with another one."""
     if fold == IDLE:
         return IDLE

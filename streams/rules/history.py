@@ -27,8 +27,8 @@ from streams.measure.digests import (
 )
 from streams.measure.stats import best_exemplars
 from streams.rules.needs import EXEMPLAR_MINUTES, FIVES_UP_TO, MINUTES_UP_TO, Needs
-from streams.rules.records import Told, ToldOperations
-from streams.rules.rows import Held, Row, TrendHeld
+from streams.rules.records import AggregateRecord, OperationsRecord
+from streams.rules.series_state import SeriesState, StoredTrend, StoredWindow
 from streams.rules.sums import NOTHING, Sums, sums_of, total
 
 _MINUTE_MS = 60_000
@@ -55,10 +55,10 @@ _read_digest = msgspec.json.Decoder(_Digest).decode
 _read_exemplars = msgspec.json.Decoder(list[struct_of(Exemplar)]).decode  # type: ignore[misc]
 
 
-class Seen:
+class History:
     """A series' windows, with what was summed up already."""
 
-    def __init__(self, row: Row, needs: Needs, engine: Engine) -> None:
+    def __init__(self, row: SeriesState, needs: Needs, engine: Engine) -> None:
         """Look at a row's windows."""
         self._row = row
         self._needs = needs
@@ -70,7 +70,7 @@ class Seen:
 
     # ------------------------------------------------------------------ windows come and go
 
-    def take(self, told: Told) -> bool:
+    def add(self, told: AggregateRecord) -> bool:
         """Take a window in; return whether it says anything new that rules look at."""
         window, row = told.window, self._row
         minute = window.start_ms // _MINUTE_MS
@@ -92,7 +92,7 @@ class Seen:
             self._note(told, minute)
         return True
 
-    def _kept(self, told: Told) -> dict[int, Held] | None:
+    def _kept(self, told: AggregateRecord) -> dict[int, StoredWindow] | None:
         """Return where a window belongs; None if no span needs it."""
         window, row, needs = told.window, self._row, self._needs
         if window.size == "1m":
@@ -104,35 +104,37 @@ class Seen:
             return row.fives
         return row.hours if window.size == "1h" and needs.long > FIVES_UP_TO else None
 
-    def _note(self, told: Told, minute: int) -> None:
+    def _note(self, told: AggregateRecord, minute: int) -> None:
         row = self._row
         if minute > row.newest:
             for each in range(max(row.newest, minute - EXEMPLAR_MINUTES), minute):
                 if (held := row.minutes.get(each)) is not None:
                     _digest_of(held)  # a fifth of what it takes as it came
             row.newest = minute
-        if isinstance(told, ToldOperations) or not (told.silent or told.status == "unknown"):
+        if isinstance(told, OperationsRecord) or not (told.silent or told.status == "unknown"):
             row.spoke = max(row.spoke, minute)
 
-    def _held(self, told: Told, *, final: bool) -> Held:
+    def _held(self, told: AggregateRecord, *, final: bool) -> StoredWindow:
         sums = tuple(sums_of(told))
-        if not isinstance(told, ToldOperations):
+        if not isinstance(told, OperationsRecord):
             status = "silent" if told.silent and told.status == "down" else told.status
-            return Held(told.revision, final, sums, status=status)
+            return StoredWindow(told.revision, final, sums, status=status)
         size = told.window.size
         small = size == "1m"
         digest = bytes(told.digest) if self._needs.digests > _DIGEST_BEYOND[size] else b""
-        return Held(told.revision, final, sums, digest, bytes(told.exemplars) if small else b"")
+        return StoredWindow(
+            told.revision, final, sums, digest, bytes(told.exemplars) if small else b""
+        )
 
-    def _take_trend(self, told: Told) -> bool:
-        if not told.final or not isinstance(told, ToldOperations):
+    def _take_trend(self, told: AggregateRecord) -> bool:
+        if not told.final or not isinstance(told, OperationsRecord):
             return False
         trend = told.trend
         if trend is None:
             return False
         end = told.window.end_ms // _MINUTE_MS
         kept = [one for one in self._row.trends.get(told.window.size, []) if one.end != end]
-        kept.append(TrendHeld(end, trend.verdict, msgspec.structs.asdict(trend.evidence)))
+        kept.append(StoredTrend(end, trend.verdict, msgspec.structs.asdict(trend.evidence)))
         kept.sort(key=lambda one: one.end)
         self._row.trends[told.window.size] = kept[-_TRENDS_KEPT - 1 :]
         self.changes += 1
@@ -194,7 +196,7 @@ class Seen:
 
     # ------------------------------------------------------------------ looking back
 
-    def at(self, minute: int) -> Held | None:
+    def at(self, minute: int) -> StoredWindow | None:
         """Return the minute's window."""
         return self._row.minutes.get(minute)
 
@@ -249,7 +251,7 @@ class Seen:
         self._bases[key] = found
         return found
 
-    def _parts(self, span: int, minute: int) -> Iterator[Held]:
+    def _parts(self, span: int, minute: int) -> Iterator[StoredWindow]:
         row = self._row
         at = minute - span + 1
         if span <= MINUTES_UP_TO:
@@ -279,7 +281,7 @@ class Seen:
             ):
                 yield held
 
-    def trends(self, size: str, minute: int) -> list[TrendHeld]:
+    def trends(self, size: str, minute: int) -> list[StoredTrend]:
         """Return the trends of the final windows of a size that ended by the minute's end."""
         return [one for one in self._row.trends.get(size, []) if one.end <= minute + 1]
 
@@ -314,7 +316,7 @@ class Seen:
         ]
 
 
-def _exemplars_of(held: Held) -> Sequence[Any]:
+def _exemplars_of(held: StoredWindow) -> Sequence[Any]:
     """Return the window's exemplars; none where what came is none."""
     try:
         return _read_exemplars(held.exemplars) if held.exemplars else ()
@@ -322,7 +324,7 @@ def _exemplars_of(held: Held) -> Sequence[Any]:
         return ()
 
 
-def _digest_of(held: Held) -> bytes:
+def _digest_of(held: StoredWindow) -> bytes:
     """Return the window's packed digest, empty if it has none, or what came is none."""
     digest = held.digest
     if digest[:1] <= _PACKED_UP_TO:

@@ -4,9 +4,9 @@ What is said depends on the log, and on what was written ahead of saying it (the
 partition is silent, the rule file): never on when records are read, or by whom. The agent, a
 backtest and a rule test drive it alike:
 
-    evaluation = Evaluation(rule_file, rules_hash, partition=3)
+    evaluation = Evaluator(rule_file, rules_hash, partition=3)
     for record in log:
-        said = evaluation.take(record.offset, record.timestamp, read_aggregate(record.value))
+        said = evaluation.evaluate(record.offset, record.timestamp, read_aggregate(record.value))
     said = evaluation.pass_time(until_ms)        # nothing more comes: silent series settle
     breaches = [Breach.model_validate_json(one.value) for one in said]
 """
@@ -17,22 +17,29 @@ from typing import NamedTuple
 from schemas.rule_file import RuleFile
 from streams.measure.digests import ENGINES, Engine
 from streams.rules.breach import key_of
-from streams.rules.compiled import Compiled, compile_rules
-from streams.rules.judged import STALE_MS, Judged
-from streams.rules.records import Told, ToldService, kind_of, labels_of, name_of, read_aggregate
-from streams.rules.reloading import NOTHING, reload
-from streams.rules.rows import (
+from streams.rules.compiled import CompiledRule, compile_rules
+from streams.rules.records import (
+    AggregateRecord,
+    ServiceRecord,
+    kind_of,
+    labels_of,
+    name_of,
+    read_aggregate,
+)
+from streams.rules.rule_changes import NOTHING, reload
+from streams.rules.selector import Index
+from streams.rules.series_rules import STALE_MS, SeriesRules
+from streams.rules.series_state import (
     STATE_PREFIX,
-    Row,
-    State,
+    PartitionState,
+    SeriesState,
     pack,
     settled_of,
-    unpack_row,
-    unpack_state,
+    unpack_partition,
+    unpack_series,
 )
-from streams.rules.selector import Index
 
-__all__ = ["STALE_MS", "Evaluation", "Said", "read_aggregate"]
+__all__ = ["STALE_MS", "BreachRecord", "Evaluator", "read_aggregate"]
 
 _MINUTE_MS = 60_000
 _HOUR = 60
@@ -46,7 +53,7 @@ DEAF_MS = 10_000
 _FINAL_TOGETHER = {"operations"}
 
 
-class Said(NamedTuple):
+class BreachRecord(NamedTuple):
     """A breach to publish."""
 
     key: bytes
@@ -57,7 +64,7 @@ class Said(NamedTuple):
     """The key of the row that rests on it: to be written once this is published."""
 
 
-class Evaluation:
+class Evaluator:
     """The rules over one partition's series."""
 
     def __init__(
@@ -91,9 +98,9 @@ class Evaluation:
         self._engine = engine
         self._packed = {} if packed is None else packed
         self._state_key = STATE_PREFIX + str(partition).encode()
-        self._state = State()
+        self._state = PartitionState()
         if known := self._packed.get(self._state_key):
-            self._state = unpack_state(known)
+            self._state = unpack_partition(known)
         self.next_offset = self._state.offset
         self._generation = max(generation, self._state.generation)
         self._written = self._state.offset, dict(self._state.horizon)
@@ -103,17 +110,19 @@ class Evaluation:
         self._heard: dict[str, tuple[int, int]] = {}
         self._seen_ms: int | None = None
         self._taken: dict[str, int] = {}
-        self._judged: dict[bytes, Judged] = {}
-        self._awake: dict[bytes, Judged] = {}
+        self._judged: dict[bytes, SeriesRules] = {}
+        self._awake: dict[bytes, SeriesRules] = {}
         self._dirty: set[bytes] = set()
         self._unselected: set[bytes] = set()
-        self._owed: list[Said] = []
+        self._owed: list[BreachRecord] = []
         self._looked = 0
         self._use(rules)
 
     # ------------------------------------------------------------------ inputs
 
-    def take(self, offset: int, timestamp_ms: int, told: Told | None) -> list[Said]:
+    def evaluate(
+        self, offset: int, timestamp_ms: int, told: AggregateRecord | None
+    ) -> list[BreachRecord]:
         """Take a record in; return what it makes us say, in order.
 
         Args:
@@ -123,7 +132,7 @@ class Evaluation:
         """
         if offset < self.next_offset:
             return []
-        said = self.take_owed()
+        said = self.take_pending()
         self.next_offset = offset + 1
         if told is None:
             return said
@@ -143,24 +152,24 @@ class Evaluation:
             return said
         self.evaluated += 1
         self._dirty.add(key)
-        if isinstance(told, ToldService) and told.forgotten:
+        if isinstance(told, ServiceRecord) and told.forgotten:
             # The row stays for a week: what is read again after a restart is known then.
             self._awake.pop(key, None)
             minute = told.window.start_ms // _MINUTE_MS
             said += _said(key, judged.leave(minute, timestamp_ms))
         else:
             self._awake[key] = judged
-            said += _said(key, judged.take(told, timestamp_ms, horizon))
+            said += _said(key, judged.evaluate(told, timestamp_ms, horizon))
         judged.row.offset = offset
         return said
 
-    def pass_time(self, until_ms: int) -> list[Said]:
+    def pass_time(self, until_ms: int) -> list[BreachRecord]:
         """Take minutes before a time as final also where nothing was heard of them.
 
         For backtests and rule tests, at the end or where a gap is to be judged. The agent's way is
         `tick`.
         """
-        said = self.take_owed()
+        said = self.take_pending()
         minute = until_ms // _MINUTE_MS
         for kind in self._kinds():
             if minute > self._state.horizon.get(kind, 0):
@@ -168,7 +177,7 @@ class Evaluation:
                 said += self._sweep(kind, until_ms)
         return said
 
-    def tick(self, now_ms: int, *, seen_ms: int | None) -> list[Said]:
+    def tick(self, now_ms: int, *, seen_ms: int | None) -> list[BreachRecord]:
         """Let the clock settle silent partitions, two minutes behind, and look for silence.
 
         What the clock says takes effect once it is written: call `take_changes`, write them, then
@@ -179,7 +188,7 @@ class Evaluation:
             seen_ms: the time at which the log's end was where it was read to, as the broker told;
                 None: it is not read to its end.
         """
-        said = self.take_owed()
+        said = self.take_pending()
         before_ms, self._seen_ms = self._seen_ms, seen_ms
         if seen_ms is None or before_ms is None or seen_ms - before_ms > DEAF_MS:
             self._heard.clear()
@@ -197,21 +206,23 @@ class Evaluation:
                 self._quiet[kind] = seen_ms // _MINUTE_MS
         return said
 
-    def reload(self, rules: RuleFile, rules_hash: str, generation: int | None = None) -> list[Said]:
+    def reload(
+        self, rules: RuleFile, rules_hash: str, generation: int | None = None
+    ) -> list[BreachRecord]:
         """Judge by other rules from here on.
 
         What removed rules had open ends, what changed ones had open goes on if it still holds; a
         file without any rule ends nothing. The agent writes all changes, and then which rules
         there are, first.
         """
-        said = self.take_owed()
+        said = self.take_pending()
         dirty = set(self._dirty)
         self.take_changes()
         self.rules_hash = rules_hash
         self._generation = self._generation + 1 if generation is None else generation
         self._dirty = dirty
         self._use(rules)
-        return said + self.take_owed()
+        return said + self.take_pending()
 
     # ------------------------------------------------------------------ rows
 
@@ -221,7 +232,8 @@ class Evaluation:
         """Return the rows to write to the table's changelog, None to delete.
 
         Args:
-            only: of these rows (Said.row); by default all that changed, and the partition's own:
+            only: of these rows (BreachRecord.row); by default all that changed, and the
+                partition's own:
                 then everything before next_offset is done once they are written.
         """
         keys = self._dirty if only is None else self._dirty.intersection(only)
@@ -234,7 +246,7 @@ class Evaluation:
         if (self.next_offset, horizon) != self._written:
             self._written = self.next_offset, dict(horizon)
             quiet = self._state.quiet | self._quiet
-            packed = pack(State(self._generation, self.next_offset, horizon, quiet))
+            packed = pack(PartitionState(self._generation, self.next_offset, horizon, quiet))
             self._packed[self._state_key] = packed
             changes.append((self._state_key, packed))
         self._is_clock_written = bool(self._clock)
@@ -270,12 +282,12 @@ class Evaluation:
 
     # ------------------------------------------------------------------ series
 
-    def _of(self, key: bytes, told: Told, horizon: int) -> Judged | None:
+    def _of(self, key: bytes, told: AggregateRecord, horizon: int) -> SeriesRules | None:
         judged = self._judged.get(key)
         if judged is not None or key in self._unselected:
             return judged
         packed = self._packed.get(key)
-        row = unpack_row(packed) if packed else None
+        row = unpack_series(packed) if packed else None
         labels = labels_of(told)
         rules = self._index.select(kind_of(told), labels)
         if not rules and row is None:
@@ -286,16 +298,16 @@ class Evaluation:
             if told.window.size != "1m":
                 first = max(horizon, told.window.end_ms // _MINUTE_MS)
             settled = first - 1
-            row = Row(
+            row = SeriesState(
                 self._generation, -1, settled, 0, kind_of(told), labels, settled, settled,
                 {}, {}, {}, {}, {},
             )  # fmt: skip
         return self._judge(key, row, rules)
 
-    def _judge(self, key: bytes, row: Row, rules: tuple[Compiled, ...]) -> Judged:
+    def _judge(self, key: bytes, row: SeriesState, rules: tuple[CompiledRule, ...]) -> SeriesRules:
         reloaded = reload(row, rules) if self.has_rules else NOTHING
         name = key.partition(b"/")[2].decode()
-        judged = self._judged[key] = Judged(name, row, rules, self.rules_hash, self._engine)
+        judged = self._judged[key] = SeriesRules(name, row, rules, self.rules_hash, self._engine)
         self._owed += _said(key, [*reloaded.said, *judged.change(reloaded.changes)])
         if reloaded.is_changed:
             self._dirty.add(key)
@@ -311,7 +323,7 @@ class Evaluation:
         for key, packed in sorted(self._packed.items()):
             if key.startswith(b"~"):
                 continue
-            row = unpack_row(packed)
+            row = unpack_series(packed)
             judged = self._judge(key, row, self._index.select(row.kind, row.labels))
             if not judged.is_at_rest:
                 self._awake[key] = judged
@@ -349,13 +361,13 @@ class Evaluation:
     def _kinds(self) -> set[str]:
         return _FINAL_TOGETHER.intersection(one.row.kind for one in self._awake.values())
 
-    def _sweep_by_clock(self, kind: str) -> list[Said]:
+    def _sweep_by_clock(self, kind: str) -> list[BreachRecord]:
         return self._sweep(kind, self._state.horizon[kind] * _MINUTE_MS + QUIET_MS)
 
-    def _sweep(self, kind: str, timestamp_ms: int) -> list[Said]:
+    def _sweep(self, kind: str, timestamp_ms: int) -> list[BreachRecord]:
         """Settle the series of which nothing is heard; let go those that time changes no more."""
         horizon, quiet = self._state.horizon[kind], self._state.quiet.get(kind, 0)
-        said: list[Said] = []
+        said: list[BreachRecord] = []
         for key, judged in list(self._awake.items()):
             row = judged.row
             if row.kind != kind or (row.settled >= horizon - 1 and not judged.firing):
@@ -370,11 +382,11 @@ class Evaluation:
                 self._dirty.add(key)
         return said
 
-    def take_owed(self) -> list[Said]:
+    def take_pending(self) -> list[BreachRecord]:
         """Return what the clock or other rules made us say; say it before rows are written."""
         owed, self._owed = self._owed, []
         return owed
 
 
-def _said(key: bytes, breaches: list[bytes]) -> list[Said]:
-    return [Said(key_of(one), one, key) for one in breaches]
+def _said(key: bytes, breaches: list[bytes]) -> list[BreachRecord]:
+    return [BreachRecord(key_of(one), one, key) for one in breaches]

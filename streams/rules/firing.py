@@ -1,4 +1,4 @@
-"""Fold a rule's verdicts, minute after minute, into whether it fires.
+"""FiringState a rule's verdicts, minute after minute, into whether it fires.
 
     for: 2m, keep_firing_for: 2m
     minute    0  1  2  3  4  5  6  7  8
@@ -17,7 +17,7 @@ from streams.rules.verdict import NO_SEVERITY, Verdict
 _NEVER = 0
 
 
-class Fold(NamedTuple):
+class FiringState(NamedTuple):
     """What the minutes up to one come to; minutes since the epoch, 0 for none."""
 
     since: tuple[int, ...] = (_NEVER,) * len(SEVERITIES)
@@ -40,10 +40,12 @@ class Fold(NamedTuple):
         return self.severity >= 0 and not (self.gone or self.milder or any(graver))
 
 
-IDLE = Fold()
+IDLE = FiringState()
 
 
-def step(fold: Fold, verdict: Verdict | None, minute: int, hold: int, keep: int) -> Fold:
+def step(
+    fold: FiringState, verdict: Verdict | None, minute: int, hold: int, keep: int
+) -> FiringState:
     """Return the fold with one more minute in it.
 
     Args:
@@ -67,14 +69,14 @@ def step(fold: Fold, verdict: Verdict | None, minute: int, hold: int, keep: int)
     if fold.severity < 0:
         if held < 0:
             return IDLE if level < 0 else fold._replace(since=since)
-        return Fold(since, held, since[0], minute)
+        return FiringState(since, held, since[0], minute)
     if level < 0 and not verdict.holds:
         gone = fold.gone or minute
         return IDLE if minute - gone >= keep else fold._replace(since=since, gone=gone)
     return _still(fold._replace(since=since, gone=_NEVER), level, held, minute, keep)
 
 
-def _still(fold: Fold, level: int, held: int, minute: int, keep: int) -> Fold:
+def _still(fold: FiringState, level: int, held: int, minute: int, keep: int) -> FiringState:
     """Return the fold of what goes on to fire, perhaps with another severity."""
     if held > fold.severity:
         return fold._replace(severity=held, milder=_NEVER)

@@ -5,15 +5,15 @@ Of two rows of a series the one with the higher version stands; it only grows.
 
 import msgspec
 
-from streams.rules.fold import IDLE, Fold
+from streams.rules.firing import IDLE, FiringState
 
-#: A row with this prefix holds what a partition knows besides its series, see State.
+#: A row with this prefix holds what a partition knows besides its series, see PartitionState.
 STATE_PREFIX = b"~state/"
-#: A row with this prefix holds the rule file in effect, see InEffect.
+#: A row with this prefix holds the rule file in effect, see RulesInEffect.
 IN_EFFECT_PREFIX = b"~rules/"
 
 
-class Held(msgspec.Struct, array_like=True, gc=False):
+class StoredWindow(msgspec.Struct, array_like=True, gc=False):
     """A window."""
 
     revision: int
@@ -28,7 +28,7 @@ class Held(msgspec.Struct, array_like=True, gc=False):
     """A service's: up, degraded, down, silent or unknown."""
 
 
-class TrendHeld(msgspec.Struct, array_like=True, gc=False):
+class StoredTrend(msgspec.Struct, array_like=True, gc=False):
     """A final window's trend."""
 
     end: int
@@ -37,7 +37,7 @@ class TrendHeld(msgspec.Struct, array_like=True, gc=False):
     evidence: dict[str, float | None]
 
 
-class Episode(msgspec.Struct, array_like=True):
+class OpenBreach(msgspec.Struct, array_like=True):
     """What was said of a rule's violation since it opened."""
 
     id: str
@@ -64,9 +64,9 @@ class RuleState(msgspec.Struct, array_like=True):
 
     condition: str
     """A hash of what decides: by another one what is not open begins anew."""
-    fold: Fold = IDLE
+    fold: FiringState = IDLE
     """Over minutes that are settled."""
-    episode: Episode | None = None
+    episode: OpenBreach | None = None
     named: int = 0
     """The latest minute that an episode was named after: …"""
     opened: int = 0
@@ -79,7 +79,7 @@ class RuleState(msgspec.Struct, array_like=True):
     """What it measures."""
 
 
-class Row(msgspec.Struct, array_like=True):
+class SeriesState(msgspec.Struct, array_like=True):
     """A series."""
 
     generation: int
@@ -96,14 +96,14 @@ class Row(msgspec.Struct, array_like=True):
     """The newest minute with a window."""
     spoke: int
     """The newest minute in which it had anything to say."""
-    minutes: dict[int, Held]
-    fives: dict[int, Held]
-    hours: dict[int, Held]
-    trends: dict[str, list[TrendHeld]]
+    minutes: dict[int, StoredWindow]
+    fives: dict[int, StoredWindow]
+    hours: dict[int, StoredWindow]
+    trends: dict[str, list[StoredTrend]]
     rules: dict[str, RuleState]
 
 
-class State(msgspec.Struct, array_like=True):
+class PartitionState(msgspec.Struct, array_like=True):
     """A partition: what all its rows together rest on."""
 
     generation: int = 0
@@ -115,7 +115,7 @@ class State(msgspec.Struct, array_like=True):
     """By kind, the minute up to which the clock says that nothing came."""
 
 
-class InEffect(msgspec.Struct, array_like=True, gc=False):
+class RulesInEffect(msgspec.Struct, array_like=True, gc=False):
     """The rule file that a partition's rows are judged by: it is not in the log."""
 
     generation: int
@@ -131,28 +131,28 @@ class _Head(msgspec.Struct, array_like=True, gc=False):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode_row = msgspec.msgpack.Decoder(Row).decode
-_decode_state = msgspec.msgpack.Decoder(State).decode
-_decode_in_effect = msgspec.msgpack.Decoder(InEffect).decode
+_decode_row = msgspec.msgpack.Decoder(SeriesState).decode
+_decode_state = msgspec.msgpack.Decoder(PartitionState).decode
+_decode_in_effect = msgspec.msgpack.Decoder(RulesInEffect).decode
 _decode_head = msgspec.msgpack.Decoder(_Head).decode
 
 
-def pack(row: Row | State | InEffect) -> bytes:
+def pack(row: SeriesState | PartitionState | RulesInEffect) -> bytes:
     """Return a row as bytes for the table."""
     return _encode(row)
 
 
-def unpack_row(packed: bytes) -> Row:
+def unpack_series(packed: bytes) -> SeriesState:
     """Return the series' row that pack was given."""
     return _decode_row(packed)
 
 
-def unpack_state(packed: bytes) -> State:
+def unpack_partition(packed: bytes) -> PartitionState:
     """Return the partition's row that pack was given."""
     return _decode_state(packed)
 
 
-def unpack_in_effect(packed: bytes) -> InEffect:
+def unpack_rules(packed: bytes) -> RulesInEffect:
     """Return the rule file that pack was given."""
     return _decode_in_effect(packed)
 

@@ -14,15 +14,15 @@ from typing import NamedTuple
 
 from schemas.breaches import BreachState, Why
 from streams.measure.digests import Engine
-from streams.rules.breach import About, Moment, breach, changed, id_of
-from streams.rules.compiled import Compiled
-from streams.rules.fold import IDLE, Fold, step
+from streams.rules.breach import BreachSubject, BreachUpdate, breach, changed, id_of
+from streams.rules.compiled import CompiledRule
+from streams.rules.firing import IDLE, FiringState, step
 from streams.rules.gaps import AGAIN, FORGOTTEN, LAPSE, turns
+from streams.rules.history import History
 from streams.rules.needs import needs_of
-from streams.rules.records import Told
-from streams.rules.reloading import Change, going_on
-from streams.rules.rows import Episode, Row, RuleState
-from streams.rules.seen import Seen
+from streams.rules.records import AggregateRecord
+from streams.rules.rule_changes import RuleChange, going_on
+from streams.rules.series_state import OpenBreach, RuleState, SeriesState
 from streams.rules.verdict import NO_SEVERITY, Verdict
 
 _MINUTE_MS = 60_000
@@ -37,30 +37,35 @@ _UNKNOWN = Verdict(NO_SEVERITY, False, False, None, 0, None, 1)
 
 
 class _One(NamedTuple):
-    rule: Compiled
+    rule: CompiledRule
     state: RuleState
 
 
-class Judged:
+class SeriesRules:
     """A series under its rules."""
 
     def __init__(
-        self, series: str, row: Row, rules: Sequence[Compiled], rules_hash: str, engine: Engine
+        self,
+        series: str,
+        row: SeriesState,
+        rules: Sequence[CompiledRule],
+        rules_hash: str,
+        engine: Engine,
     ) -> None:
         """Begin with what the row holds; `reload` must have made its rules these."""
         self.row = row
-        self._about = About(series, row.labels, rules_hash)
+        self._about = BreachSubject(series, row.labels, rules_hash)
         self._needs = needs_of(one.rule for one in rules)
-        self._seen = Seen(row, self._needs, engine)
+        self._seen = History(row, self._needs, engine)
         self._ones = [_One(rule, row.rules[rule.rule.name]) for rule in rules]
         self._said: list[bytes] = []
-        self._older: list[tuple[Fold, int]] = []
+        self._older: list[tuple[FiringState, int]] = []
         self._older_of: tuple[int, int, int] | None = None
         self._older_to = 0
 
     # ------------------------------------------------------------------ inputs
 
-    def take(self, told: Told, timestamp_ms: int, horizon: int) -> list[bytes]:
+    def evaluate(self, told: AggregateRecord, timestamp_ms: int, horizon: int) -> list[bytes]:
         """Take a window in; return what is said.
 
         Args:
@@ -71,7 +76,7 @@ class Judged:
         is_new = self.row.offset < 0  # what came before its first window is no silence
         if self.row.settled < horizon - 1 and not is_new:
             self._settle(horizon, timestamp_ms)
-        if self._seen.take(told):
+        if self._seen.add(told):
             self._settle(horizon, timestamp_ms)
             self._live(timestamp_ms)
         return self._spoken()
@@ -107,7 +112,7 @@ class Judged:
         self.row.newest = max(self.row.newest, minute)
         return self._spoken()
 
-    def change(self, changes: Sequence[Change]) -> list[bytes]:
+    def change(self, changes: Sequence[RuleChange]) -> list[bytes]:
         """Go on with what is open by rules that were changed, or end it by the new condition."""
         row = self.row
         minutes = [at for at in (row.newest, row.settled) if at in row.minutes]
@@ -150,7 +155,7 @@ class Judged:
         """How many breaches are open, also of rules that are not there now."""
         return sum(state.episode is not None for state in self.row.rules.values())
 
-    def pack(self) -> Row:
+    def pack(self) -> SeriesState:
         """Return the row, ready for the table."""
         self._seen.pack_digests()
         return self.row
@@ -300,7 +305,7 @@ class Judged:
             elif one.state.episode is not None:
                 self._undo(one, timestamp_ms)
 
-    def _folded(self) -> list[tuple[Fold, int]]:
+    def _folded(self) -> list[tuple[FiringState, int]]:
         """Return each rule's fold up to the minute before the newest, and when it was judged.
 
         Where finals are far behind only the last hour or two are looked at: what is before that is
@@ -317,7 +322,7 @@ class Judged:
         self._older_to = row.newest
         return self._older
 
-    def _folded_one(self, one: _One, older: tuple[Fold, int]) -> tuple[Fold, int]:
+    def _folded_one(self, one: _One, older: tuple[FiringState, int]) -> tuple[FiringState, int]:
         rule, (fold, judged) = one.rule, older
         newest = self.row.newest
         reach = max(_REACH, 2 * (rule.hold + rule.keep))
@@ -327,7 +332,7 @@ class Judged:
         return fold, judged
 
     def _fires(
-        self, one: _One, fold: Fold, minute: int, verdict: Verdict | None, *, stale: bool
+        self, one: _One, fold: FiringState, minute: int, verdict: Verdict | None, *, stale: bool
     ) -> None:
         if verdict is None:
             return
@@ -367,7 +372,7 @@ class Judged:
     def _open(
         self,
         one: _One,
-        fold: Fold,
+        fold: FiringState,
         minute: int,
         verdict: Verdict | None,
         *,
@@ -379,7 +384,7 @@ class Judged:
         again = state.opened if fold.began <= state.named else 0
         state.opened += 1
         state.named = max(state.named, fold.began)
-        state.episode = Episode(
+        state.episode = OpenBreach(
             id_of(rule.rule.name, self._about.series, fold.began, again),
             0,
             fold.severity,
@@ -411,7 +416,7 @@ class Judged:
         episode.revision += 1
         episode.told = max(episode.told, minute)
         resolved = word == "resolved"
-        moment = Moment(word, why, minute, resolved)
+        moment = BreachUpdate(word, why, minute, resolved)
         self._note(one, breach(self._about, rule, episode, moment, verdict or _UNKNOWN, self._seen))
         if resolved:
             state.episode = None
@@ -424,8 +429,8 @@ class Judged:
 
 
 def _next(
-    rule: Compiled, fold: Fold, judged: int, verdict: Verdict | None, minute: int
-) -> tuple[Fold, int]:
+    rule: CompiledRule, fold: FiringState, judged: int, verdict: Verdict | None, minute: int
+) -> tuple[FiringState, int]:
     """Return the fold with one more minute, and the last minute that was judged.
 
     What was about to open begins anew after minutes in which there was nothing to judge by.
