@@ -41,7 +41,7 @@ class Alert:
         self._role = one = Role(
             settings, ROLE, PARTITIONS, (BREACHES, COMMANDS), {TABLE: version_of}
         )
-        notifier = Notifier(settings, one.outbox, lambda: one.app.consumer, self._on_duty)
+        notifier = Notifier(settings, one.producer, lambda: one.app.consumer, self._on_duty)
         one.agent(BREACHES, "notifier", notifier.read, notifier.rehearse)
         one.agent(COMMANDS, "commands", notifier.read, notifier.rehearse)
         one.when_lost(self._lost)
@@ -50,7 +50,7 @@ class Alert:
         one.before_end(self._stop)
         one.remark(self._remarks)
         if links is not None:
-            commander = Commander(settings, one.outbox)
+            commander = Commander(settings, one.producer)
             pages = Pages(links, commander.ask, self._alert, lambda: self._duty is not None)
             one.health.serve(pages.routes, HEADERS)
 
@@ -76,7 +76,7 @@ class Alert:
         """Return the duty of this assignment."""
         if self._duty is None:
             one = self._role
-            self._duty = Duty(self._settings, one.outbox, one.rows(TABLE), self._receivers)
+            self._duty = Duty(self._settings, one.producer, one.rows(TABLE), self._receivers)
             self._duty.begin(one.watchdog.turned, one.fail)
         return self._duty
 

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
-from agents.kafka.outbox import Outbox, Outgoing
+from agents.kafka.producer import OutgoingRecord, Producer
 from agents.runtime.settings import Settings
 from schemas.commands import Acknowledge
 from schemas.notifications import Notification
@@ -28,9 +28,9 @@ _POLL_MS = 200
 class Commander:
     """Asks the alert role, whichever worker is on duty."""
 
-    def __init__(self, settings: Settings, outbox: Outbox) -> None:
+    def __init__(self, settings: Settings, producer: Producer) -> None:
         self._settings = settings
-        self._outbox = outbox
+        self._producer = producer
         self._turns = asyncio.Semaphore(_AT_A_TIME)
 
     async def ask(self, command: Acknowledge) -> Notification | None:
@@ -59,7 +59,7 @@ class Commander:
     async def _publish(self, command: Acknowledge) -> int:
         topic, key = self._settings.topic(COMMANDS), command.fingerprint.encode()
         value = command.model_dump_json().encode()
-        return await self._outbox.publish_one(Outgoing(topic, 0, key, value))
+        return await self._producer.publish_one(OutgoingRecord(topic, 0, key, value))
 
     async def _decided(self, consumer: AIOKafkaConsumer, answer: Answer) -> Notification | None:
         ends = asyncio.get_running_loop().time() + DECIDED_S

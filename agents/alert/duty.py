@@ -12,8 +12,8 @@ from agents.alert.clock import Alarm, now_ms
 from agents.alert.delivery import Delivery
 from agents.alert.ledger import Ledger
 from agents.alert.receivers import Receivers
-from agents.kafka.outbox import Outbox
-from agents.kafka.table import Rows
+from agents.kafka.producer import Producer
+from agents.kafka.table import TableRows
 from agents.runtime.settings import Settings
 from streams.alerting.alerting import Alert, Alerting
 from streams.alerting.given import Given, Tick
@@ -33,14 +33,14 @@ class Duty:
     """From the moment that the rows are restored until the partition is another's."""
 
     def __init__(
-        self, settings: Settings, outbox: Outbox, rows: Rows, receivers: Receivers
+        self, settings: Settings, producer: Producer, rows: TableRows, receivers: Receivers
     ) -> None:
         """Take the restored rows over; nothing is done yet."""
         self._rows = rows.of(0)
         self._receivers = receivers
         self.generation = uuid.uuid4().hex[:12]
         self._alerting = Alerting(self._rows, receivers.channels, self.generation)
-        self.ledger = Ledger(settings, outbox, self._alerting, rows)
+        self.ledger = Ledger(settings, producer, self._alerting, rows)
         self._alarm = Alarm()
         self._deliveries: dict[str, Delivery] = {}
         self._tasks: list[asyncio.Task[None]] = []

@@ -14,9 +14,9 @@ from itertools import islice
 import msgspec
 
 from agents.alert import metrics
-from agents.kafka.letters import letter
-from agents.kafka.outbox import Outbox, Outgoing
-from agents.kafka.table import Rows
+from agents.kafka.dead_letters import dead_letter
+from agents.kafka.producer import OutgoingRecord, Producer
+from agents.kafka.table import TableRows
 from agents.runtime import failpoints
 from agents.runtime.settings import Settings
 from schemas.topics import BREACHES, DEAD_LETTERS, NOTIFICATIONS
@@ -33,10 +33,12 @@ class Lost(Exception):
 class Ledger:
     """The one writer of an assignment's rows."""
 
-    def __init__(self, settings: Settings, outbox: Outbox, alerting: Alerting, rows: Rows) -> None:
+    def __init__(
+        self, settings: Settings, producer: Producer, alerting: Alerting, rows: TableRows
+    ) -> None:
         """Write the rows of `alerting` to its table's changelog; nothing is written yet."""
         self._settings = settings
-        self._outbox = outbox
+        self._producer = producer
         self._alerting = alerting
         self._rows = rows
         self._wanted = asyncio.Event()
@@ -103,15 +105,15 @@ class Ledger:
         failpoints.reached("alert_before_publish")
         records = self._records(decided)
         while some := list(islice(records, _TOGETHER)):
-            await self._outbox.publish(some)
+            await self._producer.publish(some)
         failpoints.reached("alert_after_publish")
         self._alerting.published(decided)
 
-    def _records(self, decided: Iterable[Publication]) -> Iterator[Outgoing]:
+    def _records(self, decided: Iterable[Publication]) -> Iterator[OutgoingRecord]:
         topic = self._settings.topic(NOTIFICATIONS)
         reasons = Counter[str]()
         for one in decided:
-            yield Outgoing(topic, 0, one.key, one.value)
+            yield OutgoingRecord(topic, 0, one.key, one.value)
             said = _read(one.value)
             reasons[said.reason] += 1
             if one.letter:
@@ -120,10 +122,10 @@ class Ledger:
         for reason, count in reasons.items():
             metrics.decisions.labels(reason).inc(count)
 
-    def _letter(self, said: "_Said", breach: bytes) -> Outgoing:
+    def _letter(self, said: "_Said", breach: bytes) -> OutgoingRecord:
         """Return the dead letter of a message that was given up."""
         offset = -1 if said.cause.offset is None else said.cause.offset
-        return letter(
+        return dead_letter(
             self._settings.topic(DEAD_LETTERS),
             breach,
             "undelivered",

@@ -8,9 +8,9 @@ from faust.types import TP
 
 from agents.alert.duty import Duty
 from agents.alert.ledger import Lost
-from agents.kafka.fetched import Chunk
-from agents.kafka.letters import Letters
-from agents.kafka.outbox import Outbox
+from agents.kafka.chunks import Chunk
+from agents.kafka.dead_letters import DeadLetterBuffer
+from agents.kafka.producer import Producer
 from agents.runtime import failpoints
 from agents.runtime.pacing import Pace
 from agents.runtime.settings import Settings
@@ -31,26 +31,26 @@ class Notifier:
     """Reads what the alerts are decided by."""
 
     def __init__(
-        self, settings: Settings, outbox: Outbox, consumer: Any, duty: Callable[[], Duty]
+        self, settings: Settings, producer: Producer, consumer: Any, duty: Callable[[], Duty]
     ) -> None:
         """Read for the duty of the moment.
 
         Args:
             settings: the worker's.
-            outbox: publishes dead letters.
+            producer: publishes dead letters.
             consumer: returns the ChunkConsumer.
             duty: returns the present assignment's.
         """
         self._breaches = settings.topic(BREACHES)
         self._dead_letters = settings.topic(DEAD_LETTERS)
-        self._outbox = outbox
+        self._producer = producer
         self._consumer = consumer
         self._duty = duty
 
     async def read(self, tp: TP, chunk: Chunk) -> None:
         """Take a chunk in; what another worker took over meanwhile is that one's to read."""
         duty = self._duty()
-        letters = Letters(self._dead_letters, tp.topic, tp.partition)
+        letters = DeadLetterBuffer(self._dead_letters, tp.topic, tp.partition)
         pace = Pace()
         try:
             for i, record in enumerate(chunk.records, 1):
@@ -60,9 +60,9 @@ class Notifier:
                     duty.ring()
                 await pace.rest()
                 if letters.are_many:
-                    await letters.take().publish(self._outbox)
+                    await letters.take().publish(self._producer)
             duty.ring()
-            await letters.publish(self._outbox)
+            await letters.publish(self._producer)
             await duty.ledger.written()
         except Lost:
             return
@@ -72,12 +72,12 @@ class Notifier:
 
     def rehearse(self, tp: TP, records: Sequence[Any]) -> Iterator[None]:
         """Decide upon records and nothing else; yield after each."""
-        letters = Letters(self._dead_letters, tp.topic, tp.partition)
+        letters = DeadLetterBuffer(self._dead_letters, tp.topic, tp.partition)
         for record in records:
             self._take(self._duty(), tp, record, letters)
             yield
 
-    def _take(self, duty: Duty, tp: TP, record: Any, letters: Letters) -> None:
+    def _take(self, duty: Duty, tp: TP, record: Any, letters: DeadLetterBuffer) -> None:
         given = self._given(tp, record)
         if isinstance(given, Refused):
             letters.add(given)

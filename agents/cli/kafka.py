@@ -8,10 +8,10 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agents.cli.running import REACH_S, Sentence
-from agents.kafka.batches import Unreadable
-from agents.kafka.fetched import read_all
+from agents.kafka.admin_client import admin
+from agents.kafka.batches import UnreadableBatch
+from agents.kafka.chunks import read_all
 from agents.kafka.metadata import look
-from agents.kafka.reach import admin
 from agents.kafka.refusals import lacks
 from agents.runtime.masking import masked_value
 from agents.runtime.settings import Settings
@@ -143,7 +143,7 @@ async def reader(
         await consumer.stop()
 
 
-def _warn_of(topic: str, partition: int, unreadable: Unreadable) -> None:
+def _warn_of(topic: str, partition: int, unreadable: UnreadableBatch) -> None:
     print(
         f"opwatch: {topic}/{partition}: offsets {unreadable.start} to {unreadable.end - 1} cannot"
         f" be read and are left out: {unreadable.detail}.",

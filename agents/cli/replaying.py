@@ -10,7 +10,7 @@ from typing import BinaryIO, NamedTuple
 from agents.cli.publishing import Publisher, publisher
 from agents.cli.recorded import Bad, Lines, Recorded
 from agents.cli.running import REACH_S, Sentence
-from agents.kafka.reach import admin
+from agents.kafka.admin_client import admin
 from agents.kafka.topic_fit import TopicSpec
 from agents.kafka.topics import describe
 from agents.runtime.settings import Settings

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from agents.kafka.topic_fit import Existing, Misfit, TopicSpec
+    from agents.kafka.topic_fit import ExistingTopic, Misfit, TopicSpec
     from agents.runtime.settings import Settings
 
 HELP = """Make and check the topics. Their names begin with OPWATCH_TOPIC_PREFIX.
@@ -77,7 +77,7 @@ def check(partitions: Partitions = None) -> None:
 
 async def _judged(
     chosen: "Settings", specs: "Sequence[TopicSpec]"
-) -> "tuple[Mapping[str, Existing], list[Misfit]]":
+) -> "tuple[Mapping[str, ExistingTopic], list[Misfit]]":
     from agents.cli.kafka import held
     from agents.kafka import topics
     from agents.kafka.topic_fit import Misfit, judge, leaderless, pinned
@@ -105,7 +105,9 @@ def _chosen(partitions: int | None) -> "Settings":
 
 
 def _table(
-    specs: "Sequence[TopicSpec]", existing: "Mapping[str, Existing]", misfits: "Sequence[Misfit]"
+    specs: "Sequence[TopicSpec]",
+    existing: "Mapping[str, ExistingTopic]",
+    misfits: "Sequence[Misfit]",
 ) -> "Table":
     from rich.table import Table
     from rich.text import Text

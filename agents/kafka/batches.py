@@ -5,7 +5,7 @@ checksum, a length, a codec or a record is wrong, and it decompresses without a 
 cannot be read stands for its offsets, so that whoever reads them again finds the same.
 
     offset  100 ....... 149 | 150 ....... 199 | 200 ..
-            records         | Unreadable      | records
+            records         | UnreadableBatch      | records
 
 Kafka's batch format: https://kafka.apache.org/documentation/#recordbatch
 """
@@ -41,7 +41,7 @@ _CODEC, _TRANSACTIONAL, _CONTROL = 0x07, 0x10, 0x20
 _NO_TIMESTAMP = -1
 
 
-class Head(NamedTuple):
+class BatchHeader(NamedTuple):
     """A batch's header, as far as it matters here."""
 
     base_offset: int
@@ -52,7 +52,7 @@ class Head(NamedTuple):
     is_control: bool
 
 
-class Unreadable(NamedTuple):
+class UnreadableBatch(NamedTuple):
     """A batch that cannot be read."""
 
     start: int
@@ -63,13 +63,13 @@ class Unreadable(NamedTuple):
     timestamp_ms: int
 
 
-class Read(NamedTuple):
+class ReadBatch(NamedTuple):
     """A batch: either its records, or why there are none."""
 
     end: int
     """The first offset after it."""
     records: Sequence[Any]
-    unreadable: Unreadable | None = None
+    unreadable: UnreadableBatch | None = None
     removed: int = 0
     """How many offsets before or in it compaction has left empty."""
 
@@ -86,7 +86,7 @@ class _Record(NamedTuple):
     timestamp_type: int = 0
 
 
-class Fetched:
+class FetchedBytes:
     """The bytes that a fetch brought; in aiokafka's place for its MemoryRecords."""
 
     def __init__(self, data: bytes) -> None:
@@ -103,8 +103,10 @@ class Fetched:
 
 
 def read_batches(
-    data: bytes, position: int, is_skipped: Callable[[Head], bool] = lambda head: head.is_control
-) -> Iterator[Read]:
+    data: bytes,
+    position: int,
+    is_skipped: Callable[[BatchHeader], bool] = lambda head: head.is_control,
+) -> Iterator[ReadBatch]:
     """Yield each batch of a fetch that reaches beyond a position; positions only grow.
 
     Args:
@@ -125,7 +127,9 @@ def read_batches(
         except Exception as error:  # noqa: BLE001 - parsers raise whatever they meet
             start, end, until = _extent(view, at, until, position)
             raw = bytes(view[at:until])
-            read = Read(end, (), Unreadable(start, end, _why(raw, error), raw, _timestamp_of(raw)))
+            read = ReadBatch(
+                end, (), UnreadableBatch(start, end, _why(raw, error), raw, _timestamp_of(raw))
+            )
         at = until
         if read.end <= position:
             continue
@@ -159,7 +163,9 @@ def _length_at(view: memoryview, at: int) -> int | None:
     return whole if _MAGIC_AT < whole <= len(view) - at else None
 
 
-def _read(batch: memoryview, is_skipped: Callable[[Head], bool], *, whole: bool) -> Read:
+def _read(
+    batch: memoryview, is_skipped: Callable[[BatchHeader], bool], *, whole: bool
+) -> ReadBatch:
     """Return a batch's records.
 
     Raises:
@@ -179,15 +185,15 @@ def _read(batch: memoryview, is_skipped: Callable[[Head], bool], *, whole: bool)
     if base < 0 or last < 0 or not 0 <= count <= last + 1:
         raise Broken(f"{count} records for {last + 1} offsets from {base} on")
     transactional, control = bool(attributes & _TRANSACTIONAL), bool(attributes & _CONTROL)
-    if is_skipped(Head(base, end, producer, transactional, control)):
-        return Read(end, ())
+    if is_skipped(BatchHeader(base, end, producer, transactional, control)):
+        return ReadBatch(end, ())
     if count > MAX_BATCH_RECORDS:
         raise Broken(f"{count} records, more than {MAX_BATCH_RECORDS}")
     records = list(DefaultRecordBatch(_decompressed(batch, attributes)))
-    return Read(end, _checked(records, base, end), removed=end - base - count)
+    return ReadBatch(end, _checked(records, base, end), removed=end - base - count)
 
 
-def _read_legacy(batch: memoryview, magic: int) -> Read:
+def _read_legacy(batch: memoryview, magic: int) -> ReadBatch:
     """Return a message of the formats before Kafka 0.11, or those compressed in it.
 
     Raises:
@@ -202,7 +208,7 @@ def _read_legacy(batch: memoryview, magic: int) -> Read:
         decompress(codec, batch[key_at + 4 + max(0, key_size) + 4 :])  # aiokafka has no bound
     records = list(legacy)
     (last,) = struct.unpack_from(">q", batch)
-    return Read(last + 1, _checked(records, records[0].offset if records else last, last + 1))
+    return ReadBatch(last + 1, _checked(records, records[0].offset if records else last, last + 1))
 
 
 def _checked(records: list[Any], base: int, end: int) -> list[Any]:

@@ -24,7 +24,7 @@ from aiokafka.protocol.types import (
     TaggedFields,
 )
 
-from agents.kafka.topic_fit import FORBIDDEN, Existing
+from agents.kafka.topic_fit import FORBIDDEN, ExistingTopic
 
 #: https://kafka.apache.org/protocol: of org.apache.kafka.common.acl.AclOperation.
 _OPERATIONS = {3: "READ", 4: "WRITE", 5: "CREATE", 8: "DESCRIBE", 10: "DESCRIBE_CONFIGS"}
@@ -34,7 +34,7 @@ _PASSING = 5  # a new topic's leader is being chosen
 _NO_ID = uuid.UUID(int=0)
 
 
-async def look(client: AIOKafkaAdminClient, names: Collection[str]) -> dict[str, Existing]:
+async def look(client: AIOKafkaAdminClient, names: Collection[str]) -> dict[str, ExistingTopic]:
     """Return those of the topics that exist, or that the user may not even ask about.
 
     Their configuration is left out.
@@ -50,7 +50,7 @@ async def look(client: AIOKafkaAdminClient, names: Collection[str]) -> dict[str,
             found[topic["topic"]] = FORBIDDEN
         elif code in (0, _PASSING) and partitions:
             known = topic.get("id", _NO_ID) != _NO_ID
-            found[topic["topic"]] = Existing(
+            found[topic["topic"]] = ExistingTopic(
                 len(partitions),
                 None,
                 str(topic["id"]) if known else None,

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 import structlog
 from faust.types import TP
 
-from agents.kafka.batches import Unreadable
-from agents.kafka.fetched import Chunk, Gap
-from agents.kafka.letters import letter
-from agents.kafka.outbox import Outbox
+from agents.kafka.batches import UnreadableBatch
+from agents.kafka.chunks import Chunk, Gap
+from agents.kafka.dead_letters import dead_letter
+from agents.kafka.producer import Producer
 from agents.runtime import metrics
 from agents.runtime.settings import Settings
 from schemas.topics import DEAD_LETTERS
@@ -19,10 +19,10 @@ log = structlog.get_logger()
 class PassedOver:
     """What a worker could not read. What is said again has the same key."""
 
-    def __init__(self, settings: Settings, outbox: Outbox) -> None:
-        """Publish the dead letters through the outbox."""
+    def __init__(self, settings: Settings, producer: Producer) -> None:
+        """Publish the dead letters through the producer."""
         self._topic = settings.topic(DEAD_LETTERS)
-        self._outbox = outbox
+        self._producer = producer
         self._lost: dict[TP, tuple[int, Gap]] = {}
         """Of each partition, how many records were lost, and the last of the gaps."""
 
@@ -65,9 +65,9 @@ class PassedOver:
         )
         metrics.lost_records.labels(tp.topic, tp.partition).inc(count)
         metrics.dead_letters.labels("lost").inc()
-        await self._outbox.publish(
+        await self._producer.publish(
             [
-                letter(
+                dead_letter(
                     self._topic,
                     b"",
                     "lost",
@@ -79,7 +79,7 @@ class PassedOver:
             ]
         )
 
-    async def unreadable(self, tp: TP, batches: Iterable[Unreadable]) -> None:
+    async def unreadable(self, tp: TP, batches: Iterable[UnreadableBatch]) -> None:
         """Say, and return once the broker has it, that batches cannot be read."""
         for batch in batches:
             last = batch.end - 1
@@ -93,9 +93,9 @@ class PassedOver:
             )
             metrics.dead_letters.labels("unreadable_batch").inc()
             detail = f"the record batch of offsets {batch.start} to {last}: {batch.detail}"
-            await self._outbox.publish(
+            await self._producer.publish(
                 [
-                    letter(
+                    dead_letter(
                         self._topic,
                         batch.raw,
                         "unreadable_batch",

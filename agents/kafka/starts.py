@@ -19,7 +19,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.types import TP
 
-from agents.kafka.fetched import Gap
+from agents.kafka.chunks import Gap
 
 log = structlog.get_logger()
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import faust
 
-from agents.kafka.outbox import Outbox, Outgoing
+from agents.kafka.producer import OutgoingRecord, Producer
 
 
 class VersionedTable(faust.Table):
@@ -41,14 +41,14 @@ class VersionedTable(faust.Table):
                     rows[record.key] = record.value
 
 
-class Rows:
+class TableRows:
     """The rows of a table that are this worker's, and the way to write them."""
 
-    def __init__(self, table: VersionedTable, changelog: str, outbox: Outbox) -> None:
-        """Write to the table's changelog through the outbox."""
+    def __init__(self, table: VersionedTable, changelog: str, producer: Producer) -> None:
+        """Write to the table's changelog through the producer."""
         self._table = table
         self._changelog = changelog
-        self._outbox = outbox
+        self._producer = producer
 
     def of(self, partition: int) -> MutableMapping[bytes, bytes]:
         """Return a partition's rows; a loss of the partition leaves these to whoever has them."""
@@ -56,6 +56,6 @@ class Rows:
 
     async def write(self, partition: int, changes: Iterable[tuple[bytes, bytes | None]]) -> None:
         """Return once the broker has the changes, None to delete a row, in this order."""
-        await self._outbox.publish(
-            Outgoing(self._changelog, partition, key, value) for key, value in changes
+        await self._producer.publish(
+            OutgoingRecord(self._changelog, partition, key, value) for key, value in changes
         )

@@ -37,7 +37,7 @@ class TopicSpec(NamedTuple):
     """What the user must be allowed to do with it, such as READ."""
 
 
-class Existing(NamedTuple):
+class ExistingTopic(NamedTuple):
     """What a topic is."""
 
     partitions: int
@@ -52,7 +52,7 @@ class Existing(NamedTuple):
 
 
 #: A topic that the user may not even ask about.
-FORBIDDEN = Existing(0, None, rights=frozenset())
+FORBIDDEN = ExistingTopic(0, None, rights=frozenset())
 
 
 class Misfit(NamedTuple):
@@ -66,7 +66,7 @@ class Misfit(NamedTuple):
     """Whether a worker that runs must end by it."""
 
 
-def judge(specs: Sequence[TopicSpec], existing: Mapping[str, Existing]) -> list[Misfit]:
+def judge(specs: Sequence[TopicSpec], existing: Mapping[str, ExistingTopic]) -> list[Misfit]:
     """Return every difference between what is wanted and what exists."""
     misfits = []
     # Advice to set OPWATCH_PARTITIONS is right only where all of the plane have the same number.
@@ -97,7 +97,7 @@ def judge(specs: Sequence[TopicSpec], existing: Mapping[str, Existing]) -> list[
     return misfits
 
 
-def remade(before: Mapping[str, str], existing: Mapping[str, Existing]) -> list[Misfit]:
+def remade(before: Mapping[str, str], existing: Mapping[str, ExistingTopic]) -> list[Misfit]:
     """Return the topics whose id is not what it was, or that are gone."""
     misfits = []
     for name, known in before.items():
@@ -116,7 +116,7 @@ def remade(before: Mapping[str, str], existing: Mapping[str, Existing]) -> list[
     return misfits
 
 
-def leaderless(specs: Sequence[TopicSpec], existing: Mapping[str, Existing]) -> list[str]:
+def leaderless(specs: Sequence[TopicSpec], existing: Mapping[str, ExistingTopic]) -> list[str]:
     """Return a sentence about each topic of which partitions have no leader."""
     return [
         f"{spec.name} has no leader for partition {', '.join(map(str, topic.leaderless))}: it can"

@@ -17,11 +17,11 @@ from aiokafka.protocol.commit import OffsetFetchRequest
 from faust.types import TP
 
 from agents.kafka import metadata
-from agents.kafka.outbox import may_pass
-from agents.kafka.reach import Unreachable, admin
+from agents.kafka.admin_client import Unreachable, admin
+from agents.kafka.producer import may_pass
 from agents.kafka.refusals import Refusal, lacks
 from agents.kafka.role_topics import ROLES, of_role
-from agents.kafka.topic_fit import Existing, Misfit, judge, leaderless, pinned, remade
+from agents.kafka.topic_fit import ExistingTopic, Misfit, judge, leaderless, pinned, remade
 from agents.kafka.topics import describe
 from agents.runtime import metrics
 from agents.runtime.settings import Settings
@@ -164,7 +164,7 @@ class TopicWatch:
         self._misfits = misfits
         metrics.topic_misfits.set(len(misfits))
 
-    def _take(self, before: Ids, existing: Mapping[str, Existing]) -> None:
+    def _take(self, before: Ids, existing: Mapping[str, ExistingTopic]) -> None:
         known = {name: before[name] for name in self._read if name in before}
         if found := remade(known, existing):
             raise Refusal(" ".join(misfit.sentence for misfit in found))
@@ -243,7 +243,7 @@ def noted(ids: Ids, prefix: str) -> str:
 
 
 async def what_changed(
-    client: AIOKafkaAdminClient, settings: Settings, existing: Mapping[str, Existing]
+    client: AIOKafkaAdminClient, settings: Settings, existing: Mapping[str, ExistingTopic]
 ) -> Sequence[Misfit]:
     """Return what workers would end with: topics that are not those that their groups read."""
     found: list[Misfit] = []

@@ -14,12 +14,12 @@ from aiokafka.errors import (
 )
 
 from agents.kafka import metadata
-from agents.kafka.reach import REQUEST_S, Unreachable, admin
-from agents.kafka.topic_fit import Existing, Misfit, TopicSpec, judge
+from agents.kafka.admin_client import REQUEST_S, Unreachable, admin
+from agents.kafka.topic_fit import ExistingTopic, Misfit, TopicSpec, judge
 from agents.runtime.settings import Settings
 
 __all__ = [
-    "Existing",
+    "ExistingTopic",
     "Misfit",
     "TopicMisfit",
     "TopicSpec",
@@ -86,7 +86,9 @@ async def ensure(
     return made, misfits
 
 
-async def describe(client: AIOKafkaAdminClient, specs: Iterable[TopicSpec]) -> dict[str, Existing]:
+async def describe(
+    client: AIOKafkaAdminClient, specs: Iterable[TopicSpec]
+) -> dict[str, ExistingTopic]:
     """Return those of the topics that exist, with what the user may know and do of each."""
     found = await metadata.look(client, {spec.name for spec in specs})
     known = sorted(name for name, topic in found.items() if topic.partitions)
@@ -146,7 +148,9 @@ def _without_newer(spec: TopicSpec) -> TopicSpec:
     return spec._replace(config=config)
 
 
-async def _settled(client: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> dict[str, Existing]:
+async def _settled(
+    client: AIOKafkaAdminClient, specs: Sequence[TopicSpec]
+) -> dict[str, ExistingTopic]:
     """Return the topics as soon as every one of them is known to the broker."""
     loop = asyncio.get_running_loop()
     give_up = loop.time() + SETTLE_S

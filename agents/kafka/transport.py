@@ -3,7 +3,7 @@
 Faust's own road is one message a record, acks that commit too far, and fetched batches that a
 rebalance drops without a trace (docs/faust.md, Consuming). Here, for the topics
 named, a message is a Chunk: the records of a fetch, with where their reading began. An agent
-takes chunks through agents/kafka/continuity.py, which refuses one that does not begin where the
+takes chunks through agents/kafka/offset_gaps.py, which refuses one that does not begin where the
 last one ended; it never acks: it says `done(partition, offset)`.
 
 This leans on internals of Faust, whose version is pinned.
@@ -21,8 +21,8 @@ from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from agents.kafka.fetched import Records, read_all
-from agents.kafka.outbox import may_pass
+from agents.kafka.chunks import ChunkedRecords, read_all
+from agents.kafka.producer import may_pass
 from agents.kafka.starts import Begin, CommitProgress, Starts, begin_of
 
 log = structlog.get_logger()
@@ -282,6 +282,6 @@ def use_chunks(app: faust.App, topics: Collection[str], on_lost: Callable[[Any],
         "Consumer", (ChunkConsumer,), {"chunked_topics": chunked, "on_lost": staticmethod(on_lost)}
     )
     transport = type("Transport", (ChunkTransport,), {"Consumer": consumer})
-    Records.chunked_topics |= chunked
+    ChunkedRecords.chunked_topics |= chunked
     read_all()
     app.transport = transport(app.conf.broker_consumer, app)

@@ -37,7 +37,7 @@ class Measure:
         """Make the app; nothing runs yet."""
         topics = (OPERATIONS, PARTIALS, HEARTBEATS, AGGREGATES)
         self._role = one = Role(settings, ROLE, settings.partitions, topics, TABLES)
-        common = settings, one.outbox, self._consumer
+        common = settings, one.producer, self._consumer
         self._ingest = Ingest(*common)
         self._windows = WindowsBeat(*common, one.rows("windows"))
         self._services = ServicesBeat(*common, one.rows("services"))

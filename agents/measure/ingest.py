@@ -17,9 +17,9 @@ import msgspec
 import structlog
 from faust.types import TP
 
-from agents.kafka.fetched import Chunk, Gap
-from agents.kafka.letters import Letters
-from agents.kafka.outbox import Outbox, Outgoing
+from agents.kafka.chunks import Chunk, Gap
+from agents.kafka.dead_letters import DeadLetterBuffer
+from agents.kafka.producer import OutgoingRecord, Producer
 from agents.kafka.starts import CommitProgress
 from agents.measure.ahead import Ahead
 from agents.runtime import failpoints, metrics
@@ -68,9 +68,9 @@ def now_ms() -> int:
 class _Telling(NamedTuple):
     """What is to be told of a source up to an offset."""
 
-    partials: list[Outgoing]
+    partials: list[OutgoingRecord]
     """Encoded at once: rows that wait as objects take five times the memory."""
-    letters: Letters
+    letters: DeadLetterBuffer
     events: int
     next_offset: int
     watermark_ms: int | None
@@ -83,7 +83,7 @@ class _Telling(NamedTuple):
 class _Source:
     """A source partition: its open block, and what is told of it."""
 
-    def __init__(self, tp: TP, start: int, letters: Letters) -> None:
+    def __init__(self, tp: TP, start: int, letters: DeadLetterBuffer) -> None:
         self.tp = tp
         self.block = Block(start)
         self.next_offset = start
@@ -140,10 +140,10 @@ class _Source:
 class Ingest:
     """The source partitions of this worker."""
 
-    def __init__(self, settings: Settings, outbox: Outbox, consumer: Any) -> None:
-        """Publish through the outbox; `consumer` returns the ChunkConsumer."""
+    def __init__(self, settings: Settings, producer: Producer, consumer: Any) -> None:
+        """Publish through the producer; `consumer` returns the ChunkConsumer."""
         self._settings = settings
-        self._outbox = outbox
+        self._producer = producer
         self._consumer = consumer
         self._limits = Limits(int(settings.lateness_s * 1000), int(settings.future_s * 1000))
         self._topic = settings.topic(OPERATIONS)
@@ -170,7 +170,9 @@ class Ingest:
     def _begin_at(self, tp: TP, start: int) -> _Source:
         source = self._sources.get(tp)
         if source is None:
-            letters = Letters(self._settings.topic(DEAD_LETTERS), self._topic, tp.partition)
+            letters = DeadLetterBuffer(
+                self._settings.topic(DEAD_LETTERS), self._topic, tp.partition
+            )
             source = self._sources[tp] = _Source(tp, start, letters)
             self._senders[tp] = asyncio.create_task(self._send(source))
         return source
@@ -279,7 +281,7 @@ class Ingest:
                 until_ms=until_ms,
             )
         )
-        await self._outbox.publish(
+        await self._producer.publish(
             self._outgoing(target, str(source.tp.partition), value)
             for target in range(self._settings.partitions)
         )
@@ -307,7 +309,7 @@ class Ingest:
             metrics.lag.labels(self._topic, source.tp.partition).set(lag)
             if seen_ms is not None:
                 source.look(end, seen_ms)
-        await self._outbox.publish(self._progress())
+        await self._producer.publish(self._progress())
 
     def _telling(self, source: _Source) -> _Telling:
         """Return what is new of a source, and count it as told."""
@@ -338,9 +340,9 @@ class Ingest:
 
     async def _tell(self, source: _Source, telling: _Telling) -> None:
         with metrics.flush_seconds.time():
-            await telling.letters.publish(self._outbox)
+            await telling.letters.publish(self._producer)
             failpoints.reached("ingest_after_letters")
-            await self._outbox.publish(telling.partials)
+            await self._producer.publish(telling.partials)
             failpoints.reached("ingest_after_partials")
         metrics.operations.inc(telling.events)
         source.told_next = telling.next_offset
@@ -354,7 +356,7 @@ class Ingest:
 
     def _partials(
         self, source: _Source, told: list[PartialRow], next_offset: int
-    ) -> Iterator[Outgoing]:
+    ) -> Iterator[OutgoingRecord]:
         by_target: dict[int, list[PartialRow]] = {}
         # In this order, so that a record can say which rows stand in it or before it.
         for row in sorted(told, key=_last_offset):
@@ -374,7 +376,7 @@ class Ingest:
                 )
                 yield self._outgoing(target, str(partition), value)
 
-    def _progress(self) -> Iterator[Outgoing]:
+    def _progress(self) -> Iterator[OutgoingRecord]:
         """Return for each target how far the sources are told: what they told stands before it."""
         clock_ms = now_ms()
         told = reached(source.progress(clock_ms) for source in self._sources.values())
@@ -392,5 +394,5 @@ class Ingest:
         for target in range(self._settings.partitions):
             yield self._outgoing(target, _PROGRESS_KEY, value)
 
-    def _outgoing(self, target: int, key: str, value: bytes) -> Outgoing:
-        return Outgoing(self._settings.topic(PARTIALS), target, key.encode(), value)
+    def _outgoing(self, target: int, key: str, value: bytes) -> OutgoingRecord:
+        return OutgoingRecord(self._settings.topic(PARTIALS), target, key.encode(), value)

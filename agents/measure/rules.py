@@ -14,9 +14,9 @@ from typing import Any
 import structlog
 from faust.types import TP
 
-from agents.kafka.fetched import Chunk
-from agents.kafka.outbox import Outbox, Outgoing
-from agents.kafka.table import Rows
+from agents.kafka.chunks import Chunk
+from agents.kafka.producer import OutgoingRecord, Producer
+from agents.kafka.table import TableRows
 from agents.rule_file.load import BadRuleFile, parse
 from agents.rule_file.reload import RuleSource
 from agents.runtime import failpoints, metrics
@@ -61,11 +61,13 @@ class _Partition:
 class RulesBeat:
     """The partitions of `aggregates` that are this worker's."""
 
-    def __init__(self, settings: Settings, outbox: Outbox, consumer: Any, rows: Rows) -> None:
-        """Publish through the outbox; `consumer` returns the ChunkConsumer."""
+    def __init__(
+        self, settings: Settings, producer: Producer, consumer: Any, rows: TableRows
+    ) -> None:
+        """Publish through the producer; `consumer` returns the ChunkConsumer."""
         self.source = RuleSource(settings)
         self._settings = settings
-        self._outbox = outbox
+        self._producer = producer
         self._consumer = consumer
         self._rows = rows
         self._topic = settings.topic(AGGREGATES)
@@ -156,7 +158,9 @@ class RulesBeat:
         """Publish breaches, then write the rows that rest on them."""
         if not said:
             return
-        await self._outbox.publish(Outgoing(self._breaches, 0, one.key, one.value) for one in said)
+        await self._producer.publish(
+            OutgoingRecord(self._breaches, 0, one.key, one.value) for one in said
+        )
         failpoints.reached("rules_after_publish")
         for one in said:
             metrics.breaches.labels(*word_of(one.value)).inc()

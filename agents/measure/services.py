@@ -12,10 +12,10 @@ from typing import Any
 
 from faust.types import TP
 
-from agents.kafka.fetched import Chunk, Gap
-from agents.kafka.letters import Letters
-from agents.kafka.outbox import Outbox, Outgoing
-from agents.kafka.table import Rows
+from agents.kafka.chunks import Chunk, Gap
+from agents.kafka.dead_letters import DeadLetterBuffer
+from agents.kafka.producer import OutgoingRecord, Producer
+from agents.kafka.table import TableRows
 from agents.runtime import failpoints, metrics
 from agents.runtime.pacing import Pace
 from agents.runtime.settings import Settings
@@ -40,7 +40,7 @@ _WHY = {
 class _Source:
     """A partition: its services, and how far it was read."""
 
-    def __init__(self, services: Services, read_to: int, letters: Letters) -> None:
+    def __init__(self, services: Services, read_to: int, letters: DeadLetterBuffer) -> None:
         self.services = services
         self.read_to = read_to
         self.letters = letters
@@ -50,10 +50,12 @@ class _Source:
 class ServicesBeat:
     """The partitions of `heartbeats` that are this worker's."""
 
-    def __init__(self, settings: Settings, outbox: Outbox, consumer: Any, rows: Rows) -> None:
-        """Publish through the outbox; `consumer` returns the ChunkConsumer."""
+    def __init__(
+        self, settings: Settings, producer: Producer, consumer: Any, rows: TableRows
+    ) -> None:
+        """Publish through the producer; `consumer` returns the ChunkConsumer."""
         self._settings = settings
-        self._outbox = outbox
+        self._producer = producer
         self._consumer = consumer
         self._rows = rows
         self._topic = settings.topic(HEARTBEATS)
@@ -111,7 +113,9 @@ class ServicesBeat:
         source = self._sources.get(tp)
         if source is None:
             services = Services(self._rows.of(tp.partition), self._times, self._services_limit)
-            letters = Letters(self._settings.topic(DEAD_LETTERS), self._topic, tp.partition)
+            letters = DeadLetterBuffer(
+                self._settings.topic(DEAD_LETTERS), self._topic, tp.partition
+            )
             source = self._sources[tp] = _Source(services, start, letters)
         return source
 
@@ -143,8 +147,8 @@ class ServicesBeat:
         if not publications:
             return
         topic, partitions = self._settings.topic(AGGREGATES), self._settings.partitions
-        await self._outbox.publish(
-            Outgoing(topic, partition_of(one.series, partitions), one.key, one.value)
+        await self._producer.publish(
+            OutgoingRecord(topic, partition_of(one.series, partitions), one.key, one.value)
             for one in publications
         )
         failpoints.reached("services_after_publish")
@@ -156,7 +160,7 @@ class ServicesBeat:
         everything = time.monotonic() >= source.write_at_s or bool(source.letters)
         read_to, letters = source.read_to, source.letters.take()
         changes = source.services.take_changes(everything=everything)
-        await letters.publish(self._outbox)
+        await letters.publish(self._producer)
         await self._rows.write(tp.partition, changes)
         failpoints.reached("services_after_rows")
         if everything and self._sources.get(tp) is source:

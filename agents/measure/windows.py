@@ -14,10 +14,10 @@ import msgspec
 import structlog
 from faust.types import TP
 
-from agents.kafka.fetched import Chunk
-from agents.kafka.letters import letter
-from agents.kafka.outbox import Outbox, Outgoing
-from agents.kafka.table import Rows
+from agents.kafka.chunks import Chunk
+from agents.kafka.dead_letters import dead_letter
+from agents.kafka.producer import OutgoingRecord, Producer
+from agents.kafka.table import TableRows
 from agents.runtime import failpoints, metrics
 from agents.runtime.settings import Settings
 from schemas.partials import PartialRow
@@ -65,10 +65,12 @@ _BY_PARTITION = (
 class WindowsBeat:
     """The target partitions of this worker."""
 
-    def __init__(self, settings: Settings, outbox: Outbox, consumer: Any, rows: Rows) -> None:
-        """Publish through the outbox; `consumer` returns the ChunkConsumer."""
+    def __init__(
+        self, settings: Settings, producer: Producer, consumer: Any, rows: TableRows
+    ) -> None:
+        """Publish through the producer; `consumer` returns the ChunkConsumer."""
         self._settings = settings
-        self._outbox = outbox
+        self._producer = producer
         self._consumer = consumer
         self._rows = rows
         self._times = Times(
@@ -80,7 +82,7 @@ class WindowsBeat:
         self._beaten_ms = 0
         self._windows: dict[TP, Windows] = {}
         self._read_to: dict[TP, int] = {}
-        self._expired: dict[TP, list[Outgoing]] = {}
+        self._expired: dict[TP, list[OutgoingRecord]] = {}
         self._committed: dict[TP, float] = {}
         self._due: dict[TP, int] = {}
         self._all_due = 0
@@ -170,10 +172,10 @@ class WindowsBeat:
         if windows is not None:
             self._due[tp] = due
 
-    def _letter(self, told: BlockRows, row: PartialRow) -> Outgoing:
+    def _letter(self, told: BlockRows, row: PartialRow) -> OutgoingRecord:
         """Return the dead letter of a minute that is closed: one a block, however often told."""
         minute = time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(row.minute * 60))
-        return letter(
+        return dead_letter(
             self._settings.topic(DEAD_LETTERS),
             msgspec.json.encode(row),
             "window_expired",
@@ -212,8 +214,8 @@ class WindowsBeat:
             if self._windows.get(tp) is not windows:
                 some.clear()  # another worker's now
                 return
-            await self._outbox.publish(
-                Outgoing(topic, tp.partition, one.key, one.value) for one in some
+            await self._producer.publish(
+                OutgoingRecord(topic, tp.partition, one.key, one.value) for one in some
             )
             failpoints.reached("windows_after_publish")
             for one in some:
@@ -240,7 +242,7 @@ class WindowsBeat:
         letters = self._expired.pop(tp, [])
         changes = windows.take_changes()
         if letters:
-            await self._outbox.publish(letters)
+            await self._producer.publish(letters)
             metrics.dead_letters.labels("window_expired").inc(len(letters))
         await self._rows.write(tp.partition, changes)
         failpoints.reached("windows_after_rows")

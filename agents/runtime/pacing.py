@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from typing import TypeVar
 
-from agents.kafka.fetched import Chunk
+from agents.kafka.chunks import Chunk
 from streams.steps import Steps
 
 T = TypeVar("T")

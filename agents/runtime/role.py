@@ -10,15 +10,15 @@ from typing import Any
 import structlog
 from faust.types import TP
 
-from agents.kafka import faust_app, group
-from agents.kafka.continuity import Continuity
-from agents.kafka.fetched import Chunk, Gap
-from agents.kafka.isolating import Isolating, Read, RehearseOf
-from agents.kafka.outbox import Outbox
+from agents.kafka import consumer_group, faust_app
+from agents.kafka.changelog_recovery import ChangelogRecovery
+from agents.kafka.chunks import Chunk, Gap
+from agents.kafka.offset_gaps import ChunkSequence
 from agents.kafka.passed_over import PassedOver
-from agents.kafka.restoring import Restoring
+from agents.kafka.poison import PoisonFilter, Read, RehearseOf
+from agents.kafka.producer import Producer
 from agents.kafka.role_topics import changelog
-from agents.kafka.table import Rows, VersionedTable
+from agents.kafka.table import TableRows, VersionedTable
 from agents.kafka.topic_watch import TopicWatch
 from agents.kafka.transport import use_chunks
 from agents.runtime import metrics
@@ -70,7 +70,7 @@ class Role:
             tables: its tables.
         """
         self.app = app = faust_app.make(settings, name, partitions)
-        self.outbox = Outbox(settings)
+        self.producer = Producer(settings)
         self.watchdog = Watchdog(settings.session_timeout_s, _STUCK_S)
         self.health = Health(
             settings.http_host, settings.http_port, self.unready, self._all_remarks
@@ -83,10 +83,10 @@ class Role:
         use_chunks(app, chunked, self._lost)
         loop = asyncio.get_running_loop()
         self._watch = TopicWatch(settings, name, self._held_at)
-        group.use(lambda why: loop.call_soon_threadsafe(self.fail, why), self._watch.note)
-        self._continuity = Continuity(app, self._missing)
-        self._passed_over = PassedOver(settings, self.outbox)
-        self._isolating = Isolating(settings, self.outbox, lambda: app.consumer)
+        consumer_group.use(lambda why: loop.call_soon_threadsafe(self.fail, why), self._watch.note)
+        self._continuity = ChunkSequence(app, self._missing)
+        self._passed_over = PassedOver(settings, self.producer)
+        self._isolating = PoisonFilter(settings, self.producer, lambda: app.consumer)
         self._raw = faust_app.raw_schema()
         self._tables = {
             table: app.tables.add(
@@ -118,7 +118,7 @@ class Role:
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         for table in self._tables.values():
             table.on_recover(self._recovered)
-        self._restoring = Restoring(app, self._rows_unreadable, self._passed_over.lost)
+        self._restoring = ChangelogRecovery(app, self._rows_unreadable, self._passed_over.lost)
 
     # ------------------------------------------------------------------ putting it together
 
@@ -168,9 +168,9 @@ class Role:
         kafka_topic = self.app.topic(self._settings.topic(topic), schema=self._raw)
         self.app.agent(kafka_topic, name=name)(body)
 
-    def rows(self, table: str) -> Rows:
+    def rows(self, table: str) -> TableRows:
         """Return the rows of a table that are this worker's."""
-        return Rows(self._tables[table], self._changelogs[table], self.outbox)
+        return TableRows(self._tables[table], self._changelogs[table], self.producer)
 
     def when_lost(self, lost: Lost) -> None:
         """Tell of partitions that are lost, at once."""
@@ -210,7 +210,7 @@ class Role:
             Exception: whatever ended it.
         """
         await self._watch.begin()
-        await self.outbox.start()
+        await self.producer.start()
         await self.health.start()
         self.watchdog.start()
         told = asyncio.create_task(stopped.wait())
@@ -258,7 +258,7 @@ class Role:
                 await self.app.stop()
                 for end in self._ends:
                     end()
-                await self.outbox.stop()
+                await self.producer.stop()
                 await self.health.stop()
 
     async def _ended(self) -> None:
@@ -373,7 +373,7 @@ class Role:
             return "waiting for Kafka to assign partitions"
         if not self.restored:
             return "the tables are restored, reading is about to begin"
-        if self.outbox.away and time.monotonic() - self.outbox.away_since > _UNREADY_S:
+        if self.producer.away and time.monotonic() - self.producer.away_since > _UNREADY_S:
             return "Kafka takes no records, they are sent again and again"
         if name := self.watchdog.stuck(_UNREADY_S):
             return f"work waits and none is done for {_UNREADY_S:.0f} s: {name}"
@@ -406,7 +406,7 @@ class Role:
             waits = {"restoring the tables": self._remaining()}
         elif app.rebalancing:
             waits = {"an assignment of partitions": 0}
-        away = self.outbox.away or self._watch.is_away()
+        away = self.producer.away or self._watch.is_away()
         self.watchdog.waits({} if away else waits)
 
 

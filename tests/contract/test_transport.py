@@ -11,9 +11,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.record.memory_records import MemoryRecords
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from agents.kafka import fetched
-from agents.kafka.batches import Fetched
-from agents.kafka.fetched import Chunk, Records
+from agents.kafka import chunks as chunks_module
+from agents.kafka.batches import FetchedBytes
+from agents.kafka.chunks import Chunk, ChunkedRecords
 
 
 @pytest.fixture
@@ -27,8 +27,8 @@ def topic(kafka: str) -> str:
 
 @pytest.fixture
 def chunked(topic: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(Records, "chunked_topics", frozenset({topic}))
-    monkeypatch.setattr(fetched, "CHUNK_RECORDS", 700)
+    monkeypatch.setattr(ChunkedRecords, "chunked_topics", frozenset({topic}))
+    monkeypatch.setattr(chunks_module, "CHUNK_RECORDS", 700)
     return topic
 
 
@@ -81,13 +81,13 @@ async def test_chunks_hold_what_aiokafka_reads(kafka, chunked, monkeypatch, star
     await publish(kafka, chunked)
     # A test before this one may have let all consumers of this process read as ours do.
     monkeypatch.setattr(fetcher, "MemoryRecords", MemoryRecords)
-    monkeypatch.setattr(fetcher, "PartitionRecords", Records.__base__)
+    monkeypatch.setattr(fetcher, "PartitionRecords", ChunkedRecords.__base__)
     plain = await read(kafka, chunked, start)
-    chunked_topics, Records.chunked_topics = Records.chunked_topics, frozenset()
-    monkeypatch.setattr(fetcher, "MemoryRecords", Fetched)
-    monkeypatch.setattr(fetcher, "PartitionRecords", Records)
+    chunked_topics, ChunkedRecords.chunked_topics = ChunkedRecords.chunked_topics, frozenset()
+    monkeypatch.setattr(fetcher, "MemoryRecords", FetchedBytes)
+    monkeypatch.setattr(fetcher, "PartitionRecords", ChunkedRecords)
     assert await read(kafka, chunked, start) == plain
-    Records.chunked_topics = chunked_topics
+    ChunkedRecords.chunked_topics = chunked_topics
 
     chunks: list[Chunk] = [message.value for message in await read(kafka, chunked, start)]
 
@@ -102,16 +102,16 @@ async def test_chunks_hold_what_aiokafka_reads(kafka, chunked, monkeypatch, star
 async def test_large_records_make_small_chunks_and_a_poll_takes_few_of_them(
     kafka, chunked, monkeypatch
 ):
-    monkeypatch.setattr(fetched, "CHUNK_BYTES", 300_000)
+    monkeypatch.setattr(chunks_module, "CHUNK_BYTES", 300_000)
     producer = AIOKafkaProducer(bootstrap_servers=kafka, compression_type="gzip")
     await producer.start()
     for i in range(40):
         await producer.send_and_wait(chunked, b" " * 100_000, b"%d" % i, 0)
     await producer.stop()
     tp = TopicPartition(chunked, 0)
-    monkeypatch.setattr(fetcher, "MemoryRecords", Fetched)
-    monkeypatch.setattr(fetcher, "PartitionRecords", Records)
-    monkeypatch.setattr(fetcher, "FetchResult", fetched.Result)
+    monkeypatch.setattr(fetcher, "MemoryRecords", FetchedBytes)
+    monkeypatch.setattr(fetcher, "PartitionRecords", ChunkedRecords)
+    monkeypatch.setattr(fetcher, "FetchResult", chunks_module.ChunkedFetch)
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False)
     await consumer.start()
     consumer.assign([tp])

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.kafka.role_topics import everything
-from agents.kafka.topic_fit import FORBIDDEN, Existing, Misfit, TopicSpec, judge, remade
+from agents.kafka.topic_fit import FORBIDDEN, ExistingTopic, Misfit, TopicSpec, judge, remade
 from agents.runtime.settings import Settings
 
 PLANE = TopicSpec("p.partials", 8, {"cleanup.policy": "delete", "retention.ms": "1000"})
@@ -17,14 +17,17 @@ LOG = TopicSpec(
 
 def test_what_fits_is_not_mentioned():
     assert (
-        judge([PLANE, ONE], {PLANE.name: Existing(8, PLANE.config), ONE.name: Existing(1, {})})
+        judge(
+            [PLANE, ONE],
+            {PLANE.name: ExistingTopic(8, PLANE.config), ONE.name: ExistingTopic(1, {})},
+        )
         == []
     )
 
 
 def test_the_order_of_policies_does_not_matter():
     spec = TopicSpec("t", 1, {"cleanup.policy": "compact,delete"})
-    assert judge([spec], {"t": Existing(1, {"cleanup.policy": "delete,compact"})}) == []
+    assert judge([spec], {"t": ExistingTopic(1, {"cleanup.policy": "delete,compact"})}) == []
 
 
 def test_a_missing_topic_stops():
@@ -35,7 +38,7 @@ def test_a_missing_topic_stops():
 
 def test_another_number_of_partitions_stops_and_says_what_to_do():
     one, plane = judge(
-        [ONE, PLANE], {ONE.name: Existing(2, {}), PLANE.name: Existing(1, PLANE.config)}
+        [ONE, PLANE], {ONE.name: ExistingTopic(2, {}), PLANE.name: ExistingTopic(1, PLANE.config)}
     )
     assert one.stops
     assert plane.stops
@@ -55,7 +58,7 @@ def test_another_number_of_partitions_stops_and_says_what_to_do():
 def test_a_configuration_that_breaks_a_promise_stops_another_is_noted(
     spec: TopicSpec, key: str, value: str, stops: bool
 ):
-    (misfit,) = judge([spec], {spec.name: Existing(8, {**spec.config, key: value})})
+    (misfit,) = judge([spec], {spec.name: ExistingTopic(8, {**spec.config, key: value})})
     assert misfit.stops is stops
     assert f"has {key}={value}, opwatch makes it with {spec.config[key]}" in misfit.sentence
     assert f"--add-config {key}={spec.config[key]} sets it" in misfit.sentence
@@ -63,12 +66,15 @@ def test_a_configuration_that_breaks_a_promise_stops_another_is_noted(
 
 @pytest.mark.parametrize("value", ["-1", "1000", "5000"])
 def test_keeping_longer_is_no_misfit(value: str):
-    assert judge([PLANE], {PLANE.name: Existing(8, {**PLANE.config, "retention.ms": value})}) == []
+    assert (
+        judge([PLANE], {PLANE.name: ExistingTopic(8, {**PLANE.config, "retention.ms": value})})
+        == []
+    )
 
 
 def test_a_right_that_is_lacking_stops_and_is_named():
     spec = PLANE._replace(needs=frozenset(("READ", "WRITE")))
-    existing = Existing(8, PLANE.config, rights=frozenset(("READ", "DESCRIBE")))
+    existing = ExistingTopic(8, PLANE.config, rights=frozenset(("READ", "DESCRIBE")))
     (misfit,) = judge([spec], {spec.name: existing})
     assert misfit.stops
     assert misfit.sentence.startswith("no right to WRITE on the topic p.partials: grant it")
@@ -82,11 +88,11 @@ def test_a_topic_that_is_forbidden_is_judged_by_what_is_needed_of_it_only():
 
 def test_a_broker_that_tells_no_rights_and_no_id_is_believed():
     spec = PLANE._replace(needs=frozenset(("READ",)))
-    assert judge([spec], {spec.name: Existing(8, PLANE.config)}) == []
+    assert judge([spec], {spec.name: ExistingTopic(8, PLANE.config)}) == []
 
 
 def test_a_configuration_that_may_not_be_known_is_noted():
-    (misfit,) = judge([PLANE], {PLANE.name: Existing(8, None)})
+    (misfit,) = judge([PLANE], {PLANE.name: ExistingTopic(8, None)})
     assert not misfit.stops
     assert "no right to DESCRIBE_CONFIGS on the topic p.partials" in misfit.sentence
 
@@ -94,9 +100,9 @@ def test_a_configuration_that_may_not_be_known_is_noted():
 def test_a_topic_with_another_id_or_none_at_all_was_deleted():
     before = {"p.a": "1", "p.b": "2", "p.c": "3", "p.d": "4"}
     now = {
-        "p.a": Existing(1, {}, id="1"),
-        "p.b": Existing(1, {}, id="9"),
-        "p.d": Existing(1, {}),  # the broker does not tell
+        "p.a": ExistingTopic(1, {}, id="1"),
+        "p.b": ExistingTopic(1, {}, id="9"),
+        "p.d": ExistingTopic(1, {}),  # the broker does not tell
     }
     again, gone = remade(before, now)
     assert again.sentence.startswith("p.b was deleted and made again: its offsets begin anew")
@@ -110,7 +116,7 @@ def test_a_topic_with_another_id_or_none_at_all_was_deleted():
 class World:
     """Topics, and a person who does literally what is advised."""
 
-    def __init__(self, partitions: int, existing: dict[str, Existing]) -> None:
+    def __init__(self, partitions: int, existing: dict[str, ExistingTopic]) -> None:
         self.prefix = "opwatch."
         self.partitions = partitions
         self.existing = existing
@@ -143,7 +149,7 @@ class World:
 
     def create(self) -> None:
         for spec in self.specs():
-            self.existing.setdefault(spec.name, Existing(spec.partitions, dict(spec.config)))
+            self.existing.setdefault(spec.name, ExistingTopic(spec.partitions, dict(spec.config)))
 
 
 @st.composite
@@ -162,7 +168,7 @@ def worlds(draw: st.DrawFn) -> World:
         count = plane if plane and spec.plane else spec.partitions
         if draw(st.integers(0, 20)) == 0:
             count = draw(st.integers(1, 4))
-        world.existing[spec.name] = Existing(count, config)
+        world.existing[spec.name] = ExistingTopic(count, config)
     return world
 
 
@@ -190,15 +196,15 @@ def test_each_sentence_alone_is_advice_that_ends_itself(world: World) -> None:
 def test_operations_may_have_any_number_of_partitions():
     spec = TopicSpec("p.operations", 8, {}, plane=False, any_number=True)
     for number in (1, 8, 12, 300):
-        assert judge([spec], {"p.operations": Existing(number, {})}) == []
+        assert judge([spec], {"p.operations": ExistingTopic(number, {})}) == []
 
 
 def test_a_topic_that_takes_what_is_far_ahead_is_noted_where_kafka_knows_the_setting():
     spec = TopicSpec("p.operations", 1, {"message.timestamp.after.max.ms": "300000"})
     of = "message.timestamp.after.max.ms"
-    assert judge([spec], {spec.name: Existing(1, {of: "300000"})}) == []
-    assert judge([spec], {spec.name: Existing(1, {of: "1000"})}) == []
-    assert judge([spec], {spec.name: Existing(1, {})}) == []
-    [noted] = judge([spec], {spec.name: Existing(1, {of: str(2**63 - 1)})})
+    assert judge([spec], {spec.name: ExistingTopic(1, {of: "300000"})}) == []
+    assert judge([spec], {spec.name: ExistingTopic(1, {of: "1000"})}) == []
+    assert judge([spec], {spec.name: ExistingTopic(1, {})}) == []
+    [noted] = judge([spec], {spec.name: ExistingTopic(1, {of: str(2**63 - 1)})})
     assert not noted.stops
     assert "--add-config message.timestamp.after.max.ms=300000" in noted.sentence

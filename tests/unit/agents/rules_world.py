@@ -9,9 +9,9 @@ import pytest
 from faust.types import TP
 
 import agents.measure.rules as driven
-from agents.kafka.fetched import Chunk
-from agents.kafka.outbox import Outgoing
-from agents.kafka.table import Rows
+from agents.kafka.chunks import Chunk
+from agents.kafka.producer import OutgoingRecord
+from agents.kafka.table import TableRows
 from agents.rule_file import reload as rule_source
 from agents.runtime.settings import Settings
 from schemas.breaches import Breach
@@ -36,16 +36,16 @@ class Worker:
         settings = Settings(rule_file=str(path), _env_file=None)
         self.tp = TP(settings.topic(driven.AGGREGATES), 0)
         self.breaches_topic = settings.topic(driven.BREACHES)
-        self.log: list[Outgoing] = []
+        self.log: list[OutgoingRecord] = []
         self.rows: dict[bytes, bytes] = {}
         self.end = 0
         self.told_at_ms: int | None = None
-        rows = Rows(SimpleNamespace(of=lambda _: self.rows), "changelog", self)
+        rows = TableRows(SimpleNamespace(of=lambda _: self.rows), "changelog", self)
         self.beat = driven.RulesBeat(settings, self, lambda: self, rows)
 
-    # as the outbox
+    # as the producer
 
-    async def publish(self, records: Iterable[Outgoing]) -> None:
+    async def publish(self, records: Iterable[OutgoingRecord]) -> None:
         self.log += records
 
     # as the consumer

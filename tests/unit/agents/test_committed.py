@@ -8,7 +8,7 @@ import pytest
 from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 
-from agents.kafka.fetched import Gap
+from agents.kafka.chunks import Gap
 from agents.kafka.starts import Begin, CommitProgress, Start, _written, begin_of
 from agents.kafka.transport import ChunkConsumer
 

@@ -86,7 +86,7 @@ async def test_a_worker_told_to_stop_before_it_joined_its_group_ends_well():
         _farewells=[],
         _ends=[],
         app=SimpleNamespace(consumer=SimpleNamespace(assignment=unknown), stop=end),
-        outbox=SimpleNamespace(stop=end),
+        producer=SimpleNamespace(stop=end),
         health=SimpleNamespace(stop=end),
     )
     await Role._stop(role)

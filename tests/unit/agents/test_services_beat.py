@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from agents.kafka.fetched import Chunk
-from agents.kafka.table import Rows
+from agents.kafka.chunks import Chunk
+from agents.kafka.table import TableRows
 from agents.measure.services import ServicesBeat
 from agents.runtime import metrics
 from agents.runtime.settings import Settings
@@ -23,7 +23,7 @@ class Worker:
         self.tps = [TP(settings.topic(HEARTBEATS), number) for number in (0, 1)]
         self.asked: list[TP] = []
         self.loses: TP | None = None
-        rows = Rows(SimpleNamespace(of=lambda _: {}), "changelog", self)
+        rows = TableRows(SimpleNamespace(of=lambda _: {}), "changelog", self)
         self.beat = ServicesBeat(settings, self, lambda: self, rows)
 
     async def publish(self, records: Iterable[Any]) -> None:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.types import TP
 
-from agents.kafka.fetched import Gap
+from agents.kafka.chunks import Gap
 from agents.kafka.starts import SUSPICIOUS, Begin, CommitProgress, Starts, begin_of
 
 PLACE = TP("operations", 0)

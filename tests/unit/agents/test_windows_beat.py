@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from faust.types import TP
 
-from agents.kafka.fetched import Chunk
-from agents.kafka.table import Rows
+from agents.kafka.chunks import Chunk
+from agents.kafka.table import TableRows
 from agents.measure.windows import WindowsBeat
 from agents.runtime.settings import Settings
 from schemas.topics import PARTIALS
@@ -30,7 +30,7 @@ class Worker:
         self.tp = TP(settings.topic(PARTIALS), 0)
         self.published: list[Any] = []
         self.packed: dict[bytes, bytes] = {}
-        rows = Rows(SimpleNamespace(of=lambda _: self.packed), "changelog", self)
+        rows = TableRows(SimpleNamespace(of=lambda _: self.packed), "changelog", self)
         self.beat = WindowsBeat(settings, self, lambda: self, rows)
 
     async def publish(self, records: Iterable[Any]) -> None:

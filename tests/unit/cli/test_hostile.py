@@ -21,7 +21,7 @@ from agents.cli import app
 from agents.cli import topics as topics_command
 from agents.cli.visible_console import VisibleConsole
 from agents.kafka import topics
-from agents.kafka.topic_fit import Existing, Misfit
+from agents.kafka.topic_fit import ExistingTopic, Misfit
 from agents.runtime.visible import json_text, visible, visible_json
 from tests.unit.cli.hostile_world import CHARACTERS, HOSTILE, KEY, install
 
@@ -195,8 +195,8 @@ def test_nothing_that_a_terminal_would_obey_is_written(
     async def made(*_: Any, **__: Any) -> tuple[list[str], list[Misfit]]:
         return [HOSTILE], [Misfit("t", HOSTILE, stops=False)]
 
-    async def judged(_: Any, specs: Any) -> tuple[dict[str, Existing], list[Misfit]]:
-        found = {spec.name: Existing(1, {"cleanup.policy": HOSTILE}) for spec in specs}
+    async def judged(_: Any, specs: Any) -> tuple[dict[str, ExistingTopic], list[Misfit]]:
+        found = {spec.name: ExistingTopic(1, {"cleanup.policy": HOSTILE}) for spec in specs}
         return found, [Misfit(specs[0].name, HOSTILE, stops=True)]
 
     monkeypatch.setattr(topics, "ensure", made)

@@ -31,7 +31,7 @@ FENCED_INSTANCE_ID = 82
 _LIMITS = ("group.min.session.timeout.ms", "group.max.session.timeout.ms")
 
 
-class Member(GroupCoordinator):
+class GroupMember(GroupCoordinator):
     """A member that ends its worker where the group does not take it."""
 
     on_refused: Callable[[Refusal], object]
@@ -116,4 +116,4 @@ def use(on_refused: Callable[[Refusal], object], note: Callable[[], str]) -> Non
         note: what each commit carries; as above.
     """
     members = {"on_refused": staticmethod(on_refused), "note": staticmethod(note)}
-    consumer.GroupCoordinator = type("Member", (Member,), members)
+    consumer.GroupCoordinator = type("GroupMember", (GroupMember,), members)

@@ -6,9 +6,9 @@ from typing import Any
 import structlog
 from faust.types import TP
 
-from agents.kafka.fetched import Chunk
-from agents.kafka.letters import dead_letter
-from agents.kafka.outbox import Outbox
+from agents.kafka.chunks import Chunk
+from agents.kafka.dead_letters import refused_record
+from agents.kafka.producer import Producer
 from agents.kafka.transport import ChunkConsumer
 from agents.kafka.trials import TRIED_TOGETHER, Rehearse, attempt, is_poison
 from agents.runtime import metrics
@@ -25,13 +25,13 @@ RehearseOf = Callable[[TP, Sequence[Any]], Any]
 _KNOWN = "it ended a worker before, alone in a process of its own"
 
 
-class Isolating:
+class PoisonFilter:
     """Reads chunks, and tries those first that may be what ended the worker again and again."""
 
-    def __init__(self, settings: Settings, outbox: Outbox, consumer: Callable[[], Any]) -> None:
-        """Publish dead letters through the outbox; `consumer` returns the ChunkConsumer."""
+    def __init__(self, settings: Settings, producer: Producer, consumer: Callable[[], Any]) -> None:
+        """Publish dead letters through the producer; `consumer` returns the ChunkConsumer."""
         self._topic = settings.topic(DEAD_LETTERS)
-        self._outbox = outbox
+        self._producer = producer
         self._consumer = consumer
         self._why: dict[tuple[TP, int], str] = {}
         self.tried = 0
@@ -111,7 +111,7 @@ class Isolating:
             why=why,
         )
         refused = Refused(record, None, "poison", cut(why), bytes(record.value or b""))
-        await self._outbox.publish([dead_letter(self._topic, tp.topic, tp.partition, refused)])
+        await self._producer.publish([refused_record(self._topic, tp.topic, tp.partition, refused)])
         metrics.dead_letters.labels("poison").inc()
 
 

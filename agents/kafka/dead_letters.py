@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 
-from agents.kafka.outbox import Outbox, Outgoing
+from agents.kafka.producer import OutgoingRecord, Producer
 from agents.runtime import metrics
 from schemas.dead_letters import KEPT_BYTES, DeadLetter, Reason, to_headers
 from streams.measure.decode import Refused
@@ -16,7 +16,7 @@ _WAITING_BYTES = 8 * 1024 * 1024
 _OVERHEAD_BYTES = 1_500
 
 
-class Letters:
+class DeadLetterBuffer:
     """Dead letters of one source partition that are to be published, in order."""
 
     def __init__(self, topic: str, source_topic: str, partition: int) -> None:
@@ -29,7 +29,7 @@ class Letters:
         """
         self._topic = topic
         self._source = source_topic, partition
-        self._records: list[Outgoing] = []
+        self._records: list[OutgoingRecord] = []
         self._reasons: Counter[str] = Counter()
         self._bytes = 0
 
@@ -43,30 +43,32 @@ class Letters:
 
     def add(self, refused: Refused) -> None:
         """Add the dead letter of a record, or an element; it is made at once, its value cut."""
-        record = dead_letter(self._topic, *self._source, refused)
+        record = refused_record(self._topic, *self._source, refused)
         self._records.append(record)
         self._reasons[refused.reason] += 1
         self._bytes += len(record.value or b"") + _OVERHEAD_BYTES
 
-    def take(self) -> "Letters":
+    def take(self) -> "DeadLetterBuffer":
         """Return these, and begin anew."""
-        taken = Letters(self._topic, *self._source)
+        taken = DeadLetterBuffer(self._topic, *self._source)
         taken._records, self._records = self._records, []
         taken._reasons, self._reasons = self._reasons, Counter()
         taken._bytes, self._bytes = self._bytes, 0
         return taken
 
-    async def publish(self, outbox: Outbox) -> None:
+    async def publish(self, producer: Producer) -> None:
         """Return once the broker has all of them."""
         for start in range(0, len(self._records), _TOGETHER):
-            await outbox.publish(self._records[start : start + _TOGETHER])
+            await producer.publish(self._records[start : start + _TOGETHER])
         for reason, count in self._reasons.items():
             metrics.dead_letters.labels(reason).inc(count)
 
 
-def dead_letter(topic: str, source_topic: str, partition: int, refused: Refused) -> Outgoing:
+def refused_record(
+    topic: str, source_topic: str, partition: int, refused: Refused
+) -> OutgoingRecord:
     """Return the dead letter of a record, or an element, that was refused."""
-    return letter(
+    return dead_letter(
         topic,
         refused.value,
         refused.reason,
@@ -76,7 +78,7 @@ def dead_letter(topic: str, source_topic: str, partition: int, refused: Refused)
     )
 
 
-def letter(
+def dead_letter(
     topic: str,
     value: bytes,
     reason: Reason,
@@ -86,7 +88,7 @@ def letter(
     timestamp_ms: int,
     delivery: str | None = None,
     last_offset: int | None = None,
-) -> Outgoing:
+) -> OutgoingRecord:
     """Return a dead letter as a record: past the limit its value is cut.
 
     Args:
@@ -114,4 +116,4 @@ def letter(
         sha256=hashlib.sha256(value).hexdigest(),
         truncated=len(value) > KEPT_BYTES,
     )
-    return Outgoing(topic, 0, headers.key.encode(), value[:KEPT_BYTES], to_headers(headers))
+    return OutgoingRecord(topic, 0, headers.key.encode(), value[:KEPT_BYTES], to_headers(headers))

@@ -16,7 +16,7 @@ import structlog
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from agents.kafka.fetched import Chunk, Gap
+from agents.kafka.chunks import Chunk, Gap
 
 log = structlog.get_logger()
 
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 _PATIENCE_S = 2.0
 
 
-class Restoring:
+class ChangelogRecovery:
     """Hands recovery an unbroken sequence of each changelog's chunks."""
 
     def __init__(

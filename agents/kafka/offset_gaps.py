@@ -13,7 +13,7 @@ import structlog
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from agents.kafka.fetched import Chunk, Gap
+from agents.kafka.chunks import Chunk, Gap
 from agents.kafka.transport import ChunkConsumer
 
 log = structlog.get_logger()
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 _SEEK_AGAIN_S = 3.0
 
 
-class Continuity:
+class ChunkSequence:
     """Lets through, of each partition, an unbroken sequence of chunks."""
 
     def __init__(self, app: faust.App, missing: Callable[[TP, Gap], Awaitable[None]]) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-import agents.kafka.continuity as continuity
-from agents.kafka.continuity import Continuity
-from agents.kafka.fetched import Chunk, Gap
+import agents.kafka.offset_gaps as continuity
+from agents.kafka.chunks import Chunk, Gap
+from agents.kafka.offset_gaps import ChunkSequence
 from agents.kafka.transport import Begin
 
 PLACE = TP("operations", 0)
@@ -28,7 +28,7 @@ class App:
         self.begin, self.log_start, self.at = begin, 0, 0
         self.sought: list[int] = []
         self.gaps: list[Gap] = []
-        self.continuity = Continuity(self, self.missing)
+        self.continuity = ChunkSequence(self, self.missing)
 
     def assignment(self) -> set[TP]:
         return {PLACE}

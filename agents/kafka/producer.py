@@ -26,7 +26,7 @@ BATCH_BYTES = 900_000
 _RETRY_S = 0.5
 
 
-class Outgoing(NamedTuple):
+class OutgoingRecord(NamedTuple):
     """A record to publish."""
 
     topic: str
@@ -39,14 +39,14 @@ class Outgoing(NamedTuple):
 class _Waiting:
     """Records of one publisher for one partition, and how many of them the broker has."""
 
-    def __init__(self, records: list[Outgoing]) -> None:
+    def __init__(self, records: list[OutgoingRecord]) -> None:
         self.records = records
         self.sent = 0
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Is cancelled by a publisher that lost its partition: the rest is not sent."""
 
 
-class Outbox:
+class Producer:
     """A producer that does not give up while the broker is away."""
 
     def __init__(self, settings: Settings) -> None:
@@ -75,13 +75,13 @@ class Outbox:
         if self._producer is not None:
             await self._producer.stop()
 
-    async def publish(self, records: Iterable[Outgoing]) -> None:
+    async def publish(self, records: Iterable[OutgoingRecord]) -> None:
         """Return once the broker has all the records; those of one partition stay in order.
 
         Raises:
             KafkaError: the broker refuses them for good, such as for want of a permission.
         """
-        by_partition: dict[tuple[str, int], list[Outgoing]] = {}
+        by_partition: dict[tuple[str, int], list[OutgoingRecord]] = {}
         for record in records:
             by_partition.setdefault((record.topic, record.partition), []).append(record)
         waiting = [_Waiting(some) for some in by_partition.values()]
@@ -95,7 +95,7 @@ class Outbox:
             sender.add_done_callback(self._senders.discard)
         await asyncio.gather(*(one.done for one in waiting))
 
-    async def publish_one(self, record: Outgoing) -> int:
+    async def publish_one(self, record: OutgoingRecord) -> int:
         """Return the record's offset once the broker has it; tried for as long as aiokafka does.
 
         Raises:

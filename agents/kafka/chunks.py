@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import aiokafka.consumer.fetcher as fetcher
 from aiokafka.structs import ConsumerRecord
 
-from agents.kafka.batches import Fetched, Head, Read, Unreadable, read_batches
+from agents.kafka.batches import BatchHeader, FetchedBytes, ReadBatch, UnreadableBatch, read_batches
 
 #: Records in a chunk, about: a chunk ends with the Kafka batch that fills it...
 CHUNK_RECORDS = 5_000
@@ -20,7 +20,7 @@ MAX_CHUNK_RECORDS = 20_000
 #: Or so many bytes: those of a batch that is larger, at most. A poll takes as many of a partition.
 CHUNK_BYTES = 8 * 1024 * 1024
 
-Tell = Callable[[str, int, Unreadable], None]
+Tell = Callable[[str, int, UnreadableBatch], None]
 """Is told of a topic's and partition's batch that is passed over."""
 
 
@@ -31,7 +31,7 @@ class Chunk(NamedTuple):
     end: int
     records: list[Any]
     """With offset, timestamp, key and value; fewer than end - start where the log has holes."""
-    unreadable: tuple[Unreadable, ...] = ()
+    unreadable: tuple[UnreadableBatch, ...] = ()
     """What lies in it and cannot be read."""
     removed: int = 0
     """How many of its offsets compaction has left empty."""
@@ -46,7 +46,7 @@ class Gap(NamedTuple):
     """The timestamp of the last record before them, if it is known."""
 
 
-class Records(fetcher.PartitionRecords):
+class ChunkedRecords(fetcher.PartitionRecords):
     """Unpacks a fetch: into chunks for the chunked topics, into records for the others.
 
     In aiokafka's place, so that what cannot be read does not end a consumer, nor is read for ever.
@@ -72,7 +72,7 @@ class Records(fetcher.PartitionRecords):
     def _chunks(self) -> Iterator[Any]:
         start = self.next_fetch_offset
         records: list[Any] = []
-        unreadable: list[Unreadable] = []
+        unreadable: list[UnreadableBatch] = []
         size = removed = 0
         for batch in self._batches():
             records += batch.records
@@ -94,10 +94,10 @@ class Records(fetcher.PartitionRecords):
             last = Chunk(start, self.next_fetch_offset, records, tuple(unreadable), removed)
             yield self._message(last, size)
 
-    def _batches(self) -> Iterator[Read]:
+    def _batches(self) -> Iterator[ReadBatch]:
         return read_batches(self._records.data, self.next_fetch_offset, self._is_skipped)
 
-    def _is_skipped(self, head: Head) -> bool:
+    def _is_skipped(self, head: BatchHeader) -> bool:
         """Return whether a batch is a control batch, or of an aborted transaction."""
         if self._isolation_level == fetcher.READ_COMMITTED:
             self._consume_aborted_up_to(head.base_offset)
@@ -113,12 +113,12 @@ class Records(fetcher.PartitionRecords):
         return ConsumerRecord(topic, partition, last, 0, 0, None, chunk, None, -1, size, ())
 
 
-class Result(fetcher.FetchResult):
+class ChunkedFetch(fetcher.FetchResult):
     """A fetch: what a poll does not take of it stays packed, as Kafka sent it."""
 
     def getall(self, max_records: int | None = None) -> list[Any]:
         """Return the next chunks, or all records where the topic has none."""
-        if self._topic_partition.topic not in Records.chunked_topics:
+        if self._topic_partition.topic not in ChunkedRecords.chunked_topics:
             found: list[Any] = super().getall(max_records)
             return found
         chunks: list[Any] = []
@@ -136,7 +136,7 @@ def read_all(tell: Tell | None = None) -> None:
         tell: is told of batches that are passed over, of topics that are not chunked.
     """
     if tell is not None:
-        Records.tell = staticmethod(tell)
-    fetcher.MemoryRecords = Fetched
-    fetcher.PartitionRecords = Records
-    fetcher.FetchResult = Result
+        ChunkedRecords.tell = staticmethod(tell)
+    fetcher.MemoryRecords = FetchedBytes
+    fetcher.PartitionRecords = ChunkedRecords
+    fetcher.FetchResult = ChunkedFetch

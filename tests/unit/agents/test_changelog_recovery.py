@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-import agents.kafka.restoring as restoring
-from agents.kafka.batches import Unreadable
-from agents.kafka.fetched import Chunk, Gap
-from agents.kafka.restoring import Restoring
+import agents.kafka.changelog_recovery as restoring
+from agents.kafka.batches import UnreadableBatch
+from agents.kafka.changelog_recovery import ChangelogRecovery
+from agents.kafka.chunks import Chunk, Gap
 
 A, B = TP("changelog", 0), TP("changelog", 1)
 
@@ -79,7 +79,7 @@ class App:
 @pytest.fixture
 def app() -> App:
     one = App()
-    Restoring(one, none_unreadable, none_missing)
+    ChangelogRecovery(one, none_unreadable, none_missing)
     return one
 
 
@@ -125,7 +125,7 @@ async def test_a_log_may_begin_later_and_chunks_may_overlap() -> None:
     async def told(tp: TP, gap: Gap) -> None:
         missing.append((tp, gap))
 
-    Restoring(app, none_unreadable, told)
+    ChangelogRecovery(app, none_unreadable, told)
     await app.begin(A)
     assert missing == [(A, Gap(0, 7))]
     app.fetched(7, 12)
@@ -164,7 +164,7 @@ async def test_an_end_that_was_dropped_is_missed_though_nothing_comes_after_it(
 
 
 async def test_tables_are_whole_once_each_changelog_is_read_to_where_it_ended(app: App) -> None:
-    restoring = Restoring(app, none_unreadable, none_missing)
+    restoring = ChangelogRecovery(app, none_unreadable, none_missing)
     assert not restoring.is_whole()
     await app.begin(A, B)
     app.fetched(0, 99)
@@ -176,7 +176,7 @@ async def test_tables_are_whole_once_each_changelog_is_read_to_where_it_ended(ap
 
 
 async def test_tables_of_the_assignment_before_are_not_whole_for_the_next(app: App) -> None:
-    restoring = Restoring(app, none_unreadable, none_missing)
+    restoring = ChangelogRecovery(app, none_unreadable, none_missing)
     await app.begin(A, B)
     app.fetched(0, 100)
     assert await app.taken() == (0, 100)
@@ -195,9 +195,9 @@ async def test_rows_that_cannot_be_read_are_said_and_restoring_goes_on() -> None
     async def unreadable(tp: TP, chunk: Chunk) -> None:
         told.append((tp, chunk.unreadable))
 
-    Restoring(app, unreadable, none_missing)
+    ChangelogRecovery(app, unreadable, none_missing)
     await app.begin(A)
-    broken = (Unreadable(2, 4, "why", b"", -1),)
+    broken = (UnreadableBatch(2, 4, "why", b"", -1),)
     message = SimpleNamespace(tp=A, generation_id=8, value=Chunk(0, 50, [], broken))
     app.tables.changelog_queue.put_nowait(SimpleNamespace(message=message))
     app.fetched(50, 100)
@@ -211,7 +211,7 @@ async def test_what_is_removed_while_it_is_restored_is_said() -> None:
     async def told(tp: TP, gap: Gap) -> None:
         missing.append(gap)
 
-    Restoring(app, none_unreadable, told)
+    ChangelogRecovery(app, none_unreadable, told)
     await app.begin(A)
     app.fetched(0, 10)
     assert await app.taken() == (0, 10)
