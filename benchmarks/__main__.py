@@ -26,7 +26,7 @@ Command = Callable[[], Sequence[str | Path]]
 
 @dataclass(frozen=True, kw_only=True)
 class Peer:
-    """Another program over the same records; a slow one gets a prefix of them."""
+    """Another program that reads the same records; a slow program gets a prefix of them."""
 
     name: str
     title: str
@@ -47,10 +47,10 @@ def _kafka_streams() -> Sequence[str | Path]:
 
 
 _OURS = "opwatch"
-#: Minutes' rows live for two to three hours: after that little more comes.
+#: The rows of minutes live for two to three hours; after that memory hardly grows.
 _MEMORY_HOURS = 4
 _CASES = ("arrays", "series", "recovery", "memory")
-#: The shares let each run for ten seconds and more on two cores at 2,000,000 events.
+#: With these shares each program runs for at least ten seconds on two cores at 2,000,000 events.
 _PEERS = (
     Peer(name="faust", title="Faust take()", share=0.05, command=lambda: _python("faust_take.py")),
     Peer(name="quix", title="Quix Streams", share=0.1, command=lambda: _python("quix.py")),
@@ -141,12 +141,12 @@ class Bench:
         self._measure("memory", f"opwatch, {hours} h of 10,000 series", once)
 
     def clean(self) -> None:
-        """Delete the run's topics, those that carry its name; groups without offsets go alone."""
+        """Delete the topics of this run; Kafka itself removes groups without offsets."""
         admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 4})
         topics = [name for name in admin.list_topics(timeout=10).topics if self.run in name]
-        for name, each in (admin.delete_topics(topics) if topics else {}).items():
+        for name, deletion in (admin.delete_topics(topics) if topics else {}).items():
             try:
-                each.result(30)
+                deletion.result(30)
             except KafkaException as error:
                 say(f"left behind on the broker: {name} ({error.args[0].str()})")
 
@@ -178,13 +178,13 @@ class Bench:
                 self._left_out(name, title, str(why))
                 return
             say(f"  {report.sentence(found)}")
-            for each in found.wrong[:5]:
-                say(f"  WRONG {each}")
+            for mistake in found.wrong[:5]:
+                say(f"  WRONG {mistake}")
             runs.append(found)
-        middle = statistics.median_low([each.events_per_s for each in runs])
-        shown = next(each for each in runs if each.events_per_s == middle)
+        middle = statistics.median_low([run.events_per_s for run in runs])
+        shown = next(run for run in runs if run.events_per_s == middle)
         entry = dataclasses.asdict(shown)
-        entry |= {"title": title, "runs_per_s": [each.events_per_s for each in runs]}
+        entry |= {"title": title, "runs_per_s": [run.events_per_s for run in runs]}
         self.entries[name] = entry | {"run": self.run}
 
     def _left_out(self, name: str, title: str, why: str) -> None:
@@ -196,24 +196,26 @@ class Bench:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=_NAMES, metavar="NAME", help=", ".join(_NAMES))
-    parser.add_argument("--events", type=int, help="for the fastest; default 2,000,000")
+    parser.add_argument("--events", type=int, help="for the fastest program; default 2,000,000")
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--repeat", type=int, default=1, help="runs of each; the median is shown")
     parser.add_argument(
         "--hours",
         type=int,
         default=_MEMORY_HOURS,
-        help="that the memory case replays, each in about a minute; a day's topics take 40 GB",
+        help="hours that the memory case replays, about a minute each; a day's topics take 40 GB",
     )
     parser.add_argument("--quick", action="store_true", help="a smoke test: too short for figures")
     parser.add_argument(
-        "--write-docs", action="store_true", help="measure nothing: results.json to docs"
+        "--write-docs",
+        action="store_true",
+        help="only write results.json into docs/benchmarks.md",
     )
     return parser
 
 
 def main() -> int:
-    """Run what was asked for; return 1 where a figure is missing or a count was wrong."""
+    """Run the chosen programs; return 1 if a figure is missing or a count is wrong."""
     options = _parser().parse_args()
     if options.write_docs:
         report.write_docs()
@@ -228,7 +230,7 @@ def main() -> int:
     try:
         bench.measure(options.only or _NAMES)
     except KeyboardInterrupt:
-        say("stopped; results.json is left as it was")
+        say("stopped; results.json is unchanged")
         return 130
     finally:
         bench.clean()
@@ -242,7 +244,7 @@ def main() -> int:
     }
     print(report.table(results))
     if options.quick:
-        say("a quick run: results.json is left as it was")
+        say("a quick run: results.json is unchanged")
     else:
         report.save(results, merge=bool(options.only))
     return int(any("left_out" in e or e["wrong"] for e in bench.entries.values()))

@@ -26,7 +26,7 @@ from tests.receivers.webhook import PATH, webhook
 
 DEAD = ("refuses", "hangs")
 LIVING = ("slack", "hook", "pager")
-#: Webhooks that take turns, so that none is told again within the time of a follow-up.
+#: Webhooks used in turn, so that none gets a second message while it groups.
 TURNS = 10
 
 
@@ -61,30 +61,30 @@ class Bench:
             sys.exit(f"the worker did not begin:\n{self.log.read_text()[-2000:]}")
 
     def committed(self) -> int:
-        """Return how many breaches are done with."""
+        """Return how many breaches are committed."""
         group = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.prefix + "alert"})
         [place] = group.committed([TopicPartition(self.prefix + "breaches", 0)], timeout=10)
         group.close()
         return max(place.offset, 0)
 
     def idle(self, samples: int) -> dict[str, Any]:
-        """Return how long a breach takes from the topic to a request."""
+        """Return how long a breach takes from its topic to the request."""
         sent: list[float] = []
         for i in range(samples):
-            one = breach(100_000 + i, 1, "opened")
-            one["routing"]["channels"] = [f"turn_{i % TURNS}"]
+            opened = breach(100_000 + i, 1, "opened")
+            opened["routing"]["channels"] = [f"turn_{i % TURNS}"]
             sent.append(time.time())
-            self.breaches.publish(one)
+            self.breaches.publish(opened)
             time.sleep(0.75)
-        heard: dict[str, float] = {}
+        arrived_at: dict[str, float] = {}
         for i in range(TURNS):
             for arrived in self.receivers.by_name[f"turn_{i}"].arrived:
                 for alert in json.loads(arrived.body)["alerts"]:
-                    heard.setdefault(alert["fingerprint"], arrived.at)
+                    arrived_at.setdefault(alert["fingerprint"], arrived.at)
         took = sorted(
-            (heard[f"alert-{100_000 + i:05d}"] - at) * 1000
+            (arrived_at[f"alert-{100_000 + i:05d}"] - at) * 1000
             for i, at in enumerate(sent)
-            if f"alert-{100_000 + i:05d}" in heard
+            if f"alert-{100_000 + i:05d}" in arrived_at
         )
         return {
             "samples": len(took),
@@ -95,15 +95,15 @@ class Bench:
         }
 
     def flood(self, count: int) -> dict[str, Any]:
-        """Return how long so many breaches take to be decided and recorded."""
+        """Return how long `count` breaches take to be decided and recorded."""
         before = self.committed()
         rss = [self._rss()]
         hook = self.receivers.by_name["hook"]
         first = len(hook.arrived)
         channels = [*LIVING, *DEAD]
         breaches = [breach(i, 1, "opened") for i in range(count)]
-        for one in breaches:
-            one["routing"]["channels"] = channels
+        for opened in breaches:
+            opened["routing"]["channels"] = channels
         began, began_at = time.monotonic(), time.time()
         self.breaches.publish(*breaches)
         published = time.monotonic() - began
@@ -115,10 +115,10 @@ class Bench:
                 break
             time.sleep(0.2)
         cpu = self._cpu_s() - cpu
-        told = self._told()
+        decided_on = self._decided_on()
         after = until(lambda: len(hook.arrived) > first, 10) and hook.arrived[first].at - began_at
         end = time.monotonic() + 45
-        while time.monotonic() < end:  # while the first storms are told
+        while time.monotonic() < end:  # while the first storms are sent
             rss.append(self._rss())
             time.sleep(1)
         return {
@@ -126,21 +126,22 @@ class Bench:
             "published_s": round(published, 2),
             "decided_and_recorded_s": decided and round(decided, 2),
             "of_that_cpu_s": round(cpu, 2),
-            "load_average": [round(one, 1) for one in os.getloadavg()],
-            "without_a_decision": count * len(channels) - len(told),
+            "load_average": [round(load, 1) for load in os.getloadavg()],
+            "without_a_decision": count * len(channels) - len(decided_on),
             "first_request_s": after and round(after, 2),
             "messages": {name: len(taken(self.receivers.by_name[name].arrived)) for name in LIVING},
-            "refused": sum(len(one.mistakes) for one in self.receivers.by_name.values()),
+            "refused": sum(len(r.mistakes) for r in self.receivers.by_name.values()),
             "rss_mb": {"before": rss[0], "most": max(rss), "after": rss[-1]},
         }
 
-    def _told(self) -> set[tuple[str, str]]:
+    def _decided_on(self) -> set[tuple[str, str]]:
         records = oracle.read_topic(self.bootstrap, self.prefix + "notifications")
         decisions = [json.loads(record.value()) for record in records]
         return {
-            (one["breach_id"], one["channel"])
-            for one in decisions
-            if one["channel"] in (*LIVING, *DEAD) and int(one["breach_id"].split("-")[1]) < 100_000
+            (decision["breach_id"], decision["channel"])
+            for decision in decisions
+            if decision["channel"] in (*LIVING, *DEAD)
+            and int(decision["breach_id"].split("-")[1]) < 100_000
         }
 
     def _cpu_s(self) -> float:
@@ -154,7 +155,7 @@ class Bench:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--breaches", type=int, default=10_000)
-    parser.add_argument("--samples", type=int, default=100, help="breaches told when idle")
+    parser.add_argument("--samples", type=int, default=100, help="breaches sent while idle")
     options = parser.parse_args()
     bootstrap = os.environ.get("OPWATCH_KAFKA_BOOTSTRAP")
     if not bootstrap:

@@ -41,7 +41,7 @@ _WAIT_S = 30.0
 
 
 def operation(platform: str, *, success: bool) -> bytes:
-    """Return one operation of now."""
+    """Return an operation that happened now."""
     fields = {
         "id": secrets.token_hex(8),
         "operation": "parse",
@@ -54,7 +54,7 @@ def operation(platform: str, *, success: bool) -> bytes:
 
 
 class Traffic(threading.Thread):
-    """Publishes so many operations a second, all well."""
+    """Publishes successful operations at a fixed rate."""
 
     def __init__(self, place: Place, a_second: int) -> None:
         super().__init__(daemon=True)
@@ -83,7 +83,7 @@ class Traffic(threading.Thread):
 
 
 def latencies(place: Place, breaches: int) -> list[float]:
-    """Return the seconds from the crossing event to each breach; inf for one that never came."""
+    """Return the seconds from the crossing event to each breach; inf if it never came."""
     crossed: dict[str, int] = {}
 
     def delivered(platform: str):
@@ -93,9 +93,9 @@ def latencies(place: Place, breaches: int) -> list[float]:
     for number in range(breaches):
         platform = f"failing-{number}"
         for event in range(1, _FAILING + 1):
-            told = delivered(platform) if event == _CROSSES else None
+            on_delivery = delivered(platform) if event == _CROSSES else None
             value = operation(platform, success=False)
-            producer.produce(place.operations, value, partition=0, on_delivery=told)
+            producer.produce(place.operations, value, partition=0, on_delivery=on_delivery)
         producer.flush()
         time.sleep(_PAUSE_S)
     opened = _opened(place, set(crossed))
@@ -120,7 +120,7 @@ def main() -> int:
     """Print the figures; return 1 if a breach never came."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--breaches", type=int, default=100)
-    parser.add_argument("--beside", type=int, default=20_000, help="operations a second")
+    parser.add_argument("--beside", type=int, default=20_000, help="other operations a second")
     options = parser.parse_args()
     bootstrap = os.environ["OPWATCH_KAFKA_BOOTSTRAP"]
     place = Place(bootstrap=bootstrap, prefix=f"latency-{secrets.token_hex(4)}.", partitions=4)

@@ -1,4 +1,4 @@
-"""Make what the peers need, once, under .bench/, and say what machine this is."""
+"""Install what the peers need under .bench/, once, and describe the machine."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ _SHOWN = ("faust-streaming", "aiokafka", "quixstreams", "bytewax", "fastdigest",
 
 
 class Missing(Exception):
-    """A peer cannot be had on this machine; the message says why."""
+    """A peer cannot be installed on this machine; the message says why."""
 
 
 def say(text: str) -> None:
@@ -31,7 +31,7 @@ def say(text: str) -> None:
 
 
 def peers_python() -> Path:
-    """Return the Python of the peers' own environment; make it when the lock has changed."""
+    """Return the Python of the peers' own environment; create it if the lock has changed."""
     lock = HERE / "requirements.lock"
     mark = CACHE / "venv" / ".installed"
     wanted = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()
@@ -49,7 +49,7 @@ def peers_python() -> Path:
 
 
 def bytewax_python() -> Path:
-    """Return the peers' Python if Bytewax can be had for it."""
+    """Return the peers' Python if Bytewax can be installed there."""
     python = peers_python()
     found = subprocess.run([python, "-c", "import bytewax"], capture_output=True, check=False)
     if found.returncode:
@@ -59,7 +59,7 @@ def bytewax_python() -> Path:
 
 
 def kafka_streams_classpath() -> str:
-    """Return the class path of the Kafka Streams peer; build it when its sources have changed."""
+    """Return the class path of the Kafka Streams peer; build it if its sources have changed."""
     for program in ("java", "mvn"):
         if shutil.which(program) is None:
             raise Missing(f"no {program} here (JDK 17+ and Maven)")
@@ -81,7 +81,7 @@ def kafka_streams_classpath() -> str:
 
 
 def machine(bootstrap: str) -> dict[str, object]:
-    """Return what the figures were measured on."""
+    """Return the machine, the broker and the versions that the figures belong to."""
     return {
         "cpu": _cpu(),
         "cores": psutil.cpu_count(),
@@ -110,8 +110,8 @@ def _cpu() -> str:
 def _java() -> str | None:
     if shutil.which("java") is None:
         return None
-    told = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr
-    found = re.search(r'version "([^"]+)"', told)
+    output = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False)
+    found = re.search(r'version "([^"]+)"', output.stderr)
     return found[1] if found else None
 
 
@@ -122,9 +122,9 @@ def _version_in_pom(artifact: str) -> str:
 
 
 def _broker(bootstrap: str) -> str:
-    """Return how many brokers there are and, where it runs here from jars, the version.
+    """Return the number of brokers and, if Kafka runs here from its jars, the version.
 
-    Kafka does not tell its version over the wire; the name of its own jar does.
+    Kafka does not send its version; the name of its jar has it.
     """
     count = len(AdminClient({"bootstrap.servers": bootstrap}).list_topics(timeout=10).brokers)
     port = int(bootstrap.split(",")[0].rpartition(":")[2])
@@ -141,8 +141,8 @@ def _broker(bootstrap: str) -> str:
 def _listens(process: psutil.Process, port: int) -> bool:
     try:
         return any(
-            each.status == psutil.CONN_LISTEN and each.laddr.port == port
-            for each in process.net_connections("tcp")
+            connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+            for connection in process.net_connections("tcp")
         )
     except psutil.Error:
         return False
@@ -152,6 +152,6 @@ def _installed() -> dict[str, str]:
     if not _PYTHON.exists():
         return {}
     command = [_PYTHON, "-m", "pip", "--disable-pip-version-check", "list", "--format", "json"]
-    told = subprocess.run(command, capture_output=True, check=False).stdout
-    found = {each["name"]: each["version"] for each in json.loads(told or b"[]")}
+    listed = subprocess.run(command, capture_output=True, check=False).stdout
+    found = {package["name"]: package["version"] for package in json.loads(listed or b"[]")}
     return {name: found[name] for name in _SHOWN if name in found}

@@ -1,4 +1,4 @@
-"""What a worker costs that has nothing to do, and how soon it counts what comes, by partitions.
+"""Measure what an idle worker costs, and how soon it counts new operations, by partitions.
 
 python -m benchmarks.idle --partitions 8 24 64 256
 """
@@ -17,15 +17,15 @@ from benchmarks import race
 from benchmarks.environment import say
 from benchmarks.worker import Place, Worker, started
 
-#: What is to be counted, over all partitions.
+#: Operations to count, over all partitions.
 OPERATIONS = 2_000
-#: From the assignment on, rows are restored, topics fetched for the first time, imports done.
+#: After an assignment rows are restored, topics fetched for the first time, modules imported.
 _SETTLE_S = 20.0
 _DEADLINE_S = 120.0
 
 
 def idle_share(worker: Worker, seconds: float) -> float:
-    """Return how much of a core the worker uses over some seconds."""
+    """Return the share of a core that the worker uses."""
     process = psutil.Process(worker.pid)
     before = race.sample(process, 0)
     time.sleep(seconds)
@@ -34,7 +34,7 @@ def idle_share(worker: Worker, seconds: float) -> float:
 
 
 def counted_after(place: Place, operations: int = OPERATIONS) -> float:
-    """Publish operations to all partitions; return the seconds until aggregates have them all."""
+    """Publish operations to all partitions; return the seconds until aggregates count all."""
     reader = Consumer({"bootstrap.servers": place.bootstrap, "group.id": f"{place.prefix}check"})
     topic = f"{place.prefix}aggregates"
     reader.assign([TopicPartition(topic, number, 0) for number in range(place.partitions)])
@@ -73,7 +73,7 @@ def counted_after(place: Place, operations: int = OPERATIONS) -> float:
 
 
 def measure(bootstrap: str, partitions: int, seconds: float) -> dict[str, float]:
-    """Return what one idle worker with so many partitions costs, and its catching up."""
+    """Return what an idle worker with these partitions costs, and how soon it counts."""
     place = Place(
         bootstrap=bootstrap, prefix=f"idle-{secrets.token_hex(4)}.", partitions=partitions
     )
@@ -86,8 +86,8 @@ def measure(bootstrap: str, partitions: int, seconds: float) -> dict[str, float]
     finally:
         admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 4})
         topics = [name for name in admin.list_topics(timeout=10).topics if place.prefix in name]
-        for each in admin.delete_topics(topics).values():
-            each.result(60)
+        for deletion in admin.delete_topics(topics).values():
+            deletion.result(60)
     return {"partitions": partitions, "idle": share, "counted_s": counted_s}
 
 
@@ -95,15 +95,15 @@ def _ready(worker: Worker) -> None:
     deadline = time.monotonic() + _DEADLINE_S
     while not worker.is_ready():
         if time.monotonic() > deadline:
-            raise race.Failed("it is not ready")
+            raise race.Failed("the worker did not become ready")
         time.sleep(0.5)
 
 
 def main() -> int:
-    """Print a table; return 1 where a promise is broken."""
+    """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--partitions", nargs="+", type=int, default=[8, 24, 64, 256])
-    parser.add_argument("--seconds", type=float, default=30.0, help="of idling, measured")
+    parser.add_argument("--seconds", type=float, default=30.0, help="of idling")
     options = parser.parse_args()
     bootstrap = os.environ["OPWATCH_KAFKA_BOOTSTRAP"]
     print("| partitions | idle, of a core | 2,000 operations counted after |")

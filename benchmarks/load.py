@@ -1,4 +1,4 @@
-"""Make the records of a run, the same for everyone, and publish them."""
+"""Make the records of a run, the same for all programs, and publish them."""
 
 import argparse
 import os
@@ -27,7 +27,7 @@ Windows = dict[str, tuple[int, int, float]]
 
 @dataclass(frozen=True, kw_only=True)
 class Records:
-    """Which operations, and how they lie in records and in time.
+    """Which operations, how many in a record, and at which event times.
 
     Event i happens at `start_ms` + i minutes / `per_minute`. A smaller `events` gives a prefix of
     the same events.
@@ -40,14 +40,14 @@ class Records:
     platforms: int = 8
     per_record: int = 1
     taking_turns: bool = False
-    """Each (operation, platform) once in turn, rather than a platform at random."""
+    """Use each (operation, platform) in turn, rather than a random platform."""
     closing: bool = True
-    """End with one event a platform two minutes on: whoever waits for it closes all windows."""
+    """End with an event per platform two minutes later, which lets all windows close."""
     seed: int = 1
 
     @property
     def total(self) -> int:
-        """Events with the closing ones."""
+        """All events, the closing ones included."""
         return self.events + (self.platforms if self.closing else 0)
 
     @property

@@ -1,4 +1,4 @@
-"""Run one program over the records and say how fast it counted them, and whether rightly."""
+"""Run a program over the records; report how fast it counted them, and whether correctly."""
 
 import contextlib
 import json
@@ -20,12 +20,12 @@ from benchmarks.load import Windows
 _START_DEADLINE_S = 120.0
 _STALL_DEADLINE_S = 60.0
 _END_GRACE_S = 15.0
-#: How far a sketch's p95 of some ten thousand lognormal durations may be off.
+#: The error allowed for the p95 of a sketch of about ten thousand lognormal durations.
 _P95_TOLERANCE = 0.02
 
 
 class Failed(Exception):
-    """A program did not get through; the message says how far it came."""
+    """A program did not finish; the message says how far it came."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """What one run showed, between the first counted record and the last."""
+    """The figures of a run, from the first counted record to the last."""
 
     events: int
     seconds: float
@@ -51,7 +51,7 @@ class Figures:
 
 
 def figures(samples: Sequence[Sample], **rest) -> Figures:
-    """Reckon a run from its samples; the first with a count is where it begins.
+    """Return the figures of a run; it begins with the first sample that has a count.
 
     The second half leaves out the warming up: a JVM's compiler, a first fetch.
     """
@@ -71,13 +71,13 @@ def figures(samples: Sequence[Sample], **rest) -> Figures:
 
 
 def sample(process: psutil.Process, counted: int) -> Sample:
-    """Return what a process and its children have used by now."""
+    """Return what a process and its children have used until now."""
     cpu_s = rss = 0.0
-    for each in (process, *process.children(recursive=True)):
+    for child in (process, *process.children(recursive=True)):
         with contextlib.suppress(psutil.NoSuchProcess):
-            times = each.cpu_times()
+            times = child.cpu_times()
             cpu_s += times.user + times.system
-            rss += each.memory_info().rss
+            rss += child.memory_info().rss
     return Sample(at=time.monotonic(), counted=counted, cpu_s=cpu_s, rss_mb=rss / 1e6)
 
 
@@ -85,7 +85,7 @@ def sample(process: psutil.Process, counted: int) -> Sample:
 def running(
     command: Sequence[str | Path], environment: dict[str, str], *, cwd: Path, log: IO[bytes], **rest
 ) -> Iterator[subprocess.Popen]:
-    """Keep a program running, its standard error in `log`, and end it and only it."""
+    """Run a program with its standard error in `log`, and end it at the end."""
     process = subprocess.Popen(
         [str(word) for word in command],
         cwd=cwd,
@@ -114,7 +114,7 @@ def race(
     total: int,
     expected: Windows,
 ) -> Figures:
-    """Run a peer, which tells its progress as JSON lines, until it has reported its windows.
+    """Run a peer, which reports its progress as JSON lines, until it has reported its windows.
 
     Raises:
         Failed: it ended, or made no progress for a minute.
@@ -137,7 +137,7 @@ def race(
 
 
 def _progress(process: subprocess.Popen, log: IO[bytes], total: int) -> Iterator[dict]:
-    """Yield the JSON lines of a peer; whatever else it prints is passed over."""
+    """Yield the JSON lines of a peer; everything else that it prints is ignored."""
     lines: queue.Queue[bytes | None] = queue.Queue()
 
     def read() -> None:
@@ -153,25 +153,25 @@ def _progress(process: subprocess.Popen, log: IO[bytes], total: int) -> Iterator
             if line is None:
                 raise Failed(f"ended with {counted:,} of {total:,} counted:\n{tail(log)}")
             with contextlib.suppress(json.JSONDecodeError):
-                told = json.loads(line)
-                if not isinstance(told, dict):
+                report = json.loads(line)
+                if not isinstance(report, dict):
                     continue
-                if told.get("counted", counted) != counted:
-                    counted, moved = told["counted"], time.monotonic()
-                yield told
+                if report.get("counted", counted) != counted:
+                    counted, moved = report["counted"], time.monotonic()
+                yield report
         deadline = _STALL_DEADLINE_S if counted else _START_DEADLINE_S
         if time.monotonic() - moved > deadline:
             raise Failed(f"no progress past {counted:,} of {total:,} events:\n{tail(log)}")
 
 
 def tail(log: IO[bytes], lines: int = 15) -> str:
-    """Return the last lines a program wrote to its log."""
+    """Return the last lines of a program's log."""
     log.seek(0)
     return "\n".join(log.read().decode(errors="replace").splitlines()[-lines:])
 
 
 def differences(found: Windows, expected: Windows) -> list[str]:
-    """Say where windows are not what they must be; those of the closing events count one each."""
+    """Return how windows differ from the expected ones; those of closing events count 1 each."""
     wrong = []
     for key, (count, successes, p95) in sorted(expected.items()):
         if key not in found:

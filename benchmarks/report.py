@@ -1,4 +1,4 @@
-"""Show the figures: a table for people, results.json, the generated part of the docs."""
+"""Show the figures: as a table, in results.json, and in docs/benchmarks.md."""
 
 import json
 import re
@@ -26,7 +26,7 @@ _COLUMNS = (
 
 
 def sentence(found: Figures) -> str:
-    """Say a run's result in one line."""
+    """Return a run's result in a line."""
     more = "".join(f", {name} {value:,.1f}" for name, value in found.more.items())
     return (
         f"{found.events_per_s:,.0f} events/s over {found.seconds:.1f} s, "
@@ -35,7 +35,7 @@ def sentence(found: Figures) -> str:
 
 
 def table(results: dict[str, Any]) -> str:
-    """Return the results as a Markdown table, the other findings below it."""
+    """Return the results as a Markdown table, with further findings below it."""
     entries = results["entries"]
     rows = [_COLUMNS, *(_row(entry, entries) for entry in entries.values())]
     widths = [max(len(row[i]) for row in rows) for i in range(len(_COLUMNS))]
@@ -49,7 +49,7 @@ def table(results: dict[str, Any]) -> str:
 
 
 def save(results: dict[str, Any], *, merge: bool) -> None:
-    """Write results.json; with `merge` entries that were not measured now stay."""
+    """Write results.json; with `merge`, entries that were not measured now stay."""
     if merge and _RESULTS.exists():
         results = results | {
             "entries": json.loads(_RESULTS.read_text())["entries"] | results["entries"]
@@ -58,7 +58,7 @@ def save(results: dict[str, Any], *, merge: bool) -> None:
 
 
 def write_docs() -> None:
-    """Put the table of results.json into docs/benchmarks.md."""
+    """Write the table of results.json into docs/benchmarks.md."""
     shown = table(json.loads(_RESULTS.read_text()))
     text, count = _BLOCK.subn(lambda _: f"\n{shown}\n\n", _DOCS.read_text())
     if count != 1:
@@ -86,7 +86,7 @@ def _row(entry: dict[str, Any], entries: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _ratio(entry: dict[str, Any], other: dict[str, Any] | None) -> str:
-    """Compare the second halves, where everyone is warm, and within one run only."""
+    """Compare the second halves, when all are warm, and only within the same run."""
     if not other or "left_out" in other or entry["run"] != other["run"]:
         return "-"
     return f"{entry['second_half_per_s'] / other['second_half_per_s']:.2f}"

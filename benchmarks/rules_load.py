@@ -1,4 +1,4 @@
-"""Measure what judging a record costs: 1,000 series, 200 rules of which five match each.
+"""Measure what evaluating a record costs: 1,000 series, 200 rules of which five match each.
 
 python -m benchmarks.rules_load
 """
@@ -17,7 +17,7 @@ from streams.rules.evaluator import Evaluator, read_aggregate
 MINUTE_MS = 60_000
 OPERATIONS = 40
 BASE = 28_402_560
-#: What the issue asks for: half a core for 1,000 changed series a second, five rules each.
+#: The aim: half a core for 1,000 changed series a second, with five rules each.
 TARGET_US = 400
 
 
@@ -89,7 +89,7 @@ def aggregate(series: int, minute: int, count: int, digest: Any, *, final: bool)
 
 
 class Meter:
-    """Takes records in, and keeps what each phase cost."""
+    """Evaluates records, and adds up the cost of each phase."""
 
     def __init__(self) -> None:
         self.evaluation = Evaluator(rules(), "hash", packed={})
@@ -98,7 +98,7 @@ class Meter:
         self._offset = 0
 
     def take(self, phase: str, values: Iterable[bytes], minute: int) -> None:
-        """Take a round of records in."""
+        """Evaluate a round of records."""
         for value in values:
             began = time.process_time()
             told = read_aggregate(value)
@@ -113,7 +113,7 @@ class Meter:
         self.records[phase] = self.records.get(phase, 0) + 1
 
     def us(self, phase: str) -> float:
-        """Return what a record cost."""
+        """Return the cost of a record in each phase."""
         return round(1e6 * self.spent[phase] / self.records[phase], 1)
 
 
@@ -129,17 +129,17 @@ def main() -> None:
     every = range(options.series)
     meter = Meter()
     for minute in range(options.warm):
-        some = (aggregate(one, minute, 600, digest[::10], final=True) for one in every)
-        meter.take("warm", some, minute)
+        warm = (aggregate(n, minute, 600, digest[::10], final=True) for n in every)
+        meter.take("warm", warm, minute)
     meter.spent.clear()
     meter.records.clear()
     for minute in range(options.warm, options.warm + options.minutes):
         for update in range(options.updates):
-            some = (aggregate(one, minute, 600 + update, digest, final=False) for one in every)
-            meter.take("provisional", some, minute)
+            changed = (aggregate(n, minute, 600 + update, digest, final=False) for n in every)
+            meter.take("provisional", changed, minute)
             if update == options.updates // 4:
-                some = (aggregate(one, minute - 1, 700, digest, final=True) for one in every)
-                meter.take("final", some, minute - 1)
+                final = (aggregate(n, minute - 1, 700, digest, final=True) for n in every)
+                meter.take("final", final, minute - 1)
     began = time.process_time()
     changes = meter.evaluation.take_changes()
     packing = time.process_time() - began
@@ -153,7 +153,7 @@ def main() -> None:
         "row_bytes": round(sum(len(value) for _, value in changes) / len(changes)),
         "target_us": TARGET_US,
     }
-    # 1,000 series a second: each told every second, final once a minute, written every 15 s.
+    # 1,000 series: each is published every second, final once a minute, written every 15 s.
     cost = figures["provisional_us"] + figures["final_us"] / 60 + figures["packing_us_a_row"] / 15
     figures["core_share_at_1000_a_second"] = round(cost / 1000, 3)
     print(json.dumps(figures, indent=1))

@@ -1,4 +1,4 @@
-"""Say how good the rules' signal is on traffic whose truth is known: `python -m benchmarks.signal`.
+"""Measure how well rules find known failures in traffic: `python -m benchmarks.signal`.
 
 No broker: seeded counts a minute become windows, and go through the evaluation that the worker
 uses. Exits with 1 where a promise is broken.
@@ -36,7 +36,7 @@ _TOTAL = {"name": "errors_total", "window": "10m", "min_samples": 1000, **_SAFE}
 _FAILURES = [*(shape.name for shape in SHAPES if not shape.silent), ONE_OF_TWENTY]
 _SILENCES = [shape.name for shape in SHAPES if shape.silent]
 _CALM = ("steady", "noisy", "daily", "low")
-#: No failure here lasts long enough for these: only that they are still is held.
+#: No failure here lasts long enough for these, so only their silence is checked.
 _LONG = ("trend_6h", "trend_24h")
 _STILL = ("burn_rate", "trend_1h", *_LONG)
 _LEGEND = """\
@@ -54,26 +54,26 @@ traffic      200 operations a minute (low: 2), 0.5 % fail; noisy, daily and half
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is simulated: minutes of calm, failures of a shape and traffic, minutes before."""
+    """What is simulated: calm minutes, failures for each shape and traffic, minutes before them."""
 
     calm: int
-    each: int
+    failures: int
     before: int
 
 
-FULL = Size(calm=7 * 24 * HOUR, each=10, before=6 * HOUR)
-QUICK = Size(calm=4 * HOUR, each=1, before=HOUR)
+FULL = Size(calm=7 * 24 * HOUR, failures=10, before=6 * HOUR)
+QUICK = Size(calm=4 * HOUR, failures=1, before=HOUR)
 
 
 def measure(seed: int, size: Size) -> dict[str, Score]:
     """Return each rule's score."""
     random = np.random.default_rng(seed)
-    rules = RuleFile.model_validate({"rules": [*(one | _PLATFORM for _, one in RULES), _TOTAL]})
-    scores = {one["name"]: Score(rule=one["name"], after=after) for after, one in RULES}
+    rules = RuleFile.model_validate({"rules": [*(rule | _PLATFORM for _, rule in RULES), _TOTAL]})
+    scores = {rule["name"]: Score(rule=rule["name"], after=after) for after, rule in RULES}
     scores[PLAIN_TREND] = Score(rule=PLAIN_TREND, after=125)
     scenarios = [
         *calm(random, size.calm),
-        *(failing(random, shape, size.each, size.before) for shape in SHAPES),
+        *(failing(random, shape, size.failures, size.before) for shape in SHAPES),
         one_of_twenty(random, size.before),
     ]
     for scenario in scenarios:
@@ -87,11 +87,11 @@ def measure(seed: int, size: Size) -> dict[str, Score]:
 
 
 def promises(scores: dict[str, Score]) -> Iterator[tuple[str, bool]]:
-    """Yield what is promised, and whether it holds."""
+    """Yield each promise, and whether it holds."""
     for name in _STILL:
         yield (
             f"{name}: no false breach in calm traffic",
-            not any(scores[name].false[one] for one in _CALM),
+            not any(scores[name].false[traffic] for traffic in _CALM),
         )
     for name in ("errors_5m", "errors_10m"):
         yield f"{name}: none in steady traffic", not scores[name].false["steady"]
@@ -125,11 +125,11 @@ def table(scores: dict[str, Score]) -> str:
             [name, _share(score.precision)]
             + [_share(None if name in _LONG else score.recall(shapes))]
             + [_minutes(score.delay(shapes, rank)) for rank in (0.5, 0.95)]
-            + [str(score.again), *(str(score.false[one]) for one in _CALM)]
-            + [str(sum(n for one, n in score.false.items() if one not in _CALM))]
+            + [str(score.again), *(str(score.false[traffic]) for traffic in _CALM)]
+            + [str(sum(n for traffic, n in score.false.items() if traffic not in _CALM))]
         )
         if name not in _LONG:
-            second.append([name, *(_cell(score, one) for one in (*_FAILURES, *_SILENCES))])
+            second.append([name, *(_cell(score, shape) for shape in (*_FAILURES, *_SILENCES))])
     return "\n\n".join(map(_markdown, (first, second)))
 
 
@@ -158,7 +158,7 @@ def _markdown(rows: Sequence[Sequence[str]]) -> str:
 
 
 def main() -> int:
-    """Measure, print; return 1 where a promise is broken."""
+    """Measure and print; return 1 if a promise is broken."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="hours, few failures: for tests")

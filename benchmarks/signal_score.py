@@ -1,4 +1,4 @@
-"""Hold what opened against what was wrong: precision, recall, delay, false breaches."""
+"""Compare openings with failures: precision, recall, delay, false breaches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,47 +13,48 @@ MINUTE_MS = 60_000
 
 @dataclass(kw_only=True)
 class Score:
-    """One rule's, over all scenarios."""
+    """The score of a rule over all scenarios."""
 
     rule: str
     after: int
-    """How many minutes past a failure's end an opening still is of it: its windows hold it."""
+    """For how many minutes after its end a failure still is in the windows of the rule."""
     found: dict[str, list[float]] = field(default_factory=dict)
     """By shape, the delay of each failure that was found, in minutes of event time."""
     wrong: dict[str, int] = field(default_factory=dict)
     """By shape, how many failures there were."""
     false: dict[str, int] = field(default_factory=dict)
-    """By scenario, how many openings without one."""
+    """By scenario, how many openings without a failure."""
     again: int = 0
-    """Openings of a failure that had been told: flapping."""
+    """Openings of a failure that was found before: flapping."""
 
     def take(self, scenario: Scenario, openings: Sequence[Opening]) -> None:
-        """Take in what opened in a scenario, in order."""
+        """Add the openings of a scenario, in order."""
         delays = self.found.setdefault(scenario.name, [])
         self.wrong[scenario.name] = len(scenario.incidents)
         self.false.setdefault(scenario.name, 0)
-        told = set()
-        for one in (each for each in openings if each.rule == self.rule):
-            at = one.at_ms / MINUTE_MS
+        matched = set()
+        for opening in (opening for opening in openings if opening.rule == self.rule):
+            at = opening.at_ms / MINUTE_MS
             of = next(
                 (
-                    it
-                    for it in scenario.incidents
-                    if it.platform == one.platform and it.start <= at <= it.end + self.after
+                    incident
+                    for incident in scenario.incidents
+                    if incident.platform == opening.platform
+                    and incident.start <= at <= incident.end + self.after
                 ),
                 None,
             )
             if of is None:
                 self.false[scenario.name] += 1
-            elif of in told:
+            elif of in matched:
                 self.again += 1
             else:
-                told.add(of)
+                matched.add(of)
                 delays.append(at - of.start)
 
     def recall(self, shapes: Sequence[str]) -> float:
         """Return the share of these failures that was found."""
-        return sum(len(self.found[one]) for one in shapes) / sum(self.wrong[one] for one in shapes)
+        return sum(len(self.found[s]) for s in shapes) / sum(self.wrong[s] for s in shapes)
 
     @property
     def precision(self) -> float | None:
@@ -63,6 +64,6 @@ class Score:
         return right / total if total else None
 
     def delay(self, shapes: Sequence[str], rank: float) -> float | None:
-        """Return a quantile of the delays, in minutes; None where nothing was found."""
-        delays = [delay for one in shapes for delay in self.found[one]]
+        """Return a quantile of the delays, in minutes; None if nothing was found."""
+        delays = [delay for shape in shapes for delay in self.found[shape]]
         return float(np.quantile(delays, rank)) if delays else None

@@ -1,16 +1,16 @@
-"""Draw traffic whose truth is known: operations and failures by third of a minute, from a seed."""
+"""Draw traffic with known failures from a seed: operations and failures per third of a minute."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
-#: Provisional windows are told so many times a minute.
+#: How often provisional windows are published in a minute.
 PARTS = 3
 HOUR = 60
 #: Share of operations that fail while nothing is wrong.
 BASE = 0.005
-#: Failures of a minute are alike (as design's percentiles measured); 0: each on its own.
+#: How strongly the failures within a minute are correlated; 0: not at all.
 CORRELATION = 0.02
 A_MINUTE = 200.0
 LOW_A_MINUTE = 2.0
@@ -18,7 +18,7 @@ ONE_OF_TWENTY = "1 of 20"
 
 
 class Incident(NamedTuple):
-    """What is wrong with a platform: from <= minute < to."""
+    """A failure of a platform: start <= minute < end."""
 
     platform: str
     start: int
@@ -71,7 +71,7 @@ class Scenario:
 
 
 def calm(random, minutes: int) -> list[Scenario]:
-    """Return traffic with which nothing is wrong."""
+    """Return traffic without failures to find."""
     hours = np.arange(minutes) / HOUR
     wave = np.sin(2 * np.pi * (hours - 9) / 24)
     found = []
@@ -87,12 +87,12 @@ def calm(random, minutes: int) -> list[Scenario]:
     return found
 
 
-def failing(random, shape: Shape, each: int, before: int) -> Scenario:
-    """Return a failure so many times in steady and so many in noisy traffic, at odd minutes."""
+def failing(random, shape: Shape, failures: int, before: int) -> Scenario:
+    """Return `failures` failures in steady and as many in noisy traffic, at any minutes."""
     after = min(before, 3 * HOUR)
     minutes = before + HOUR + len(shape.extra) + after
     scenario = Scenario(name=shape.name, minutes=minutes)
-    for number in range(2 * each):
+    for number in range(2 * failures):
         noisy = number % 2
         start = before + int(random.integers(HOUR))
         end = start + len(shape.extra)

@@ -1,4 +1,4 @@
-"""Drive our worker: `opwatch worker measure` over a filled topic, watched by its own /metrics."""
+"""Run `opwatch worker measure` over a filled topic, and watch it through its /metrics."""
 
 import contextlib
 import json
@@ -28,9 +28,9 @@ _POLL_S = 0.1
 _START_DEADLINE_S = 120.0
 _STALL_DEADLINE_S = 60.0
 _PUBLISH_DEADLINE_S = 120.0
-# What the worker still writes after its last aggregate (rows, progress) is in Kafka by then.
+# After this, what the worker writes after its last aggregate (rows, progress) is in Kafka.
 _SETTLE_S = 5.0
-_TOLD_EACH_S = 60
+_REPORTED_EACH_S = 60
 
 #: What `pip install` put beside this Python.
 OPWATCH = Path(sys.executable).parent / "opwatch"
@@ -41,7 +41,7 @@ _BESIDE_PLATFORMS = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Which broker, and which topics on it are this run's."""
+    """The broker, and the topics of this run."""
 
     bootstrap: str
     prefix: str
@@ -58,7 +58,7 @@ def platforms_for(series: int, operations: int = 1) -> int:
 
 
 class Worker:
-    """A running worker, seen from outside."""
+    """A running worker, observed through its /metrics."""
 
     def __init__(self, pid: int, port: int, log, ended: Callable[[], int | None]) -> None:
         self.pid = pid
@@ -69,7 +69,7 @@ class Worker:
         self._ended = ended
 
     def counted(self) -> int:
-        """Return the events it says it has counted; 0 while it does not answer."""
+        """Return the events that it has counted; 0 while it does not answer."""
         if self._ended() is not None:
             raise Failed(f"the worker ended:\n{race.tail(self._log)}")
         try:
@@ -79,7 +79,7 @@ class Worker:
             return 0
 
     def is_ready(self) -> bool:
-        """Return whether it has its partitions and their rows."""
+        """Return whether it has its partitions and has restored their rows."""
         if self._ended() is not None:
             raise Failed(f"the worker ended:\n{race.tail(self._log)}")
         try:
@@ -89,7 +89,7 @@ class Worker:
             return False
 
     def samples(self, total: int, every_s: float = _POLL_S) -> Iterator[Sample]:
-        """Yield what it has counted and used, until it has counted all."""
+        """Yield what it has counted and used, until it has counted everything."""
         moved, before = time.monotonic(), 0
         while before < total:
             now = race.sample(self._process, self.counted())
@@ -98,18 +98,18 @@ class Worker:
                 moved, before = now.at, now.counted
             deadline = _STALL_DEADLINE_S if before else _START_DEADLINE_S
             if now.at - moved > deadline:
-                told = race.tail(self._log)
-                raise Failed(f"no progress past {before:,} of {total:,} events:\n{told}")
+                log = race.tail(self._log)
+                raise Failed(f"no progress past {before:,} of {total:,} events:\n{log}")
             time.sleep(every_s)
 
     def kill(self) -> None:
-        """SIGKILL it and whatever it has started: its own session, begun by `started`."""
+        """SIGKILL it and its children: the session that `started` made."""
         os.killpg(self.pid, signal.SIGKILL)
 
 
 @contextlib.contextmanager
 def started(place: Place, **settings: str) -> Iterator[Worker]:
-    """Keep a worker running in an empty folder, where neither .env nor a rule file is found."""
+    """Run a worker in an empty folder, without .env and rule file."""
     port = _free_port()
     environment = {
         "OPWATCH_KAFKA_BOOTSTRAP": place.bootstrap,
@@ -203,7 +203,7 @@ def memory(place: Place, series: int = 10_000, minutes: int = 1440) -> Figures:
     samples: list[Sample] = []
     with started(place) as worker:
         for now in worker.samples(history.total, every_s=1.0):
-            if len(samples) % _TOLD_EACH_S == 0:
+            if len(samples) % _REPORTED_EACH_S == 0:
                 say(f"  {now.counted / history.total:.0%} replayed, {now.rss_mb:,.0f} MB")
             samples.append(now)
     half = [s for s in samples if s.counted * 2 >= history.total]

@@ -1,4 +1,4 @@
-"""Tell the harness how far a peer is: JSON lines on stdout, from a thread ten times a second."""
+"""Report a peer's progress: JSON lines on stdout, ten times a second, from a thread."""
 
 import json
 import os
@@ -17,7 +17,7 @@ MINUTE_MS = 60_000
 
 
 class Progress:
-    """What was counted so far; the peer adds to it, the thread reports it."""
+    """The counts so far: the peer adds to them, the thread reports them."""
 
     def __init__(self) -> None:
         self.counted = 0
@@ -39,6 +39,6 @@ class Progress:
 
 
 def say(line: object) -> None:
-    # Not sys.stdout: Faust puts its logger in that place.
+    # Not sys.stdout: Faust replaces it with its logger.
     sys.__stdout__.write(json.dumps(line) + "\n")
     sys.__stdout__.flush()

@@ -18,7 +18,7 @@ windows: dict[tuple[str, int], tuple[int, int, float]] = {}
 
 
 class Sketch(Aggregator):
-    """Fold a column into a digest, held as text."""
+    """Fold a column into a digest, stored as text."""
 
     def initialize(self):
         return b64encode(TDigest(100).to_bytes()).decode()
