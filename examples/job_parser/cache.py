@@ -1,4 +1,4 @@
-"""Keep pages for a while, never more than so many."""
+"""A cache with a time to live and a maximum number of entries."""
 
 import time
 from collections import OrderedDict
@@ -9,17 +9,17 @@ Value = TypeVar("Value")
 
 
 class Hit(NamedTuple, Generic[Value]):
-    """What the cache had, and for how many more seconds it has it."""
+    """A cached value, and for how many more seconds it is valid."""
 
     value: Value
     ttl_s: float
 
 
 class TtlCache(Generic[Value]):
-    """The latest used stay; what has outlived its time is no longer there."""
+    """Evicts the least recently used entries; expired entries are not returned."""
 
     def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
-        """Hold `limit` entries at most; `clock` counts seconds."""
+        """Cache `limit` entries at most; `clock` counts seconds."""
         self._limit = limit
         self._clock = clock
         self._entries: OrderedDict[str, tuple[float, Value]] = OrderedDict()
@@ -28,7 +28,7 @@ class TtlCache(Generic[Value]):
         return len(self._entries)
 
     def get(self, key: str) -> Hit[Value] | None:
-        """Return the entry if it is there and has not expired."""
+        """Return the entry, unless it is missing or expired."""
         entry = self._entries.get(key)
         if entry is None:
             return None
@@ -41,7 +41,7 @@ class TtlCache(Generic[Value]):
         return Hit(value, left_s)
 
     def put(self, key: str, value: Value, ttl_s: float) -> int:
-        """Keep the entry for so long; return how many living ones had to go for it."""
+        """Cache the entry for `ttl_s`; return how many valid entries were evicted for it."""
         self._entries[key] = self._clock() + ttl_s, value
         self._entries.move_to_end(key)
         evicted = 0

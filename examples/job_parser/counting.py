@@ -1,6 +1,6 @@
-"""Add up what the aggregates say: the newest revision of each minute, whatever order they come in.
+"""Add up the aggregates: the newest revision of each minute, in whatever order they arrive.
 
-No number of this module is the service's own: it is what opwatch published.
+All numbers here come from what opwatch published, none from the service.
 """
 
 from collections.abc import AsyncIterator, Iterable
@@ -18,7 +18,7 @@ from schemas.fast import struct_of
 from schemas.topics import AGGREGATES, BREACHES
 from streams.measure import digests
 
-#: A revision of fewer operations says too little to be called the worst.
+#: A revision of fewer operations is not considered for the extremes.
 ENOUGH = 20
 _POLL_MS = 200
 _MINUTE = "1m"
@@ -26,7 +26,7 @@ _RANKS = (0.5, 0.95, 0.99)
 
 
 class Key(NamedTuple):
-    """A series by operation and platform; None is all of them together."""
+    """A series by operation and platform; None is all platforms together."""
 
     operation: str
     platform: str | None
@@ -36,7 +36,7 @@ ALL = Key("*", None)
 
 
 class Sum(NamedTuple):
-    """Several windows of one series together."""
+    """Several windows of a series together."""
 
     operations: int
     successes: int
@@ -48,31 +48,31 @@ class Sum(NamedTuple):
 
 
 class Extremes(NamedTuple):
-    """The lowest success rate and the highest p95 (ms) that any window showed."""
+    """The lowest success rate and the highest p95 (ms) of any window."""
 
     success_rate: float
     p95: float
 
 
 class Counts:
-    """The newest revision of each minute, and the extremes since told to watch for them."""
+    """The newest revision of each minute, and the extremes while they are watched."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start without aggregates."""
         self.before: dict[Key, Extremes] = {}
         self.worst: dict[Key, Extremes] = {}
         self._minutes: dict[Key, dict[int, Any]] = {}
         self._watching = False
 
     def update(self, aggregate: Any) -> None:
-        """Take an aggregate in."""
+        """Add an aggregate."""
         series, window = aggregate.series, aggregate.window
         if window.size != _MINUTE or series.confidence is not None:
             return
         key = Key(series.operation, series.platform)
         minutes = self._minutes.setdefault(key, {})
-        known = minutes.get(window.start_ms)
-        if known is not None and known.revision > aggregate.revision:
+        previous = minutes.get(window.start_ms)
+        if previous is not None and previous.revision > aggregate.revision:
             return
         minutes[window.start_ms] = aggregate
         if self._watching and aggregate.count >= ENOUGH:
@@ -83,7 +83,7 @@ class Counts:
             )
 
     def watch(self, *, on: bool) -> None:
-        """Begin, or cease, to keep the extremes; `before` is how it stood at the beginning."""
+        """Start or stop watching the extremes; `before` keeps the values at the start."""
         if on:
             self.before = {
                 key: _extremes(minutes[max(minutes)]) for key, minutes in self._minutes.items()
@@ -93,11 +93,11 @@ class Counts:
 
     @property
     def counted(self) -> int:
-        """Return how many operations were counted, of all series together."""
+        """Return how many operations were counted in all series together."""
         return sum(minute.count for minute in self._minutes.get(ALL, {}).values())
 
     def sum(self, key: Key) -> Sum | None:
-        """Return all minutes of a series together; None where there is none."""
+        """Return all minutes of a series together; None without any."""
         minutes = list(self._minutes.get(key, {}).values())
         if not minutes:
             return None
@@ -131,16 +131,16 @@ def _percentiles(minutes: Iterable[Any]) -> list[float]:
 
 
 class Published(NamedTuple):
-    """What opwatch published meanwhile."""
+    """A batch of what opwatch published."""
 
     aggregates: list[Any]
     breaches: list[tuple[Breach, int]]
-    """With the time the broker had each, epoch ms."""
+    """Each with its Kafka timestamp, epoch ms."""
 
 
 @asynccontextmanager
 async def published(settings: Settings) -> AsyncIterator[AsyncIterator[Published]]:
-    """Yield what is published, from the beginning and on, in batches, also empty ones."""
+    """Yield everything that is published, from the beginning, in batches that may be empty."""
     consumer = AIOKafkaConsumer(
         **settings.kafka(),
         group_id=None,
@@ -165,9 +165,10 @@ async def _batches(
     while True:
         fetched = await consumer.getmany(timeout_ms=_POLL_MS)
         opened = fetched.pop(breaches, [])
-        records = [record for some in fetched.values() for record in some]
+        records = [record for batch in fetched.values() for record in batch]
+        aggregates = [_decoded(decoder, record.value) for record in records]
         yield Published(
-            [one for record in records if (one := _decoded(decoder, record.value)) is not None],
+            [aggregate for aggregate in aggregates if aggregate is not None],
             [(Breach.model_validate_json(record.value), record.timestamp) for record in opened],
         )
 

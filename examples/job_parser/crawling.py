@@ -1,4 +1,4 @@
-"""Take one job post after the other through fetching, parsing and scoring, all of it measured."""
+"""Fetch, parse and score job posts, and measure each step."""
 
 import asyncio
 import itertools
@@ -13,10 +13,10 @@ from examples.job_parser.cache import TtlCache
 from examples.job_parser.fetching import Fetcher
 from examples.job_parser.site import PLATFORMS
 
-#: Pages kept, and for how long: fewer than there are posts, so that some must go early.
-PAGES_KEPT = 600
+#: How many pages are cached, and for how long. There are more posts, so some are evicted.
+CACHED_PAGES = 600
 PAGE_TTL_S = 10.0
-#: Posts worked on at once, of one platform.
+#: Posts of a platform that are worked on at once.
 CRAWLERS = 24
 _QUEUE = 48
 _TICK_S = 0.01
@@ -31,21 +31,21 @@ class _Crawl(NamedTuple):
 
 
 class Crawler:
-    """Visits posts at each platform's pace; what it cannot keep up with it leaves out."""
+    """Visits posts at each platform's pace, and skips those that it has no time for."""
 
     def __init__(self, fetcher: Fetcher, on_failure: Callable[[str], None]) -> None:
-        """Visit nothing yet; `on_failure` is told of the platform of each post that failed."""
+        """Visit nothing yet; `on_failure` is called with the platform of each failed post."""
         self.jobs = 0
         self._on_failure = on_failure
-        self.left_out = 0
+        self.skipped = 0
         self._fetcher = fetcher
-        self._pages: TtlCache[bytes] = TtlCache(PAGES_KEPT)
+        self._pages: TtlCache[bytes] = TtlCache(CACHED_PAGES)
         self._crawls = [
             _Crawl(name, _measured_parser(name), asyncio.Queue(_QUEUE)) for name in PLATFORMS
         ]
 
     async def run(self, stopped: asyncio.Event) -> None:
-        """Crawl until told to stop, and finish what was begun: nothing is cut off and counted."""
+        """Crawl until stopped, and finish the posts that were begun."""
         async with asyncio.TaskGroup() as group:
             crawlers = [
                 group.create_task(self._work(crawl))
@@ -76,7 +76,7 @@ class Crawler:
                     try:
                         crawl.queue.put_nowait(number)
                     except asyncio.QueueFull:
-                        self.left_out += 1
+                        self.skipped += 1
             await asyncio.sleep(_TICK_S)
 
     async def _work(self, crawl: _Crawl) -> None:
@@ -87,12 +87,12 @@ class Crawler:
                 job = crawl.parse(page)
                 score(crawl.platform, job)
                 self.jobs += 1
-            except Exception:  # noqa: BLE001 - it was measured where it happened; the next one waits
+            except Exception:  # noqa: BLE001 - measured where it happened; the next post waits
                 self._on_failure(crawl.platform)
             crawl.queue.task_done()
 
     async def fetch_page(self, platform: str, number: int) -> bytes:
-        """Return a post's page, from the cache where it still is."""
+        """Return a post's page, from the cache if it is there."""
         path = f"/{platform}/{number}"
         async with opwatch.operation("fetch_page", platform=platform) as op:
             if hit := self._pages.get(path):
@@ -105,7 +105,7 @@ class Crawler:
 
 
 def score(platform: str, job: parsing.Job) -> float:
-    """Return how sure we are of a job, and say so with the operation."""
+    """Return the confidence in a job, and record it with the operation."""
     with opwatch.operation("score_confidence", platform=platform) as op:
         op.confidence = parsing.confidence(job)
         return op.confidence

@@ -1,347 +1,27 @@
 """Show opwatch measuring a real service: `make demo` (FOR=120, DEGRADE=1).
 
-It starts the workers, the job parser and receivers that stand in for Slack, PagerDuty and a mail
-server, shows the live table, the breaches and who was told, and at the end compares what was
-published with what was counted. All it started it ends.
+It starts the workers, the job parser, and local receivers that stand in for Slack, PagerDuty and a
+mail server. It shows the live table, the breaches and the messages, compares at the end what was
+published with what was counted, and ends everything that it started.
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 import shutil
 import signal
 import sys
 import tempfile
-import time
-from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from rich.console import Console
-
-from agents.cli.printing import console as make_console
 from agents.kafka import topics
-from agents.kafka.role_topics import everything
-from agents.runtime.settings import Settings
-from examples.job_parser import screen, summary
-from examples.job_parser.counting import Counts, Published, published
-from examples.job_parser.crawling import PAGE_TTL_S
-from examples.job_parser.parser_process import ParserEnded, ParserProcess
-from examples.job_parser.receivers import Receivers
-from examples.job_parser.summary import Run, Trouble
-from examples.job_parser.supervising import NeverRuns, Supervised
-from examples.job_parser.telling import Telling
-from stack import bringup
-from stack.net import free_port
+from examples.job_parser.demo_run import Demo
+from examples.job_parser.environment import duration_s
+from examples.job_parser.parser_process import ParserEnded
+from examples.job_parser.supervisor import NeverRuns
 
-_FOR_S = 60.0
-#: With DEGRADE=1 it lasts until what opened is resolved and told, at most this.
-_DEGRADED_FOR_S = 200.0
-_TOLD_S = 3.0
-_PARTITIONS = 4
-_REFRESH_S = 0.5
-#: A Kafka that has just been brought up answers within this.
-_REACH_S = 10.0
-#: For how long counting may take after the last operation; a killed worker has to come back.
-_AGREE_S = 20.0
-_AGREE_INTERRUPTED_S = 5.0
-#: And so long it has to stay so: what is counted twice comes later.
-_STAYS_S = 1.5
-#: The trouble of DEGRADE=1, and its share of a short demo.
-_TROUBLE_AFTER_S = 20.0
-_TROUBLE_FOR_S = 18.0
-_TROUBLE_SHARE = 0.3
-_NO = {"", "0", "no", "off", "false"}
-#: Of the environment's OPWATCH_…, what says how to reach Kafka; the rest would make a demo differ.
-_KEPT = ("OPWATCH_KAFKA_", "OPWATCH_REPLICATION", "OPWATCH_STACK_")
-_WORKER = ("agents.cli", "worker", "measure")
-_ALERTER = ("agents.cli", "worker", "alert")
-_MOCK_WORKER = ("examples.job_parser.mock_worker",)
-_RULES = Path(__file__).with_name("rules.yaml")
-_MOCKED = (
-    "This Kafka is librdkafka's mock cluster: it keeps nothing, and exact counts are not promised."
-    " What you see is how it looks, not what it is worth."
-)
 EXIT_FAILED = 1
 EXIT_USAGE = 2
-
-
-class Demo:
-    """One run, from the first topic to the last."""
-
-    def __init__(self, environment: Mapping[str, str], for_s: float, folder: Path) -> None:
-        """Start nothing yet; logs go into `folder`."""
-        # The time to the millisecond: no run meets another's topics.
-        self.prefix = f"demo-{time.strftime('%H%M%S')}{time.time_ns() // 1_000_000 % 1000:03}."
-        self._environment = _ours(environment) | {
-            "OPWATCH_TOPIC_PREFIX": self.prefix,
-            "OPWATCH_PARTITIONS": str(_PARTITIONS),
-            "OPWATCH_INSTANCE": "demo",
-            "OPWATCH_HTTP_PORT": str(free_port()),
-            "OPWATCH_LOG_FORMAT": "console",
-            "OPWATCH_RULE_FILE": str(_RULES),
-        }
-        self.settings = Settings(topic_prefix=self.prefix, partitions=_PARTITIONS)
-        self._environment["OPWATCH_KAFKA_BOOTSTRAP"] = self.settings.kafka_bootstrap
-        self.mocked = _mocked(self.settings.kafka_bootstrap)
-        self._for_s = for_s
-        self._degrade = environment.get("DEGRADE", "").lower() not in _NO
-        self._folder = folder
-        self._console: Console = make_console()
-        self._screen = screen.Screen(self._console)
-        self._counts = Counts()
-        self._telling = Telling()
-        self._receivers = Receivers(self._telling.message)
-        self._alerter: Supervised | None = None
-        self._notice, self._alarming = "", False
-        self._trouble: Trouble | None = None
-        self._begun_s = time.monotonic()
-        self._ran_s: float | None = None
-        self.interrupted = asyncio.Event()
-        self._worker = Supervised(
-            [sys.executable, "-m", *(_MOCK_WORKER if self.mocked else _WORKER)],
-            self._environment,
-            folder / "worker.log",
-            self._notify,
-        )
-        self._parser = ParserProcess(self._on_parser)
-
-    async def run(self) -> bool:
-        """Run it; return whether the counts were exact.
-
-        Raises:
-            NeverRuns: the worker could not be kept running.
-            ParserEnded: the job parser broke.
-        """
-        await self._make_topics()
-        exact = False
-        try:
-            async with self._running() as running, published(self.settings) as batches:
-                following = asyncio.create_task(self._follow(batches))
-                try:
-                    with self._screen:
-                        await self._watch(running | {following})
-                        await self._finish(running | {following})
-                        self._screen.last(self._moment())
-                    result = self._result()
-                    exact = summary.agrees(result, self._counts)
-                    summary.tell(result, self._counts, self._console)
-                    self._telling.tell(self._console)
-                    if self.mocked:
-                        self._console.print(_MOCKED, style="bold red")
-                finally:
-                    following.cancel()
-                    await asyncio.gather(following, return_exceptions=True)
-        finally:
-            if exact:
-                await self._clear()
-        return exact
-
-    async def _make_topics(self) -> None:
-        if not self.mocked:
-            await topics.ensure(self.settings, everything(self.settings), deadline_s=_REACH_S)
-            return
-        from examples.job_parser import mock_worker  # loads all of Faust
-
-        self._console.print(_MOCKED, style="bold red")
-        await mock_worker.use(self.settings)
-
-    # ---------------------------------------------------------------- what runs
-
-    @contextlib.asynccontextmanager
-    async def _running(self) -> AsyncIterator[set["asyncio.Task[None]"]]:
-        """Start the workers, the receivers and the parser; end them in any case."""
-        tasks = {
-            asyncio.create_task(self._worker.run()),
-            asyncio.create_task(
-                self._parser.run(
-                    self._parser_options(), self._environment, self._folder / "parser.log"
-                )
-            ),
-        }
-        try:
-            if not self.mocked:
-                tasks.add(asyncio.create_task((await self._make_alerter()).run()))
-            yield tasks
-        finally:
-            await self._parser.end()
-            for worker in filter(None, (self._alerter, self._worker)):
-                if not await worker.end():
-                    self._console.print("a worker did not end in time and was killed")
-            await self._receivers.end()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await self._parser.end()  # if it was only just starting
-
-    async def _make_alerter(self) -> Supervised:
-        told = await self._receivers.start(self._folder, _RULES)
-        self._alerter = Supervised(
-            [sys.executable, "-m", *_ALERTER],
-            self._environment | told | {"OPWATCH_HTTP_PORT": str(free_port())},
-            self._folder / "alerter.log",
-            self._notify,
-        )
-        return self._alerter
-
-    def _parser_options(self) -> list[str]:
-        if not self._degrade:
-            return []
-        after_s = min(_TROUBLE_AFTER_S, self._for_s * _TROUBLE_SHARE)
-        for_s = min(_TROUBLE_FOR_S, self._for_s * _TROUBLE_SHARE)
-        return [f"--trouble-after={after_s:g}", f"--trouble-for={for_s:g}"]
-
-    async def _follow(self, batches: AsyncIterator[Published]) -> None:
-        async for batch in batches:
-            for breach, told_ms in batch.breaches:
-                self._telling.breach(breach, told_ms)
-            for aggregate in batch.aggregates:
-                self._counts.update(aggregate)
-                if screen.wants(aggregate):
-                    self._screen.table.update(aggregate)
-
-    async def _clear(self) -> None:
-        """Remove this run's topics, which nobody else knows."""
-        with contextlib.suppress(Exception):
-            async with topics.admin(self.settings, deadline_s=2.0) as client:
-                names = await client.list_topics()
-                await client.delete_topics([it for it in names if it.startswith(self.prefix)])
-
-    # ---------------------------------------------------------------- while it runs
-
-    async def _watch(self, tasks: set["asyncio.Task[None]"]) -> None:
-        serving = asyncio.create_task(self._parser.serving.wait())
-        stopping = asyncio.create_task(self.interrupted.wait())
-        await asyncio.wait([serving, stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
-        self._begun_s = time.monotonic()
-        self._screen.tell(*self._hints())
-        while self._elapsed_s < self._for_s and not stopping.done():
-            _raise_from(tasks)
-            self._screen.show(self._moment())
-            if self._telling.is_over and self._degrade:
-                self._for_s = min(self._for_s, self._elapsed_s + _TOLD_S)
-            await asyncio.wait(
-                [stopping, *tasks],
-                timeout=min(_REFRESH_S, max(0.0, self._for_s - self._elapsed_s)),
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-        serving.cancel()
-        stopping.cancel()
-
-    async def _finish(self, tasks: set["asyncio.Task[None]"]) -> None:
-        """End the parser, and wait until what is counted is what it published, and stays so."""
-        hurried = self.interrupted.is_set()
-        self.interrupted.clear()  # the next Ctrl-C cuts the waiting short
-        self._ran_s = self._elapsed_s
-        self._notice, self._alarming = "ending: the last operations are counted …", False
-        self._screen.show(self._moment())
-        await self._parser.end()
-        give_up_s = time.monotonic() + (_AGREE_INTERRUPTED_S if hurried else _AGREE_S)
-        agreed_s: float | None = None
-        while time.monotonic() < give_up_s and not self.interrupted.is_set():
-            _raise_from(tasks)
-            self._screen.show(self._moment())
-            if not summary.agrees(self._result(), self._counts):
-                agreed_s = None
-            elif agreed_s is None:
-                agreed_s = time.monotonic()
-                give_up_s = max(give_up_s, agreed_s + 2 * _STAYS_S)
-            elif time.monotonic() > agreed_s + _STAYS_S:
-                break
-            await asyncio.sleep(0.1)
-        self._notice = ""
-
-    @property
-    def _elapsed_s(self) -> float:
-        """Return for how long the parser has run, or did."""
-        return self._ran_s or time.monotonic() - self._begun_s
-
-    def _moment(self) -> screen.Moment:
-        pid = self._worker.pid
-        return screen.Moment(
-            elapsed_s=min(self._elapsed_s, self._for_s),
-            total_s=self._for_s,
-            worker_pid=pid,
-            restarts=self._worker.restarts,
-            parser_pid=self._parser.pid,
-            published=self._parser.published,
-            counted=self._counts.counted,
-            per_second=self._parser.per_second,
-            notice=self._notice,
-            alarming=self._alarming,
-            happened=self._telling.lines(),
-            hints=self._hints(),
-        )
-
-    def _hints(self) -> tuple[str, ...]:
-        kill = f"kill -9 {self._worker.pid or '…'}"
-        where = f"OPWATCH_KAFKA_BOOTSTRAP={self.settings.kafka_bootstrap}"
-        if self.mocked:  # neither promises exact counts nor answers what `tail` asks
-            return ()
-        return (
-            f"{kill}     the worker comes back, the counts stay exact",
-            f"{where} OPWATCH_TOPIC_PREFIX={self.prefix} .venv/bin/opwatch tail",
-        )
-
-    def _result(self) -> Run:
-        return Run(
-            published=self._parser.published,
-            dropped=self._parser.dropped,
-            parser_ended_well=self._parser.ended_well,
-            restarts=self._worker.restarts,
-            trouble=self._trouble,
-        )
-
-    # ---------------------------------------------------------------- what happens
-
-    def _notify(self, sentence: str, *, alarming: bool = False) -> None:
-        self._notice, self._alarming = sentence, alarming
-        self._screen.tell(sentence)
-
-    def _on_parser(self, what: str, said: dict[str, Any]) -> None:
-        if what == "failing":
-            self._telling.failing_ms = self._telling.failing_ms or said["at_ms"]
-            return
-        names = " and ".join(said["platforms"])
-        if what == "trouble":
-            self._trouble = Trouble(said["platforms"], said["at_ms"], None)
-            self._counts.watch(on=True)
-            self._notify(
-                f"{names} are in trouble: their pages come cut or not at all", alarming=True
-            )
-        elif self._trouble is not None:
-            self._trouble = self._trouble._replace(ended_ms=said["at_ms"])
-            self._telling.recovered_ms = said["at_ms"]
-            self._notify(
-                f"{names} have recovered; cut pages fail until the cache drops them"
-                f" ({PAGE_TTL_S:g} s)"
-            )
-            asyncio.get_running_loop().call_later(PAGE_TTL_S, lambda: self._counts.watch(on=False))
-
-
-def _raise_from(tasks: set["asyncio.Task[None]"]) -> None:
-    for task in tasks:
-        if task.done():
-            task.result()
-
-
-def _ours(environment: Mapping[str, str]) -> dict[str, str]:
-    return {
-        name: value
-        for name, value in environment.items()
-        if not name.startswith("OPWATCH_") or name.startswith(_KEPT)
-    }
-
-
-def _seconds(environment: Mapping[str, str]) -> float | None:
-    """Return for how long to run; None where FOR is no such thing."""
-    degrade = environment.get("DEGRADE", "").lower() not in _NO
-    try:
-        seconds = float(environment.get("FOR") or (_DEGRADED_FOR_S if degrade else _FOR_S))
-    except ValueError:
-        return None
-    return seconds if 0 < seconds < float("inf") else None
 
 
 async def _main(for_s: float, folder: Path) -> int:
@@ -355,34 +35,31 @@ async def _main(for_s: float, folder: Path) -> int:
         print(f"demo: {error}", file=sys.stderr)
         return EXIT_FAILED
     except NeverRuns as error:
-        print(f"demo: the worker does not keep running. Its last words:\n{error}", file=sys.stderr)
+        print(
+            f"demo: the worker does not keep running. The end of its log:\n{error}", file=sys.stderr
+        )
         return EXIT_FAILED
     if not (exact or demo.mocked):
         return EXIT_FAILED
-    _tell_what_next()
+    _print_next()
     return 0
 
 
-def _tell_what_next() -> None:
+def _print_next() -> None:
     print(
-        "\nnext: make demo DEGRADE=1    two sites break for a while: who is told, and how soon\n"
+        "\nnext: make demo DEGRADE=1    two sites break for a while: see who is notified\n"
         "      kill -9 the worker       its pid is shown while the demo runs\n"
         "      opwatch tail             the same table beside a running demo; the line is shown"
     )
 
 
-def _mocked(bootstrap: str) -> bool:
-    kafka = bringup.recorded().kafka
-    return kafka is not None and kafka.by == "mock" and kafka.address == bootstrap
-
-
 def main() -> int:
-    """Run the demo for FOR seconds and return the exit code: 0 when the counts were exact."""
-    for_s = _seconds(os.environ)
+    """Run the demo for FOR seconds and return the exit code: 0 if the counts were exact."""
+    for_s = duration_s(os.environ)
     if for_s is None:
-        print(f"demo: FOR={os.environ['FOR']} is no number of seconds", file=sys.stderr)
+        print(f"demo: FOR={os.environ['FOR']} is not a positive number of seconds", file=sys.stderr)
         return EXIT_USAGE
-    # What the libraries complain of while brokers and topics come and go is no news here.
+    # The libraries warn while brokers and topics come and go, which is expected here.
     logging.getLogger().addHandler(logging.NullHandler())
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     folder = Path(tempfile.mkdtemp(prefix="opwatch-demo-"))

@@ -1,9 +1,9 @@
-"""Get a page over HTTP on connections that are kept, in time or not at all."""
+"""Get a page over HTTP, with persistent connections and a deadline."""
 
 import asyncio
 from typing import NamedTuple
 
-#: Nobody waits longer for a job page.
+#: The deadline for a page.
 TIMEOUT_S = 0.8
 _HEAD_END = b"\r\n\r\n"
 _OK = 200
@@ -15,7 +15,7 @@ class PageGone(Exception):
 
 
 class UnexpectedStatus(Exception):
-    """The site answered with neither the page nor its absence."""
+    """The site answered with another status than 200 or 404."""
 
 
 class _Connection(NamedTuple):
@@ -24,7 +24,7 @@ class _Connection(NamedTuple):
 
 
 class Fetcher:
-    """Pages of one host."""
+    """Fetches pages of one host."""
 
     def __init__(self, host: str, port: int, timeout_s: float = TIMEOUT_S) -> None:
         """Connect nothing yet."""
@@ -38,16 +38,16 @@ class Fetcher:
 
         Raises:
             TimeoutError: it was not complete in time.
-            PageGone: there is none any more.
-            UnexpectedStatus: the site answered something else.
-            asyncio.IncompleteReadError: the site hung up in the middle of it.
+            PageGone: the site answered 404.
+            UnexpectedStatus: the site answered with another status.
+            asyncio.IncompleteReadError: the site closed the connection too early.
         """
         async with asyncio.timeout(self._timeout_s):
             connection = self._idle.pop() if self._idle else await self._connect()
             try:
                 status, body = await self._ask(connection, path)
             except BaseException:
-                # What is left of this answer would be taken for the next one.
+                # The rest of this answer would be read as the next one.
                 connection.writer.close()
                 raise
         self._idle.append(connection)
@@ -58,7 +58,7 @@ class Fetcher:
         return body
 
     def close(self) -> None:
-        """Close what is kept."""
+        """Close the idle connections."""
         for connection in self._idle:
             connection.writer.close()
         self._idle.clear()

@@ -1,7 +1,7 @@
-"""Run the measure worker on librdkafka's mock cluster, which makes topics by their first use.
+"""Run the measure worker on librdkafka's mock cluster, which creates a topic at its first use.
 
-It knows neither CreateTopics nor DescribeConfigs, so what a worker does first, making and judging
-its topics, cannot be done there. That is left out, and nothing else.
+The mock cluster has neither CreateTopics nor DescribeConfigs, so this worker does not create and
+check its topics at the start. Everything else is the same.
 """
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -14,7 +14,7 @@ from agents.runtime.settings import Settings
 
 
 async def use(settings: Settings, *_: object, **__: object) -> tuple[list[str], list[Misfit]]:
-    """Ask about each topic, whereupon the mock cluster makes it."""
+    """Describe each topic, which makes the mock cluster create it."""
     names = [spec.name for spec in everything(settings)]
     client = AIOKafkaAdminClient(**settings.kafka())
     try:
@@ -26,7 +26,7 @@ async def use(settings: Settings, *_: object, **__: object) -> tuple[list[str], 
 
 
 def main() -> None:
-    """Do as `opwatch worker measure` does."""
+    """Run the worker as `opwatch worker measure` does."""
     topics.ensure = use
     app.run(Settings())
 

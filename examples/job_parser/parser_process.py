@@ -1,4 +1,4 @@
-"""Run the job parser as a process and follow what it says."""
+"""Run the job parser as a process and follow its reports."""
 
 import asyncio
 import contextlib
@@ -10,21 +10,21 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-#: Asked to end, it has so long for what it still holds.
+#: How long it may take to end, and to publish what it still buffers.
 _END_S = 8.0
-#: The pace is that of the last so many reports.
+#: How many reports the pace is taken from.
 _REPORTS = 10
 
 
 class ParserEnded(Exception):
-    """The job parser ended although nobody asked it to."""
+    """The job parser ended unexpectedly."""
 
 
 class ParserProcess:
-    """The service under measurement; its word on what it published is the client's own."""
+    """The measured service; what it reports as published comes from the client."""
 
     def __init__(self, on_event: Callable[[str, dict[str, Any]], None]) -> None:
-        """Start nothing yet; `on_event` is told what befalls the sites."""
+        """Start nothing yet; `on_event` is called with what happens to the sites."""
         self.published = 0
         self.pending = 0
         self.dropped = 0
@@ -36,13 +36,13 @@ class ParserProcess:
 
     @property
     def pid(self) -> int | None:
-        """Return its pid while it runs."""
+        """Return the pid while it runs."""
         process = self._process
         return process.pid if process and process.returncode is None else None
 
     @property
     def per_second(self) -> float:
-        """Return how many operations a second it has published lately."""
+        """Return how many operations a second it has published recently."""
         if len(self._reports) < 2:
             return 0.0
         (first_s, first), (last_s, last) = self._reports[0], self._reports[-1]
@@ -52,7 +52,7 @@ class ParserProcess:
         """Run it until it ends.
 
         Raises:
-            ParserEnded: without having been asked to.
+            ParserEnded: it ended unexpectedly.
         """
         with log.open("ab") as errors:
             self._process = process = await asyncio.create_subprocess_exec(
@@ -66,13 +66,13 @@ class ParserProcess:
             )
         assert process.stdout is not None
         async for line in process.stdout:
-            self._heard(json.loads(line))
+            self._take_report(json.loads(line))
         code = await process.wait()
         if not self.ended_well:
             raise ParserEnded(f"the job parser ended with code {code}: {_last_line(log)}")
 
     async def end(self) -> None:
-        """Let it bring to Kafka what it holds, and end."""
+        """Let it publish what it buffers, and end."""
         process = self._process
         if process is None or process.returncode is not None:
             return
@@ -86,18 +86,18 @@ class ParserProcess:
                 process.kill()
             await process.wait()
 
-    def _heard(self, said: dict[str, Any]) -> None:
-        what = said["what"]
+    def _take_report(self, report: dict[str, Any]) -> None:
+        what = report["what"]
         if what == "serving":
             self.serving.set()
         elif what in ("stats", "ended"):
-            self.published = said["published"]
-            self.pending = said["pending"]
-            self.dropped = said["dropped"]
+            self.published = report["published"]
+            self.pending = report["pending"]
+            self.dropped = report["dropped"]
             self._reports.append((time.monotonic(), self.published))
             self.ended_well = what == "ended"
         else:
-            self._on_event(what, said)
+            self._on_event(what, report)
 
 
 def _last_line(log: Path) -> str:

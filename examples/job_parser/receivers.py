@@ -1,6 +1,6 @@
-"""Run the receivers the demo's messages go to, as a process, and follow what arrives.
+"""Run the receivers of the demo's messages as a process, and follow what arrives.
 
-They stand in for Slack, PagerDuty and a mail server, and are as strict: tests/receivers.
+They stand in for Slack, PagerDuty and a mail server, and are as strict (tests/receivers).
 """
 
 import asyncio
@@ -13,14 +13,14 @@ from typing import Any
 
 import yaml
 
-from examples.job_parser.supervising import END_S
+from examples.job_parser.supervisor import END_S
 from tests.receivers.showing import shown
 
 _START_S = 20.0
 
 
 class Receivers:
-    """The receivers; what each was told, in order."""
+    """The local receivers, and the messages that arrive at them."""
 
     def __init__(self, on_arrival: Callable[[dict[str, Any]], None]) -> None:
         """Start nothing yet."""
@@ -29,10 +29,10 @@ class Receivers:
         self._following: asyncio.Task[None] | None = None
 
     async def start(self, folder: Path, rules: Path) -> Mapping[str, str]:
-        """Start them; return what the alert worker's environment must say of them.
+        """Start the receivers and return the environment that the alert worker needs.
 
         Args:
-            folder: certificates, the log, and the rule file with their addresses in it go there.
+            folder: for certificates, the log, and a rule file with the receivers' addresses.
             rules: the rule file.
         """
         with (folder / "receivers.log").open("wb") as log:
@@ -48,15 +48,15 @@ class Receivers:
         async with asyncio.timeout(_START_S):
             where = json.loads(await process.stdout.readline())
         self._following = asyncio.create_task(self._follow(process.stdout))
-        told = _with_addresses(rules, where["urls"], folder)
-        return dict(where["environment"]) | {"OPWATCH_RULE_FILE": str(told)}
+        rule_file = _with_addresses(rules, where["urls"], folder)
+        return dict(where["environment"]) | {"OPWATCH_RULE_FILE": str(rule_file)}
 
-    async def _follow(self, said: asyncio.StreamReader) -> None:
-        async for line in said:
+    async def _follow(self, output: asyncio.StreamReader) -> None:
+        async for line in output:
             self._on_arrival(json.loads(line))
 
     async def end(self) -> None:
-        """End them."""
+        """End the receivers."""
         process = self._process
         if process is not None and process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
@@ -72,7 +72,7 @@ class Receivers:
 
 
 def headline(arrived: dict[str, Any]) -> str:
-    """Return what arrived in a line: who was told, and the message's first line."""
+    """Return the first line of a message that arrived."""
     _, *lines = shown(arrived).splitlines()
     return lines[0].strip() if lines else ""
 
@@ -82,6 +82,6 @@ def _with_addresses(rules: Path, urls: Mapping[str, str], folder: Path) -> Path:
     for channel in content["channels"]:
         if channel["type"] in urls:
             channel["url"] = urls[channel["type"]]
-    told = folder / "rules.yaml"
-    told.write_text(yaml.safe_dump(content, sort_keys=False))
-    return told
+    rule_file = folder / "rules.yaml"
+    rule_file.write_text(yaml.safe_dump(content, sort_keys=False))
+    return rule_file

@@ -1,4 +1,4 @@
-"""Show the demo while it runs: the live table, and above and below it what a spectator asks."""
+"""Show the demo while it runs: the live table, with headline, latest events and hints."""
 
 from typing import Any, NamedTuple
 
@@ -8,16 +8,16 @@ from rich.text import Text
 
 from agents.cli.table import LiveTable
 
-#: Lines of the table that are no rows: its headings and a rule; one more where it leaves out some.
+#: Lines of the table beside its rows: the headings and a rule, one more if rows are left out.
 _FRAME = 2
 _FEWEST_ROWS = 5
-#: Without a terminal: a table every so often, for a log.
+#: Without a terminal: how often a table is printed.
 SNAPSHOT_S = 10.0
 _SECONDS = 60
 
 
 class Moment(NamedTuple):
-    """What is shown at one moment."""
+    """What the screen shows at a moment."""
 
     elapsed_s: float
     total_s: float
@@ -28,15 +28,15 @@ class Moment(NamedTuple):
     counted: int
     per_second: float
     notice: str
-    """What happened last, or goes on."""
+    """What happened last, or is going on."""
     alarming: bool
-    happened: list[str]
-    """The latest breaches and messages, a line each."""
+    events: list[str]
+    """The latest breaches and messages, one per line."""
     hints: tuple[str, ...]
 
 
 def wants(aggregate: Any) -> bool:
-    """Say whether the demo's table shows this series: what fits into a terminal of 30 lines."""
+    """Return whether the table shows this series; the chosen ones fit into 30 lines."""
     series = aggregate.series
     if series.operation == "score_confidence":
         return series.platform is None
@@ -44,7 +44,7 @@ def wants(aggregate: Any) -> bool:
 
 
 class Screen:
-    """A live table in a terminal, one every ten seconds elsewhere."""
+    """A live table in a terminal; elsewhere a table every ten seconds."""
 
     def __init__(self, console: Console) -> None:
         """Show nothing yet."""
@@ -63,7 +63,7 @@ class Screen:
             self._live.stop()
 
     def show(self, moment: Moment) -> None:
-        """Show the moment; without a terminal only where a snapshot is due."""
+        """Show the moment; without a terminal only if a snapshot is due."""
         if self._live:
             self._live.update(self._drawn(moment), refresh=True)
         elif moment.elapsed_s >= self._next_s:
@@ -72,14 +72,14 @@ class Screen:
             self._console.print()
 
     def last(self, moment: Moment) -> None:
-        """Leave the table as it stands at the end."""
+        """Show the final table."""
         if self._live:
             self._live.update(self._drawn(moment._replace(hints=())), refresh=True)
         else:
             self._console.print(self._drawn(moment._replace(notice="", hints=())))
 
-    def tell(self, *sentences: str) -> None:
-        """Say what happened where no notice shows it: without a terminal."""
+    def announce(self, *sentences: str) -> None:
+        """Print sentences if there is no terminal, where a notice would show them."""
         if not self._live:
             for sentence in sentences:
                 self._console.print(sentence, markup=False, soft_wrap=True)
@@ -88,7 +88,7 @@ class Screen:
         above = [_line(_headline(moment), "bold"), _line(_figures(moment))]
         if moment.notice:
             above.append(_line(moment.notice, "bold red" if moment.alarming else "yellow"))
-        below = [_line(line, "cyan") for line in moment.happened]
+        below = [_line(line, "cyan") for line in moment.events]
         below += [_line(hint, "dim") for hint in moment.hints]
         rows = None
         if self._console.is_terminal:

@@ -1,6 +1,6 @@
-"""Run the job parser: the sites it crawls, and the crawler, in one process.
+"""Run the job parser: the crawler and the sites that it crawls, in one process.
 
-It says on stdout, a JSON object a line, what it is about; the demo reads that. By hand:
+It prints what happens on stdout, one JSON object per line; the demo reads that. By hand:
 `OPWATCH_KAFKA_BOOTSTRAP=… python -m examples.job_parser.service`.
 """
 
@@ -28,7 +28,7 @@ _FLUSH_S = 4.0
 async def serve(
     stopped: asyncio.Event, *, trouble_after_s: float | None, trouble_for_s: float
 ) -> None:
-    """Crawl until told to stop; let the sites get into trouble for a while where asked to."""
+    """Crawl until stopped; with `trouble_after_s` the sites get into trouble for a while."""
     site = Site()
     fetcher = Fetcher(LOOPBACK, await site.start())
     failing: set[str] = set()
@@ -66,7 +66,7 @@ async def _trouble(site: Site, after_s: float, for_s: float) -> None:
 
 async def _report(crawler: Crawler) -> None:
     while True:
-        say("stats", **_stats(), jobs=crawler.jobs, left_out=crawler.left_out)
+        say("stats", **_stats(), jobs=crawler.jobs, skipped=crawler.skipped)
         await asyncio.sleep(_SAY_EVERY_S)
 
 
@@ -75,7 +75,7 @@ def _stats() -> dict[str, int]:
 
 
 def say(what: str, **more: object) -> None:
-    """Tell whoever started this what is going on."""
+    """Print an event for the process that started this."""
     at_ms = int(time.time() * 1000)
     print(json.dumps({"what": what, "at_ms": at_ms} | more), flush=True)
 
@@ -86,17 +86,17 @@ async def _run(options: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     if options.until_eof:
-        # Whoever holds the other end is gone: nobody would end us.
+        # The process at the other end is gone, so nobody else would end us.
         loop.add_reader(sys.stdin, stopped.set)
     await serve(stopped, trouble_after_s=options.trouble_after, trouble_for_s=options.trouble_for)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Serve until SIGTERM or Ctrl-C, then bring to Kafka what waits, and say what became of it."""
+    """Serve until SIGTERM or Ctrl-C, then flush and print the final counts."""
     parser = argparse.ArgumentParser(prog="python -m examples.job_parser.service")
-    parser.add_argument("--trouble-after", type=float, metavar="S", help="trouble at the sites")
+    parser.add_argument("--trouble-after", type=float, metavar="S", help="when the trouble starts")
     parser.add_argument("--trouble-for", type=float, default=18.0, metavar="S")
-    parser.add_argument("--until-eof", action="store_true", help="end when stdin does")
+    parser.add_argument("--until-eof", action="store_true", help="end when stdin is closed")
     options = parser.parse_args(arguments)
     opwatch.configure(service="job-parser")
     with contextlib.suppress(BrokenPipeError):

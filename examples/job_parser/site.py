@@ -1,8 +1,8 @@
-"""Serve the platforms' job pages over HTTP on loopback, each as slowly as its line is thin.
+"""Serve the platforms' job pages over HTTP on loopback, each at the speed of its line.
 
-Nothing is pretended: a page is rendered when it is asked for and trickles out at the platform's
-pace; in times of trouble the line is as good as gone, and the page stops half-way or is cut off by
-a proxy that takes it for complete.
+Nothing is simulated: a page is rendered for each request and sent at the platform's speed. In times
+of trouble the line is very slow, and the page stops half-way, or a proxy cuts it and declares it
+complete.
 """
 
 import asyncio
@@ -16,25 +16,25 @@ from examples.job_parser.postings import posting
 
 LOOPBACK = "127.0.0.1"
 _PIECE = 4096
-#: The proxy in front of all platforms lets so many bytes of a page through, no more.
+#: The proxy in front of all platforms passes this many bytes of a page.
 _PROXY_LIMIT = 100_000
-#: In trouble, of four pages one stalls and three are cut to this share; all are slow.
+#: In trouble one page of four stalls, the others are cut to this share; all are slow.
 _CUT = 0.55
 _TROUBLED_BYTES_PER_S = 22_000
-#: A page that stalls stands still for so long: longer than anybody waits.
+#: How long a page stalls: longer than the fetcher waits.
 _STALL_S = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Platform:
-    """A platform's share of the crawl, and what its site can do."""
+    """A platform's share of the crawl, and the speed of its site."""
 
     bytes_per_s: int
     jobs: int
     jobs_per_s: int
     """Visited by our service."""
     skew: float
-    """How much more often the popular posts are visited: what a cache lives on."""
+    """How much more often the popular posts are visited, which makes the cache useful."""
 
 
 PLATFORMS: Mapping[str, Platform] = {
@@ -47,12 +47,12 @@ PLATFORMS: Mapping[str, Platform] = {
 
 
 class Site:
-    """One server for all platforms: GET /<platform>/<number>."""
+    """A server for all platforms: GET /<platform>/<number>."""
 
     def __init__(self) -> None:
-        """Listen nowhere yet."""
+        """Do not listen yet."""
         self.in_trouble: Collection[str] = ()
-        self._asked: Counter[str] = Counter()
+        self._requests: Counter[str] = Counter()
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
 
@@ -93,8 +93,8 @@ class Site:
         stalls, bytes_per_s = False, PLATFORMS[platform].bytes_per_s
         if platform in self.in_trouble:
             bytes_per_s = _TROUBLED_BYTES_PER_S
-            self._asked[platform] += 1
-            turn = self._asked[platform] % 4
+            self._requests[platform] += 1
+            turn = self._requests[platform] % 4
             stalls = turn == 0
             if not stalls:
                 page = page[: int(len(page) * _CUT)]

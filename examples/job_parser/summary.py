@@ -1,4 +1,4 @@
-"""Say at the end what was counted, and whether it is what was published."""
+"""Print at the end what was counted, and whether it equals what was published."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from examples.job_parser.site import PLATFORMS
 
 
 class Trouble(NamedTuple):
-    """When the sites' trouble began and ended (epoch ms), and whose it was."""
+    """The platforms that were in trouble, and from when until when (epoch ms)."""
 
     platforms: Sequence[str]
     began_ms: int
@@ -24,7 +24,7 @@ class Trouble(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What came of a demo."""
+    """The result of a demo."""
 
     published: int
     dropped: int
@@ -34,11 +34,11 @@ class Run(NamedTuple):
 
 
 def agrees(run: Run, counts: Counts) -> bool:
-    """Say whether what was counted is what was published."""
+    """Return whether the counts equal what was published."""
     return run.parser_ended_well and run.published == counts.counted
 
 
-def tell(run: Run, counts: Counts, console: Console) -> None:
+def show(run: Run, counts: Counts, console: Console) -> None:
     """Print the summary."""
     console.print()
     console.print(_verdict(run, counts))
@@ -55,14 +55,14 @@ def tell(run: Run, counts: Counts, console: Console) -> None:
         times = "once" if run.restarts == 1 else f"{run.restarts} times"
         console.print(f"the worker was started again {times}")
     if run.trouble is not None:
-        _tell_trouble(run.trouble, counts, console)
+        _show_trouble(run.trouble, counts, console)
 
 
 def _verdict(run: Run, counts: Counts) -> Text:
     figures = f"{run.published:,} operations published, {counts.counted:,} counted"
-    dropped = f" ({run.dropped:,} more never left the service: Kafka was away)"
+    dropped = f" ({run.dropped:,} more never left the service: Kafka was unreachable)"
     if not run.parser_ended_well:
-        figures += " (the job parser was cut short and cannot say exactly)"
+        figures += " (the job parser was killed, so this number is not exact)"
     if agrees(run, counts):
         verdict = "[bold green]exact[/]"
     else:
@@ -79,14 +79,14 @@ def _cache(counts: Counts) -> str:
     )
 
 
-def _tell_trouble(trouble: Trouble, counts: Counts, console: Console) -> None:
+def _show_trouble(trouble: Trouble, counts: Counts, console: Console) -> None:
     platforms = " and ".join(trouble.platforms)
     until = f"until {_time(trouble.ended_ms)}" if trouble.ended_ms else "to the end"
     console.print(
         Text.from_markup(
             f"\n[bold]{platforms} were in trouble from {_time(trouble.began_ms)} UTC {until}[/]:"
-            " their pages came cut or not at all. What the 1m windows showed before, and at their"
-            " worst until the cache had forgotten the cut pages:",
+            " their pages came cut or not at all. The 1m windows before, and the worst until the"
+            " cut pages had left the cache:",
             emoji=False,
         )
     )

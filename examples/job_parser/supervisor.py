@@ -1,4 +1,4 @@
-"""Keep a process running: when it ends, whatever the reason, it is started again."""
+"""Keep a process running: start it again whenever it ends."""
 
 import asyncio
 import contextlib
@@ -7,68 +7,68 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-#: Who ends sooner than this has not worked at all.
+#: A process that ends sooner than this did not work at all.
 _SHORT_LIFE_S = 5.0
 _SHORT_LIVES = 4
 _AGAIN_S = 0.2
-#: Asked to end, it has so long; then it is killed.
+#: How long it may take to end before it is killed.
 END_S = 8.0
 _TAIL_LINES = 12
 
 
 class NeverRuns(Exception):
-    """It ended again and again as soon as it was started; the message holds its last words."""
+    """It ended several times right after its start; the message is the end of its log."""
 
 
 class Supervised:
-    """One process and its successors."""
+    """A process and its successors."""
 
     def __init__(
         self,
         command: Sequence[str],
         environment: Mapping[str, str],
         log: Path,
-        tell: Callable[[str], None],
+        notify: Callable[[str], None],
     ) -> None:
-        """Start nothing yet; `tell` is told of every end and new start."""
+        """Start nothing yet; `notify` is called with every end and every new start."""
         self.restarts = 0
         self._command = command
         self._environment = dict(environment)
         self._log = log
-        self._tell = tell
+        self._notify = notify
         self._process: asyncio.subprocess.Process | None = None
         self._wanted = True
 
     @property
     def pid(self) -> int | None:
-        """Return the pid of the one that runs now."""
+        """Return the pid of the running process."""
         process = self._process
         return process.pid if process and process.returncode is None else None
 
     async def run(self) -> None:
-        """Run it and start it again until `end`.
+        """Run the process, and start it again until `end`.
 
         Raises:
-            NeverRuns: starting it again is of no use.
+            NeverRuns: it ends right after each start.
         """
         short_lives = 0
         while self._wanted:
             begun = time.monotonic()
             self._process = process = await self._start()
             if self.restarts:
-                self._tell(f"the worker runs again, pid {process.pid}")
+                self._notify(f"the worker runs again, pid {process.pid}")
             code = await process.wait()
             if self._is_ending():
                 return
             short_lives = short_lives + 1 if time.monotonic() - begun < _SHORT_LIFE_S else 0
             if short_lives == _SHORT_LIVES:
                 raise NeverRuns(self.last_words())
-            self._tell(f"the worker (pid {process.pid}) ended: {_reason(code)}")
+            self._notify(f"the worker (pid {process.pid}) ended: {_reason(code)}")
             self.restarts += 1
             await asyncio.sleep(_AGAIN_S)
 
     async def end(self) -> bool:
-        """End it for good; False when it had to be killed."""
+        """End the process for good; False if it had to be killed."""
         self._wanted = False
         process = self._process
         if process is None or process.returncode is not None:
@@ -101,7 +101,7 @@ class Supervised:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                # A terminal's Ctrl-C is for the demo alone, which then ends all the others.
+                # A terminal's Ctrl-C is for the demo, which then ends its processes.
                 start_new_session=True,
             )
 

@@ -1,4 +1,4 @@
-"""Follow what the rules said and whom it reached, and how long each took."""
+"""Collect the breaches and messages of a demo, with the time that each took."""
 
 from typing import Any, NamedTuple
 
@@ -10,48 +10,48 @@ from examples.job_parser.receivers import headline
 from schemas.breaches import Breach
 from schemas.rules import SEVERITIES
 
-#: Lines of the screen for what happened last.
+#: How many of the latest events the screen shows.
 SHOWN = 6
 
 
-class _Happened(NamedTuple):
+class _Event(NamedTuple):
     at_ms: int
-    what: str
+    text: str
 
 
-class Telling:
+class Timeline:
     """The breaches and the messages of a run."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start without events."""
         self.failing_ms: int | None = None
         """When the first operation failed because of the trouble."""
         self.recovered_ms: int | None = None
         self._breaches: dict[str, Breach] = {}
-        self._said: list[tuple[int, str, Breach]] = []
+        self._changes: list[tuple[int, str, Breach]] = []
         self._messages: list[tuple[int, str, str, bool]] = []
 
-    def breach(self, breach: Breach, told_ms: int) -> None:
-        """Take a record of `breaches` in, and when the broker had it."""
-        known = self._breaches.get(breach.id)
-        if known is None or breach.revision > known.revision:
+    def breach(self, breach: Breach, published_ms: int) -> None:
+        """Add a record of `breaches`, with its Kafka timestamp."""
+        previous = self._breaches.get(breach.id)
+        if previous is None or breach.revision > previous.revision:
             self._breaches[breach.id] = breach
-            if (what := _changed(breach, known)) is not None:
-                self._said.append((told_ms, what, breach))
+            if (change := _change(breach, previous)) is not None:
+                self._changes.append((published_ms, change, breach))
 
     def message(self, arrived: dict[str, Any]) -> None:
-        """Take in what a receiver was told."""
+        """Add a message that a receiver got."""
         self._messages.append(
             (int(arrived["at"] * 1000), arrived["receiver"], headline(arrived), arrived["ok"])
         )
 
     @property
     def is_over(self) -> bool:
-        """Whether what opened is resolved, after the trouble."""
+        """Whether all breaches are resolved after the trouble."""
         return (
             self.recovered_ms is not None
             and bool(self._breaches)
-            and all(one.state == "resolved" for one in self._breaches.values())
+            and all(breach.state == "resolved" for breach in self._breaches.values())
         )
 
     @property
@@ -60,30 +60,30 @@ class Telling:
         return len(self._breaches)
 
     def lines(self) -> list[str]:
-        """Return what happened last, a line each."""
-        return [it.what for it in sorted(self._happened())[-SHOWN:]]
+        """Return the latest events, one per line."""
+        return [event.text for event in sorted(self._events())[-SHOWN:]]
 
-    def _happened(self) -> list[_Happened]:
+    def _events(self) -> list[_Event]:
         breaches = [
-            _Happened(at_ms, f"  breach    {what:9} {one.severity:8} {one.summary}")
-            for at_ms, what, one in self._said
+            _Event(at_ms, f"  breach    {change:9} {breach.severity:8} {breach.summary}")
+            for at_ms, change, breach in self._changes
         ]
         messages = [
-            _Happened(at_ms, f"  {receiver:9} {'told' if ok else 'refused':9} {text}")
+            _Event(at_ms, f"  {receiver:9} {'received' if ok else 'refused':9} {text}")
             for at_ms, receiver, text, ok in self._messages
         ]
         return breaches + messages
 
-    def tell(self, console: Console) -> None:
-        """Print what opened, who was told, and how long after the first failure or the recovery."""
-        if not self._said:
+    def print(self, console: Console) -> None:
+        """Print all events, with the seconds since the first failure or the recovery."""
+        if not self._changes:
             return
         table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 2, 0, 0))
         table.add_column("after", justify="right", no_wrap=True)
         table.add_column("what", overflow="fold")
-        for at_ms, what in sorted(self._happened()):
-            table.add_row(self._after(at_ms), what.strip())
-        console.print("\nBreaches, and what the local receivers were told:", style="bold")
+        for at_ms, text in sorted(self._events()):
+            table.add_row(self._after(at_ms), text.strip())
+        console.print("\nBreaches, and the messages that the local receivers got:", style="bold")
         console.print(table)
         console.print(
             "after: seconds since the first operation failed (f), or since the recovery (r)",
@@ -98,11 +98,11 @@ class Telling:
         return "–"
 
 
-def _changed(breach: Breach, known: Breach | None) -> str | None:
-    """Return what a person would say of it; None where there is nothing to say."""
+def _change(breach: Breach, previous: Breach | None) -> str | None:
+    """Return the change in a word; None if a person would not notice it."""
     if breach.state != "updated":
         return breach.state
-    if known is None or breach.severity == known.severity:
+    if previous is None or breach.severity == previous.severity:
         return None
-    is_worse = SEVERITIES.index(breach.severity) > SEVERITIES.index(known.severity)
+    is_worse = SEVERITIES.index(breach.severity) > SEVERITIES.index(previous.severity)
     return "worse" if is_worse else "milder"

@@ -92,7 +92,7 @@ def test_all_that_is_published_is_counted_and_nothing_stays(kafka: str, demo: ty
     )
     assert re.search(r"cache hit rate: ashby \d", running.said)
     assert re.search(r"breach +opened +high +error rate of \*\{platform=\"lever", running.said)
-    assert re.search(r"slack +told +\[HIGH] high_error_rate", running.said)
+    assert re.search(r"slack +received +\[HIGH] high_error_rate", running.said)
     assert not any(child.is_running() for child in children)
     # Deleted topics are gone for a client a moment later than for their controller.
     admin = AdminClient({"bootstrap.servers": kafka})
@@ -135,4 +135,4 @@ def test_a_wrong_duration_is_refused_in_one_sentence(demo: type[Running]):
     running = demo(FOR="a while")
 
     assert running.process.wait(END_S) == 2
-    assert running.said == "demo: FOR=a while is no number of seconds\n"
+    assert running.said == "demo: FOR=a while is not a positive number of seconds\n"
