@@ -8,7 +8,7 @@ from schemas.base import Wire
 from schemas.rules import Severity
 
 #: Decisions that tell nobody, or nobody yet. With a `delivery`: that one is not sent any more.
-Untold = Literal[
+NotSentReason = Literal[
     "gave_up",  # past the deadline, or refused for good: a dead letter too
     "cancelled",  # no longer needed: resolved before anyone was told
     "cooldown",
@@ -32,7 +32,7 @@ Reason = Literal[
     "sent",  # the receiver took it
     "retry",  # it did not, and is asked again
     "fallback",  # another channel is told instead
-    Untold,
+    NotSentReason,
     "updated",  # the breach changed and nobody needs to hear of it
     "duplicate",  # the same breach revision or command again
     "command_done",

@@ -6,19 +6,19 @@ from collections.abc import Collection
 
 from faust.types import TP
 
+from agents.alert.assignment import Assignment
 from agents.alert.commanding import Commander
-from agents.alert.duty import Duty
 from agents.alert.links import links_of
-from agents.alert.notifier import Notifier
 from agents.alert.pages import HEADERS, Pages
+from agents.alert.reader import AlertReader
 from agents.alert.receivers import Receivers
 from agents.rule_file.reload import LOOK_S, RuleSource
 from agents.runtime import role_process
 from agents.runtime.role import Role
 from agents.runtime.settings import Settings
 from schemas.topics import BREACHES, COMMANDS
-from streams.alerting.alerting import Alert as AlertView
-from streams.alerting.rows import version_of
+from streams.alerting.engine import Alert as AlertView
+from streams.alerting.state import version_of
 
 ROLE = "alert"
 TABLE = "alerts"
@@ -37,11 +37,11 @@ class Alert:
         links = links_of(settings)
         self._receivers = Receivers(settings, links)
         self._receivers.take(self._in_force.rules.channels)
-        self._duty: Duty | None = None
+        self._duty: Assignment | None = None
         self._role = one = Role(
             settings, ROLE, PARTITIONS, (BREACHES, COMMANDS), {TABLE: version_of}
         )
-        notifier = Notifier(settings, one.producer, lambda: one.app.consumer, self._on_duty)
+        notifier = AlertReader(settings, one.producer, lambda: one.app.consumer, self._on_duty)
         one.agent(BREACHES, "notifier", notifier.read, notifier.rehearse)
         one.agent(COMMANDS, "commands", notifier.read, notifier.rehearse)
         one.when_lost(self._lost)
@@ -72,11 +72,11 @@ class Alert:
         if breaches in self._role.app.consumer.assignment():
             self._on_duty()
 
-    def _on_duty(self) -> Duty:
+    def _on_duty(self) -> Assignment:
         """Return the duty of this assignment."""
         if self._duty is None:
             one = self._role
-            self._duty = Duty(self._settings, one.producer, one.rows(TABLE), self._receivers)
+            self._duty = Assignment(self._settings, one.producer, one.rows(TABLE), self._receivers)
             self._duty.begin(one.watchdog.turned, one.fail)
         return self._duty
 

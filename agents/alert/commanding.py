@@ -14,7 +14,7 @@ from agents.runtime.settings import Settings
 from schemas.commands import Acknowledge
 from schemas.notifications import Notification
 from schemas.topics import COMMANDS, NOTIFICATIONS
-from streams.audit.answer import Answer
+from streams.audit.log import CommandAnswer
 
 log = structlog.get_logger()
 
@@ -49,7 +49,7 @@ class Commander:
                     await consumer.start()
                     consumer.assign([decisions])
                     await consumer.seek_to_end(decisions)
-                    answer = Answer(await self._publish(command))
+                    answer = CommandAnswer(await self._publish(command))
                     deadline.reschedule(None)
                     return await self._decided(consumer, answer)
                 finally:
@@ -61,9 +61,11 @@ class Commander:
         value = command.model_dump_json().encode()
         return await self._producer.publish_one(OutgoingRecord(topic, 0, key, value))
 
-    async def _decided(self, consumer: AIOKafkaConsumer, answer: Answer) -> Notification | None:
+    async def _decided(
+        self, consumer: AIOKafkaConsumer, answer: CommandAnswer
+    ) -> Notification | None:
         ends = asyncio.get_running_loop().time() + DECIDED_S
-        while answer.said is None and asyncio.get_running_loop().time() < ends:
+        while answer.decision is None and asyncio.get_running_loop().time() < ends:
             try:
                 batches = await consumer.getmany(timeout_ms=_POLL_MS)
             except KafkaError as error:
@@ -72,4 +74,4 @@ class Commander:
             for record in chain.from_iterable(batches.values()):
                 with suppress(ValidationError):  # of a version this program does not know
                     answer.take(Notification.model_validate_json(record.value or b""))
-        return answer.said
+        return answer.decision

@@ -14,7 +14,7 @@ import msgspec
 
 from agents.runtime.settings import Settings
 from schemas.commands import Acknowledge
-from streams.alerting.ids import digest
+from streams.alerting.state import digest
 from streams.channels.message import Message
 from streams.channels.plain import one_line
 

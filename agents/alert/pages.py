@@ -16,7 +16,7 @@ from agents.alert.clock import now_ms
 from agents.alert.links import PATH, BadLink, Claim, Links, command
 from schemas.commands import Acknowledge
 from schemas.notifications import Notification
-from streams.alerting.alerting import Alert
+from streams.alerting.engine import Alert
 from streams.channels import wording
 from streams.channels.plain import fit, moment, one_line
 from streams.channels.request import FORM

@@ -12,7 +12,7 @@ from agents.channels.secrets import MissingSecret, Secrets
 from agents.channels.sender import Answer, Sender
 from agents.runtime.settings import Settings
 from schemas.channels import Channel
-from streams.alerting.given import Channels
+from streams.alerting.inputs import Channels
 from streams.channels.message import Message
 
 log = structlog.get_logger()

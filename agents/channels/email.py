@@ -17,7 +17,7 @@ from agents.channels.posting import Mask, always, said
 from agents.channels.recipients import Recipients
 from agents.channels.sender import Answer
 from schemas.channels import Email
-from streams.alerting.given import Rejected, Retry, Sent
+from streams.alerting.inputs import Rejected, Retry, Sent
 from streams.channels import email
 from streams.channels.message import Message
 

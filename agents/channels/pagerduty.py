@@ -11,7 +11,7 @@ from agents.channels.outside import Heard
 from agents.channels.posting import Post, always
 from agents.channels.sender import Answer
 from schemas.channels import PagerDuty
-from streams.alerting.given import Retry, Sent
+from streams.alerting.inputs import Retry, Sent
 from streams.channels import pagerduty
 from streams.channels.message import Message
 

@@ -11,7 +11,7 @@ from agents.channels.addresses import AddressRefused
 from agents.channels.outside import Heard, NotARequest, NotHeard, Outside
 from agents.channels.retry_after import retry_after_ms
 from agents.channels.sender import Answer
-from streams.alerting.given import Rejected, Retry
+from streams.alerting.inputs import Rejected, Retry
 from streams.channels.plain import fit, one_line
 from streams.channels.request import Request
 

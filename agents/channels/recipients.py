@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from agents.channels.sender import Answer
-from streams.alerting.given import Rejected, Retry, Sent
+from streams.alerting.inputs import Rejected, Retry, Sent
 from streams.channels.plain import fit
 
 MAX_DELIVERIES = 10_000

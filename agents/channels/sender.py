@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from streams.alerting.given import Rejected, Retry, Sent
+from streams.alerting.inputs import Rejected, Retry, Sent
 from streams.channels.message import Message
 
 Answer = Sent | Retry | Rejected

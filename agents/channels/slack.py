@@ -8,7 +8,7 @@ from agents.channels.outside import Heard
 from agents.channels.posting import Post, always
 from agents.channels.sender import Answer
 from schemas.channels import Slack
-from streams.alerting.given import Rejected, Retry, Sent
+from streams.alerting.inputs import Rejected, Retry, Sent
 from streams.channels import slack
 from streams.channels.message import Message
 

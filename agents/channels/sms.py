@@ -13,7 +13,7 @@ from agents.channels.recipients import Recipients
 from agents.channels.retry_after import retry_after_ms
 from agents.channels.sender import Answer
 from schemas.channels import Sms
-from streams.alerting.given import Rejected, Retry, Sent
+from streams.alerting.inputs import Rejected, Retry, Sent
 from streams.channels import sms
 from streams.channels.message import Message
 

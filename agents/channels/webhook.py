@@ -7,7 +7,7 @@ from agents.channels.outside import Heard
 from agents.channels.posting import Post, always
 from agents.channels.sender import Answer
 from schemas.channels import Webhook
-from streams.alerting.given import Rejected, Sent
+from streams.alerting.inputs import Rejected, Sent
 from streams.channels import webhook
 from streams.channels.message import Message
 

@@ -9,7 +9,7 @@ from agents.cli.printing import echo, echo_json
 from agents.cli.running import NO, run, settings
 
 if TYPE_CHECKING:
-    from streams.audit.standing import Standing
+    from streams.audit.status import AlertStatus
 
 HELP = """See what fires, and who was told.
 
@@ -50,10 +50,10 @@ def list_(
       opwatch alerts list --all --json | jq -r 'select(.severity == "critical") | .fingerprint'
     """
     from agents.cli import alerts_view, decisions
-    from streams.audit.standing import standings
+    from streams.audit.status import alert_statuses
 
     now_ms = int(time.time() * 1000)
-    found = standings(run(decisions.read(settings())), now_ms)
+    found = alert_statuses(run(decisions.read(settings())), now_ms)
     shown = [one for one in found if everything or _recent(one, now_ms)]
     if not shown:
         hint = "; --all shows what did" if found else ""
@@ -75,11 +75,11 @@ def show(fingerprint: Fingerprint, *, as_json: AsJson = False) -> None:
       opwatch alerts show 3f9c --json | jq .breach.evidence
     """
     from agents.cli import alerts_view, decisions
-    from streams.audit.standing import standing
+    from streams.audit.status import alert_status
 
     now_ms = int(time.time() * 1000)
     log = run(decisions.read(settings(), prefix=fingerprint))
-    found = standing(log, decisions.fingerprint(log, fingerprint), now_ms)
+    found = alert_status(log, decisions.fingerprint(log, fingerprint), now_ms)
     if not as_json:
         alerts_view.print_one(found, now_ms)
         return
@@ -87,6 +87,6 @@ def show(fingerprint: Fingerprint, *, as_json: AsJson = False) -> None:
     echo_json(body)
 
 
-def _recent(one: "Standing", now_ms: int) -> bool:
+def _recent(one: "AlertStatus", now_ms: int) -> bool:
     resolved_ms = one.breach.resolved_ms
     return one.state != "resolved" or (resolved_ms or 0) >= now_ms - RECENT_MS

@@ -11,8 +11,7 @@ from agents.cli.letters import span, when
 from agents.cli.printing import console
 from agents.cli.rules_view import STYLES
 from agents.runtime.visible import visible
-from streams.audit.standing import Standing
-from streams.audit.tellings import Telling
+from streams.audit.status import AlertStatus, ChannelStatus
 from streams.channels.figures import observed
 from streams.channels.plain import moment, rfc3339
 
@@ -20,7 +19,7 @@ from streams.channels.plain import moment, rfc3339
 SHORT = 8
 
 
-def fields(one: Standing) -> dict[str, Any]:
+def fields(one: AlertStatus) -> dict[str, Any]:
     """Return what there is to say of an alert, for a pipe."""
     breach = one.breach
     return {
@@ -38,11 +37,11 @@ def fields(one: Standing) -> dict[str, Any]:
         "silenced_until": None if one.until_ms is None else rfc3339(one.until_ms),
         "stale": breach.stale,
         "judged": breach.judged,
-        "told": [_telling_fields(telling) for telling in one.tellings],
+        "told": [_telling_fields(telling) for telling in one.channels],
     }
 
 
-def print_table(shown: Iterable[Standing]) -> None:
+def print_table(shown: Iterable[AlertStatus]) -> None:
     """Print a row an alert."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in ("alert", "state", "severity", "since (UTC)", "rule"):
@@ -58,13 +57,13 @@ def print_table(shown: Iterable[Standing]) -> None:
             brief(breach.opened_ms)[:-3],
             Text(visible(breach.rule)),
             Text(visible(breach.series)),
-            Text(visible(told(one.tellings))),
+            Text(visible(told(one.channels))),
             style="dim" if one.state == "resolved" else None,
         )
     console().print(table)
 
 
-def print_one(one: Standing, now_ms: int) -> None:
+def print_one(one: AlertStatus, now_ms: int) -> None:
     """Print an alert in full."""
     breach = one.breach
     until = now_ms if breach.resolved_ms is None else breach.resolved_ms
@@ -92,32 +91,32 @@ def print_one(one: Standing, now_ms: int) -> None:
     }
     _pairs({name: value for name, value in named.items() if value})
     console().print()
-    _pairs({telling.channel: outcome(telling) for telling in one.tellings})
+    _pairs({telling.channel: outcome(telling) for telling in one.channels})
     console().print(f"\n`opwatch why {breach.fingerprint[:SHORT]}` tells the whole story.")
 
 
-def state(one: Standing) -> str:
+def state(one: AlertStatus) -> str:
     """Return how it stands, and until when it is silenced."""
     until = "" if one.until_ms is None else f" until {brief(one.until_ms)}"
     open_but = one.state != "resolved" and not one.breach.judged
     return one.state + until + (", no longer judged" if open_but else "")
 
 
-def told(tellings: Sequence[Telling]) -> str:
+def told(tellings: Sequence[ChannelStatus]) -> str:
     """Return in a few words who was told, and who was not and why."""
     heard = [one.channel for one in tellings if one.state == "told"]
     rest = [f"{one.channel} ({short(one)})" for one in tellings if one.state != "told"]
     return ", ".join(heard + rest) or "nobody: no channel"
 
 
-def short(one: Telling) -> str:
+def short(one: ChannelStatus) -> str:
     """Return in a word or two why a channel was not told."""
     if one.state == "not_told":
         return (one.reason or "not told").replace("_", " ")
     return {"owed": "not yet", "given_up": "gave up", "undecided": "undecided"}[one.state]
 
 
-def outcome(one: Telling) -> str:
+def outcome(one: ChannelStatus) -> str:
     """Return what became of telling a channel, in sentences."""
     if one.state == "told" and one.at_ms is not None:
         how = "" if one.event in (None, "opened") else f" ({one.event.replace('_', ' ')})"
@@ -149,7 +148,7 @@ def _pairs(named: dict[str, str]) -> None:
     console().print(table)
 
 
-def _routing(one: Standing) -> str:
+def _routing(one: AlertStatus) -> str:
     routing = one.breach.routing
     told = [", ".join(routing.channels) or "no channel"]
     told.append(f"cooldown {span(routing.cooldown_ms)}")
@@ -169,7 +168,7 @@ def _figure(value: float | str | None) -> str:
     return "–" if value is None else value if isinstance(value, str) else f"{value:,.6g}"
 
 
-def _telling_fields(one: Telling) -> dict[str, Any]:
+def _telling_fields(one: ChannelStatus) -> dict[str, Any]:
     return {
         "channel": one.channel,
         "state": one.state,

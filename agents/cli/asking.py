@@ -17,7 +17,7 @@ from agents.runtime.settings import Settings
 from schemas.commands import Command, CommandRecord
 from schemas.notifications import Notification
 from schemas.topics import COMMANDS, NOTIFICATIONS
-from streams.audit.answer import Answer
+from streams.audit.log import CommandAnswer
 
 #: An alert worker that runs decides within a second.
 ANSWER_S = 10.0
@@ -56,7 +56,9 @@ def asker(name: str | None) -> str:
         raise Sentence("say who you are: --by NAME.") from None
 
 
-async def ask(settings: Settings, asked: Command, key: str, *, follow: bool = False) -> Answer:
+async def ask(
+    settings: Settings, asked: Command, key: str, *, follow: bool = False
+) -> CommandAnswer:
     """Publish the command and return what was decided.
 
     Args:
@@ -74,7 +76,7 @@ async def ask(settings: Settings, asked: Command, key: str, *, follow: bool = Fa
 
 async def ask_all(
     settings: Settings, asked: Sequence[tuple[Command, str]], *, follow: bool = False
-) -> list[Answer]:
+) -> list[CommandAnswer]:
     """Publish commands with their keys and return what was decided, of each at least something.
 
     Raises:
@@ -83,20 +85,20 @@ async def ask_all(
     await partitions(settings, settings.topic(COMMANDS), "WRITE")  # says what is lacking
     async with reader(settings, settings.topic(NOTIFICATIONS), committed=True) as decisions:
         await decisions.from_the_end()
-        answers = [Answer(offset) for offset in await _publish(settings, asked)]
+        answers = [CommandAnswer(offset) for offset in await _publish(settings, asked)]
         await _listen(decisions, answers, follow=follow)
-    if any(answer.said is None for answer in answers):
+    if any(answer.decision is None for answer in answers):
         raise Sentence(NO_WORKER, UNREACHABLE)
     return answers
 
 
-def told(answer: Answer) -> Notification:
+def told(answer: CommandAnswer) -> Notification:
     """Return what was decided in the end.
 
     Raises:
         Sentence: it was refused.
     """
-    last = answer.outcome or answer.said
+    last = answer.outcome or answer.decision
     assert last is not None
     if answer.refused:
         said = f" The receiver said: {last.answer}" if last.answer else ""
@@ -119,23 +121,23 @@ async def _publish(settings: Settings, asked: Sequence[tuple[Command, str]]) -> 
         await asyncio.wait_for(producer.stop(), 10)
 
 
-async def _listen(decisions: Reader, answers: Sequence[Answer], *, follow: bool) -> None:
+async def _listen(decisions: Reader, answers: Sequence[CommandAnswer], *, follow: bool) -> None:
     """Take decisions in until all is said, or nobody has said anything for too long."""
     heard = begun = time.monotonic()
     async for records in decisions.onwards():
-        said = sum(answer.said is not None for answer in answers)
+        said = sum(answer.decision is not None for answer in answers)
         for decision in filter(None, map(parse_decision, records)):
             for answer in answers:
                 answer.take(decision)
         now = time.monotonic()
-        if sum(answer.said is not None for answer in answers) > said:
+        if sum(answer.decision is not None for answer in answers) > said:
             heard = now
-        if any(answer.said is None for answer in answers):
+        if any(answer.decision is None for answer in answers):
             if now - heard > ANSWER_S:
                 return
         elif not (follow and any(_pending(one) for one in answers)) or now - begun > DELIVERY_S:
             return
 
 
-def _pending(answer: Answer) -> bool:
+def _pending(answer: CommandAnswer) -> bool:
     return not answer.refused and answer.outcome is None

@@ -14,9 +14,8 @@ from schemas.breaches import Breach
 from schemas.commands import CommandRecord
 from schemas.notifications import Notification
 from schemas.topics import BREACHES, COMMANDS, NOTIFICATIONS, Topic
-from streams.audit.gone import gone_channels
-from streams.audit.log import Log
-from streams.audit.prefix import Unfound, find
+from streams.audit.log import Log, Unfound, find
+from streams.audit.status import channels_gone
 
 Model = TypeVar("Model", bound=BaseModel)
 #: An attempt at a message that several alerts share is said of one of them only.
@@ -65,7 +64,7 @@ async def gone(settings: Settings) -> dict[str, str]:
             decisions.append(one)
 
     await _each(settings, NOTIFICATIONS, decision)
-    return gone_channels(decisions)
+    return channels_gone(decisions)
 
 
 def fingerprint(log: Log, prefix: str) -> str:

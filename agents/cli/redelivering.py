@@ -31,8 +31,8 @@ async def redeliver(settings: Settings, wanted: Sequence[Again]) -> list[Again |
     )
     told: list[Again | Refused] = []
     for again, answer in zip(wanted, answers, strict=True):
-        assert answer.said is not None
-        sentence = answer.said.sentence
+        assert answer.decision is not None
+        sentence = answer.decision.sentence
         if answer.refused:
             told.append(Refused(f"was not tried again: {sentence.rstrip('.')}"))
         else:

@@ -92,9 +92,9 @@ def list_(
       opwatch silence list --all --json | jq -r 'select(.by == "ada") | .id'
     """
     from agents.cli import decisions, silence_view
-    from streams.audit.standing import silences
+    from streams.audit.status import silence_statuses
 
-    found = silences(run(decisions.read(settings())), int(time.time() * 1000))
+    found = silence_statuses(run(decisions.read(settings())), int(time.time() * 1000))
     standing = ("active", "pending", "unanswered")
     shown = [one for one in found if everything or one.state in standing]
     if not shown:
@@ -123,11 +123,11 @@ def end(
       opwatch silence end 5d1c
     """
     from agents.cli import asking, decisions
-    from streams.audit.standing import silences
+    from streams.audit.status import silence_statuses
 
     chosen = settings()
     log = run(decisions.read(chosen))
-    known = [one.silence.id for one in silences(log, int(time.time() * 1000))]
+    known = [one.silence.id for one in silence_statuses(log, int(time.time() * 1000))]
     name = decisions.meant(silence, known, "silence", "opwatch silence list --all")
     asked = asking.command("end_silence", by=asking.asker(by), comment=comment, silence=name)
     echo(asking.told(run(asking.ask(chosen, asked, name))).sentence)

@@ -10,11 +10,11 @@ from agents.cli.alerts_view import brief
 from agents.cli.printing import console
 from agents.runtime.visible import visible
 from schemas.commands import Matcher
-from streams.audit.standing import SilenceStanding
+from streams.audit.status import SilenceStatus
 from streams.channels.plain import rfc3339
 
 
-def fields(one: SilenceStanding) -> dict[str, Any]:
+def fields(one: SilenceStatus) -> dict[str, Any]:
     """Return what there is to say of a silence, for a pipe."""
     silence = one.silence
     return {
@@ -30,7 +30,7 @@ def fields(one: SilenceStanding) -> dict[str, Any]:
     }
 
 
-def print_table(shown: Iterable[SilenceStanding]) -> None:
+def print_table(shown: Iterable[SilenceStatus]) -> None:
     """Print a row a silence."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in ("id", "state", "from (UTC)", "to (UTC)"):

@@ -14,7 +14,7 @@ from agents.cli.running import NO, Sentence, run, settings
 if TYPE_CHECKING:
     from agents.runtime.settings import Settings
     from streams.audit.log import Log
-    from streams.audit.story import Entry, Given
+    from streams.audit.why import HistoryEntry, Undelivered
 
 
 def why(
@@ -35,13 +35,13 @@ def why(
       opwatch why 3f9c --json | jq -r 'select(.channel == "slack_engineering") | .sentence'
     """
     from agents.cli import decisions, why_view
-    from streams.audit.standing import standing
-    from streams.audit.story import story
+    from streams.audit.status import alert_status
+    from streams.audit.why import history
 
     log, letters = run(_read(settings(), fingerprint))
     name = decisions.fingerprint(log, fingerprint)
-    found = standing(log, name, int(time.time() * 1000))
-    entries = story(log, name, letters)
+    found = alert_status(log, name, int(time.time() * 1000))
+    entries = history(log, name, letters)
     episodes = len({one.breach.id for one in log.breaches[name]})
     if not everything:
         entries = _newest(entries, found.breach.id)
@@ -71,10 +71,10 @@ def why_not(
     """
     begin = since_ms(since) or 0
     from agents.cli import decisions, why_view
-    from streams.audit.untold import channels, grouped, untold
+    from streams.audit.why_not import by_reason, channels, why_not
 
     log = run(decisions.read(settings()))
-    found = untold(log, channel, begin)
+    found = why_not(log, channel, begin)
     known = channels(log)
     if channel not in known and not _in_rule_file(channel):
         meant = get_close_matches(channel, known, 1)
@@ -87,27 +87,27 @@ def why_not(
         for one in found:
             echo_json(why_view.untold_fields(one))
         return
-    why_view.print_untold(channel, grouped(found), begin)
+    why_view.print_untold(channel, by_reason(found), begin)
 
 
-async def _read(settings: "Settings", prefix: str) -> "tuple[Log, list[Given]]":
+async def _read(settings: "Settings", prefix: str) -> "tuple[Log, list[Undelivered]]":
     import asyncio
 
     from agents.cli import decisions, letters
-    from streams.audit.story import Given
+    from streams.audit.why import Undelivered
 
     log, found = await asyncio.gather(
         decisions.read(settings, prefix=prefix), letters.read(settings)
     )
     given = [
-        Given(one.key, one.about.delivery, one.about.detail, one.refused_at_ms)
+        Undelivered(one.key, one.about.delivery, one.about.detail, one.refused_at_ms)
         for one in found.by_key.values()
         if one.about.delivery is not None
     ]
     return log, given
 
 
-def _newest(entries: "list[Entry]", breach_id: str) -> "list[Entry]":
+def _newest(entries: "list[HistoryEntry]", breach_id: str) -> "list[HistoryEntry]":
     begins = min(one.at_ms for one in entries if one.breach_id == breach_id)
     return [
         one

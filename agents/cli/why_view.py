@@ -9,9 +9,9 @@ from rich.text import Text
 from agents.cli.alerts_view import SHORT, brief, outcome, state
 from agents.cli.printing import console
 from agents.runtime.visible import visible
-from streams.audit.standing import Standing
-from streams.audit.story import Entry
-from streams.audit.untold import NOT_ROUTED, Group, Untold
+from streams.audit.status import AlertStatus
+from streams.audit.why import HistoryEntry
+from streams.audit.why_not import NOT_ROUTED, NotSent, ReasonGroup
 from streams.channels.plain import moment, rfc3339
 
 _STYLES = {
@@ -24,7 +24,7 @@ _STYLES = {
 }
 
 
-def entry_fields(one: Entry) -> dict[str, Any]:
+def entry_fields(one: HistoryEntry) -> dict[str, Any]:
     """Return an entry for a pipe, with the record it rests on."""
     return {
         "at": rfc3339(one.at_ms),
@@ -39,7 +39,7 @@ def entry_fields(one: Entry) -> dict[str, Any]:
     }
 
 
-def print_story(one: Standing, entries: Iterable[Entry], earlier: int) -> None:
+def print_story(one: AlertStatus, entries: Iterable[HistoryEntry], earlier: int) -> None:
     """Print the answer first, then what it rests on."""
     breach = one.breach
     by = f" by {one.by}" if one.by else ""
@@ -55,9 +55,9 @@ def print_story(one: Standing, entries: Iterable[Entry], earlier: int) -> None:
     for line in head:
         out.print(Text(visible(line)))
     out.print()
-    for telling in one.tellings:
+    for telling in one.channels:
         out.print(Text(visible(f"{telling.channel}: {outcome(telling)}")))
-    if not one.tellings:
+    if not one.channels:
         out.print("Nobody is told: the rule names no channel.")
     out.print()
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -81,7 +81,7 @@ def print_story(one: Standing, entries: Iterable[Entry], earlier: int) -> None:
         out.print(f"\nIt fired {times} before: --all tells of that too.")
 
 
-def untold_fields(one: Untold) -> dict[str, Any]:
+def untold_fields(one: NotSent) -> dict[str, Any]:
     """Return a decision not to tell for a pipe."""
     return {
         "at": rfc3339(one.at_ms),
@@ -97,7 +97,7 @@ def untold_fields(one: Untold) -> dict[str, Any]:
     }
 
 
-def print_untold(channel: str, groups: Sequence[Group], since_ms: int) -> None:
+def print_untold(channel: str, groups: Sequence[ReasonGroup], since_ms: int) -> None:
     """Print the reasons, the most frequent first, and what each was about."""
     out = console()
     held = sum(len(one.decisions) for one in groups if one.reason != NOT_ROUTED)

@@ -5,8 +5,8 @@ told high     until
 """
 
 from schemas.rules import Severity
-from streams.alerting.routing import RANK
-from streams.alerting.rows import Mark
+from streams.alerting.pipeline import RANK
+from streams.alerting.state import Mark
 from streams.channels.plain import moment
 
 

@@ -1,8 +1,8 @@
 """Let what no channel could be told be decided again, now that one can."""
 
-from streams.alerting.given import Channels
-from streams.alerting.routing import UNUSABLE, refusal
-from streams.alerting.rows import Hold, Row
+from streams.alerting.inputs import Channels
+from streams.alerting.pipeline import UNUSABLE, refusal
+from streams.alerting.state import Hold, Row
 from streams.alerting.table import Table
 
 

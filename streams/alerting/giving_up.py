@@ -7,12 +7,12 @@ import orjson
 from schemas.notifications import Event
 from streams.alerting.cooldown import unmarked
 from streams.alerting.holding import held
-from streams.alerting.owing import OPENINGS, Telling, note_told, owe
-from streams.alerting.resolving import succeed
-from streams.alerting.routing import refusal
-from streams.alerting.rows import Delivery, Row
-from streams.alerting.telling import acknowledged, tell_one
-from streams.alerting.turn import Turn
+from streams.alerting.notify import acknowledged, tell_one
+from streams.alerting.outbox import OPENINGS, Telling, note_told, owe
+from streams.alerting.pipeline import refusal
+from streams.alerting.resolve import succeed
+from streams.alerting.state import Delivery, Row
+from streams.alerting.transition import Turn
 
 
 def give_up(turn: Turn, parcel: str, why: str, answer: str) -> None:

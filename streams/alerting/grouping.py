@@ -12,14 +12,13 @@ Views are derived from the deliveries in the rows, so they are the same after a 
 from collections import deque
 from typing import NamedTuple
 
-from streams.alerting.ids import digest
-from streams.alerting.limits import (
+from streams.alerting.state import Delivery, digest
+from streams.alerting.timers import (
     GROUP_WAIT_MS,
     STORM_MESSAGES,
     STORM_WAIT_MS,
     STORM_WINDOW_MS,
 )
-from streams.alerting.rows import Delivery
 
 
 class Place(NamedTuple):

@@ -5,9 +5,9 @@ from typing import NamedTuple
 from schemas.breaches import Breach
 from schemas.matchers import matches
 from schemas.notifications import Event
-from streams.alerting.rows import Hold, Row
 from streams.alerting.silences import labels_of
-from streams.alerting.turn import Turn, moment
+from streams.alerting.state import Hold, Row
+from streams.alerting.transition import Turn, moment
 from streams.alerting.waking import hides_until_ms
 
 

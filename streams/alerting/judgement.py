@@ -10,10 +10,10 @@ told        opened      not judged judged again
 from collections.abc import Iterator
 
 from schemas.notifications import Event
-from streams.alerting.owing import OPENINGS, Telling, owe
-from streams.alerting.rows import Row, Told
-from streams.alerting.telling import pending
-from streams.alerting.turn import Turn
+from streams.alerting.notify import pending
+from streams.alerting.outbox import OPENINGS, Telling, owe
+from streams.alerting.state import Row, Told
+from streams.alerting.transition import Turn
 
 
 def tell_not_judged(turn: Turn, row: Row) -> None:

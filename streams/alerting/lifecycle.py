@@ -8,14 +8,14 @@ opened ---- firing ---- acknowledged
 
 from schemas.breaches import OUR_OWN, Breach
 from streams.alerting.cooldown import forgiven
-from streams.alerting.episodes import place, remember
 from streams.alerting.inhibition import hides
 from streams.alerting.judgement import tell_judged_again, tell_not_judged
-from streams.alerting.resolving import resolve, text_name
-from streams.alerting.routing import RANK
-from streams.alerting.rows import Row, State
-from streams.alerting.telling import tell, tell_added, tell_again, tell_raised
-from streams.alerting.turn import Turn
+from streams.alerting.notify import tell, tell_added, tell_again, tell_raised
+from streams.alerting.pipeline import RANK
+from streams.alerting.resolve import resolve, text_name
+from streams.alerting.state import Row, State
+from streams.alerting.transition import Turn
+from streams.episodes import place, remember
 
 
 def take_breach(turn: Turn, row: Row, breach: Breach, raw: bytes) -> None:

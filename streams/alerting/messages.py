@@ -1,9 +1,8 @@
 """Write down what a message tells: of one alert, or of several with the worst one first."""
 
 from schemas.notifications import Event
-from streams.alerting.ids import digest
-from streams.alerting.routing import RANK
-from streams.alerting.rows import Delivery, Row
+from streams.alerting.pipeline import RANK
+from streams.alerting.state import Delivery, Row, digest
 from streams.alerting.table import Table
 from streams.channels.message import Message
 

@@ -3,7 +3,7 @@
 from schemas.breaches import Breach
 from schemas.commands import Silence
 from schemas.matchers import MAX_MATCHERS, MAX_TEXT, pattern_problem
-from streams.alerting.limits import MAX_SILENCES
+from streams.alerting.timers import MAX_SILENCES
 
 
 def problem(silence: Silence, now_ms: int, standing: int) -> str | None:

@@ -5,9 +5,9 @@ from heapq import heappop, heappush
 
 from schemas.breaches import Breach
 from schemas.commands import Silence
+from streams.alerting.batches import Parcels
 from streams.alerting.inhibition import hidden_with, hides
-from streams.alerting.parcels import Parcels
-from streams.alerting.rows import (
+from streams.alerting.state import (
     CHANNEL,
     SILENCE,
     Circuit,

@@ -1,17 +1,17 @@
 """Decide what is due by the clock: holds that end, escalation, deadlines, leases, old rows."""
 
-from streams.alerting import limits
-from streams.alerting.delivering import lapse
+from streams.alerting import timers
+from streams.alerting.delivery import lapse
 from streams.alerting.giving_up import give_up
-from streams.alerting.rows import Delivery, Row
-from streams.alerting.telling import tell, tell_again
-from streams.alerting.turn import Turn, moment
+from streams.alerting.notify import tell, tell_again
+from streams.alerting.state import Delivery, Row
+from streams.alerting.transition import Turn, moment
 from streams.alerting.waking import dropped_ms, escalates_ms, hold_ends_ms
 
 
 def tick(turn: Turn) -> None:
     """Decide what is due, of so many rows at most: whoever asks looks again at what is due."""
-    for _ in range(limits.ROWS_A_TICK):
+    for _ in range(timers.ROWS_A_TICK):
         next_wake = turn.table.next_wake()
         if next_wake is None or next_wake[0] > turn.now_ms:
             return
@@ -74,5 +74,5 @@ def prune(row: Row, now_ms: int) -> None:
 
 def _forgotten(delivery: Delivery, now_ms: int) -> bool:
     gave_up = delivery.outcome == "gave_up"
-    kept_ms = limits.GIVEN_UP_KEPT_MS if gave_up else limits.FINISHED_KEPT_MS
+    kept_ms = timers.GIVEN_UP_KEPT_MS if gave_up else timers.FINISHED_KEPT_MS
     return not delivery.owed and delivery.finished_ms + kept_ms <= now_ms

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from streams.alerting import limits
+from streams.alerting import timers
 from streams.alerting.inhibition import hides
-from streams.alerting.rows import CHANNEL, Hold, Row
+from streams.alerting.state import CHANNEL, Hold, Row
 
 if TYPE_CHECKING:
     from streams.alerting.table import Table
@@ -44,7 +44,7 @@ def hides_until_ms(table: "Table", key: str) -> int | None:
     if row is None or not row.newest:
         return 0
     if row.state == "resolved":
-        return row.since_ms + limits.INHIBITION_AFTERMATH_MS if row.hid else 0
+        return row.since_ms + timers.INHIBITION_AFTERMATH_MS if row.hid else 0
     if hides(table.newest(row)) is None:
         return 0
     return 0 if any(hold.reason == "stale" for hold in row.holds) else None
@@ -82,11 +82,11 @@ def dropped_ms(row: Row) -> int | None:
     quiet_ms = max([row.since_ms, *(one.finished_ms for one in row.deliveries)])
     if row.silence is not None:
         quiet_ms = row.silence.end_ms
-    quiet_ms += limits.QUIET_KEPT_MS
+    quiet_ms += timers.QUIET_KEPT_MS
     until = [mark.until_ms for mark in row.marks]
     until += [
-        one.finished_ms + limits.GIVEN_UP_KEPT_MS
+        one.finished_ms + timers.GIVEN_UP_KEPT_MS
         for one in row.deliveries
         if one.outcome == "gave_up"
     ]
-    return min(max([quiet_ms, *until]), max(quiet_ms, row.since_ms + limits.RESOLVED_KEPT_MS))
+    return min(max([quiet_ms, *until]), max(quiet_ms, row.since_ms + timers.RESOLVED_KEPT_MS))

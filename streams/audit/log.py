@@ -1,16 +1,21 @@
 """Hold what `breaches`, `commands` and `notifications` say, each thing once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from schemas.breaches import Breach
 from schemas.commands import Acknowledge, Command
 from schemas.notifications import Notification, Reason
-from streams.alerting.episodes import Episodes
-from streams.alerting.routing import RANK
+from streams.alerting.pipeline import RANK
+from streams.episodes import Episodes
 
 #: What a request came to.
 ATTEMPTS: frozenset[Reason] = frozenset({"attempted", "sent", "retry", "gave_up"})
+
+
+ON_ITS_WAY: frozenset[Reason] = frozenset({"due", "attempted", "retry"})
+#: Sent later, in a message with others.
+SHARED: frozenset[Reason] = frozenset({"grouped", "storm"})
 
 
 class BreachAt(NamedTuple):
@@ -154,3 +159,99 @@ def _ends(held: Acknowledge, before: Breach | None, breach: Breach) -> bool:
     if before is None or before.id != breach.id:
         return False  # how it stood then, with a clock that is ahead of the role's
     return before.state == "resolved" or RANK[breach.severity] > RANK[before.severity]
+
+
+def ends(one: Notification) -> bool:
+    """Whether a decision ends the delivery that it is about: sent, given up or dropped."""
+    on_its_way = one.reason in ON_ITS_WAY | SHARED or one.reason == "command_done"
+    return one.delivery is not None and not on_its_way
+
+
+_PLAIN: frozenset[Reason] = frozenset({"command_done", "command_refused", "duplicate"})
+_REFUSED: frozenset[Reason] = frozenset(
+    {
+        "command_refused",
+        "unknown_channel",
+        "undeliverable",
+        "channel_disabled",
+        "gave_up",
+        # Dropped before it was sent, as its alert is now:
+        "acknowledged",
+        "silenced",
+        "inhibited",
+        "cooldown",
+        "below_severity",
+    }
+)
+
+
+class CommandAnswer:
+    """The decisions that follow from the command at an offset: hand it all there are."""
+
+    def __init__(self, offset: int) -> None:
+        self.decision: Notification | None = None
+        """Whether it was done or refused; of a test the first thing decided."""
+        self.retry: Notification | None = None
+        """The last attempt that did not get through."""
+        self.outcome: Notification | None = None
+        """What became of the message it asked for."""
+        self._offset = offset
+        self._deliveries: set[str] = set()
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was refused, or the message it asked for will not arrive."""
+        last = self.outcome or self.decision
+        return last is not None and last.reason in _REFUSED
+
+    def take(self, decision: Notification) -> None:
+        """Take a decision in; one that follows from something else changes nothing."""
+        cause = decision.cause
+        if cause.kind == "command" and cause.offset == self._offset:
+            if decision.delivery is not None:
+                self._deliveries.add(decision.delivery)
+            if self.decision is None or decision.reason in _PLAIN:
+                self.decision = decision
+        elif decision.delivery in self._deliveries:
+            if ends(decision):
+                self.outcome = decision
+            elif decision.reason == "retry":
+                self.retry = decision
+
+
+#: git's: fewer say too little.
+SHORTEST = 4
+SHOWN = 5
+
+
+class Unfound(Exception):
+    """Nothing, or more than one thing, begins so; the text says what to do."""
+
+
+def find(prefix: str, known: Iterable[str], what: str, listed_by: str) -> str:
+    """Return the one id that is, or begins with, the prefix.
+
+    Args:
+        prefix: as it was typed.
+        known: the ids there are.
+        what: names such a thing: `alert`.
+        listed_by: the command that lists them.
+
+    Raises:
+        Unfound: there is none or more than one.
+    """
+    known = sorted(set(known))
+    if prefix in known:
+        return prefix
+    found = [one for one in known if one.startswith(prefix)]
+    if not found:
+        message = f"there is no {what} {prefix!r}: `{listed_by}` shows them"
+        raise Unfound(message)
+    if len(prefix) < SHORTEST:
+        message = f"{prefix!r} is too short: write at least {SHORTEST} characters"
+        raise Unfound(message)
+    if len(found) > 1:
+        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        message = f"{prefix!r} could be {', '.join(found[:SHOWN])}{more}: write more of it"
+        raise Unfound(message)
+    return found[0]

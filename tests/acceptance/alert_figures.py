@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from typing import Any, NamedTuple
 
 from schemas.rules import SEVERITIES
-from streams.alerting.ids import digest
+from streams.alerting.state import digest
 from streams.channels.plain import rfc3339
 from tests.acceptance.alert_scene import CHANNELS, Receivers
 from tests.receivers.http import Arrived, taken

@@ -20,7 +20,7 @@ SITE = """
 import os, signal
 import streams.measure.blocks
 import agents.measure.ingest, agents.measure.rules, agents.measure.services, agents.measure.windows
-import agents.alert.notifier
+import agents.alert.reader
 
 def dying(module, name, value_of=lambda value: value):
     inner = getattr(module, name)
@@ -40,8 +40,8 @@ dying(
 dying(agents.measure.services, "read_heartbeat", lambda record: record.value)
 dying(agents.measure.windows, "read_partial")
 dying(agents.measure.rules, "read_aggregate")
-dying(agents.alert.notifier, "read_breach")
-dying(agents.alert.notifier, "read_command")
+dying(agents.alert.reader, "read_breach")
+dying(agents.alert.reader, "read_command")
 
 fold = streams.measure.blocks.fold
 def folding(columns, pairs, after):

@@ -11,7 +11,7 @@ from schemas.breaches import Breach
 from schemas.commands import CommandRecord
 from schemas.dead_letters import DeadLetter, to_headers
 from schemas.notifications import Notification
-from streams.alerting.routing import why_gone
+from streams.alerting.pipeline import why_gone
 from tests.integration.command_line import Cli
 from tests.unit.messages.samples import breach, resolved
 

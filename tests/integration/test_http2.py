@@ -8,7 +8,7 @@ import h2.connection
 import h2.events
 import pytest
 
-from streams.alerting.given import Retry, Sent
+from streams.alerting.inputs import Retry, Sent
 from tests.integration.sending import made, outside
 from tests.receivers.certificates import Certificates
 from tests.receivers.everyone import everyone

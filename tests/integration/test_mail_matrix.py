@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.alerting.given import Rejected, Retry, Sent
+from streams.alerting.inputs import Rejected, Retry, Sent
 from tests.integration.sending import channels, made, outside
 from tests.receivers.certificates import Certificates
 from tests.receivers.everyone import Everyone, everyone

@@ -8,7 +8,7 @@ import pytest
 
 from agents.channels.addresses import AddressRefused, Guard, networks
 from agents.channels.outside import MAX_RESPONSE_BYTES, Outside
-from streams.alerting.given import Rejected, Retry, Sent
+from streams.alerting.inputs import Rejected, Retry, Sent
 from streams.channels.request import posted
 from tests.integration.sending import channels, made, outside
 from tests.receivers import pagerduty, slack

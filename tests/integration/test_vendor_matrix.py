@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.alerting.given import Rejected, Retry, Sent
+from streams.alerting.inputs import Rejected, Retry, Sent
 from tests.integration.sending import OPENED_MS, channels, made, outside
 from tests.receivers.everyone import Everyone, everyone
 from tests.receivers.mail import MailSay

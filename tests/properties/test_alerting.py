@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from schemas.commands import Acknowledge, EndSilence, Silence
 from schemas.notifications import Notification
 from schemas.rules import SEVERITIES
-from streams.alerting import limits
-from streams.alerting.alerting import Alerting
-from streams.alerting.given import AnswerGiven, BreachGiven, CommandGiven, Tick
+from streams.alerting import timers
+from streams.alerting.engine import AlertEngine
+from streams.alerting.inputs import AttemptResult, BreachInput, CommandInput, Tick
 from tests.unit.streams.alerting.world import (
     MINUTE,
     T0,
@@ -148,9 +148,9 @@ class Shell(World):
             _, one = self.log[self.read]
             if hasattr(one, "fingerprint") and hasattr(one, "rule"):
                 raw = one.model_dump_json().encode()
-                given = BreachGiven(breach=one, raw=raw, offset=self.read)
+                given = BreachInput(breach=one, raw=raw, offset=self.read)
             else:
-                given = CommandGiven(command=one, offset=self.read)
+                given = CommandInput(command=one, offset=self.read)
             self.give(given)
             self.read += 1
             if self.random.random() < 0.3 and not self.flush():
@@ -171,10 +171,10 @@ class Shell(World):
 
     def send(self, channel):
         decided = len(list(self.alerting.unpublished()))
-        parcel = self.alerting.claim(channel, self.now)
-        if parcel is not None or len(list(self.alerting.unpublished())) > decided:
+        attempt = self.alerting.next_attempt(channel, self.now)
+        if attempt is not None or len(list(self.alerting.unpublished())) > decided:
             self.inputs.append((channel, self.now))
-        if parcel is None:
+        if attempt is None:
             return False
         if not self.flush():
             return True
@@ -184,11 +184,11 @@ class Shell(World):
         answer = self.answer_of(channel)
         heard = isinstance(answer, Sent) or getattr(answer, "ambiguous", False)
         if heard:
-            self.sent.append((self.now, channel, parcel.message))
+            self.sent.append((self.now, channel, attempt.message))
         if self.killed():
             self.crash([])
             return True
-        self.give(AnswerGiven(parcel=parcel, answer=answer, jitter=self.random.random()))
+        self.give(AttemptResult(attempt=attempt, response=answer, jitter=self.random.random()))
         self.flush()
         return True
 
@@ -309,7 +309,7 @@ class Forbidden:
 def test_no_attempt_begins_after_the_decision_that_forbids_it(seed, troubles, kills):
     world = shell(seed, troubles=troubles, kills=kills)
     known, wrong = Forbidden(), []
-    give, flush, claim = world.give, world.flush, world.alerting.claim
+    give, flush, claim = world.give, world.flush, world.alerting.next_attempt
 
     def given_too(given_):
         known.take(given_, world.now)
@@ -324,16 +324,16 @@ def test_no_attempt_begins_after_the_decision_that_forbids_it(seed, troubles, ki
     flushed.known = deepcopy(known.__dict__)
 
     def claimed(channel, now_ms, *more):
-        parcel = claimed.real(channel, now_ms, *more)
-        if parcel is not None and parcel.message.event not in ("resolved", "acknowledged"):
-            message = parcel.message
+        attempt = claimed.real(channel, now_ms, *more)
+        if attempt is not None and attempt.message.event not in ("resolved", "acknowledged"):
+            message = attempt.message
             for one in (message.breach, *message.others):
                 if one.state == "resolved":
                     continue
                 why = known.why(one, channel, now_ms)
                 if why and not (kills and why in ("silenced", "inhibited")):  # an end is read twice
                     wrong.append((channel, now_ms, message.event, one.id, one.revision, why))
-        return parcel
+        return attempt
 
     claimed.real = claim
     world.give, world.flush = given_too, flushed
@@ -342,14 +342,14 @@ def test_no_attempt_begins_after_the_decision_that_forbids_it(seed, troubles, ki
     def started():
         start()
         known.__dict__.update(deepcopy(flushed.known))  # what was not written is read again
-        claimed.real = world.alerting.claim
-        world.alerting.claim = claimed
+        claimed.real = world.alerting.next_attempt
+        world.alerting.next_attempt = claimed
         return world
 
-    world.start, world.alerting.claim = started, claimed
+    world.start, world.alerting.next_attempt = started, claimed
     world.finish()
     assert wrong == []
-    assert sum(world.alerting.owed.values()) == 0
+    assert sum(world.alerting.queued.values()) == 0
 
 
 @settings(max_examples=60)
@@ -374,19 +374,19 @@ def test_replaying_the_inputs_gives_the_same_decisions_with_or_without_restarts(
     world = shell(seed)
     world.finish()
     random = Random(seed + 1)
-    packed, decisions, parcels = {}, {}, {}
-    alerting = Alerting(packed, world.channels, "g1")
+    packed, decisions, attempts = {}, {}, {}
+    alerting = AlertEngine(packed, world.channels, "g1")
     for given_, now_ms in world.inputs:
         if random.random() < 0.2:
-            alerting = Alerting(dict(packed), world.channels, "g1")
+            alerting = AlertEngine(dict(packed), world.channels, "g1")
         if isinstance(given_, str):
-            parcel = alerting.claim(given_, now_ms)
-            if parcel is not None:
-                parcels[parcel.id, parcel.attempt] = parcel
+            attempt = alerting.next_attempt(given_, now_ms)
+            if attempt is not None:
+                attempts[attempt.id, attempt.attempt] = attempt
         else:
-            if isinstance(given_, AnswerGiven):
-                assert parcels[given_.parcel.id, given_.parcel.attempt].message == (
-                    given_.parcel.message
+            if isinstance(given_, AttemptResult):
+                assert attempts[given_.attempt.id, given_.attempt.attempt].message == (
+                    given_.attempt.message
                 )
             alerting.take(given_, now_ms)
         for key, value in alerting.take_changes():
@@ -406,7 +406,7 @@ def test_the_same_record_twice_changes_nothing(seed):
 
     def give(given_):
         said = take(given_)  # and again:
-        if isinstance(given_, BreachGiven | CommandGiven | AnswerGiven):
+        if isinstance(given_, BreachInput | CommandInput | AttemptResult):
             world.alerting.take_changes()
             assert world.alerting.take(given_, world.now) == 0
             assert world.alerting.take_changes() == []
@@ -456,7 +456,7 @@ def ended_unsaid(world, channel):
 @given(SEEDS, st.sampled_from([0.03, 0.15, 0.3]))
 def test_a_crash_at_any_point_loses_no_delivery(seed, kills):
     world = shell(seed, kills=kills).finish()
-    assert sum(world.alerting.owed.values()) == 0
+    assert sum(world.alerting.queued.values()) == 0
     heard = defaultdict(set)
     for _, channel, message in world.sent:
         heard[channel] |= {one.id for one in (message.breach, *message.others)}
@@ -511,7 +511,7 @@ def events_of(world):
 def test_thirty_openings_within_five_seconds_are_two_messages_a_channel(seed):
     random = Random(seed)
     world = World()
-    for at in sorted(random.randrange(limits.GROUP_WAIT_MS) for _ in range(30)):
+    for at in sorted(random.randrange(timers.GROUP_WAIT_MS) for _ in range(30)):
         world.now = max(world.now, T0 + at)
         world.deliver()
         severity = random.choice(["high", "critical"])

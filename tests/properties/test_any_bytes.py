@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.dead_letters import DeadLetter, Reason, from_headers, to_headers
-from streams.alerting.records import read_breach, read_command
+from streams.alerting.inputs import read_breach, read_command
 from streams.judge import DETAIL_LENGTH, NotFit
 from streams.measure.blocks import Block, Limits, read_events
 from streams.measure.decode import Refused

@@ -147,7 +147,7 @@ def test_what_is_recorded_as_sent_is_named_in_what_was_sent(
         f"{one.rule} on {one.series}" for one in world.said() if one.reason == "summarised"
     }
     assert summarised == everyone - recorded["sms"]
-    assert sum(world.alerting.owed.values()) == 0
+    assert sum(world.alerting.queued.values()) == 0
     sent = len(world.sent)
     for one in world.alerts:
         over = {"state": "resolved", "revision": 2, "why": "condition_gone"}

@@ -12,7 +12,7 @@ from agents.runtime.health import Health
 from schemas.breaches import Breach
 from schemas.commands import Acknowledge
 from schemas.notifications import Notification
-from streams.audit.answer import Answer
+from streams.audit.log import CommandAnswer
 from streams.channels.message import Message
 from streams.channels.request import FORM as FORM_TYPE
 from tests.acceptance.alert_scene import breach
@@ -88,10 +88,10 @@ class Page:
     async def _ask(self, made: Acknowledge) -> Notification | None:
         self.asked.append(made)
         self.world.command(made)
-        answer = Answer(self.world.offset)
+        answer = CommandAnswer(self.world.offset)
         for decision in self.world.said():
             answer.take(decision)
-        return answer.said if self.answers else None
+        return answer.decision if self.answers else None
 
     def ask(self, method: str, path: str, **given) -> tuple[int, str, dict[str, str]]:
         async def asked() -> tuple[int, str, dict[str, str]]:

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.commands import Acknowledge
-from streams.alerting.episodes import REMEMBERED, Episodes
 from streams.audit.log import Log
-from streams.audit.standing import standing
+from streams.audit.status import alert_status
+from streams.episodes import REMEMBERED, Episodes
 from tests.unit.streams.alerting.world import MINUTE, T0, World, breach
 
 FINGERPRINT = "fp-lever"
@@ -109,7 +109,7 @@ def test_the_commands_show_what_the_role_holds(seed):
         row = world.alerting._table.rows[FINGERPRINT]
         newest = world.alerting._table.newest(row)
         assert log.newest(FINGERPRINT) == newest
-        shown = standing(log, FINGERPRINT, world.now)
+        shown = alert_status(log, FINGERPRINT, world.now)
         assert (shown.state, shown.breach) == (row.state, newest)
         assert shown.by == (row.acknowledged_by if row.state == "acknowledged" else "")
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from streams.alerting.rows import unpack_series
+from streams.alerting.state import unpack_row
 from tests.unit.streams.alerting.world import MINUTE
 from tests.unit.streams.alerting.world import World as Alerts
 from tests.unit.streams.rules.worlds import World as Rules
@@ -43,7 +43,7 @@ class Both:
 
     @property
     def row(self) -> Any:
-        (row,) = [one for one in map(unpack_series, self.alerts.packed.values()) if one.newest]
+        (row,) = [one for one in map(unpack_row, self.alerts.packed.values()) if one.newest]
         return row
 
     def acknowledge(self) -> None:

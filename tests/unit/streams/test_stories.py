@@ -2,13 +2,11 @@
 
 import pytest
 
-from streams.alerting.routing import why_gone
-from streams.audit.answer import Answer
-from streams.audit.gone import gone_channels
-from streams.audit.prefix import Unfound, find
-from streams.audit.standing import silences, standing, standings
-from streams.audit.story import Given, story
-from streams.audit.untold import NOT_ROUTED, channels, grouped, untold
+from streams.alerting.pipeline import why_gone
+from streams.audit.log import CommandAnswer, Unfound, find
+from streams.audit.status import alert_status, alert_statuses, channels_gone, silence_statuses
+from streams.audit.why import Undelivered, history
+from streams.audit.why_not import NOT_ROUTED, by_reason, channels, why_not
 from tests.unit.streams.story_samples import OPENED_MS, Records, breach, resolved
 
 FINGERPRINT = breach().fingerprint
@@ -22,23 +20,23 @@ def records() -> Records:
 
 
 def told_of(records: Records) -> dict[str, str]:
-    found = standing(records.log, FINGERPRINT, records.now_ms)
-    return {one.channel: one.state for one in found.tellings}
+    found = alert_status(records.log, FINGERPRINT, records.now_ms)
+    return {one.channel: one.state for one in found.channels}
 
 
-# ------------------------------------------------------------------ standing
+# ------------------------------------------------------------------ alert_status
 
 
 def test_a_breach_nobody_has_decided_about_says_so(records: Records):
     records.breached()
 
-    found = standing(records.log, FINGERPRINT, records.now_ms)
+    found = alert_status(records.log, FINGERPRINT, records.now_ms)
 
     assert found.state == "firing"
-    assert [(one.channel, one.state) for one in found.tellings] == [
+    assert [(one.channel, one.state) for one in found.channels] == [
         ("slack_engineering", "undecided")
     ]
-    assert "does an alert worker run?" in found.tellings[0].sentence
+    assert "does an alert worker run?" in found.channels[0].sentence
 
 
 def test_each_channel_says_whether_it_was_told(records: Records):
@@ -82,11 +80,11 @@ def test_opened_and_resolved_in_one_message_is_told(records: Records):
     records.decided("cancelled", "slack_engineering", delivery="d", parcel="d")
     records.told("slack_engineering", event="resolved", delivery="e", parcel="e")
 
-    found = standing(records.log, FINGERPRINT, records.now_ms)
+    found = alert_status(records.log, FINGERPRINT, records.now_ms)
 
     assert found.state == "resolved"
     assert told_of(records) == {"slack_engineering": "told"}
-    assert found.tellings[0].resolved_ms == records.now_ms
+    assert found.channels[0].resolved_ms == records.now_ms
 
 
 def test_an_earlier_episodes_message_tells_nobody_of_this_one(records: Records):
@@ -120,20 +118,20 @@ def test_the_larger_revision_stands_whatever_comes_last(records: Records):
     records.breached(resolved())
     records.breached()
 
-    assert standing(records.log, FINGERPRINT, records.now_ms).state == "resolved"
+    assert alert_status(records.log, FINGERPRINT, records.now_ms).state == "resolved"
 
 
 def test_an_acknowledgement_counts_once_it_is_done_and_for_its_episode_only(records: Records):
     records.breached()
     records.asked("acknowledge", comment="on it")
-    assert standing(records.log, FINGERPRINT, records.now_ms).state == "firing"
+    assert alert_status(records.log, FINGERPRINT, records.now_ms).state == "firing"
     records.decided("command_done")
-    found = standing(records.log, FINGERPRINT, records.now_ms)
+    found = alert_status(records.log, FINGERPRINT, records.now_ms)
     assert (found.state, found.by, found.comment) == ("acknowledged", "ada", "on it")
 
     later = OPENED_MS + HOUR_MS
     records.breached(id="later", since_ms=later, opened_ms=later)
-    assert standing(records.log, FINGERPRINT, records.now_ms).state == "firing"
+    assert alert_status(records.log, FINGERPRINT, records.now_ms).state == "firing"
 
 
 def test_what_gets_worse_is_acknowledged_no_more(records: Records):
@@ -141,9 +139,9 @@ def test_what_gets_worse_is_acknowledged_no_more(records: Records):
     records.asked("acknowledge")
     records.decided("command_done")
     records.breached(revision=2, state="updated", why="confirmed")
-    assert standing(records.log, FINGERPRINT, records.now_ms).state == "acknowledged"
+    assert alert_status(records.log, FINGERPRINT, records.now_ms).state == "acknowledged"
     records.breached(revision=3, state="updated", why="severity_changed", severity="critical")
-    assert standing(records.log, FINGERPRINT, records.now_ms).state == "firing"
+    assert alert_status(records.log, FINGERPRINT, records.now_ms).state == "firing"
 
 
 def test_what_needs_somebody_stands_first(records: Records):
@@ -151,7 +149,7 @@ def test_what_needs_somebody_stands_first(records: Records):
         records.breached(id=name, fingerprint=name, severity=severity)
     records.breached(resolved(id="d", fingerprint="d", severity="critical"))
 
-    order = [one.breach.fingerprint for one in standings(records.log, records.now_ms)]
+    order = [one.breach.fingerprint for one in alert_statuses(records.log, records.now_ms)]
 
     assert order == ["b", "c", "a", "d"]
 
@@ -165,12 +163,12 @@ def test_a_silence_goes_from_unanswered_over_active_to_ended(records: Records):
     assert _state(records) == "unanswered"
     records.decided("command_done")
     assert _state(records) == "active"
-    assert standing(records.log, FINGERPRINT, records.now_ms).state == "silenced"
+    assert alert_status(records.log, FINGERPRINT, records.now_ms).state == "silenced"
     records.asked("end_silence", silence="quiet")
     assert _state(records) == "active"
     records.decided("command_done")
     assert _state(records) == "ended"
-    assert standing(records.log, FINGERPRINT, records.now_ms).state == "firing"
+    assert alert_status(records.log, FINGERPRINT, records.now_ms).state == "firing"
 
 
 def test_a_silence_waits_expires_or_is_refused(records: Records):
@@ -187,7 +185,7 @@ def test_a_silence_waits_expires_or_is_refused(records: Records):
 
 
 def _state(records: Records, now_ms: int | None = None) -> str:
-    (found,) = silences(records.log, now_ms or records.now_ms)
+    (found,) = silence_statuses(records.log, now_ms or records.now_ms)
     return found.state
 
 
@@ -202,7 +200,7 @@ def test_the_story_is_told_in_order_with_evidence_and_answers(records: Records):
     records.breached(resolved())
     records.told("slack_engineering", event="resolved", delivery="e", parcel="e")
 
-    told = story(records.log, FINGERPRINT)
+    told = history(records.log, FINGERPRINT)
 
     assert [one.what for one in told] == [
         "opened",
@@ -227,14 +225,14 @@ def test_an_attempt_nobody_closed_is_no_minor_thing(records: Records):
     records.breached()
     records.decided("attempted", "slack_engineering", delivery="d", parcel="d", attempt=1)
 
-    assert [one.minor for one in story(records.log, FINGERPRINT)] == [False, False]
+    assert [one.minor for one in history(records.log, FINGERPRINT)] == [False, False]
 
 
 def test_what_follows_never_stands_before_its_cause(records: Records):
     records.breached()
     records.decided("due", "slack_engineering", now_ms=OPENED_MS - HOUR_MS)
 
-    assert [one.what for one in story(records.log, FINGERPRINT)] == ["opened", "due"]
+    assert [one.what for one in history(records.log, FINGERPRINT)] == ["opened", "due"]
 
 
 def test_records_that_were_published_twice_are_told_once(records: Records):
@@ -243,7 +241,7 @@ def test_records_that_were_published_twice_are_told_once(records: Records):
     records.log.add_decision(twice)
     records.log.add_breach(breach(), 7, records.now_ms)
 
-    assert [one.what for one in story(records.log, FINGERPRINT)] == ["opened", "due"]
+    assert [one.what for one in history(records.log, FINGERPRINT)] == ["opened", "due"]
 
 
 def test_dead_letters_redrives_and_silences_belong_to_the_story(records: Records):
@@ -252,13 +250,13 @@ def test_dead_letters_redrives_and_silences_belong_to_the_story(records: Records
     records.decided("command_done", sentence="ada silences what matches.")
     records.decided("gave_up", "slack_engineering", delivery="d", parcel="d")
     letters = [
-        Given("key/d", "d", "Given up.", records.now_ms),
-        Given("key/other", "other", "Given up.", records.now_ms),
+        Undelivered("key/d", "d", "Undelivered up.", records.now_ms),
+        Undelivered("key/other", "other", "Undelivered up.", records.now_ms),
     ]
     records.now_ms += 1
     records.asked("redrive", delivery="d")
 
-    told = story(records.log, FINGERPRINT, letters)
+    told = history(records.log, FINGERPRINT, letters)
 
     assert [one.what for one in told] == ["opened", "silence", "gave up", "dead letter", "redrive"]
     assert "key/d" in told[3].sentence
@@ -275,7 +273,7 @@ def test_who_ended_a_silence_and_who_was_refused_is_told(records: Records):
     records.asked("acknowledge")
     records.decided("command_refused", sentence="It has resolved.")
 
-    told = [one.sentence for one in story(records.log, FINGERPRINT) if one.kind == "command"]
+    told = [one.sentence for one in history(records.log, FINGERPRINT) if one.kind == "command"]
 
     assert told[1:] == [
         "grace ended the silence.",
@@ -290,7 +288,7 @@ def test_commands_about_others_are_left_out(records: Records):
     records.asked("acknowledge", fingerprint="other", breach_id="other")
     records.asked("redrive", delivery="other")
 
-    assert [one.what for one in story(records.log, FINGERPRINT)] == ["opened"]
+    assert [one.what for one in history(records.log, FINGERPRINT)] == ["opened"]
 
 
 # ------------------------------------------------------------------ why not
@@ -304,20 +302,20 @@ def test_each_decision_not_to_tell_a_channel_is_found_and_grouped(records: Recor
     records.decided("cooldown", "engineering_email")
     records.decided("cooldown", "engineering_email")
 
-    groups = grouped(untold(records.log, "engineering_email", 0))
+    groups = by_reason(why_not(records.log, "engineering_email", 0))
 
     assert [(one.reason, len(one.decisions)) for one in groups] == [
         ("cooldown", 2),
         ("below_severity", 1),
         ("silenced", 1),
     ]
-    assert [one.reason for one in untold(records.log, "slack_engineering", 0)] == ["silenced"]
+    assert [one.reason for one in why_not(records.log, "slack_engineering", 0)] == ["silenced"]
 
 
 def test_a_rule_that_names_other_channels_is_an_answer_too(records: Records):
     records.breached(routing=ROUTING)
 
-    (only,) = untold(records.log, "pagerduty_oncall", 0)
+    (only,) = why_not(records.log, "pagerduty_oncall", 0)
 
     assert only.reason == NOT_ROUTED
     assert only.sentence == (
@@ -330,7 +328,7 @@ def test_an_escalation_step_is_a_route(records: Records):
     records.breached(routing=ROUTING | {"escalation": [step]})
     records.decided("acknowledged", event="escalated")
 
-    assert [one.reason for one in untold(records.log, "pagerduty_oncall", 0)] == ["acknowledged"]
+    assert [one.reason for one in why_not(records.log, "pagerduty_oncall", 0)] == ["acknowledged"]
     assert channels(records.log) == {*ROUTING["channels"], "pagerduty_oncall"}
 
 
@@ -339,32 +337,32 @@ def test_what_is_older_than_asked_for_is_left_out(records: Records):
     records.decided("cooldown", "slack_engineering")
     later = records.now_ms + 1
 
-    assert untold(records.log, "slack_engineering", later) == []
+    assert why_not(records.log, "slack_engineering", later) == []
 
 
 # ------------------------------------------------------------------ commands and prefixes
 
 
 def test_only_what_follows_from_the_command_answers_it(records: Records):
-    answer = Answer(records.asked("acknowledge"))
+    answer = CommandAnswer(records.asked("acknowledge"))
     answer.take(records.decision("command_done", cause={"kind": "command", "offset": 5}))
-    assert answer.said is None
+    assert answer.decision is None
     answer.take(records.decision("command_done"))
     answer.take(records.decision("cancelled", delivery="d"))
-    assert answer.said is not None
-    assert answer.said.reason == "command_done"
+    assert answer.decision is not None
+    assert answer.decision.reason == "command_done"
     assert not answer.refused
 
 
 def test_a_refusal_is_known_as_one(records: Records):
     for reason in ("command_refused", "unknown_channel", "undeliverable"):
-        answer = Answer(records.asked("test_channel", channel="nobody"))
+        answer = CommandAnswer(records.asked("test_channel", channel="nobody"))
         answer.take(records.decision(reason))
         assert answer.refused
 
 
 def test_a_test_message_is_followed_to_its_receivers_answer(records: Records):
-    answer = Answer(records.asked("test_channel", channel="slack_engineering"))
+    answer = CommandAnswer(records.asked("test_channel", channel="slack_engineering"))
     delivery = {"delivery": "d", "parcel": "d", "event": "test"}
     other = {"kind": "delivery"}
     answer.take(records.decision("due", "slack_engineering", **delivery))
@@ -397,9 +395,9 @@ def test_a_channel_is_gone_from_its_410_until_it_takes_a_message():
     records = Records()
     of_nobody = records.decision("no_channel")
     refused = records.decision("gave_up", "hook", sentence="hook refused it for good.")
-    gone = records.decision("gave_up", "hook", sentence=f"{why_gone('hook')} Given up.")
+    gone = records.decision("gave_up", "hook", sentence=f"{why_gone('hook')} Undelivered up.")
     other = records.decision("sent", "slack")
     taken = records.decision("sent", "hook")
-    assert gone_channels([of_nobody, refused]) == {}
-    assert gone_channels([gone, other]) == {"hook": why_gone("hook")}
-    assert gone_channels([gone, refused, taken]) == {}
+    assert channels_gone([of_nobody, refused]) == {}
+    assert channels_gone([gone, other]) == {"hook": why_gone("hook")}
+    assert channels_gone([gone, refused, taken]) == {}

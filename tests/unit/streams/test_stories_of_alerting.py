@@ -3,11 +3,10 @@
 import pytest
 
 from schemas.commands import CommandRecord
-from streams.audit.answer import Answer
-from streams.audit.log import Log
-from streams.audit.standing import standing
-from streams.audit.story import story
-from streams.audit.untold import untold
+from streams.audit.log import CommandAnswer, Log
+from streams.audit.status import alert_status
+from streams.audit.why import history
+from streams.audit.why_not import why_not
 from tests.unit.streams.alerting.world import MINUTE, Rejected, Retry, World
 
 FINGERPRINT = "fp-lever"
@@ -31,13 +30,13 @@ class Told(World):
         self.log.add_command(again, self.offset if offset is None else offset, self.now)
         return said
 
-    def standing(self, series="lever"):
+    def alert_status(self, series="lever"):
         for decision in self.said():
             self.log.add_decision(decision)
-        return standing(self.log, f"fp-{series}", self.now)
+        return alert_status(self.log, f"fp-{series}", self.now)
 
     def states(self, series="lever"):
-        return {one.channel: one.state for one in self.standing(series).tellings}
+        return {one.channel: one.state for one in self.alert_status(series).channels}
 
 
 @pytest.fixture
@@ -74,10 +73,10 @@ def test_each_member_of_a_shared_message_tells_of_its_attempts(world):
     for number in range(3):
         world.breach(f"s{number}")
     world.run(MINUTE // 2)
-    world.standing("s2")
+    world.alert_status("s2")
 
     for number in range(3):
-        told = story(world.log, f"fp-s{number}")
+        told = history(world.log, f"fp-s{number}")
         assert {"opened", "retry"} <= {one.what for one in told}, number
 
 
@@ -90,13 +89,13 @@ def test_a_message_that_is_given_up_redriven_and_told(world):
 
     del world.answers["slack"]
     world.redrive(delivery)
-    answer = Answer(world.offset)
+    answer = CommandAnswer(world.offset)
     world.run(MINUTE)
     for decision in world.said():
         answer.take(decision)
 
     assert world.states() == {"slack": "told", "mail": "told"}
-    assert answer.said.reason == "command_done"
+    assert answer.decision.reason == "command_done"
     assert answer.outcome.reason == "sent"
 
 
@@ -108,33 +107,33 @@ def test_opened_and_resolved_before_the_receiver_took_it_is_told(world):
     del world.answers["slack"]
     world.run(5 * MINUTE)
 
-    found = world.standing()
+    found = world.alert_status()
     assert (found.state, world.states()) == ("resolved", {"slack": "told"})
-    assert found.tellings[0].resolved_ms is not None
+    assert found.channels[0].resolved_ms is not None
 
 
 def test_acknowledged_until_it_gets_worse(world):
     world.breach()
     world.run(MINUTE)
     world.ack()
-    assert (world.standing().state, world.standing().by) == ("acknowledged", "ann")
+    assert (world.alert_status().state, world.alert_status().by) == ("acknowledged", "ann")
     world.now += 1
     world.breach(revision=2, state="updated", severity="critical")
-    assert world.standing().state == "firing"
+    assert world.alert_status().state == "firing"
 
 
 def test_a_silence_is_why_not_until_it_ends(world):
     world.silence(("platform", "=", "lever"), end=10 * MINUTE)
     world.breach()
-    assert world.standing().state == "silenced"
+    assert world.alert_status().state == "silenced"
     assert world.states() == {"slack": "not_told"}
-    assert [one.reason for one in untold(world.log, "slack", 0)] == ["silenced"]
-    assert "silence" in [one.what for one in story(world.log, FINGERPRINT)]
+    assert [one.reason for one in why_not(world.log, "slack", 0)] == ["silenced"]
+    assert "silence" in [one.what for one in history(world.log, FINGERPRINT)]
     world.run(MINUTE)
     world.end_silence()
     world.run(MINUTE)
-    assert (world.standing().state, world.states()) == ("firing", {"slack": "told"})
-    assert "end silence" in [one.what for one in story(world.log, FINGERPRINT)]
+    assert (world.alert_status().state, world.states()) == ("firing", {"slack": "told"})
+    assert "end silence" in [one.what for one in history(world.log, FINGERPRINT)]
 
 
 def test_an_answer_is_known_for_every_command(world):
@@ -152,17 +151,17 @@ def test_an_answer_is_known_for_every_command(world):
     ]
     for number, (ask, refused) in enumerate(asked):
         ask()
-        answer = Answer(world.offset)
+        answer = CommandAnswer(world.offset)
         for decision in world.said():
             answer.take(decision)
-        assert answer.said is not None, number
-        assert answer.refused is refused, (number, answer.said)
+        assert answer.decision is not None, number
+        assert answer.refused is refused, (number, answer.decision)
 
 
 def test_a_test_message_is_followed(world):
     world.answers["slack"] = Rejected(answer="no_service")
     world.test_channel("slack")
-    answer = Answer(world.offset)
+    answer = CommandAnswer(world.offset)
     world.run(MINUTE)
     for decision in world.said():
         answer.take(decision)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.alerting.rows import unpack_row
+from streams.alerting.state import unpack_row
 from tests.unit.streams.alerting.world import MINUTE, World, breach
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from streams.alerting import limits
-from streams.alerting.alerting import Alerting
-from streams.alerting.given import BreachGiven, Channels, Tick
-from streams.alerting.rows import unpack_row, version_of
+from streams.alerting import timers
+from streams.alerting.engine import AlertEngine
+from streams.alerting.inputs import BreachInput, Channels, Tick
+from streams.alerting.state import unpack_row, version_of
 from tests.unit.streams.alerting.world import (
     CHANNELS,
     MINUTE,
@@ -40,12 +40,12 @@ def test_a_row_that_is_deleted_and_made_again_goes_on_from_its_version(world):
     world.now += 70 * MINUTE
     world.alerting.take(Tick(), world.now)  # deletes it, and nothing is written yet
     one = breach(episode="e9", at_ms=world.now)
-    given = BreachGiven(breach=one, raw=one.model_dump_json().encode(), offset=99)
+    given = BreachInput(breach=one, raw=one.model_dump_json().encode(), offset=99)
     world.alerting.take(given, world.now)
     ((key, row),) = world.alerting.take_changes()
     assert version_of(row) > known
     assert unpack_row(row).newest == "lever-e9/1"
-    assert Alerting({key: row}, world.channels, "g2").owed == {"slack": 1}
+    assert AlertEngine({key: row}, world.channels, "g2").queued == {"slack": 1}
 
 
 def test_a_channel_that_comes_later_is_told_of_what_still_fires(world):
@@ -144,7 +144,7 @@ def test_the_end_of_an_episode_is_told_before_the_next_one_opens(world, fails):
 
 
 def test_a_tick_looks_at_so_many_rows_and_no_more(world, monkeypatch):
-    monkeypatch.setattr(limits, "ROWS_A_TICK", 2)
+    monkeypatch.setattr(timers, "ROWS_A_TICK", 2)
     world.silence(("platform", "=~", "p.*"))
     for number in range(5):
         world.breach(f"p{number}")

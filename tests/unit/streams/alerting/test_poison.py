@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from schemas.breaches import Breach
 from schemas.commands import CommandRecord
 from schemas.matchers import MAX_MATCHERS
-from streams.alerting.given import BreachGiven
-from streams.alerting.limits import MAX_SILENCES
+from streams.alerting.inputs import BreachInput
+from streams.alerting.timers import MAX_SILENCES
 from tests.unit.streams.alerting.world import MINUTE, World, breach
 
 
@@ -77,12 +77,12 @@ def test_the_longest_cooldown_is_kept(world):
 def test_what_cannot_be_decided_upon_changes_nothing(world, monkeypatch):
     world.breach("ashby")
     one = breach("lever")
-    given = BreachGiven(breach=one, raw=one.model_dump_json().encode(), offset=7)
+    given = BreachInput(breach=one, raw=one.model_dump_json().encode(), offset=7)
     before = breach("mine")  # not written yet
     raw = before.model_dump_json().encode()
-    world.alerting.take(BreachGiven(breach=before, raw=raw, offset=6), world.now)
+    world.alerting.take(BreachInput(breach=before, raw=raw, offset=6), world.now)
     with monkeypatch.context() as patched:
-        patched.setattr("streams.alerting.alerting.prune", lambda *_: 1 / 0)
+        patched.setattr("streams.alerting.engine.prune", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             world.alerting.take(given, world.now)
     assert set(world.alerting._table.rows) == {"fp-ashby", "fp-mine"}

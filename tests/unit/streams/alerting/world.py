@@ -6,12 +6,12 @@ from schemas.breaches import Breach, Routing, Span, Step
 from schemas.channels import Channel
 from schemas.commands import Acknowledge, EndSilence, Redrive, Silence, TestChannel
 from schemas.notifications import Notification
-from streams.alerting.alerting import Alerting
-from streams.alerting.given import (
-    AnswerGiven,
-    BreachGiven,
+from streams.alerting.engine import AlertEngine
+from streams.alerting.inputs import (
+    AttemptResult,
+    BreachInput,
     Channels,
-    CommandGiven,
+    CommandInput,
     Rejected,
     Retry,
     Sent,
@@ -94,7 +94,7 @@ class World:
 
     def start(self):
         self.generation += 1
-        self.alerting = Alerting(dict(self.packed), self.channels, f"g{self.generation}")
+        self.alerting = AlertEngine(dict(self.packed), self.channels, f"g{self.generation}")
         return self
 
     def take(self, given):
@@ -121,13 +121,13 @@ class World:
             self.offset += 1
             offset = self.offset
         raw = one.model_dump_json().encode()
-        return self.take(BreachGiven(breach=one, raw=raw, offset=offset))
+        return self.take(BreachInput(breach=one, raw=raw, offset=offset))
 
     def command(self, command, offset=None):
         if offset is None:
             self.offset += 1
             offset = self.offset
-        return self.take(CommandGiven(command=command, offset=offset))
+        return self.take(CommandInput(command=command, offset=offset))
 
     def ack(self, series="lever", episode="e1", by="ann", name="c1"):
         return self.command(
@@ -164,14 +164,14 @@ class World:
         return self.command(TestChannel(id=name, by="ann", at_ms=self.now, channel=channel))
 
     def claim(self, channel):
-        parcel = self.alerting.claim(channel, self.now)
+        attempt = self.alerting.next_attempt(channel, self.now)
         self.write()
-        return parcel
+        return attempt
 
-    def answer(self, parcel, answer, jitter=0.5):
+    def answer(self, attempt, answer, jitter=0.5):
         if isinstance(answer, Sent) or getattr(answer, "ambiguous", False):
-            self.sent.append((self.now, parcel.channel, parcel.message))
-        return self.take(AnswerGiven(parcel=parcel, answer=answer, jitter=jitter))
+            self.sent.append((self.now, attempt.channel, attempt.message))
+        return self.take(AttemptResult(attempt=attempt, response=answer, jitter=jitter))
 
     def tick(self):
         return self.take(Tick())
@@ -179,12 +179,12 @@ class World:
     def deliver(self):
         """Send what is due now, everywhere."""
         for channel in self.channels.by_name:
-            while (parcel := self.claim(channel)) is not None:
-                self.answer(parcel, self.answers.get(channel, Sent(answer="ok")))
+            while (attempt := self.claim(channel)) is not None:
+                self.answer(attempt, self.answers.get(channel, Sent(answer="ok")))
 
     def next_ms(self):
         times = [self.alerting.next_due_ms()]
-        times += [self.alerting.next_claim_ms(name) for name in self.channels.by_name]
+        times += [self.alerting.next_attempt_ms(name) for name in self.channels.by_name]
         return min((at for at in times if at is not None), default=None)
 
     def run(self, span_ms):

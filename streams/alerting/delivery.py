@@ -1,22 +1,21 @@
 """Claim a message, and decide what its receiver's answer means for everyone it tells of."""
 
-from streams.alerting import limits
+from streams.alerting import timers
 from streams.alerting.backoff import backoff_ms, failed
 from streams.alerting.freeing import free
-from streams.alerting.given import AnswerGiven, Parcel, Rejected, Retry, Sent
 from streams.alerting.giving_up import give_up
-from streams.alerting.ids import digest
+from streams.alerting.inputs import Attempt, AttemptResult, Rejected, Retry, Sent
 from streams.alerting.messages import in_order, message_of
-from streams.alerting.owing import OPENINGS, cancel, set_mark
-from streams.alerting.reconsidering import reconsider
-from streams.alerting.resolving import acknowledge, succeed
-from streams.alerting.routing import why_gone
-from streams.alerting.rows import Circuit, Claim, Delivery, Row
-from streams.alerting.turn import Turn, moment
+from streams.alerting.outbox import OPENINGS, cancel, set_mark
+from streams.alerting.pipeline import why_gone
+from streams.alerting.recheck import reconsider
+from streams.alerting.resolve import acknowledge, succeed
+from streams.alerting.state import Circuit, Claim, Delivery, Row, digest
+from streams.alerting.transition import Turn, moment
 from streams.channels.naming import named
 
 
-def claim(turn: Turn, parcel: str, generation: str, lease_ms: int) -> Parcel:
+def claim(turn: Turn, parcel: str, generation: str, lease_ms: int) -> Attempt:
     """Begin an attempt to send a message; what it does not name goes in the next one."""
     unnamed = _split(turn, parcel)
     found = turn.table.parcels.head_of(parcel)
@@ -30,7 +29,7 @@ def claim(turn: Turn, parcel: str, generation: str, lease_ms: int) -> Parcel:
     why = f"Attempt {head.attempts} to tell {head.channel}{more}."
     turn.say(row, "attempted", why, delivery=head, attempt=head.attempts)
     turn.table.settle(row)
-    return Parcel(
+    return Attempt(
         id=parcel,
         channel=head.channel,
         row=row.key,
@@ -93,9 +92,9 @@ def given_up_unasked(turn: Turn, parcel: str) -> bool:
     return True
 
 
-def take_answer(turn: Turn, given: AnswerGiven) -> None:
+def take_answer(turn: Turn, given: AttemptResult) -> None:
     """Take a receiver's answer in; that of a claim which is closed already changes nothing."""
-    parcel, answer = given.parcel, given.answer
+    parcel, answer = given.attempt, given.response
     found = turn.table.parcels.head_of(parcel.id)
     if found is None or not is_claimed(found[1], parcel):
         return
@@ -109,7 +108,7 @@ def take_answer(turn: Turn, given: AnswerGiven) -> None:
             if before.gone:
                 free(turn.table, turn.channels)
         case Retry():
-            if answer.asked:
+            if answer.requested:
                 circuit = failed(turn.table.circuit(head.channel), turn.now_ms)
                 turn.table.set_circuit(head.channel, circuit)
             wait_ms = backoff_ms(head.attempts, given.jitter, answer.after_ms)
@@ -122,7 +121,7 @@ def take_answer(turn: Turn, given: AnswerGiven) -> None:
             give_up(turn, parcel.id, f"{head.channel} refused it for good.", answer.answer)
 
 
-def is_claimed(head: Delivery, parcel: Parcel) -> bool:
+def is_claimed(head: Delivery, parcel: Attempt) -> bool:
     """Whether a claim is the one that is open."""
     claimed = head.claim
     return claimed is not None and (claimed.generation, claimed.attempt) == (
@@ -151,11 +150,11 @@ def retry(turn: Turn, row: Row, head: Delivery, answer: Retry, wait_ms: int) -> 
     head.claim = None
     head.not_before_ms = not_before_ms
     what = "It is not known whether the receiver heard" if answer.ambiguous else "Not taken"
-    what = what if answer.asked else "Not sent"
+    what = what if answer.requested else "Not sent"
     why = f"{what}; again at {moment(not_before_ms)}."
     if open_until_ms > turn.now_ms:
         why += (
-            f" {head.channel} failed {limits.CIRCUIT_FAILURES} times or more: left alone so long."
+            f" {head.channel} failed {timers.CIRCUIT_FAILURES} times or more: left alone so long."
         )
     turn.say(
         row,

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from streams.alerting import limits
-from streams.alerting.alerting import Alerting
+from streams.alerting import timers
 from streams.alerting.backoff import backoff_ms
+from streams.alerting.engine import AlertEngine
 from tests.unit.streams.alerting.world import (
     MINUTE,
     T0,
@@ -25,8 +25,8 @@ def world():
 
 def test_a_failed_opening_that_resolves_is_told_in_one_message(world):
     world.breach()
-    parcel = world.claim("slack")
-    world.answer(parcel, Retry(answer="429", after_ms=20_000))
+    attempt = world.claim("slack")
+    world.answer(attempt, Retry(answer="429", after_ms=20_000))
     world.now += 10_000
     world.breach(revision=2, state="resolved")
     world.run(MINUTE)
@@ -37,11 +37,11 @@ def test_a_failed_opening_that_resolves_is_told_in_one_message(world):
 
 def test_a_resolve_waits_for_an_opening_in_flight(world):
     world.breach()
-    parcel = world.claim("slack")
+    attempt = world.claim("slack")
     world.breach(revision=2, state="resolved")
     world.now += 2_000
     assert world.claim("slack") is None
-    world.answer(parcel, Sent())
+    world.answer(attempt, Sent())
     world.run(MINUTE)
     assert [message.event for *_, message in world.sent] == ["opened", "resolved"]
     assert not world.sent[1][2].opening_untold
@@ -49,9 +49,9 @@ def test_a_resolve_waits_for_an_opening_in_flight(world):
 
 def test_a_resolve_takes_the_place_of_an_opening_in_flight_that_failed(world):
     world.breach()
-    parcel = world.claim("slack")
+    attempt = world.claim("slack")
     world.breach(revision=2, state="resolved")
-    world.answer(parcel, Retry(answer="503"))
+    world.answer(attempt, Retry(answer="503"))
     world.run(MINUTE)
     ((_, _, message),) = world.sent
     assert (message.event, message.opening_untold) == ("resolved", True)
@@ -59,8 +59,8 @@ def test_a_resolve_takes_the_place_of_an_opening_in_flight_that_failed(world):
 
 def test_an_attempt_that_may_have_got_through_is_resolved_with_its_opening(world):
     world.breach(channels=("pager",))
-    parcel = world.claim("pager")
-    world.answer(parcel, Retry(answer="timeout", ambiguous=True))
+    attempt = world.claim("pager")
+    world.answer(attempt, Retry(answer="timeout", ambiguous=True))
     world.breach(revision=2, state="resolved", channels=("pager",))
     world.run(MINUTE)
     assert [message.event for *_, message in world.sent] == ["opened", "resolved"]
@@ -85,7 +85,7 @@ def test_retries_end_at_the_deadline_with_a_letter_and_the_fallback(world):
     reasons = world.reasons()
     assert reasons[-4:] == ["fallback", "due", "attempted", "sent"]
     gave_up = next(one for one in world.said() if one.reason == "gave_up")
-    assert gave_up.now_ms <= T0 + limits.DEADLINE_MS["high"]
+    assert gave_up.now_ms <= T0 + timers.DEADLINE_MS["high"]
     letter = json.loads(letters[0])
     assert letter["breach"]["id"] == "lever-e1"
     assert letter["answer"] == "503 from the receiver"
@@ -166,36 +166,36 @@ def test_a_circuit_opens_and_says_so(world):
     world.breach()
     world.run(3 * MINUTE)
     retries = [one for one in world.said() if one.reason == "retry"]
-    assert "left alone" in retries[limits.CIRCUIT_FAILURES - 1].sentence
-    opened = retries[limits.CIRCUIT_FAILURES - 1]
-    assert opened.until_ms >= opened.now_ms + limits.CIRCUIT_OPEN_MS
+    assert "left alone" in retries[timers.CIRCUIT_FAILURES - 1].sentence
+    opened = retries[timers.CIRCUIT_FAILURES - 1]
+    assert opened.until_ms >= opened.now_ms + timers.CIRCUIT_OPEN_MS
     world.answers["slack"] = Sent()
     world.run(2 * MINUTE)
     assert world.told() == [("slack", "opened", "lever-e1", 0)]
-    assert world.alerting.next_claim_ms("slack") is None
+    assert world.alerting.next_attempt_ms("slack") is None
 
 
 def test_a_claim_of_another_process_is_waited_out(world):
     world.breach()
     world.claim("slack")
     world.start()
-    world.run(limits.LEASE_MS - 1)
+    world.run(timers.LEASE_MS - 1)
     assert world.told() == []
     world.run(MINUTE)
     assert world.told() == [("slack", "opened", "lever-e1", 0)]
-    assert world.sent[0][0] >= T0 + limits.LEASE_MS
+    assert world.sent[0][0] >= T0 + timers.LEASE_MS
     lapsed = next(one for one in world.said() if one.reason == "retry")
     assert lapsed.cause.kind == "tick"
 
 
 def test_an_answer_to_a_claim_that_lapsed_changes_nothing(world):
     world.breach()
-    parcel = world.claim("slack")
-    world.now += limits.LEASE_MS
+    attempt = world.claim("slack")
+    world.now += timers.LEASE_MS
     world.tick()
     again = world.claim("slack")
     assert again.attempt == 2
-    assert world.answer(parcel, Sent()) == 0
+    assert world.answer(attempt, Sent()) == 0
     assert world.answer(again, Sent()) == 1
     assert world.answer(again, Sent()) == 0
 
@@ -204,7 +204,7 @@ def test_a_parcel_is_sent_again_under_the_same_name(world):
     for name in ("a", "b", "c"):
         world.breach(name)
     world.deliver()
-    world.now += limits.GROUP_WAIT_MS
+    world.now += timers.GROUP_WAIT_MS
     first = world.claim("slack")
     world.answer(first, Retry(answer="503"))
     world.now += MINUTE
@@ -231,20 +231,20 @@ def test_a_member_that_resolves_stays_in_the_message(world):
 def test_slack_is_asked_once_a_second(world):
     for i in range(4):
         world.breach(f"p{i}", channels=("slack",))
-        world.now += limits.GROUP_WAIT_MS
+        world.now += timers.GROUP_WAIT_MS
     times = []
     until = world.now + 10_000
     while world.now < until:
-        if (parcel := world.claim("slack")) is not None:
+        if (attempt := world.claim("slack")) is not None:
             times.append(world.now)
-            world.answer(parcel, Sent())
+            world.answer(attempt, Sent())
         world.now += 100
     assert [b - a for a, b in itertools.pairwise(times)] == [1_000] * 3
 
 
 def test_the_worst_goes_first(world):
     world.breach("a", severity="low", channels=("mail",))
-    world.now += limits.GROUP_WAIT_MS
+    world.now += timers.GROUP_WAIT_MS
     world.breach("b", severity="critical", channels=("mail",))
     assert world.claim("mail").message.breach.id == "b-e1"
 
@@ -305,7 +305,7 @@ def test_a_message_without_its_head_finds_another_after_a_crash(world):
     world.deliver()
     head = next(k for k in world.packed if k == b"fp-b")
     world.packed.pop(head)
-    world.alerting = Alerting(dict(world.packed), world.channels, "g9")
+    world.alerting = AlertEngine(dict(world.packed), world.channels, "g9")
     world.run(MINUTE)
     assert world.told()[-1] == ("slack", "opened", "c-e1", 0)
 
@@ -317,7 +317,7 @@ def test_a_message_without_its_head_finds_another_after_a_crash(world):
         (1, 0.5, None, 1_000),
         (9, 0.999, None, 59_940),
         (3, 0.5, 7_000, 7_000),
-        (3, 0.5, 10**9, limits.AFTER_MOST_MS),
+        (3, 0.5, 10**9, timers.AFTER_MOST_MS),
     ],
 )
 def test_backoff(attempt, jitter, after, expected):

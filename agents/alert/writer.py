@@ -20,7 +20,7 @@ from agents.kafka.table import TableRows
 from agents.runtime import failpoints
 from agents.runtime.settings import Settings
 from schemas.topics import BREACHES, DEAD_LETTERS, NOTIFICATIONS
-from streams.alerting.alerting import Alerting, Publication
+from streams.alerting.engine import AlertEngine, DecisionRecord
 
 #: Decisions published together; the loop is let go in between.
 _TOGETHER = 1_000
@@ -30,11 +30,11 @@ class Lost(Exception):
     """The alerts are another worker's now."""
 
 
-class Ledger:
+class AlertWriter:
     """The one writer of an assignment's rows."""
 
     def __init__(
-        self, settings: Settings, producer: Producer, alerting: Alerting, rows: TableRows
+        self, settings: Settings, producer: Producer, alerting: AlertEngine, rows: TableRows
     ) -> None:
         """Write the rows of `alerting` to its table's changelog; nothing is written yet."""
         self._settings = settings
@@ -109,7 +109,7 @@ class Ledger:
         failpoints.reached("alert_after_publish")
         self._alerting.published(decided)
 
-    def _records(self, decided: Iterable[Publication]) -> Iterator[OutgoingRecord]:
+    def _records(self, decided: Iterable[DecisionRecord]) -> Iterator[OutgoingRecord]:
         topic = self._settings.topic(NOTIFICATIONS)
         reasons = Counter[str]()
         for one in decided:

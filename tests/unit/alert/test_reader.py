@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from faust.types import TP
 
-from agents.alert.notifier import Notifier
+from agents.alert.reader import AlertReader
 from agents.runtime.settings import Settings
 from schemas.topics import BREACHES
 from tests.unit.streams.alerting.world import breach
@@ -18,12 +18,12 @@ class Outbox:
         self.letters += letters
 
 
-class Duty:
+class Assignment:
     """Takes nothing of the alert fp-bad."""
 
     def __init__(self):
         self.taken = []
-        self.ledger = SimpleNamespace(lost=False, begin=lambda: None, written=self.written)
+        self.writer = SimpleNamespace(lost=False, begin=lambda: None, written=self.written)
 
     async def written(self):
         pass
@@ -38,10 +38,10 @@ class Duty:
 
 
 async def test_what_cannot_be_decided_upon_is_a_dead_letter_and_the_rest_is_read():
-    outbox, duty, done = Outbox(), Duty(), []
+    outbox, duty, done = Outbox(), Assignment(), []
     consumer = SimpleNamespace(done=lambda _, end: done.append(end))
     settings = Settings()
-    notifier = Notifier(settings, outbox, lambda: consumer, lambda: duty)
+    notifier = AlertReader(settings, outbox, lambda: consumer, lambda: duty)
     records = [
         SimpleNamespace(value=breach(name).model_dump_json().encode(), offset=at, timestamp=1)
         for at, name in enumerate(("lever", "bad", "ashby"))

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import get_args
 
 from schemas.breaches import Breach
 from schemas.channels import Channel
-from schemas.commands import Command
+from schemas.commands import Command, CommandRecord
 from streams.channels.message import Message
+from streams.judge import WHOLE_BYTES, Judge
 
 
 @dataclass(frozen=True, kw_only=True)
-class BreachGiven:
+class BreachInput:
     """A record of `breaches`."""
 
     breach: Breach
@@ -21,7 +23,7 @@ class BreachGiven:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CommandGiven:
+class CommandInput:
     """A record of `commands`."""
 
     command: Command
@@ -49,7 +51,7 @@ class Retry:
     after_ms: int | None = None
     ambiguous: bool = False
     """Whether the receiver may have taken it all the same."""
-    asked: bool = True
+    requested: bool = True
     """Whether a request was made; one that was not says nothing about the channel."""
 
 
@@ -63,7 +65,7 @@ class Rejected:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parcel:
+class Attempt:
     """A claimed message: write the changes, then make the request, then give the answer."""
 
     id: str
@@ -82,16 +84,16 @@ class Parcel:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnswerGiven:
+class AttemptResult:
     """What came of a parcel."""
 
-    parcel: Parcel
-    answer: Sent | Retry | Rejected
+    attempt: Attempt
+    response: Sent | Retry | Rejected
     jitter: float = 0.5
     """A random number of [0, 1), for the backoff."""
 
 
-Given = BreachGiven | CommandGiven | Tick | AnswerGiven
+Input = BreachInput | CommandInput | Tick | AttemptResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,3 +110,30 @@ class Channels:
     ) -> "Channels":
         """Return the channels of a rule file."""
         return cls(by_name={one.name: one for one in channels}, missing=dict(missing or {}))
+
+
+#: A breach with its evidence takes a few kilobytes.
+_BREACH_BYTES = 256 * 1024
+
+_breach = Judge(Breach, Breach.model_fields, _BREACH_BYTES)
+_COMMANDS = get_args(get_args(Command)[0])
+_FIELDS = sorted({name for command in _COMMANDS for name in command.model_fields})
+_command = Judge(CommandRecord, _FIELDS, WHOLE_BYTES)
+
+
+def read_breach(value: bytes) -> Breach:
+    """Return a record on `breaches`.
+
+    Raises:
+        streams.judge.NotFit: it is none.
+    """
+    return _breach.read(value)
+
+
+def read_command(value: bytes) -> Command:
+    """Return a record on `commands`.
+
+    Raises:
+        streams.judge.NotFit: it is none.
+    """
+    return _command.read(value).root

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from schemas.notifications import Reason
 from schemas.rules import SEVERITIES, Severity
-from streams.alerting.given import Channels
+from streams.alerting.inputs import Channels
 
 RANK: dict[Severity, int] = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 """Of two severities the higher one is worse."""

@@ -3,15 +3,15 @@
 from schemas.breaches import Breach, Routing, Span
 from schemas.commands import Acknowledge, Command, EndSilence, Redrive, Silence, TestChannel
 from schemas.notifications import Reason
-from streams.alerting import limits
+from streams.alerting import timers
 from streams.alerting.giving_up import tell_of_both
-from streams.alerting.owing import Telling, note_told, owe, set_mark
-from streams.alerting.reconsidering import drop_acknowledged
-from streams.alerting.resolving import acknowledge, text_name
-from streams.alerting.routing import RANK
-from streams.alerting.rows import COMMAND, SILENCE, Delivery, Row, Silenced
+from streams.alerting.outbox import Telling, note_told, owe, set_mark
+from streams.alerting.pipeline import RANK
+from streams.alerting.recheck import drop_acknowledged
+from streams.alerting.resolve import acknowledge, text_name
 from streams.alerting.silences import problem
-from streams.alerting.turn import Turn, moment
+from streams.alerting.state import COMMAND, SILENCE, Delivery, Row, Silenced
+from streams.alerting.transition import Turn, moment
 
 #: A row remembers so many commands, to know a repeat.
 _REMEMBERED = 20
@@ -214,7 +214,7 @@ def _test_breach(key: str, command: TestChannel, now_ms: int) -> Breach:
         threshold=None,
         observed=None,
         samples=0,
-        span=Span(start_ms=now_ms - limits.MINUTE_MS, end_ms=now_ms),
+        span=Span(start_ms=now_ms - timers.MINUTE_MS, end_ms=now_ms),
         since_ms=now_ms,
         opened_ms=now_ms,
         confirmed=True,

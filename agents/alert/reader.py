@@ -6,8 +6,8 @@ from typing import Any
 import structlog
 from faust.types import TP
 
-from agents.alert.duty import Duty
-from agents.alert.ledger import Lost
+from agents.alert.assignment import Assignment
+from agents.alert.writer import Lost
 from agents.kafka.chunks import Chunk
 from agents.kafka.dead_letters import DeadLetterBuffer
 from agents.kafka.producer import Producer
@@ -16,8 +16,7 @@ from agents.runtime.pacing import Pace
 from agents.runtime.settings import Settings
 from schemas.dead_letters import Reason
 from schemas.topics import BREACHES, DEAD_LETTERS
-from streams.alerting.given import BreachGiven, CommandGiven, Given
-from streams.alerting.records import read_breach, read_command
+from streams.alerting.inputs import BreachInput, CommandInput, Input, read_breach, read_command
 from streams.judge import NotFit, cut
 from streams.measure.decode import Refused
 
@@ -27,11 +26,11 @@ log = structlog.get_logger()
 _WRITTEN_TOGETHER = 200
 
 
-class Notifier:
+class AlertReader:
     """Reads what the alerts are decided by."""
 
     def __init__(
-        self, settings: Settings, producer: Producer, consumer: Any, duty: Callable[[], Duty]
+        self, settings: Settings, producer: Producer, consumer: Any, duty: Callable[[], Assignment]
     ) -> None:
         """Read for the duty of the moment.
 
@@ -56,18 +55,18 @@ class Notifier:
             for i, record in enumerate(chunk.records, 1):
                 self._take(duty, tp, record, letters)
                 if i % _WRITTEN_TOGETHER == 0:
-                    duty.ledger.begin()
+                    duty.writer.begin()
                     duty.ring()
                 await pace.rest()
                 if letters.are_many:
                     await letters.take().publish(self._producer)
             duty.ring()
             await letters.publish(self._producer)
-            await duty.ledger.written()
+            await duty.writer.written()
         except Lost:
             return
         failpoints.reached("alert_before_commit")
-        if not duty.ledger.lost:
+        if not duty.writer.lost:
             self._consumer().done(tp, chunk.end)
 
     def rehearse(self, tp: TP, records: Sequence[Any]) -> Iterator[None]:
@@ -77,22 +76,22 @@ class Notifier:
             self._take(self._duty(), tp, record, letters)
             yield
 
-    def _take(self, duty: Duty, tp: TP, record: Any, letters: DeadLetterBuffer) -> None:
+    def _take(self, duty: Assignment, tp: TP, record: Any, letters: DeadLetterBuffer) -> None:
         given = self._given(tp, record)
         if isinstance(given, Refused):
             letters.add(given)
-        elif not duty.ledger.lost:
+        elif not duty.writer.lost:
             try:  # what raises would end us again and again
                 duty.take(given)
             except Exception as error:
                 log.exception("cannot be decided upon", topic=tp.topic)
                 unfit: Reason = (
-                    "invalid_breach" if isinstance(given, BreachGiven) else "invalid_command"
+                    "invalid_breach" if isinstance(given, BreachInput) else "invalid_command"
                 )
                 detail = f"{type(error).__name__}: {error}"
                 letters.add(self._refuse(tp, record, unfit, detail))
 
-    def _given(self, tp: TP, record: Any) -> Given | Refused:
+    def _given(self, tp: TP, record: Any) -> Input | Refused:
         is_breach = tp.topic == self._breaches
         if record.value is None:
             detail = "a breach has a value" if is_breach else "a command has a value"
@@ -100,8 +99,8 @@ class Notifier:
         value = bytes(record.value)
         try:
             if is_breach:
-                return BreachGiven(breach=read_breach(value), raw=value, offset=record.offset)
-            return CommandGiven(command=read_command(value), offset=record.offset)
+                return BreachInput(breach=read_breach(value), raw=value, offset=record.offset)
+            return CommandInput(command=read_command(value), offset=record.offset)
         except NotFit as unfit:
             reason: Reason = "invalid_breach" if is_breach else "invalid_command"
             if unfit.kind == "size":

@@ -3,7 +3,7 @@
 A shell drives it; nothing here waits, sends or looks at a clock:
 
     take(given, now_ms)                    a record, a tick or an answer came
-    claim(channel, now_ms) -> Parcel       one message of this channel is to be sent now
+    next_attempt(channel, now_ms) -> Attempt       one message of this channel is to be sent now
     take_changes() -> rows                 write them in this order and await the broker, ...
     unpublished() -> decisions             ... then publish these and await, ...
     published(ids)                         ... then say so, then commit or send.
@@ -14,28 +14,28 @@ from typing import NamedTuple
 
 from schemas.breaches import Breach
 from schemas.notifications import Cause
-from streams.alerting.commanding import take_command
-from streams.alerting.delivering import claim, given_up_unasked, is_claimed, take_answer
+from streams.alerting.commands import take_command
+from streams.alerting.delivery import claim, given_up_unasked, is_claimed, take_answer
 from streams.alerting.freeing import free
-from streams.alerting.given import (
-    AnswerGiven,
-    BreachGiven,
+from streams.alerting.inputs import (
+    Attempt,
+    AttemptResult,
+    BreachInput,
     Channels,
-    CommandGiven,
-    Given,
-    Parcel,
+    CommandInput,
+    Input,
     Tick,
 )
 from streams.alerting.lifecycle import take_breach
-from streams.alerting.limits import LEASE_MS, PACE_MS, ROWS_A_TICK
-from streams.alerting.reconsidering import obstacle_to, reconsider
-from streams.alerting.rows import OTHERS, Circuit, State
+from streams.alerting.recheck import obstacle_to, reconsider
+from streams.alerting.state import OTHERS, Circuit, State
 from streams.alerting.table import Table
 from streams.alerting.ticking import prune, tick
-from streams.alerting.turn import Turn
+from streams.alerting.timers import LEASE_MS, PACE_MS, ROWS_A_TICK
+from streams.alerting.transition import Turn
 
 
-class Publication(NamedTuple):
+class DecisionRecord(NamedTuple):
     """A decision to publish on `notifications`; say `published` once the broker has it."""
 
     row: bytes
@@ -60,7 +60,7 @@ class Alert(NamedTuple):
     acknowledged_by: str
 
 
-class Alerting:
+class AlertEngine:
     """All alerts, and everything owed about them."""
 
     def __init__(
@@ -84,7 +84,7 @@ class Alerting:
         free(self._table, channels)
         self._table.note()
 
-    def take(self, given: Given, now_ms: int) -> int:
+    def take(self, given: Input, now_ms: int) -> int:
         """Decide upon an input; return how many decisions that made.
 
         A record whose offset its row has seen changes nothing. If it raises, nothing has changed.
@@ -97,14 +97,14 @@ class Alerting:
             raise
         return said
 
-    def _take(self, given: Given, now_ms: int) -> int:
+    def _take(self, given: Input, now_ms: int) -> int:
         turn = self._turn(_cause(given), now_ms)
         match given:
-            case BreachGiven():
+            case BreachInput():
                 _take_breach(turn, given)
-            case CommandGiven():
+            case CommandInput():
                 take_command(turn, given.command, given.offset)
-            case AnswerGiven():
+            case AttemptResult():
                 take_answer(turn, given)
             case Tick():
                 tick(turn)
@@ -117,13 +117,13 @@ class Alerting:
 
     # ------------------------------------------------------------------ delivering
 
-    def next_claim_ms(self, channel: str) -> int | None:
-        """Return when `claim` has something for the channel, None if nothing is owed to it."""
+    def next_attempt_ms(self, channel: str) -> int | None:
+        """Return when `next_attempt` has something for the channel, None if nothing waits."""
         queue = self._table.parcels.queues.get(channel)
         due_ms = queue.next_ms() if queue is not None else None
         return None if due_ms is None else max(due_ms, self._free_ms(channel))
 
-    def claim(self, channel: str, now_ms: int, lease_ms: int = LEASE_MS) -> Parcel | None:
+    def next_attempt(self, channel: str, now_ms: int, lease_ms: int = LEASE_MS) -> Attempt | None:
         """Claim the next message of a channel, None if none is due now.
 
         What it says is decided again first: what is not to be sent any more is dropped.
@@ -148,7 +148,7 @@ class Alerting:
         self._table.note()
         return claimed
 
-    def stands(self, parcel: Parcel, now_ms: int) -> bool:
+    def may_send(self, parcel: Attempt, now_ms: int) -> bool:
         """Whether a claimed message may still be sent: nothing decided since then forbids it."""
         found = self._table.parcels.head_of(parcel.id)
         if found is None or not is_claimed(found[1], parcel):
@@ -193,12 +193,12 @@ class Alerting:
         """
         return self._table.take_changes(published=published)
 
-    def unpublished(self) -> Iterator[Publication]:
+    def unpublished(self) -> Iterator[DecisionRecord]:
         """Yield decisions that are not known to be published, an alert's own in their order."""
         for key, one in self._table.unpublished():
-            yield Publication(key.encode(), one.id, one.key.encode(), one.value, one.letter)
+            yield DecisionRecord(key.encode(), one.id, one.key.encode(), one.value, one.letter)
 
-    def published(self, publications: Iterable[Publication]) -> None:
+    def published(self, publications: Iterable[DecisionRecord]) -> None:
         """Note that the broker has decisions; their rows say so with the next change."""
         by_row: dict[bytes, set[str]] = {}
         for one in publications:
@@ -207,12 +207,12 @@ class Alerting:
             self._table.published(key.decode(), ids)
 
     @property
-    def owed(self) -> dict[str, int]:
+    def queued(self) -> dict[str, int]:
         """How many messages each channel is owed, without those in flight."""
         return {channel: len(queue) for channel, queue in self._table.parcels.queues.items()}
 
 
-def _take_breach(turn: Turn, given: BreachGiven) -> None:
+def _take_breach(turn: Turn, given: BreachInput) -> None:
     breach = given.breach
     row = turn.table.rows.get(breach.fingerprint) or turn.table.create(breach.fingerprint)
     if given.offset <= row.breach_offset:
@@ -223,13 +223,13 @@ def _take_breach(turn: Turn, given: BreachGiven) -> None:
     turn.table.settle(row)
 
 
-def _cause(given: Given) -> Cause:
+def _cause(given: Input) -> Cause:
     match given:
-        case BreachGiven():
+        case BreachInput():
             return Cause(kind="breach", topic=given.topic, offset=given.offset)
-        case CommandGiven():
+        case CommandInput():
             return Cause(kind="command", topic=given.topic, offset=given.offset)
-        case AnswerGiven():
+        case AttemptResult():
             return Cause(kind="delivery")
         case Tick():
             return Cause(kind="tick")

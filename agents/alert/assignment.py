@@ -9,15 +9,15 @@ import structlog
 
 from agents.alert import metrics
 from agents.alert.clock import Alarm, now_ms
-from agents.alert.delivery import Delivery
-from agents.alert.ledger import Ledger
+from agents.alert.deliverer import Deliverer
 from agents.alert.receivers import Receivers
+from agents.alert.writer import AlertWriter
 from agents.kafka.producer import Producer
 from agents.kafka.table import TableRows
 from agents.runtime.settings import Settings
-from streams.alerting.alerting import Alert, Alerting
-from streams.alerting.given import Given, Tick
-from streams.alerting.routing import why_gone
+from streams.alerting.engine import Alert, AlertEngine
+from streams.alerting.inputs import Input, Tick
+from streams.alerting.pipeline import why_gone
 
 log = structlog.get_logger()
 
@@ -29,7 +29,7 @@ GRACE_S = 3.0
 _AGAIN_MS = 20
 
 
-class Duty:
+class Assignment:
     """From the moment that the rows are restored until the partition is another's."""
 
     def __init__(
@@ -39,10 +39,10 @@ class Duty:
         self._rows = rows.of(0)
         self._receivers = receivers
         self.generation = uuid.uuid4().hex[:12]
-        self._alerting = Alerting(self._rows, receivers.channels, self.generation)
-        self.ledger = Ledger(settings, producer, self._alerting, rows)
+        self._alerting = AlertEngine(self._rows, receivers.channels, self.generation)
+        self.writer = AlertWriter(settings, producer, self._alerting, rows)
         self._alarm = Alarm()
-        self._deliveries: dict[str, Delivery] = {}
+        self._deliveries: dict[str, Deliverer] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._dead: set[str] = set()
 
@@ -54,7 +54,7 @@ class Duty:
             fail: ends the worker.
         """
         self._turned, self._fail = turned, fail
-        self._start(self.ledger.run())
+        self._start(self.writer.run())
         self._start(self._tick())
         self._start(self._tidy())
         self.use()
@@ -65,16 +65,16 @@ class Duty:
         self._alerting.use(self._receivers.channels)
         for name in self._receivers.channels.by_name:
             if name not in self._deliveries:
-                delivery = self._deliveries[name] = Delivery(
-                    name, self._alerting, self.ledger, self._alarm, self._turned
+                delivery = self._deliveries[name] = Deliverer(
+                    name, self._alerting, self.writer, self._alarm, self._turned
                 )
                 self._start(delivery.run())
         for name, delivery in self._deliveries.items():
             delivery.sender = self._receivers.senders.get(name)
         self._alarm.ring()
 
-    def take(self, given: Given) -> None:
-        """Decide upon an input; wait for the ledger before anything is done about it."""
+    def take(self, given: Input) -> None:
+        """Decide upon an input; wait for the writer before anything is done about it."""
         self._alerting.take(given, now_ms())
 
     def alert(self, fingerprint: str) -> Alert | None:
@@ -87,19 +87,19 @@ class Duty:
 
     def lose(self) -> None:
         """Stop at once, requests too: the partition is another's, or will be."""
-        self.ledger.lose()
+        self.writer.lose()
         for task in self._tasks:
             task.cancel()
 
     async def stop(self) -> None:
         """Begin no more requests, end those in flight, and write what came of them."""
         await asyncio.gather(*(one.stop(GRACE_S) for one in self._deliveries.values()))
-        self.ledger.tidy()
-        await self.ledger.written()
+        self.writer.tidy()
+        await self.writer.written()
 
     def show(self) -> None:
         """Set the gauges, and say of each channel when it seems dead and when no more."""
-        owed = self._alerting.owed
+        owed = self._alerting.queued
         for name in self._deliveries:
             metrics.owed.labels(name).set(owed.get(name, 0))
             circuit = self._alerting.circuit(name)
@@ -130,7 +130,7 @@ class Duty:
         self._tasks.append(task)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) and not self.ledger.lost:
+        if not task.cancelled() and (error := task.exception()) and not self.writer.lost:
             self._fail(error)
 
     async def _tick(self) -> None:
@@ -142,13 +142,13 @@ class Duty:
                 continue
             self.take(Tick())
             self.ring()
-            await self.ledger.written()
+            await self.writer.written()
             if self._alerting.next_due_ms() == due_ms:
                 await asyncio.sleep(_AGAIN_MS / 1000)
 
     async def _tidy(self) -> None:
-        await self.ledger.written()
+        await self.writer.written()
         while True:
             await asyncio.sleep(_TIDY_MS / 1000)
-            self.ledger.tidy()
+            self.writer.tidy()
             self.show()

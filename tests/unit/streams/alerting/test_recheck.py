@@ -2,8 +2,8 @@
 
 import pytest
 
-from streams.alerting.given import Channels
-from streams.alerting.limits import DEADLINE_MS
+from streams.alerting.inputs import Channels
+from streams.alerting.timers import DEADLINE_MS
 from tests.unit.streams.alerting.world import CHANNELS, MINUTE, Retry, World
 
 FAILS = Retry(answer="503", after_ms=30_000)
@@ -60,9 +60,9 @@ def test_no_escalation_is_retried_after_the_acknowledgement(world):
 
 def test_a_request_in_flight_was_before_the_acknowledgement_and_its_retry_is_not(world):
     world.breach()
-    parcel = world.claim("slack")
+    attempt = world.claim("slack")
     world.ack()
-    world.answer(parcel, FAILS)
+    world.answer(attempt, FAILS)
     world.run(10 * MINUTE)
     assert world.sent == []
     assert over(world) == "acknowledged"
@@ -70,11 +70,11 @@ def test_a_request_in_flight_was_before_the_acknowledgement_and_its_retry_is_not
 
 def test_a_claim_whose_request_has_not_begun_stands_no_more_after_the_acknowledgement(world):
     world.breach()
-    parcel = world.claim("slack")
-    assert world.alerting.stands(parcel, world.now)
+    attempt = world.claim("slack")
+    assert world.alerting.may_send(attempt, world.now)
     world.ack()
-    assert not world.alerting.stands(parcel, world.now)
-    world.answer(parcel, Retry(answer="Not sent.", after_ms=0, asked=False))
+    assert not world.alerting.may_send(attempt, world.now)
+    world.answer(attempt, Retry(answer="Not sent.", after_ms=0, requested=False))
     assert world.alerting.circuit("slack").failures == 0
     world.run(10 * MINUTE)
     assert world.sent == []
@@ -120,14 +120,14 @@ def test_a_fallback_is_not_told_of_what_is_acknowledged(world):
     world.answers["slack"] = FAILS
     world.breach()
     world.run(MINUTE)
-    parcel = None
-    while parcel is None:
+    attempt = None
+    while attempt is None:
         world.now = world.next_ms()
         world.tick()
-        parcel = world.claim("slack")
+        attempt = world.claim("slack")
     world.ack()
     world.now += DEADLINE_MS["high"]
-    world.answer(parcel, FAILS)
+    world.answer(attempt, FAILS)
     world.run(MINUTE)
     assert world.told("mail") == []
     assert world.reasons("mail") == ["acknowledged"]
@@ -306,7 +306,7 @@ def test_nothing_is_left_of_a_message_whose_alerts_are_all_acknowledged(world):
         world.ack(name)
     world.run(10 * MINUTE)
     assert world.sent == []
-    assert world.alerting.owed.get("slack", 0) == 0
+    assert world.alerting.queued.get("slack", 0) == 0
 
 
 def test_what_is_dropped_costs_no_pace(world):

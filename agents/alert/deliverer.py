@@ -12,11 +12,11 @@ import structlog
 
 from agents.alert import metrics
 from agents.alert.clock import Alarm, now_ms
-from agents.alert.ledger import Ledger
+from agents.alert.writer import AlertWriter
 from agents.channels.sender import Answer, Sender
 from agents.runtime import failpoints
-from streams.alerting.alerting import Alerting
-from streams.alerting.given import AnswerGiven, Parcel, Retry, Sent
+from streams.alerting.engine import AlertEngine
+from streams.alerting.inputs import Attempt, AttemptResult, Retry, Sent
 
 log = structlog.get_logger()
 
@@ -32,14 +32,14 @@ _OVERTIME_S = 0.5
 _AGAIN_MS = 50
 
 
-class Delivery:
+class Deliverer:
     """The task of one channel."""
 
     def __init__(
         self,
         name: str,
-        alerting: Alerting,
-        ledger: Ledger,
+        alerting: AlertEngine,
+        writer: AlertWriter,
         alarm: Alarm,
         turned: Callable[[], None],
     ) -> None:
@@ -48,7 +48,7 @@ class Delivery:
         Args:
             name: the channel's.
             alerting: what is owed.
-            ledger: writes claims and answers.
+            writer: writes claims and answers.
             alarm: rings when something changed.
             turned: ends a process that stood still; called right before a request.
         """
@@ -56,7 +56,7 @@ class Delivery:
         """Makes the requests; None while the channel cannot be used."""
         self._name = name
         self._alerting = alerting
-        self._ledger = ledger
+        self._writer = writer
         self._alarm = alarm
         self._turned = turned
         self._stopping = False
@@ -70,17 +70,17 @@ class Delivery:
             rung = self._alarm.rung
             now = now_ms()
             sender = self.sender
-            due_ms = self._alerting.next_claim_ms(self._name) if sender is not None else None
+            due_ms = self._alerting.next_attempt_ms(self._name) if sender is not None else None
             if sender is None or due_ms is None or due_ms > now:
                 await self._alarm.wait(rung, due_ms)
                 continue
-            parcel = self._alerting.claim(self._name, now)
-            if parcel is None:
-                self._ledger.begin()  # it may have been given up, and others told instead
+            attempt = self._alerting.next_attempt(self._name, now)
+            if attempt is None:
+                self._writer.begin()  # it may have been given up, and others told instead
                 await self._alarm.wait(rung, now + _AGAIN_MS)
                 continue
             self._idle.clear()
-            await self._deliver(parcel, sender)
+            await self._deliver(attempt, sender)
             self._idle.set()
 
     async def stop(self, seconds: float) -> None:
@@ -94,30 +94,32 @@ class Delivery:
                 self._request.cancel()
             await self._idle.wait()
 
-    async def _deliver(self, parcel: Parcel, sender: Sender) -> None:
-        await self._ledger.written()
+    async def _deliver(self, attempt: Attempt, sender: Sender) -> None:
+        await self._writer.written()
         failpoints.reached("alert_after_claim")
-        answer = await self._ask(parcel, sender)
+        answer = await self._ask(attempt, sender)
         failpoints.reached("alert_after_send")
         now = now_ms()
-        self._alerting.take(AnswerGiven(parcel=parcel, answer=answer, jitter=random.random()), now)
-        self._show(parcel, answer, now)
+        self._alerting.take(
+            AttemptResult(attempt=attempt, response=answer, jitter=random.random()), now
+        )
+        self._show(attempt, answer, now)
         self._alarm.ring()
         failpoints.reached("alert_before_row")
-        await self._ledger.written()
+        await self._writer.written()
 
-    async def _ask(self, parcel: Parcel, sender: Sender) -> Answer:
+    async def _ask(self, attempt: Attempt, sender: Sender) -> Answer:
         """Make the request, in time for the lease."""
-        left_s = (parcel.lease_until_ms - now_ms()) / 1000 - _MARGIN_S
+        left_s = (attempt.lease_until_ms - now_ms()) / 1000 - _MARGIN_S
         if self._stopping:
             return _not_asked("this worker was told to stop")
         if left_s < _LEAST_S:
             return _not_asked("the lease ended before the attempt was recorded", after_ms=None)
-        if not self._alerting.stands(parcel, now_ms()):
+        if not self._alerting.may_send(attempt, now_ms()):
             return _not_asked("an alert in it was decided otherwise meanwhile")
         self._turned()
         deadline_s = min(_REQUEST_S, left_s)
-        request = asyncio.ensure_future(sender.send(parcel.message, parcel.attempt, deadline_s))
+        request = asyncio.ensure_future(sender.send(attempt.message, attempt.attempt, deadline_s))
         self._request = request
         try:
             with metrics.delivery_seconds.labels(self._name).time():
@@ -127,25 +129,25 @@ class Delivery:
             self._request = None
             request.cancel()  # of no effect once it is done
 
-    def _show(self, parcel: Parcel, answer: Answer, now: int) -> None:
+    def _show(self, attempt: Attempt, answer: Answer, now: int) -> None:
         outcome = type(answer).__name__.lower()
         metrics.deliveries.labels(self._name, outcome).inc()
         if isinstance(answer, Sent):
-            seconds = (now - parcel.message.created_ms) / 1000
+            seconds = (now - attempt.message.created_ms) / 1000
             metrics.telling_seconds.labels(self._name).observe(max(seconds, 0))
             return
         log.warning(
             "not delivered",
             channel=self._name,
             outcome=outcome,
-            attempt=parcel.attempt,
+            attempt=attempt.attempt,
             answer=answer.answer,
-            delivery=parcel.delivery,
+            delivery=attempt.delivery,
         )
 
 
 def _not_asked(why: str, after_ms: int | None = 0) -> Retry:
-    return Retry(answer=f"Not sent: {why}.", after_ms=after_ms, asked=False)
+    return Retry(answer=f"Not sent: {why}.", after_ms=after_ms, requested=False)
 
 
 def _answer(request: "asyncio.Future[Answer]") -> Answer:

@@ -6,9 +6,8 @@ import msgspec
 
 from schemas.breaches import Breach
 from schemas.notifications import Cause, Event, Reason
-from streams.alerting.given import Channels
-from streams.alerting.ids import digest
-from streams.alerting.rows import Decision, Delivery, Row
+from streams.alerting.inputs import Channels
+from streams.alerting.state import Decision, Delivery, Row, digest
 from streams.alerting.table import Table
 from streams.channels.plain import moment
 

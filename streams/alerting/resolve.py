@@ -1,11 +1,11 @@
 """Decide who hears that an episode is over, or acknowledged: exactly those who heard of it."""
 
 from schemas.breaches import Breach
-from streams.alerting.owing import OPENINGS, Telling, cancel, owe
-from streams.alerting.routing import UNUSABLE
-from streams.alerting.rows import Delivery, Row, Told
-from streams.alerting.telling import pending
-from streams.alerting.turn import Turn
+from streams.alerting.notify import pending
+from streams.alerting.outbox import OPENINGS, Telling, cancel, owe
+from streams.alerting.pipeline import UNUSABLE
+from streams.alerting.state import Delivery, Row, Told
+from streams.alerting.transition import Turn
 
 NOBODY = "-"
 """In Told.resolve: there is none to be told."""

@@ -6,9 +6,9 @@ A view of the rows: whoever owns them calls `index` when one has changed.
 from collections.abc import Mapping
 
 from streams.alerting.grouping import Groups
+from streams.alerting.pipeline import RANK
 from streams.alerting.queue import Due, Queue
-from streams.alerting.routing import RANK
-from streams.alerting.rows import Delivery, Row
+from streams.alerting.state import Delivery, Row
 
 Member = tuple[str, str]
 """(row's key, delivery's id)."""

@@ -12,12 +12,12 @@ from schemas.notifications import Event, Reason
 from schemas.rules import SEVERITIES, Severity
 from streams.alerting.cooldown import cooling, cooling_sentence, forgiven, unmarked
 from streams.alerting.holding import suppression
-from streams.alerting.owing import OPENINGS, cancel
-from streams.alerting.resolving import acknowledge, succeed
-from streams.alerting.routing import RANK, refusal
-from streams.alerting.rows import Delivery, Hold, Row, Told
-from streams.alerting.telling import step_channels
-from streams.alerting.turn import Turn
+from streams.alerting.notify import step_channels
+from streams.alerting.outbox import OPENINGS, cancel
+from streams.alerting.pipeline import RANK, refusal
+from streams.alerting.resolve import acknowledge, succeed
+from streams.alerting.state import Delivery, Hold, Row, Told
+from streams.alerting.transition import Turn
 
 PAGES = (*OPENINGS, "severity_raised")
 """What asks for somebody's attention."""

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 
 from schemas.breaches import Breach, Step
 from schemas.notifications import Event
-from streams.alerting import limits
+from streams.alerting import timers
 from streams.alerting.cooldown import cooling, cooling_sentence, forgiven
 from streams.alerting.holding import held
-from streams.alerting.owing import Telling, cancel, note_told, owe, set_mark
-from streams.alerting.routing import RANK, UNUSABLE, refusal
-from streams.alerting.rows import Delivery, Hold, Mark, Row, Told
-from streams.alerting.turn import Turn
+from streams.alerting.outbox import Telling, cancel, note_told, owe, set_mark
+from streams.alerting.pipeline import RANK, UNUSABLE, refusal
+from streams.alerting.state import Delivery, Hold, Mark, Row, Told
+from streams.alerting.transition import Turn
 
 
 def tell(turn: Turn, row: Row, event: Event, level: int, channels: Iterable[str]) -> None:
@@ -124,7 +124,7 @@ def tell_one(
 
 def _about_to_be_told(turn: Turn, row: Row, breach: Breach, channel: str) -> list[Mark]:
     """Return marks for what the channel is still owed of earlier episodes: it may hear any time."""
-    until_ms = min(turn.now_ms + breach.routing.cooldown_ms, limits.NEVER_MS)
+    until_ms = min(turn.now_ms + breach.routing.cooldown_ms, timers.NEVER_MS)
     return [
         Mark(channel, one.severity, one.breach_id, until_ms)
         for one in row.deliveries

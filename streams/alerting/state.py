@@ -11,6 +11,7 @@ have rows of their own in the same table, under a key with a prefix that no fing
 New fields go to the end, with a default: old rows are then read as well.
 """
 
+from hashlib import blake2b
 from typing import Literal
 
 import msgspec
@@ -232,3 +233,11 @@ def unpack_row(packed: bytes) -> Row:
 def version_of(packed: bytes) -> int:
     """Return a packed row's version: it only grows, so of two rows the higher one stands."""
     return _decode_head(packed).version
+
+
+_BYTES = 12
+
+
+def digest(*parts: str) -> str:
+    """Return 24 hexadecimal digits that stand for the parts."""
+    return blake2b("\x1f".join(parts).encode(), digest_size=_BYTES).hexdigest()

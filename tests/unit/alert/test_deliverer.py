@@ -5,13 +5,13 @@ import asyncio
 import pytest
 
 from agents.alert.clock import Alarm
-from agents.alert.delivery import Delivery
+from agents.alert.deliverer import Deliverer
 from schemas.commands import Acknowledge
-from streams.alerting.given import CommandGiven, Sent
+from streams.alerting.inputs import CommandInput, Sent
 from tests.unit.streams.alerting.world import World
 
 
-class Ledger:
+class AlertWriter:
     """Writes nothing; the first thing that is written lets something happen meanwhile."""
 
     def __init__(self, meanwhile) -> None:
@@ -40,17 +40,17 @@ def test_an_acknowledgement_while_the_claim_is_written_is_before_the_request(
     acknowledged: bool, monkeypatch: pytest.MonkeyPatch
 ):
     world, alarm, receiver = World(), Alarm(), Receiver()
-    monkeypatch.setattr("agents.alert.delivery.now_ms", lambda: world.now)
+    monkeypatch.setattr("agents.alert.deliverer.now_ms", lambda: world.now)
     world.breach()
 
     def acknowledge() -> None:
         if acknowledged:
             named = {"fingerprint": "fp-lever", "breach_id": "lever-e1"}
             command = Acknowledge(id="c", by="ann", at_ms=world.now, **named)
-            world.alerting.take(CommandGiven(command=command, offset=7), world.now)
+            world.alerting.take(CommandInput(command=command, offset=7), world.now)
 
     async def deliver() -> None:
-        delivery = Delivery("slack", world.alerting, Ledger(acknowledge), alarm, lambda: None)
+        delivery = Deliverer("slack", world.alerting, AlertWriter(acknowledge), alarm, lambda: None)
         delivery.sender = receiver
         running = asyncio.create_task(delivery.run())
         await asyncio.sleep(0.1)

@@ -11,7 +11,7 @@ from schemas.matchers import matches
 from schemas.notifications import Notification
 from streams.alerting.silences import labels_of
 from streams.audit.log import CommandAt, Log
-from streams.audit.standing import silences
+from streams.audit.status import silence_statuses
 from streams.channels.figures import observed
 from streams.channels.plain import moment
 
@@ -31,7 +31,7 @@ _WHY = {
 }
 
 
-class Given(NamedTuple):
+class Undelivered(NamedTuple):
     """A delivery's dead letter."""
 
     key: str
@@ -41,7 +41,7 @@ class Given(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class HistoryEntry:
     """A thing that happened."""
 
     at_ms: int
@@ -61,7 +61,7 @@ class Entry:
     """The record itself."""
 
 
-def story(log: Log, fingerprint: str, letters: Iterable[Given] = ()) -> list[Entry]:
+def history(log: Log, fingerprint: str, letters: Iterable[Undelivered] = ()) -> list[HistoryEntry]:
     """Return what happened to an alert, in order.
 
     What follows from a record never stands before it, even if two machines' clocks differ.
@@ -74,7 +74,7 @@ def story(log: Log, fingerprint: str, letters: Iterable[Given] = ()) -> list[Ent
         *_asked(log, fingerprint, deliveries),
         *_decided(decisions, caused),
         *(
-            Entry(
+            HistoryEntry(
                 at_ms=letter.at_ms,
                 kind="dead_letter",
                 what="dead letter",
@@ -97,9 +97,9 @@ def _times(log: Log, fingerprint: str) -> dict[tuple[str, int], int]:
     return times | {("command", offset): one.at_ms for offset, one in log.commands.items()}
 
 
-def _seen(log: Log, fingerprint: str) -> Iterator[Entry]:
+def _seen(log: Log, fingerprint: str) -> Iterator[HistoryEntry]:
     for breach, _, at_ms in log.breaches.get(fingerprint, ()):
-        yield Entry(
+        yield HistoryEntry(
             at_ms=at_ms,
             kind="breach",
             what=breach.state,
@@ -130,13 +130,15 @@ def evidence(breach: Breach) -> str:
     return "; ".join([*told, *notes]) + "."
 
 
-def _asked(log: Log, fingerprint: str, deliveries: Mapping[str, str | None]) -> Iterator[Entry]:
+def _asked(
+    log: Log, fingerprint: str, deliveries: Mapping[str, str | None]
+) -> Iterator[HistoryEntry]:
     covering = _covering(log, fingerprint)
     for offset, told in log.commands.items():
         breach_id = _episode(told, fingerprint, deliveries, covering)
         if breach_id is None:
             continue
-        yield Entry(
+        yield HistoryEntry(
             at_ms=told.at_ms,
             kind="command",
             what=told.command.kind.replace("_", " "),
@@ -165,7 +167,7 @@ def _covering(log: Log, fingerprint: str) -> dict[str, str]:
     until_ms = newest.resolved_ms
     return {
         one.silence.id: newest.id
-        for one in silences(log, newest.opened_ms)
+        for one in silence_statuses(log, newest.opened_ms)
         if one.state in ("active", "pending", "expired", "ended")
         and matches(one.silence.matchers, labels)
         and one.end_ms > newest.opened_ms
@@ -194,7 +196,7 @@ def _episode(
 
 def _decided(
     decisions: Iterable[Notification], caused: Mapping[tuple[str, int], int]
-) -> Iterator[Entry]:
+) -> Iterator[HistoryEntry]:
     decisions = list(decisions)
     closed = {
         (one.parcel, one.attempt) for one in decisions if one.reason in ("sent", "retry", "gave_up")
@@ -204,7 +206,7 @@ def _decided(
             continue  # the command's own entry says it
         cause = one.cause
         not_before_ms = 0 if cause.offset is None else caused.get((cause.kind, cause.offset), 0)
-        yield Entry(
+        yield HistoryEntry(
             at_ms=max(one.now_ms, not_before_ms),
             kind="decision",
             what=one.reason.replace("_", " "),

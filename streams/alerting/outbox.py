@@ -4,12 +4,11 @@ from typing import NamedTuple
 
 from schemas.breaches import Breach
 from schemas.notifications import Event, Reason
-from streams.alerting import limits
+from streams.alerting import timers
 from streams.alerting.cooldown import marked
 from streams.alerting.grouping import Place
-from streams.alerting.ids import digest
-from streams.alerting.rows import Delivery, Mark, Row, Told
-from streams.alerting.turn import Turn, moment
+from streams.alerting.state import Delivery, Mark, Row, Told, digest
+from streams.alerting.transition import Turn, moment
 from streams.channels.naming import MOST
 
 OPENINGS: tuple[Event, ...] = ("opened", "escalated")
@@ -124,7 +123,7 @@ def note_told(turn: Turn, row: Row, delivery: Delivery) -> None:
 
 def set_mark(turn: Turn, row: Row, delivery: Delivery, cooldown_ms: int) -> None:
     """Begin, or prolong, the cooldown of what a channel is told."""
-    until_ms = min(turn.now_ms + cooldown_ms, limits.NEVER_MS)
+    until_ms = min(turn.now_ms + cooldown_ms, timers.NEVER_MS)
     mark = Mark(delivery.channel, delivery.severity, delivery.breach_id, until_ms)
     row.marks = marked(row.marks, mark, turn.now_ms)
 
@@ -151,10 +150,10 @@ def _family(turn: Turn, telling: Telling) -> str:
 
 def _patience_ms(telling: Telling) -> int:
     if telling.event == "resolved" and not telling.opening_untold:
-        return limits.RESOLVE_DEADLINE_MS
+        return timers.RESOLVE_DEADLINE_MS
     if telling.opening_untold:
-        return max(limits.DEADLINE_MS.values())
-    return limits.DEADLINE_MS[telling.breach.severity]
+        return max(timers.DEADLINE_MS.values())
+    return timers.DEADLINE_MS[telling.breach.severity]
 
 
 def _id(row: Row, telling: Telling) -> str:
