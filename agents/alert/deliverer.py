@@ -13,10 +13,11 @@ import structlog
 from agents.alert import metrics
 from agents.alert.clock import Alarm, now_ms
 from agents.alert.writer import AlertWriter
-from agents.channels.sender import Answer, Sender
+from agents.channels.sender import Sender
 from agents.runtime import failpoints
 from streams.alerting.engine import AlertEngine
-from streams.alerting.inputs import Attempt, AttemptResult, Retry, Sent
+from streams.alerting.inputs import Attempt, AttemptResult
+from streams.channels.response import Answer, Retry, Sent
 
 log = structlog.get_logger()
 

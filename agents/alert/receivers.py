@@ -1,4 +1,4 @@
-"""Keep an adapter for each channel of the rule file, and say which cannot be used and why."""
+"""Keep a sender for each channel of the rule file, and say which cannot be used and why."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -7,13 +7,14 @@ import structlog
 
 from agents.alert import metrics
 from agents.alert.links import Links
-from agents.channels import making
+from agents.channels import registry
 from agents.channels.secrets import MissingSecret, Secrets
-from agents.channels.sender import Answer, Sender
+from agents.channels.sender import Sender
 from agents.runtime.settings import Settings
 from schemas.channels import Channel
 from streams.alerting.inputs import Channels
 from streams.channels.message import Message
+from streams.channels.response import Answer
 
 log = structlog.get_logger()
 
@@ -30,7 +31,7 @@ class Receivers:
         """
         self._links = links
         self._allowed = settings.channel_variables
-        self._outside = making.outside(settings)
+        self._client = registry.http_client(settings)
         self.channels = Channels.of(())
         self._made: dict[str, Sender] = {}
         self.senders: dict[str, Sender] = {}
@@ -44,7 +45,7 @@ class Receivers:
         self._made = {}
         for channel in known:
             try:
-                sender = making.sender(channel, self._outside, secrets)
+                sender = registry.sender(channel, self._client, secrets)
             except MissingSecret as error:
                 missing[channel.name] = str(error)
                 if channel.enabled:
@@ -64,7 +65,7 @@ class Receivers:
 
     async def close(self) -> None:
         """Close the connections that are kept."""
-        await self._outside.aclose()
+        await self._client.aclose()
 
 
 class _Linking:

@@ -1,1 +1,1 @@
-"""Reach the receivers: one adapter a channel type, each answering `Sent`, `Retry` or `Rejected`."""
+"""Reach the receivers: one sender a channel type, each answering `Sent`, `Retry` or `Rejected`."""

@@ -1,4 +1,4 @@
-"""Send mail, and know of each recipient whether the server took it."""
+"""Send mail by SMTP, and keep for each recipient whether the server accepted it."""
 
 import asyncio
 import base64
@@ -10,19 +10,31 @@ import time
 from dataclasses import dataclass, field
 
 import aiosmtplib
+from pydantic import SecretStr
 
 from agents.channels.addresses import AddressRefused, Guard
-from agents.channels.credentials import SmtpAccess
-from agents.channels.posting import Mask, always, said
-from agents.channels.recipients import Recipients
-from agents.channels.sender import Answer
+from agents.channels.http import HttpClient
+from agents.channels.secrets import MissingSecret, Secrets, masking
+from agents.channels.sender import Clock, Mask, Recipients, always, masked_line
 from schemas.channels import Email
-from streams.alerting.inputs import Rejected, Retry, Sent
 from streams.channels import email
 from streams.channels.message import Message
+from streams.channels.response import Answer, Rejected, Retry, Sent
+
+PORTS = {"starttls": 587, "implicit": 465, "none": 25}
 
 #: What is left of the deadline, and at most this, is spent on saying goodbye.
 QUIT_S = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmtpAccess:
+    """A mail server, and the user to be there."""
+
+    host: str
+    port: int
+    user: SecretStr | None
+    password: SecretStr | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +49,7 @@ class EmailSender:
     recipients: Recipients = field(default_factory=Recipients, repr=False, compare=False)
 
     async def send(self, message: Message, attempt: int, deadline_s: float) -> Answer:  # noqa: ARG002 - the protocol's
-        """Make one attempt with each recipient who is still to be told."""
+        """Make one attempt with each recipient who is still to be sent to."""
         return await always(self.mask, self.channel.name, self._send(message, deadline_s))
 
     async def _send(self, message: Message, deadline_s: float) -> Answer:
@@ -45,11 +57,11 @@ class EmailSender:
             mail = email.build(message, self.channel)
             left = self.recipients.left(message.delivery, map(email.address, self.channel.to))
         except email.NoAddress as error:
-            return Rejected(answer=said(self.mask, str(error)))
+            return Rejected(answer=masked_line(self.mask, str(error)))
         session = _Session(self, left)
         failure = await session.run(mail, deadline_s)
-        answers = {one: session.answers.get(one, failure) for one in left}
-        settled = {one: answer for one, answer in answers.items() if answer is not None}
+        answers = {recipient: session.answers.get(recipient, failure) for recipient in left}
+        settled = {to: answer for to, answer in answers.items() if answer is not None}
         return self.recipients.settle(message.delivery, settled)
 
 
@@ -59,14 +71,14 @@ class _Session:
     def __init__(self, sender: EmailSender, left: list[str]) -> None:
         self._sender = sender
         self._left = left
-        self._given = False
-        """Whether the mail itself may have reached the server: from there on a failure that is
-        no answer leaves open whether it was taken."""
+        self._data_began = False
+        """Whether the mail itself may have reached the server: from there on a failure without a
+        reply leaves open whether it was accepted."""
         self.answers: dict[str, Answer] = {}
-        """Of those who were answered for by themselves."""
+        """Of the recipients for whom the server replied separately."""
 
     async def run(self, mail: bytes, deadline_s: float) -> Answer | None:
-        """Return the answer of all who have none of their own."""
+        """Return the answer for the recipients that `answers` does not hold."""
         ends = time.monotonic() + deadline_s
         smtp: aiosmtplib.SMTP | None = None
         try:
@@ -74,15 +86,15 @@ class _Session:
                 smtp = await self._connected(deadline_s)
                 return await self._talk(smtp, mail)
         except AddressRefused as error:
-            return Rejected(answer=self._said(str(error)))
+            return Rejected(answer=self._masked(str(error)))
         except aiosmtplib.SMTPResponseException as error:
-            return self._answered(error.code, error.message)
+            return self._replied(error.code, error.message)
         except aiosmtplib.SMTPNotSupported as error:
-            return Rejected(answer=self._said(str(error)))
+            return Rejected(answer=self._masked(str(error)))
         except (TimeoutError, aiosmtplib.SMTPTimeoutError):
-            return self._open(f"No answer within {deadline_s:g} s.")
+            return self._no_reply(f"No answer within {deadline_s:g} s.")
         except (aiosmtplib.SMTPException, OSError) as error:
-            return self._open(f"The connection failed: {error}")
+            return self._no_reply(f"The connection failed: {error}")
         finally:
             await _leave(smtp, min(QUIT_S, ends - time.monotonic()))
 
@@ -99,47 +111,47 @@ class _Session:
         )
         try:
             await smtp.connect()
-            await self._let_in(smtp)
+            await self._log_in(smtp)
         except BaseException:
             smtp.close()
             raise
         return smtp
 
-    async def _let_in(self, smtp: aiosmtplib.SMTP) -> None:
+    async def _log_in(self, smtp: aiosmtplib.SMTP) -> None:
         access = self._sender.access
         await smtp.ehlo()
         if self._sender.channel.tls == "starttls":
             if not smtp.supports_extension("starttls"):
-                said = "The mail server offers no STARTTLS, and nothing is sent without."
-                raise aiosmtplib.SMTPNotSupported(said)
+                sentence = "The mail server offers no STARTTLS, and nothing is sent without."
+                raise aiosmtplib.SMTPNotSupported(sentence)
             await smtp.starttls()
         if access.user is not None and access.password is not None:
             await smtp.login(access.user.get_secret_value(), access.password.get_secret_value())
 
     async def _talk(self, smtp: aiosmtplib.SMTP, mail: bytes) -> Answer | None:
         await smtp.mail(email.address(self._sender.channel.sender))
-        for one in self._left:
+        for recipient in self._left:
             try:
-                await smtp.rcpt(one)
+                await smtp.rcpt(recipient)
             except aiosmtplib.SMTPRecipientRefused as refused:
-                self.answers[one] = self._answered(refused.code, refused.message)
+                self.answers[recipient] = self._replied(refused.code, refused.message)
         if len(self.answers) == len(self._left):
             return None
-        self._given = True
+        self._data_began = True
         response = await smtp.data(mail)
-        return Sent(answer=self._said(f"{response.code} {response.message}"))
+        return Sent(answer=self._masked(f"{response.code} {response.message}"))
 
-    def _answered(self, code: int, message: str) -> Answer:
-        told = self._said(f"{code} {message}")
+    def _replied(self, code: int, message: str) -> Answer:
+        text = self._masked(f"{code} {message}")
         if 500 <= code < 600:
-            return Rejected(answer=told)
-        return Retry(answer=told, ambiguous=self._given and not 400 <= code < 500)
+            return Rejected(answer=text)
+        return Retry(answer=text, ambiguous=self._data_began and not 400 <= code < 500)
 
-    def _open(self, text: str) -> Retry:
-        return Retry(answer=self._said(text), ambiguous=self._given)
+    def _no_reply(self, text: str) -> Retry:
+        return Retry(answer=self._masked(text), ambiguous=self._data_began)
 
-    def _said(self, text: str) -> str:
-        return said(self._sender.mask, text)
+    def _masked(self, text: str) -> str:
+        return masked_line(self._sender.mask, text)
 
 
 async def _socket(guard: Guard, access: SmtpAccess, *, plain: bool) -> socket.socket:
@@ -181,7 +193,32 @@ def _own_name() -> str:
     return name if re.fullmatch(r"[A-Za-z0-9.-]{1,200}", name) else "localhost"
 
 
-def encoded(access: SmtpAccess) -> list[str]:
+def access(channel: Email, secrets: Secrets, guard: Guard) -> SmtpAccess:  # noqa: ARG001 - the protocol's
+    """Return the mail server; without SMTP_USER and SMTP_PASSWORD it is used without a login."""
+    host = secrets.need("SMTP_HOST").get_secret_value()
+    port = secrets.get("SMTP_PORT")
+    number = port.get_secret_value() if port else str(PORTS[channel.tls])
+    if not number.isascii() or not number.isdigit() or not 0 < int(number) < 1 << 16:
+        raise MissingSecret("SMTP_PORT is not a port.")
+    user, password = secrets.get("SMTP_USER"), secrets.get("SMTP_PASSWORD")
+    if (user is None) != (password is None):
+        absent, present = ("SMTP_PASSWORD", "SMTP_USER")[:: 1 if user else -1]
+        raise MissingSecret(f"{present} is set and {absent} is not.")
+    return SmtpAccess(host=host, port=int(number), user=user, password=password)
+
+
+def sender(channel: Email, access: SmtpAccess, client: HttpClient, clock: Clock) -> EmailSender:  # noqa: ARG001 - the protocol's
+    """Return the mail server's sender."""
+    return EmailSender(
+        channel=channel,
+        access=access,
+        guard=client.guard,
+        tls=client.mail_tls,
+        mask=masking([access.password, *map(SecretStr, _encoded(access))]),
+    )
+
+
+def _encoded(access: SmtpAccess) -> list[str]:
     """Return the forms in which SMTP carries the secret, for the mask."""
     if access.user is None or access.password is None:
         return []

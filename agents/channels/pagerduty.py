@@ -2,21 +2,20 @@
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-import orjson
 from pydantic import SecretStr
 
-from agents.channels.outside import Heard
-from agents.channels.posting import Post, always
-from agents.channels.sender import Answer
+from agents.channels.addresses import Guard
+from agents.channels.http import HttpClient
+from agents.channels.secrets import MissingSecret, Secrets, masking
+from agents.channels.sender import Clock, Post, always
 from schemas.channels import PagerDuty
-from streams.alerting.inputs import Retry, Sent
 from streams.channels import pagerduty
 from streams.channels.message import Message
+from streams.channels.response import Answer, Retry, Sent
 
-#: https://developer.pagerduty.com/docs/events-api-v2/overview/#response-codes--retry-logic
-ACCEPTED = 202
+#: https://developer.pagerduty.com/docs/events-api-v2/trigger-events/
+ROUTING_KEY_CHARACTERS = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,35 +32,34 @@ class PagerDutySender:
 
     async def _send(self, message: Message, deadline_s: float) -> Answer:
         ends = time.monotonic() + deadline_s
-        answer: Answer = Sent(answer="nothing to say")
-        heard = False
+        answer: Answer = Sent(answer="no event to send")
+        accepted = False
         key = self.routing_key.get_secret_value()
         for request in pagerduty.requests(message, self.channel, key):
             left_s = max(0.0, ends - time.monotonic())
-            answer = await self.post.answer(request, left_s, judge)
-            if isinstance(answer, Retry) and heard:
+            answer = await self.post.answer(request, left_s, pagerduty.read)
+            if isinstance(answer, Retry) and accepted:
                 return replace(answer, ambiguous=True)
             if not isinstance(answer, Sent):
                 break
-            heard = True
+            accepted = True
         return answer
 
 
-def judge(post: Post, heard: Heard) -> Answer:
-    """Answer what PagerDuty means: only 202 is accepted."""
-    if heard.status == ACCEPTED:
-        return Sent(answer=post.told(heard, _said(heard)))
-    return post.by_status(heard, _said(heard))
+def access(channel: PagerDuty, secrets: Secrets, guard: Guard) -> SecretStr:  # noqa: ARG001 - the protocol's
+    """Return the service's integration key."""
+    key = secrets.need(channel.service_key_env)
+    if len(key.get_secret_value()) != ROUTING_KEY_CHARACTERS:
+        raise MissingSecret(
+            f"{channel.service_key_env} is not an integration key of PagerDuty's Events API v2:"
+            f" it has not {ROUTING_KEY_CHARACTERS} characters."
+        )
+    return key
 
 
-def _said(heard: Heard) -> str | None:
-    """Return PagerDuty's message and errors, or None if it speaks otherwise."""
-    try:
-        body: Any = orjson.loads(heard.body)
-    except orjson.JSONDecodeError:
-        return None
-    if not isinstance(body, dict):
-        return None
-    errors = body.get("errors")
-    listed = ", ".join(map(str, errors)) if isinstance(errors, list) else ""
-    return ": ".join(part for part in (str(body.get("message") or ""), listed) if part) or None
+def sender(
+    channel: PagerDuty, routing_key: SecretStr, client: HttpClient, clock: Clock
+) -> PagerDutySender:
+    """Return the integration's sender."""
+    post = Post(client=client, mask=masking([routing_key]), clock=clock)
+    return PagerDutySender(channel=channel, routing_key=routing_key, post=post)

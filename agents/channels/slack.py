@@ -1,33 +1,17 @@
-"""Tell a Slack channel through its incoming webhook."""
+"""Send to a Slack channel through its incoming webhook."""
 
 from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
-from agents.channels.outside import Heard
-from agents.channels.posting import Post, always
-from agents.channels.sender import Answer
+from agents.channels.addresses import Guard
+from agents.channels.http import HttpClient
+from agents.channels.secrets import Secrets, masking
+from agents.channels.sender import Clock, Post, always
 from schemas.channels import Slack
-from streams.alerting.inputs import Rejected, Retry, Sent
 from streams.channels import slack
 from streams.channels.message import Message
-
-#: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks#handling_errors
-PERMANENT = (
-    "invalid_payload",
-    "invalid_token",
-    "no_service",
-    "no_service_id",
-    "no_team",
-    "no_text",
-    "team_disabled",
-    "too_many_attachments",
-    "action_prohibited",
-    "channel_is_archived",
-    "channel_not_found",
-    "posting_to_general_channel_denied",
-    "user_not_found",
-)
+from streams.channels.response import Answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,18 +28,15 @@ class SlackSender:
 
     async def _send(self, message: Message, deadline_s: float) -> Answer:
         request = slack.request(message, self.channel, self.url.get_secret_value())
-        return await self.post.answer(request, deadline_s, judge)
+        return await self.post.answer(request, deadline_s, slack.read)
 
 
-def judge(post: Post, heard: Heard) -> Answer:
-    """Answer what Slack means: success is 200 and the body `ok`, and nothing else is."""
-    said = heard.body.decode("utf-8", "replace").strip()
-    if heard.status != 200:
-        return post.by_status(heard)
-    if said == "ok" and heard.whole:
-        return Sent(answer="200 ok")
-    if said in PERMANENT:
-        return Rejected(answer=post.told(heard))
-    if not heard.whole:
-        return Retry(answer=f"{post.told(heard)} (cut off)", ambiguous=True)
-    return Retry(answer=f"{post.told(heard)} (not Slack's ok)")
+def access(channel: Slack, secrets: Secrets, guard: Guard) -> SecretStr:  # noqa: ARG001 - the protocol's
+    """Return the incoming webhook's URL, which is the secret."""
+    return secrets.need_url(channel.webhook_url_env)
+
+
+def sender(channel: Slack, url: SecretStr, client: HttpClient, clock: Clock) -> SlackSender:
+    """Return the webhook's sender."""
+    post = Post(client=client, mask=masking([url]), clock=clock)
+    return SlackSender(channel=channel, url=url, post=post)

@@ -1,28 +1,28 @@
 """Send text messages through Twilio, one request a recipient."""
 
 import asyncio
+import base64
 from dataclasses import dataclass, field
-from typing import Any
 
-import orjson
+from pydantic import SecretStr
 
-from agents.channels.credentials import TwilioAccess
-from agents.channels.outside import Heard
-from agents.channels.posting import Post, always
-from agents.channels.recipients import Recipients
-from agents.channels.retry_after import retry_after_ms
-from agents.channels.sender import Answer
+from agents.channels.addresses import Guard
+from agents.channels.http import HttpClient
+from agents.channels.secrets import Secrets, masking
+from agents.channels.sender import Clock, Post, Recipients, always
 from schemas.channels import Sms
-from streams.alerting.inputs import Rejected, Retry, Sent
 from streams.channels import sms
 from streams.channels.message import Message
+from streams.channels.response import Answer
 
-#: https://www.twilio.com/docs/api/errors/20429: it was not taken at all.
-TOO_MANY = 20429
-#: https://www.twilio.com/docs/api/errors: unsubscribed, too long, blocked, unknown, landline,
-#: filtered.
-PERMANENT = (21610, 21617, 30004, 30005, 30006, 30007)
-CREATED = 201
+
+@dataclass(frozen=True, kw_only=True)
+class TwilioAccess:
+    """A Twilio account, and a number or a messaging service (MG…) to send from."""
+
+    account: SecretStr
+    token: SecretStr
+    sender: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class SmsSender:
     recipients: Recipients = field(default_factory=Recipients, repr=False, compare=False)
 
     async def send(self, message: Message, attempt: int, deadline_s: float) -> Answer:  # noqa: ARG002 - the protocol's
-        """Make one attempt with each recipient who is still to be told."""
+        """Make one attempt with each recipient who is still to be sent to."""
         return await always(self.post.mask, self.channel.name, self._send(message, deadline_s))
 
     async def _send(self, message: Message, deadline_s: float) -> Answer:
@@ -50,36 +50,24 @@ class SmsSender:
             )
         )
         answers = await asyncio.gather(
-            *(self.post.answer(requests[to], deadline_s, judge) for to in left)
+            *(self.post.answer(requests[to], deadline_s, sms.read) for to in left)
         )
         return self.recipients.settle(message.delivery, dict(zip(left, answers, strict=True)))
 
 
-def judge(post: Post, heard: Heard) -> Answer:
-    """Answer what Twilio means; after a 5xx nobody knows whether the text was sent."""
-    code, said = _said(heard)
-    told = post.told(heard, said)
-    if heard.status == CREATED:
-        return Sent(answer=told)
-    if code == TOO_MANY:
-        after_ms = retry_after_ms(heard.headers.get("retry-after"), post.now_ms())
-        return Retry(answer=told, after_ms=after_ms)
-    if code in PERMANENT:
-        return Rejected(answer=told)
-    answer = post.by_status(heard, said)
-    if isinstance(answer, Retry) and heard.status >= 500:
-        return Retry(answer=answer.answer, after_ms=answer.after_ms, ambiguous=True)
-    return answer
+def access(channel: Sms, secrets: Secrets, guard: Guard) -> TwilioAccess:  # noqa: ARG001 - the protocol's
+    """Return the Twilio account."""
+    return TwilioAccess(
+        account=secrets.need("TWILIO_ACCOUNT_SID"),
+        token=secrets.need("TWILIO_AUTH_TOKEN"),
+        sender=secrets.need("TWILIO_FROM").get_secret_value(),
+    )
 
 
-def _said(heard: Heard) -> tuple[int | None, str | None]:
-    """Return Twilio's error code, and its words or the message's sid."""
-    try:
-        body: Any = orjson.loads(heard.body)
-    except orjson.JSONDecodeError:
-        return None, None
-    if not isinstance(body, dict):
-        return None, None
-    code = body.get("code")
-    words = [str(body[name]) for name in ("sid", "code", "message") if body.get(name)]
-    return (code if isinstance(code, int) else None), " ".join(words) or None
+def sender(channel: Sms, access: TwilioAccess, client: HttpClient, clock: Clock) -> SmsSender:
+    """Return the account's sender."""
+    pair = f"{access.account.get_secret_value()}:{access.token.get_secret_value()}"
+    basic = SecretStr(base64.b64encode(pair.encode()).decode())
+    mask = masking([access.token, access.account, basic])
+    post = Post(client=client, mask=mask, clock=clock)
+    return SmsSender(channel=channel, access=access, post=post)

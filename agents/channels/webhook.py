@@ -1,19 +1,31 @@
 """Post to a webhook that speaks Alertmanager's format."""
 
+import base64
 from dataclasses import dataclass, field
 
-from agents.channels.credentials import WebhookAccess
-from agents.channels.outside import Heard
-from agents.channels.posting import Post, always
-from agents.channels.sender import Answer
+from pydantic import SecretStr
+
+from agents.channels.addresses import Guard
+from agents.channels.http import HttpClient
+from agents.channels.secrets import MissingSecret, Secrets, masking
+from agents.channels.sender import Clock, Post, always
 from schemas.channels import Webhook
-from streams.alerting.inputs import Rejected, Sent
 from streams.channels import webhook
 from streams.channels.message import Message
+from streams.channels.response import Answer
 
-#: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md: the
-#: server wants no more messages, and the sender should disable the endpoint.
-GONE = 410
+#: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+KEY_BYTES = range(24, 65)
+#: Two, so that a receiver can move from the old one to the new one.
+MAX_KEYS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookAccess:
+    """A webhook's URL, and the keys to sign with: two while they are rotated."""
+
+    url: SecretStr
+    keys: tuple[SecretStr, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,13 +48,36 @@ class WebhookSender:
             tuple(key.get_secret_value() for key in self.access.keys),
             self.post.now_ms(),
         )
-        return await self.post.answer(request, deadline_s, judge)
+        return await self.post.answer(request, deadline_s, webhook.read)
 
 
-def judge(post: Post, heard: Heard) -> Answer:
-    """Answer what the endpoint means: only 2xx is success, and its status alone says so."""
-    if 200 <= heard.status < 300:
-        return Sent(answer=post.told(heard))
-    if heard.status == GONE:
-        return Rejected(answer=post.told(heard), gone=True)
-    return post.by_status(heard)
+def access(channel: Webhook, secrets: Secrets, guard: Guard) -> WebhookAccess:  # noqa: ARG001 - the protocol's
+    """Return the webhook's URL and keys."""
+    url = secrets.need_url(channel.url_env)
+    if channel.secret_env is None:
+        return WebhookAccess(url=url, keys=())
+    keys = secrets.need(channel.secret_env).get_secret_value().replace(",", " ").split()
+    if len(keys) > MAX_KEYS:
+        raise MissingSecret(f"{channel.secret_env} holds more than {MAX_KEYS} secrets.")
+    if not all(_is_key(key) for key in keys):
+        raise MissingSecret(
+            f"{channel.secret_env} is not {webhook.KEY_PREFIX}… with"
+            f" {KEY_BYTES[0]} to {KEY_BYTES[-1]} bytes in base64."
+        )
+    return WebhookAccess(url=url, keys=tuple(SecretStr(key) for key in keys))
+
+
+def _is_key(key: str) -> bool:
+    try:
+        raw = base64.b64decode(key.removeprefix(webhook.KEY_PREFIX), validate=True)
+    except ValueError:  # also of what is not ASCII
+        return False
+    return key.startswith(webhook.KEY_PREFIX) and len(raw) in KEY_BYTES
+
+
+def sender(
+    channel: Webhook, access: WebhookAccess, client: HttpClient, clock: Clock
+) -> WebhookSender:
+    """Return the endpoint's sender."""
+    post = Post(client=client, mask=masking([access.url, *access.keys]), clock=clock)
+    return WebhookSender(channel=channel, access=access, post=post)

@@ -12,8 +12,8 @@ from agents.cli.printing import console
 from agents.cli.rules_view import STYLES
 from agents.runtime.visible import visible
 from streams.audit.status import AlertStatus, ChannelStatus
-from streams.channels.figures import observed
 from streams.channels.plain import moment, rfc3339
+from streams.channels.wording import observed
 
 #: Enough of a fingerprint to type; `show` and `why` take it.
 SHORT = 8

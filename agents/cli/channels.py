@@ -53,8 +53,7 @@ def list_(*, as_json: AsJson = False) -> None:
       opwatch channels list
       opwatch channels list --json | jq -r 'select(.missing) | .name'
     """
-    from agents.channels.credentials import missing_secrets
-    from agents.channels.making import guard
+    from agents.channels.registry import guard, missing_secrets
     from agents.channels.secrets import Secrets
     from agents.cli import channels_view
     from agents.cli.rules import loaded
@@ -79,8 +78,9 @@ def _gone(channels: "Sequence[Channel]") -> dict[str, str]:
     """Return why nothing is sent to webhooks that asked for that; without Kafka nobody knows."""
     from agents.cli import decisions
     from agents.cli.kafka import NoTopic
+    from streams.channels.registry import traits
 
-    if not any(one.type == "webhook" for one in channels):
+    if not any(traits(one).can_be_gone for one in channels):
         return {}
     try:
         return run(decisions.gone(settings()))
@@ -146,7 +146,7 @@ def preview(
         raise typer.BadParameter(f"{event!r} is none of {', '.join(EVENTS)}", param_hint="--event")
     from agents.cli.channel_sample import message, sample
     from agents.cli.rules import loaded
-    from streams.channels.preview import preview as bytes_of
+    from streams.channels.registry import preview as bytes_of
 
     rules = loaded(None).rules
     found = _channel(rules, channel)

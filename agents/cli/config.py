@@ -63,7 +63,7 @@ def check() -> None:
 
 def _secrets() -> set[str]:
     """Return the variables that the rule file's channels name; none if it is wrong."""
-    from agents.channels.credentials import variables
+    from agents.channels.registry import variables
 
     try:
         return variables(loaded(None).rules.channels)
@@ -72,8 +72,7 @@ def _secrets() -> set[str]:
 
 
 def _warn_of_channels(rules: "RuleFile", chosen: "Settings") -> None:
-    from agents.channels.credentials import missing_secrets
-    from agents.channels.making import guard
+    from agents.channels.registry import guard, missing_secrets
     from agents.channels.secrets import Secrets
 
     enabled = [one for one in rules.channels if one.enabled]

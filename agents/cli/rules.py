@@ -147,8 +147,7 @@ def refuse_channels(rules: "LoadedRules", chosen: "Settings") -> None:
     Raises:
         Sentence: they do not, with the line of each.
     """
-    from agents.channels.credentials import permit
-    from agents.channels.making import guard
+    from agents.channels.registry import guard, permit
     from agents.channels.secrets import NotAllowed, Secrets
     from agents.rule_file.load import read_text
     from agents.rule_file.yaml import read

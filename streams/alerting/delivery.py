@@ -4,7 +4,7 @@ from streams.alerting import timers
 from streams.alerting.backoff import backoff_ms, failed
 from streams.alerting.freeing import free
 from streams.alerting.giving_up import give_up
-from streams.alerting.inputs import Attempt, AttemptResult, Rejected, Retry, Sent
+from streams.alerting.inputs import Attempt, AttemptResult
 from streams.alerting.messages import in_order, message_of
 from streams.alerting.outbox import OPENINGS, cancel, set_mark
 from streams.alerting.pipeline import why_gone
@@ -12,7 +12,8 @@ from streams.alerting.recheck import reconsider
 from streams.alerting.resolve import acknowledge, succeed
 from streams.alerting.state import Circuit, Claim, Delivery, Row, digest
 from streams.alerting.transition import Turn, moment
-from streams.channels.naming import named
+from streams.channels.registry import named, traits
+from streams.channels.response import Rejected, Retry, Sent
 
 
 def claim(turn: Turn, parcel: str, generation: str, lease_ms: int) -> Attempt:
@@ -53,7 +54,7 @@ def _split(turn: Turn, parcel: str) -> frozenset[str]:
     if channel is None or len(members) == 1:
         return frozenset()
     rest = members[named(message_of(turn.table, parcel), channel) :]
-    if not rest or channel.type == "sms":
+    if not rest or traits(channel).counts_unnamed:
         return frozenset(delivery.id for _, delivery in rest)
     name = digest("rest", parcel, *(delivery.id for _, delivery in rest))
     turn.table.parcels.split(parcel, [(row.key, one.id) for row, one in rest], name)

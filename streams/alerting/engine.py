@@ -31,8 +31,9 @@ from streams.alerting.recheck import obstacle_to, reconsider
 from streams.alerting.state import OTHERS, Circuit, State
 from streams.alerting.table import Table
 from streams.alerting.ticking import prune, tick
-from streams.alerting.timers import LEASE_MS, PACE_MS, ROWS_A_TICK
+from streams.alerting.timers import LEASE_MS, ROWS_A_TICK
 from streams.alerting.transition import Turn
+from streams.channels.registry import traits
 
 
 class DecisionRecord(NamedTuple):
@@ -167,7 +168,7 @@ class AlertEngine:
     def _free_ms(self, channel: str) -> int:
         """Return when a channel may be asked again: its pace, and its circuit."""
         known = self._channels.by_name.get(channel)
-        pace_ms = PACE_MS[known.type] if known is not None else 0
+        pace_ms = traits(known).pace_ms if known is not None else 0
         last_ms = self._claimed_ms.get(channel)
         paced_ms = last_ms + pace_ms if last_ms is not None else 0
         return max(paced_ms, self._table.circuit(channel).open_until_ms)

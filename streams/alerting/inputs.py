@@ -8,6 +8,7 @@ from schemas.breaches import Breach
 from schemas.channels import Channel
 from schemas.commands import Command, CommandRecord
 from streams.channels.message import Message
+from streams.channels.response import Answer
 from streams.judge import WHOLE_BYTES, Judge
 
 
@@ -37,34 +38,6 @@ class Tick:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sent:
-    """The receiver took it."""
-
-    answer: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Retry:
-    """It did not get through, and may the next time."""
-
-    answer: str = ""
-    after_ms: int | None = None
-    ambiguous: bool = False
-    """Whether the receiver may have taken it all the same."""
-    requested: bool = True
-    """Whether a request was made; one that was not says nothing about the channel."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rejected:
-    """It will never get through as it is."""
-
-    answer: str = ""
-    gone: bool = False
-    """Whether the receiver asks to be sent nothing more at all."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Attempt:
     """A claimed message: write the changes, then make the request, then give the answer."""
 
@@ -88,7 +61,7 @@ class AttemptResult:
     """What came of a parcel."""
 
     attempt: Attempt
-    response: Sent | Retry | Rejected
+    response: Answer
     jitter: float = 0.5
     """A random number of [0, 1), for the backoff."""
 

@@ -63,5 +63,5 @@ def _heard(turn: Turn, row: Row) -> Iterator[Told]:
         if one.breach_id == breach.id and one.state != "failed" and not one.resolve
     }
     for told in by_channel.values():
-        if not turn.is_type(told.channel, "pagerduty"):
+        if not turn.has_incidents(told.channel):
             yield told

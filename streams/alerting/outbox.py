@@ -9,7 +9,7 @@ from streams.alerting.cooldown import marked
 from streams.alerting.grouping import Place
 from streams.alerting.state import Delivery, Mark, Row, Told, digest
 from streams.alerting.transition import Turn, moment
-from streams.channels.naming import MOST
+from streams.channels.registry import traits
 
 OPENINGS: tuple[Event, ...] = ("opened", "escalated")
 
@@ -131,7 +131,7 @@ def set_mark(turn: Turn, row: Row, delivery: Delivery, cooldown_ms: int) -> None
 def _open_place(turn: Turn, channel: str, family: str, delivery_id: str) -> Place:
     """Return the message to join; one that has been tried is joined no more."""
     known = turn.channels.by_name.get(channel)
-    most = MOST[known.type] if known is not None else 1
+    most = traits(known).max_alerts if known is not None else 1
     place = turn.table.parcels.groups.place(channel, family, delivery_id, turn.now_ms, most)
     head = turn.table.parcels.head_of(place.parcel) if place.parcel else None
     if head is not None and (head[1].claim is not None or head[1].attempts):
@@ -143,7 +143,7 @@ def _family(turn: Turn, telling: Telling) -> str:
     """Return with what this shares messages; PagerDuty closes one incident at a time."""
     if telling.event in ("acknowledged", "test"):
         return ""
-    if telling.event not in OPENINGS and turn.is_type(telling.channel, "pagerduty"):
+    if telling.event not in OPENINGS and turn.has_incidents(telling.channel):
         return ""
     return f"{telling.event}/{telling.level}" if telling.level else telling.event
 

@@ -31,7 +31,7 @@ def resolve(turn: Turn, row: Row, breach: Breach) -> None:
     told = [one for one in row.told if one.breach_id == breach.id and not one.resolve]
     groups: dict[tuple[str, str], list[Told]] = {}
     for one in told:
-        incident = one.incident if turn.is_type(one.channel, "pagerduty") else ""
+        incident = one.incident if turn.has_incidents(one.channel) else ""
         groups.setdefault((one.channel, incident), []).append(one)
     for (channel, _), heard in groups.items():
         _resolve_one(turn, row, breach, channel, heard)
@@ -76,7 +76,7 @@ def _resolve_one(turn: Turn, row: Row, breach: Breach, channel: str, heard: list
 
 def shared_still(turn: Turn, row: Row, heard: list[Told]) -> bool:
     """Whether other alerts fire under the same incident of PagerDuty."""
-    if not turn.is_type(heard[0].channel, "pagerduty"):
+    if not turn.has_incidents(heard[0].channel):
         return False
     places = turn.table.incidents.get(heard[0].incident, set())
     return any(key != row.key for key, _, _ in places)
@@ -149,7 +149,7 @@ def acknowledge(turn: Turn, row: Row, breach: Breach, by: str, opening: str = ""
         and opening in ("", one.delivery)
         and one.state in ("sent", "maybe")
         and not one.resolve
-        and turn.is_type(one.channel, "pagerduty")
+        and turn.has_incidents(one.channel)
     }
     for (channel, _), one in told.items():
         telling = Telling(

@@ -51,15 +51,6 @@ CIRCUIT_FAILURES = 5
 CIRCUIT_OPEN_MS = 30 * SECOND_MS
 """...and is left alone for so long, then asked once."""
 
-PACE_MS: dict[str, int] = {
-    "slack": 1_000,  # https://docs.slack.dev/apis/web-api/rate-limits
-    "pagerduty": 500,  # 120 a minute
-    "sms": 1_000,  # https://help.twilio.com/articles/115002943027
-    "email": 50,
-    "webhook": 20,
-}
-"""The least time between two requests, by a channel's type."""
-
 FINISHED_KEPT_MS = 10 * MINUTE_MS
 """A delivery that is over stays in its row for so long; group and storm look back less."""
 GIVEN_UP_KEPT_MS = 7 * DAY_MS

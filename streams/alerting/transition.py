@@ -10,6 +10,7 @@ from streams.alerting.inputs import Channels
 from streams.alerting.state import Decision, Delivery, Row, digest
 from streams.alerting.table import Table
 from streams.channels.plain import moment
+from streams.channels.registry import traits
 
 __all__ = ["Turn", "moment"]
 
@@ -86,7 +87,7 @@ class Turn:
         row.decisions = [*row.decisions, Decision(decision_id, key, value, letter)]
         self.said += 1
 
-    def is_type(self, channel: str, kind: str) -> bool:
-        """Whether a channel is of a type."""
+    def has_incidents(self, channel: str) -> bool:
+        """Whether a channel's receiver keeps incidents."""
         known = self.channels.by_name.get(channel)
-        return known is not None and known.type == kind
+        return known is not None and traits(known).has_incidents

@@ -12,8 +12,8 @@ from schemas.notifications import Notification
 from streams.alerting.silences import labels_of
 from streams.audit.log import CommandAt, Log
 from streams.audit.status import silence_statuses
-from streams.channels.figures import observed
 from streams.channels.plain import moment
+from streams.channels.wording import observed
 
 _WHY = {
     "violated": "",

@@ -1,1 +1,1 @@
-"""Write what a receiver is told: one module a channel type, bytes out, no network."""
+"""What a receiver is sent and what its response means: one module a channel type, no network."""

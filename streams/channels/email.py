@@ -11,7 +11,7 @@ from email.utils import format_datetime, parseaddr
 
 from schemas.channels import Email
 from streams.channels import wording
-from streams.channels.message import Message
+from streams.channels.message import Message, Traits
 from streams.channels.plain import fit, one_line
 
 MAX_SUBJECT = 200
@@ -19,6 +19,8 @@ MAX_SUBJECT = 200
 MAX_LISTED = 500
 #: https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.3
 MAX_ADDRESS = 254
+
+TRAITS = Traits(max_alerts=MAX_LISTED, pace_ms=50)
 
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 _COLOURS = {"critical": "#c0182a", "high": "#e8590c", "medium": "#b58900", "low": "#3a7bd5"}
@@ -61,7 +63,12 @@ def build(message: Message, channel: Email) -> bytes:
     return mail.as_bytes()
 
 
-def named(message: Message) -> int:
+def preview(message: Message, channel: Email) -> bytes:
+    """Return the mail, which holds no secret."""
+    return build(message, channel)
+
+
+def named(message: Message, channel: Email) -> int:  # noqa: ARG001 - as the other channels'
     """Return how many of a message's alerts it names, the first ones."""
     return min(len(message.others), MAX_LISTED) + 1
 

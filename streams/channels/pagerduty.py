@@ -6,10 +6,11 @@ from typing import Any, Literal
 import orjson
 
 from schemas.channels import PagerDuty
-from streams.channels import figures, wording
-from streams.channels.message import Message
+from streams.channels import wording
+from streams.channels.message import Message, Traits
 from streams.channels.plain import fit, one_line, rfc3339
-from streams.channels.request import JSON, Request, posted
+from streams.channels.request import JSON, Request, posted, shown
+from streams.channels.response import Answer, Response, Sent, by_status, described
 
 #: https://developer.pagerduty.com/docs/events-api-v2/trigger-events/
 MAX_DEDUP_KEY = 255
@@ -20,6 +21,12 @@ MAX_BYTES = 512 * 1024
 MAX_DETAIL = 1000
 MAX_DETAILS = 60
 MAX_OTHERS_BYTES = 300 * 1024
+#: 120 requests a minute.
+TRAITS = Traits(max_alerts=500, pace_ms=500, has_incidents=True)
+#: As long as the key, so that the lengths that are shown are the lengths that are sent.
+_MASKED_KEY = "*" * 32
+#: https://developer.pagerduty.com/docs/events-api-v2/overview/#response-codes--retry-logic
+ACCEPTED = 202
 
 Action = Literal["trigger", "acknowledge", "resolve"]
 SEVERITIES = {"critical": "critical", "high": "error", "medium": "warning", "low": "info"}
@@ -36,6 +43,26 @@ def requests(message: Message, channel: PagerDuty, routing_key: str) -> list[Req
         posted(channel.url, orjson.dumps(event), JSON)
         for event in events(message, channel, routing_key)
     ]
+
+
+def read(response: Response, now_ms: int) -> Answer:
+    """Return what PagerDuty means: only 202 is accepted."""
+    if response.status == ACCEPTED:
+        return Sent(answer=described(response, _words(response)))
+    return by_status(response, now_ms, _words(response))
+
+
+def _words(response: Response) -> str | None:
+    """Return PagerDuty's message and errors; None if the body is another."""
+    errors = response.json.get("errors")
+    listed = ", ".join(map(str, errors)) if isinstance(errors, list) else ""
+    message = str(response.json.get("message") or "")
+    return ": ".join(part for part in (message, listed) if part) or None
+
+
+def preview(message: Message, channel: PagerDuty) -> bytes:
+    """Return the POSTs, with a mask in place of the key."""
+    return shown(*requests(message, channel, _MASKED_KEY))
 
 
 def events(message: Message, channel: PagerDuty, routing_key: str) -> list[dict[str, Any]]:
@@ -86,7 +113,7 @@ def _described(message: Message, channel: PagerDuty) -> dict[str, Any]:
     summary = fit(one_line(f"{wording.title(message)}: {text}"), MAX_SUMMARY)
     payload = {
         "summary": summary,
-        "source": fit(figures.service(breach), MAX_SUMMARY) or "opwatch",
+        "source": fit(wording.service(breach), MAX_SUMMARY) or "opwatch",
         "severity": SEVERITIES[breach.severity],
         "timestamp": rfc3339(breach.opened_ms),
         "component": fit(one_line(breach.labels.get("operation", breach.series)), MAX_DETAIL),
@@ -116,7 +143,7 @@ def _details(message: Message, text: str) -> dict[str, Any]:
     return details
 
 
-def named(message: Message) -> int:
+def named(message: Message, channel: PagerDuty) -> int:  # noqa: ARG001 - as the other channels'
     """Return how many of a message's alerts it names, the first ones; an end names the incident."""
     opens = message.event not in ("resolved", "acknowledged") or message.opening_untold
     return (len(_others(message)) if opens else len(message.others)) + 1

@@ -8,16 +8,25 @@ import orjson
 from schemas.breaches import Breach
 from schemas.channels import Slack
 from streams.channels import wording
-from streams.channels.message import Message
+from streams.channels.message import Message, Traits
 from streams.channels.plain import ELLIPSIS, fit
-from streams.channels.request import JSON, Request, posted
+from streams.channels.request import JSON, Request, posted, shown
+from streams.channels.response import (
+    Answer,
+    Rejected,
+    Response,
+    Retry,
+    Sent,
+    by_status,
+    described,
+)
 
 #: https://api.slack.com/reference/block-kit/blocks and /block-elements: what Slack shows of
 #: blocks; attachments are documented without limits, so the same are kept.
 MAX_TITLE = 150
 MAX_TEXT = 3000
 #: What happened to the first alert gives way to the names of the others, down to this.
-MAX_SAID = 300
+MAX_SHORTENED = 300
 _MORE = 40
 MAX_FIELD = 2000
 MAX_FIELDS = 10
@@ -28,10 +37,30 @@ MAX_BUTTONS = 5
 #: https://docs.slack.dev/changelog/2018-truncating-really-long-messages
 MAX_CHARACTERS = 9000
 
+#: https://docs.slack.dev/apis/web-api/rate-limits: one message a second.
+TRAITS = Traits(max_alerts=40, pace_ms=1_000)
+
 COLOURS = {"critical": "#c0182a", "high": "#e8590c", "medium": "#f2b705", "low": "#3a7bd5"}
 RESOLVED_COLOUR = "#2eb67d"
 #: Of what nobody knows to be well again.
 UNKNOWN_COLOUR = "#8d8d8d"
+
+#: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks#handling_errors
+PERMANENT = (
+    "invalid_payload",
+    "invalid_token",
+    "no_service",
+    "no_service_id",
+    "no_team",
+    "no_text",
+    "team_disabled",
+    "too_many_attachments",
+    "action_prohibited",
+    "channel_is_archived",
+    "channel_not_found",
+    "posting_to_general_channel_denied",
+    "user_not_found",
+)
 
 _ESCAPED = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _MENTION = re.compile("@(?=here|channel|everyone)", re.IGNORECASE)
@@ -42,6 +71,24 @@ _NO_MENTION = "@\u200b"
 def request(message: Message, channel: Slack, url: str) -> Request:
     """Return the POST to the webhook."""
     return posted(url, orjson.dumps(payload(message, channel)), JSON)
+
+
+def read(response: Response, now_ms: int) -> Answer:
+    """Return what Slack means: success is 200 and the body `ok`, and nothing else is."""
+    if response.status != 200:
+        return by_status(response, now_ms)
+    if response.text == "ok" and response.whole:
+        return Sent(answer="200 ok")
+    if response.text in PERMANENT:
+        return Rejected(answer=described(response))
+    if not response.whole:
+        return Retry(answer=f"200 (cut off) {response.text}", ambiguous=True)
+    return Retry(answer=f"200 (not Slack's ok) {response.text}")
+
+
+def preview(message: Message, channel: Slack) -> bytes:
+    """Return the POST, with the variable in place of its URL."""
+    return shown(request(message, channel, f"${{{channel.webhook_url_env}}}"))
 
 
 def payload(message: Message, channel: Slack) -> dict[str, Any]:
@@ -63,12 +110,12 @@ def named(message: Message, channel: Slack) -> int:
 
 def _payload(message: Message, channel: Slack, max_fallback: int, max_field: int) -> dict[str, Any]:
     title = wording.title(message)
-    said = wording.text(message, channel.template)
+    what = wording.text(message, channel.template)
     attachment: dict[str, Any] = {
         "color": _colour(message),
-        "fallback": escape(f"{title}: {said}", max_fallback),
+        "fallback": escape(f"{title}: {what}", max_fallback),
         "title": escape(title, MAX_TITLE),
-        "text": _text(message, said)[0],
+        "text": _text(message, what)[0],
         "fields": [
             {"title": field.title, "value": escape(field.value, max_field), "short": field.short}
             for field in wording.fields(message)[:MAX_FIELDS]
@@ -88,7 +135,7 @@ def _payload(message: Message, channel: Slack, max_fallback: int, max_field: int
     return {"attachments": [attachment]}
 
 
-def _text(message: Message, said: str) -> tuple[str, Breach | None]:
+def _text(message: Message, what: str) -> tuple[str, Breach | None]:
     """Return the text, and the first alert that it has no room to name.
 
     The first alert's name, where the title is too short for it; what happened; the other alerts.
@@ -97,18 +144,18 @@ def _text(message: Message, said: str) -> tuple[str, Breach | None]:
     first = [escape(wording.name(message.breach), MAX_TEXT)] if _is_cut(title) else []
     room = MAX_TEXT - sum(len(line) + 1 for line in first)
     if not message.others:
-        return "\n".join([*first, escape(said, room)]), None
-    for shown, written in (
-        (said, wording.listed),
-        (fit(said, MAX_SAID), wording.listed),
-        (fit(said, MAX_SAID), wording.short),
+        return "\n".join([*first, escape(what, room)]), None
+    for text, line_of in (
+        (what, wording.listed),
+        (fit(what, MAX_SHORTENED), wording.listed),
+        (fit(what, MAX_SHORTENED), wording.short),
     ):
-        others = wording.unnamed(message, shown)
-        lines = [f"• {escape(written(other), MAX_TEXT)}" for other in others]
-        escaped = escape(shown, 10 * MAX_TEXT)
+        others = wording.unnamed(message, text)
+        lines = [f"• {escape(line_of(other), MAX_TEXT)}" for other in others]
+        escaped = escape(text, 10 * MAX_TEXT)
         if sum(len(line) + 1 for line in lines) + len(escaped) <= room:
             return "\n".join([*first, escaped, *lines]), None
-    escaped = escape(shown, max(min(2 * MAX_SAID, room - _MORE), 0))
+    escaped = escape(text, max(min(2 * MAX_SHORTENED, room - _MORE), 0))
     room -= len(escaped) + _MORE
     count = 0
     while (room := room - len(lines[count]) - 1) >= 0:

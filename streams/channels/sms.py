@@ -3,12 +3,23 @@
 import base64
 import urllib.parse
 from contextlib import suppress
+from dataclasses import replace
 
 from schemas.channels import Sms
-from streams.channels import figures, wording
-from streams.channels.message import Message
+from streams.channels import wording
+from streams.channels.message import Message, Traits
 from streams.channels.plain import ELLIPSIS, one_line
-from streams.channels.request import FORM, Request, posted
+from streams.channels.request import FORM, MASK, Request, posted, shown
+from streams.channels.response import (
+    Answer,
+    Rejected,
+    Response,
+    Retry,
+    Sent,
+    by_status,
+    described,
+    retry_after_ms,
+)
 from streams.channels.templates import TemplateFailed
 
 #: https://www.twilio.com/docs/glossary/what-sms-character-limit
@@ -25,6 +36,15 @@ GSM_7 = frozenset(
 GSM_7_EXTENDED = frozenset("^{}\\[~]|€")
 #: https://www.twilio.com/docs/messaging/services#sender-pool: such a sender is a service.
 _SERVICE_PREFIX = "MG"
+#: https://help.twilio.com/articles/115002943027: one message a second.
+TRAITS = Traits(max_alerts=1000, pace_ms=1_000, counts_unnamed=True)
+
+#: https://www.twilio.com/docs/api/errors/20429: it was not accepted at all.
+TOO_MANY = 20429
+#: https://www.twilio.com/docs/api/errors: unsubscribed, too long, blocked, unknown, landline,
+#: filtered.
+PERMANENT = (21610, 21617, 30004, 30005, 30006, 30007)
+CREATED = 201
 
 #: What has a plain spelling is not worth half the characters.
 _PLAIN = str.maketrans(
@@ -50,7 +70,7 @@ _PLAIN = str.maketrans(
 def requests(
     message: Message, channel: Sms, account: str, token: str, sender: str
 ) -> list[tuple[str, Request]]:
-    """Return, for each recipient, the POST that tells them."""
+    """Return the POST to each recipient."""
     body = text(message, channel)
     basic = base64.b64encode(f"{account}:{token}".encode()).decode()
     sid = urllib.parse.quote(account, safe="")
@@ -70,6 +90,32 @@ def requests(
     ]
 
 
+def read(response: Response, now_ms: int) -> Answer:
+    """Return what Twilio means; after a 5xx nobody knows whether the text was sent."""
+    code = response.json.get("code")
+    words = [
+        str(response.json[name]) for name in ("sid", "code", "message") if response.json.get(name)
+    ]
+    text = " ".join(words) or None
+    if response.status == CREATED:
+        return Sent(answer=described(response, text))
+    if code == TOO_MANY:
+        after_ms = retry_after_ms(response.retry_after, now_ms)
+        return Retry(answer=described(response, text), after_ms=after_ms)
+    if code in PERMANENT:
+        return Rejected(answer=described(response, text))
+    answer = by_status(response, now_ms, text)
+    if isinstance(answer, Retry) and response.status >= 500:
+        return replace(answer, ambiguous=True)
+    return answer
+
+
+def preview(message: Message, channel: Sms) -> bytes:
+    """Return the POSTs, with masks in place of the account and its token."""
+    texts = requests(message, channel, MASK, MASK, "${TWILIO_FROM}")
+    return shown(*(request for _, request in texts))
+
+
 def text(message: Message, channel: Sms) -> str:
     """Return what fits one segment: the template's text, or title, then figures, then the link.
 
@@ -79,9 +125,9 @@ def text(message: Message, channel: Sms) -> str:
         with suppress(TemplateFailed):  # there is no room to say so; `config check` does
             return one_segment(wording.by_template(message, channel.template))
     title = wording.title(message)
-    said = figures.observed(message.breach) or one_line(message.breach.summary)
+    observed = wording.observed(message.breach) or one_line(message.breach.summary)
     acknowledge = next((ln.url for ln in wording.links(message) if ln.text == "Acknowledge"), "")
-    whole = f"{title}: {said}"
+    whole = f"{title}: {observed}"
     plain = one_line(title).translate(_PLAIN)
     for ending in (f" {acknowledge}" if acknowledge else "", ""):
         if segments_hold(f"{plain}...{ending}" if _is_gsm(plain + ending) else f"{plain}…{ending}"):
@@ -89,7 +135,7 @@ def text(message: Message, channel: Sms) -> str:
     return plain[:MAX_BODY]
 
 
-def named(message: Message) -> int:  # noqa: ARG001 - as the other channels'
+def named(message: Message, channel: Sms) -> int:  # noqa: ARG001 - as the other channels'
     """Return how many of a message's alerts it names: there is room for one."""
     return 1
 

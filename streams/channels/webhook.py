@@ -1,18 +1,21 @@
 """Write a message as Alertmanager's webhook, version 4, so that its receivers understand it."""
 
+import base64
 import hashlib
+import hmac
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
 
 from schemas.breaches import Breach
 from schemas.channels import Webhook
-from streams.channels import figures, wording
-from streams.channels.message import Message
+from streams.channels import wording
+from streams.channels.message import Message, Traits
 from streams.channels.plain import link, rfc3339
-from streams.channels.request import JSON, Request, posted
-from streams.channels.signing import signature
+from streams.channels.request import JSON, Request, posted, shown
+from streams.channels.response import Answer, Rejected, Response, Sent, by_status, described
 
 #: https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
 VERSION = "4"
@@ -20,6 +23,14 @@ VERSION = "4"
 MAX_ALERTS = 100
 #: What Alertmanager writes for an alert that has not ended: Go's zero time.
 NOT_ENDED = "0001-01-01T00:00:00Z"
+#: How a signing secret begins.
+KEY_PREFIX = "whsec_"
+
+#: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md: the
+#: server wants no more messages, and the sender should disable the endpoint.
+GONE = 410
+
+TRAITS = Traits(max_alerts=MAX_ALERTS, pace_ms=20, can_be_gone=True)
 
 
 def request(
@@ -40,12 +51,42 @@ def request(
     )
 
 
+def read(response: Response, now_ms: int) -> Answer:
+    """Return what the endpoint means: only 2xx is success, and its status alone says so."""
+    if 200 <= response.status < 300:
+        return Sent(answer=described(response))
+    if response.status == GONE:
+        return Rejected(answer=described(response), gone=True)
+    return by_status(response, now_ms)
+
+
+def preview(message: Message, channel: Webhook) -> bytes:
+    """Return the POST at the moment of its decision, with a mask in place of the signature."""
+    # Signed with no key at all: the mask stands for what a key would make of it.
+    keys = () if channel.secret_env is None else ("",)
+    return shown(request(message, channel, f"${{{channel.url_env}}}", keys, message.created_ms))
+
+
 def message_id(message: Message) -> str:
     """Return the delivery's id as Standard Webhooks takes it: without a full stop."""
     if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", message.delivery):
         return f"msg_{message.delivery}"
     hashed = hashlib.sha256(message.delivery.encode("utf-8", "surrogatepass"))
     return f"msg_{hashed.hexdigest()[:32]}"
+
+
+def signature(keys: Iterable[str], name: str, timestamp_s: int, body: bytes) -> str:
+    """Return `v1,…` for each key, separated by spaces: two while a key is rotated.
+
+    Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+    """
+    signed = f"{name}.{timestamp_s}.".encode() + body
+    return " ".join(f"v1,{_mac(key, signed)}" for key in keys)
+
+
+def _mac(key: str, signed: bytes) -> str:
+    raw = base64.b64decode(key.removeprefix(KEY_PREFIX))
+    return base64.b64encode(hmac.new(raw, signed, hashlib.sha256).digest()).decode()
 
 
 def payload(message: Message, channel: Webhook) -> dict[str, Any]:
@@ -70,21 +111,21 @@ def payload(message: Message, channel: Webhook) -> dict[str, Any]:
     }
 
 
-def named(message: Message) -> int:
+def named(message: Message, channel: Webhook) -> int:  # noqa: ARG001 - as the other channels'
     """Return how many of a message's alerts it names, the first ones."""
     return min(len(message.others) + 1, MAX_ALERTS)
 
 
 def _alert(breach: Breach, message: Message) -> dict[str, Any]:
-    told_first = breach is message.breach
-    resolved = message.event == "resolved" if told_first else breach.state == "resolved"
+    is_first = breach is message.breach
+    resolved = message.event == "resolved" if is_first else breach.state == "resolved"
     annotations = {
-        "title": wording.title(message) if told_first else "",
+        "title": wording.title(message) if is_first else "",
         "summary": breach.summary,
-        "observed": figures.observed(breach),
+        "observed": wording.observed(breach),
         "runbook_url": link(breach.runbook) or "",
         "dashboard_url": link(breach.dashboard) or "",
-        "acknowledge_url": (link(message.acknowledge_url) or "") if told_first else "",
+        "acknowledge_url": (link(message.acknowledge_url) or "") if is_first else "",
         "event": message.event,
     }
     ended_ms = breach.resolved_ms if breach.resolved_ms is not None else message.created_ms

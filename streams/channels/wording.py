@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 from schemas.breaches import NO_RECOVERY, Breach
-from streams.channels.figures import exemplars, observed, service, when
 from streams.channels.message import Message
-from streams.channels.plain import ELLIPSIS, fit, lines, link, moment, one_line
+from streams.channels.plain import ELLIPSIS, fit, lines, link, moment, one_line, quantity
 from streams.channels.templates import TemplateFailed, render
 
 #: Room for every name that opwatch itself gives: rule, operation and an escaped platform.
@@ -16,6 +15,14 @@ MAX_LISTED_TEXT = 200
 #: Of further alerts a template sees so many; those it does not name are listed below its text.
 MAX_TEMPLATE_OTHERS = 20
 _FINGERPRINT = 8
+MAX_EXEMPLARS = 3
+
+_PAST = {
+    "less_than": "below",
+    "less_than_or_equal": "at or below",
+    "greater_than": "above",
+    "greater_than_or_equal": "at or above",
+}
 
 _NOTHING_TO_ACKNOWLEDGE = ("resolved", "acknowledged", "test")
 
@@ -164,6 +171,46 @@ def fields(message: Message) -> list[Field]:
     if breach.exemplars:
         told.append(Field(title="Examples", value=exemplars(breach), short=False))
     return told
+
+
+def service(breach: Breach) -> str:
+    """Return what people know it by: the service, else the operation, else the series."""
+    labels = breach.labels
+    return one_line(labels.get("service") or labels.get("operation") or breach.series)
+
+
+def when(breach: Breach) -> str:
+    """Return when it opened and, if it did, resolved."""
+    opened = moment(breach.opened_ms)
+    if breach.resolved_ms is None:
+        return opened
+    return f"{opened} – {moment(breach.resolved_ms)}"
+
+
+def observed(breach: Breach) -> str:
+    """Return `Success rate 91.2 % (threshold: below 95 %; 240 samples)`, or nothing."""
+    if breach.observed is None:
+        return ""
+    notes = []
+    if breach.threshold is not None:
+        past = f"{_PAST[breach.operator]} " if breach.operator else ""
+        notes.append(f"threshold: {past}{quantity(breach.threshold, breach.unit)}")
+    if breach.samples:
+        notes.append(f"{breach.samples:,} samples")
+    metric = f"{breach.metric.replace('_', ' ').capitalize()} " if breach.metric else ""
+    figure = f"{metric}{quantity(breach.observed, breach.unit)}"
+    return one_line(f"{figure} ({'; '.join(notes)})" if notes else figure)
+
+
+def exemplars(breach: Breach) -> str:
+    """Return some operations worth looking at."""
+    return ", ".join(
+        one_line(
+            fit(exemplar.id, 100)
+            + (f" ({fit(exemplar.error_type, 60)})" if exemplar.error_type else "")
+        )
+        for exemplar in breach.exemplars[:MAX_EXEMPLARS]
+    )
 
 
 def links(message: Message) -> list[Link]:

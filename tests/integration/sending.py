@@ -3,8 +3,8 @@
 import time
 
 from agents.channels.addresses import Guard, networks
-from agents.channels.making import sender
-from agents.channels.outside import Outside
+from agents.channels.http import HttpClient
+from agents.channels.registry import sender
 from agents.channels.secrets import Secrets
 from agents.channels.sender import Sender
 from schemas.channels import Channel
@@ -22,14 +22,14 @@ def channels(to: Everyone) -> dict[str, Channel]:
     }
 
 
-def outside(to: Everyone, allowed: str = "127.0.0.1") -> Outside:
-    return Outside(Guard(networks(allowed)), str(to.ca_file))
+def client(to: Everyone, allowed: str = "127.0.0.1") -> HttpClient:
+    return HttpClient(Guard(networks(allowed)), str(to.ca_file))
 
 
 def made(
     kind: str,
     to: Everyone,
-    way_out: Outside,
+    http: HttpClient,
     *,
     channel: Channel | None = None,
     now_s: float | None = None,
@@ -37,7 +37,7 @@ def made(
 ) -> Sender:
     clock = time.time if now_s is None else lambda: now_s
     secrets = Secrets(to.environment | environment)
-    return sender(channel or channels(to)[kind], way_out, secrets, clock)
+    return sender(channel or channels(to)[kind], http, secrets, clock)
 
 
-__all__ = ["OPENED_MS", "channels", "made", "outside"]
+__all__ = ["OPENED_MS", "channels", "client", "made"]

@@ -8,8 +8,8 @@ import h2.connection
 import h2.events
 import pytest
 
-from streams.alerting.inputs import Retry, Sent
-from tests.integration.sending import made, outside
+from streams.channels.response import Retry, Sent
+from tests.integration.sending import client, made
 from tests.receivers.certificates import Certificates
 from tests.receivers.everyone import everyone
 from tests.receivers.slack import PATH
@@ -63,8 +63,8 @@ async def test_a_peer_that_breaks_the_protocol_is_asked_again(said: bytes, tmp_p
         context = Certificates(tmp_path).server(protocols=("h2",))
         listening = await asyncio.start_server(breaks, "127.0.0.1", 0, ssl=context)
         url = f"https://localhost:{listening.sockets[0].getsockname()[1]}{PATH}"
-        async with outside(to) as way_out:
-            sender = made("slack", to, way_out, SLACK_WEBHOOK_URL=url)
+        async with client(to) as http:
+            sender = made("slack", to, http, SLACK_WEBHOOK_URL=url)
             answer = await sender.send(message(), 1, 2.0)
         listening.close()
     assert isinstance(answer, Retry)
@@ -78,8 +78,8 @@ async def test_http_2_is_spoken_where_it_is_offered(tmp_path: Path):
         context = certificates.server(protocols=("h2",))
         listening = await asyncio.start_server(server, "127.0.0.1", 0, ssl=context)
         url = f"https://localhost:{listening.sockets[0].getsockname()[1]}{PATH}"
-        async with outside(to) as way_out:
-            sender = made("slack", to, way_out, SLACK_WEBHOOK_URL=url)
+        async with client(to) as http:
+            sender = made("slack", to, http, SLACK_WEBHOOK_URL=url)
             answers = [await sender.send(message(), 1, 0.5) for _ in range(3)]
         listening.close()
     assert [type(answer) for answer in answers] == [Sent, Retry, Retry]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from streams.alerting.inputs import Rejected, Retry, Sent
-from tests.integration.sending import channels, made, outside
+from streams.channels.response import Rejected, Retry, Sent
+from tests.integration.sending import channels, client, made
 from tests.receivers.certificates import Certificates
 from tests.receivers.everyone import Everyone, everyone
 from tests.receivers.mail import MailSay, MailServer
@@ -41,8 +41,8 @@ async def test_what_a_mail_server_says_is_read_as_it_is_meant(
     say, answer, ambiguous, recorded, to: Everyone
 ):
     to.mail.says(say)
-    async with outside(to) as way_out:
-        given = await made("email", to, way_out).send(message(), 1, 1.0)
+    async with client(to) as http:
+        given = await made("email", to, http).send(message(), 1, 1.0)
     assert type(given) is answer
     assert recorded in given.answer
     assert getattr(given, "ambiguous", False) is ambiguous
@@ -50,8 +50,8 @@ async def test_what_a_mail_server_says_is_read_as_it_is_meant(
 
 async def test_a_retry_goes_only_to_those_who_were_not_taken(to: Everyone):
     to.mail.says(MailSay(stage="rcpt", reply="450 later", address=B))
-    async with outside(to) as way_out:
-        sender = made("email", to, way_out)
+    async with client(to) as http:
+        sender = made("email", to, http)
         first = await sender.send(message(), 1, 5.0)
         assert isinstance(first, Retry)
         assert f"{A}: 250 Taken; {B}: 450 later" in first.answer
@@ -66,8 +66,8 @@ async def test_who_is_refused_for_good_is_not_asked_again_and_is_named(to: Every
         MailSay(stage="rcpt", reply="550 unknown", address=A),
         MailSay(stage="rcpt", reply="450 later", address=B),
     )
-    async with outside(to) as way_out:
-        sender = made("email", to, way_out)
+    async with client(to) as http:
+        sender = made("email", to, http)
         assert isinstance(await sender.send(message(), 1, 5.0), Retry)
         second = await sender.send(message(), 2, 5.0)
     assert isinstance(second, Sent)
@@ -77,14 +77,14 @@ async def test_who_is_refused_for_good_is_not_asked_again_and_is_named(to: Every
 
 async def test_nobody_left_to_tell_is_a_rejection(to: Everyone):
     to.mail.says(*(MailSay(stage="rcpt", reply="550 unknown", address=one) for one in (A, B)))
-    async with outside(to) as way_out:
-        assert isinstance(await made("email", to, way_out).send(message(), 1, 5.0), Rejected)
+    async with client(to) as http:
+        assert isinstance(await made("email", to, http).send(message(), 1, 5.0), Rejected)
     assert to.mail.arrived == []
 
 
 async def test_a_wrong_password_is_a_rejection_and_is_not_repeated(to: Everyone):
-    async with outside(to) as way_out:
-        wrong = made("email", to, way_out, SMTP_PASSWORD="wrong-password-1")
+    async with client(to) as http:
+        wrong = made("email", to, http, SMTP_PASSWORD="wrong-password-1")
         answer = await wrong.send(message(), 1, 5.0)
     assert isinstance(answer, Rejected)
     assert answer.answer.startswith("535")
@@ -92,8 +92,8 @@ async def test_a_wrong_password_is_a_rejection_and_is_not_repeated(to: Everyone)
 
 
 async def test_without_starttls_nothing_is_sent(to: Everyone):
-    async with outside(to) as way_out, MailServer(None, authenticate=False) as bare:
-        sender = made("email", to, way_out, SMTP_PORT=str(bare.port))
+    async with client(to) as http, MailServer(None, authenticate=False) as bare:
+        sender = made("email", to, http, SMTP_PORT=str(bare.port))
         answer = await sender.send(message(), 1, 5.0)
     assert isinstance(answer, Rejected)
     assert "offers no STARTTLS" in answer.answer
@@ -113,10 +113,10 @@ async def test_a_certificate_that_does_not_verify_is_not_spoken_to(
     tls = "implicit" if implicit else "starttls"
     channel = channels(to)["email"].model_copy(update={"tls": tls})
     async with AsyncExitStack() as stack:
-        way_out = await stack.enter_async_context(outside(to))
+        http = await stack.enter_async_context(client(to))
         for context in strangers:
             server = await stack.enter_async_context(MailServer(context, implicit=implicit))
-            sender = made("email", to, way_out, channel=channel, SMTP_PORT=str(server.port))
+            sender = made("email", to, http, channel=channel, SMTP_PORT=str(server.port))
             answer = await sender.send(message(), 1, 5.0)
             assert isinstance(answer, Retry)
             assert "certificate verify failed" in answer.answer.lower()
@@ -129,9 +129,9 @@ async def test_implicit_tls_works(to: Everyone, tmp_path: Path):
     certificates = Certificates(tmp_path)
     async with (
         MailServer(certificates.server(), implicit=True) as server,
-        outside(to) as way_out,
+        client(to) as http,
     ):
-        sender = made("email", to, way_out, channel=channel, SMTP_PORT=str(server.port))
+        sender = made("email", to, http, channel=channel, SMTP_PORT=str(server.port))
         assert isinstance(await sender.send(message(), 1, 5.0), Sent)
     assert server.arrived[0].mistakes == []
 
@@ -139,9 +139,9 @@ async def test_implicit_tls_works(to: Everyone, tmp_path: Path):
 async def test_nothing_leaves_in_plain_for_where_it_was_not_allowed(to: Everyone):
     channel = channels(to)["email"].model_copy(update={"tls": "none"})
     for allowed, answer in (("", Rejected), ("127.0.0.1", Sent)):
-        async with outside(to, allowed) as way_out, MailServer(None, authenticate=False) as relay:
+        async with client(to, allowed) as http, MailServer(None, authenticate=False) as relay:
             sender = made(
-                "email", to, way_out, channel=channel,
+                "email", to, http, channel=channel,
                 SMTP_PORT=str(relay.port), SMTP_USER="", SMTP_PASSWORD="",
             )  # fmt: skip
             assert isinstance(await sender.send(message(), 1, 5.0), answer)

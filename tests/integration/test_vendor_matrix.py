@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from streams.alerting.inputs import Rejected, Retry, Sent
-from tests.integration.sending import OPENED_MS, channels, made, outside
+from streams.channels.response import Rejected, Retry, Sent
+from tests.integration.sending import OPENED_MS, channels, client, made
 from tests.receivers.everyone import Everyone, everyone
 from tests.receivers.mail import MailSay
 from tests.receivers.says import Cut, CutBody, Drip, Endless, Hang, Say, Status, redirect
@@ -122,8 +122,8 @@ TABLE = [(kind, case) for case in CASES for kind in case.only]
 )
 async def test_what_a_vendor_says_is_read_as_it_is_meant(kind: str, case: Case, to: Everyone):
     to.http[kind].says(case.say)
-    async with outside(to) as way_out:
-        sender = made(kind, to, way_out, now_s=OPENED_MS / 1000)
+    async with client(to) as http:
+        sender = made(kind, to, http, now_s=OPENED_MS / 1000)
         answer = await sender.send(message(), 1, DEADLINE_S)
     assert type(answer) is case.answer
     assert case.recorded in answer.answer
@@ -145,8 +145,8 @@ async def test_what_a_vendor_takes_is_what_its_documentation_says(kind: str, to:
         message(resolved(), event="resolved", level=1, opening_untold=True),
         message(event="test"),
     ]
-    async with outside(to) as way_out:
-        sender = made(kind, to, way_out)
+    async with client(to) as http:
+        sender = made(kind, to, http)
         answers = [await sender.send(one, 1, 5.0) for one in told]
     assert [type(answer) for answer in answers] == [Sent] * len(told)
     assert to.http[kind].mistakes == []
@@ -157,8 +157,8 @@ async def test_what_a_vendor_takes_is_what_its_documentation_says(kind: str, to:
 async def test_nobody_listening_is_retried_and_nothing_can_have_arrived(kind, tmp_path):
     async with everyone(tmp_path) as receivers:
         pass
-    async with outside(receivers) as way_out:
-        answer = await made(kind, receivers, way_out).send(message(), 1, DEADLINE_S)
+    async with client(receivers) as http:
+        answer = await made(kind, receivers, http).send(message(), 1, DEADLINE_S)
     assert isinstance(answer, Retry)
     assert not answer.ambiguous
     assert answer.answer.startswith("There is no connection")
@@ -170,8 +170,8 @@ async def test_a_429_and_then_the_resolve_tells_both(kind: str, to: Everyone):
         to.mail.says(MailSay(stage="mail", reply="451 later"))
     else:
         to.http[kind].says(status(429, retry_after="1"))
-    async with outside(to) as way_out:
-        sender = made(kind, to, way_out)
+    async with client(to) as http:
+        sender = made(kind, to, http)
         assert isinstance(await sender.send(message(), 1, 5.0), Retry)
         closing = message(resolved(), event="resolved", opening_untold=True, delivery="second")
         assert isinstance(await sender.send(closing, 1, 5.0), Sent)
@@ -194,8 +194,8 @@ async def test_a_429_and_then_the_resolve_tells_both(kind: str, to: Everyone):
 async def test_each_text_message_is_sent_to_those_who_did_not_get_it(to: Everyone):
     to.sms.says(status(201, b"{}"), status(503))
     channel = channels(to)["sms"].model_copy(update={"to": ["+15005550006", "+15005550007"]})
-    async with outside(to) as way_out:
-        sender = made("sms", to, way_out, channel=channel)
+    async with client(to) as http:
+        sender = made("sms", to, http, channel=channel)
         first = await sender.send(message(), 1, 5.0)
         assert isinstance(first, Retry)
         assert first.ambiguous
@@ -206,8 +206,8 @@ async def test_each_text_message_is_sent_to_those_who_did_not_get_it(to: Everyon
 
 async def test_a_signature_is_anew_at_each_attempt_and_the_id_is_not(to: Everyone):
     to.webhook.says(status(500))
-    async with outside(to) as way_out:
-        sender = made("webhook", to, way_out)
+    async with client(to) as http:
+        sender = made("webhook", to, http)
         await sender.send(message(), 1, 5.0)
         await sender.send(message(), 2, 5.0)
     first, second = to.webhook.arrived
@@ -218,7 +218,7 @@ async def test_a_signature_is_anew_at_each_attempt_and_the_id_is_not(to: Everyon
 
 async def test_a_mistake_of_ours_is_an_answer_too(to: Everyone, monkeypatch):
     monkeypatch.setattr("streams.channels.slack.request", lambda *_: 1 / 0)
-    async with outside(to) as way_out:
-        answer = await made("slack", to, way_out).send(message(), 1, 5.0)
+    async with client(to) as http:
+        answer = await made("slack", to, http).send(message(), 1, 5.0)
     assert isinstance(answer, Retry)
     assert "ZeroDivisionError" in answer.answer

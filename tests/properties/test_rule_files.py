@@ -20,7 +20,7 @@ from agents.rule_file.yaml import MAX_BYTES, MAX_ELEMENTS
 from schemas.breaches import Breach
 from schemas.rules import SEVERITIES
 from streams.channels.message import Message
-from streams.channels.preview import preview
+from streams.channels.registry import preview
 from streams.rules.evaluator import Evaluator
 from streams.rules.records import read_aggregate
 from tests.unit.messages.samples import CHANNELS

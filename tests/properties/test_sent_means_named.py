@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from schemas.channels import Channel
 from streams.channels import email as mails
 from streams.channels import pagerduty, slack, sms, webhook
-from streams.channels.naming import MOST, named
+from streams.channels.registry import named, traits
 from tests.unit.messages.samples import ROUTING_KEY, message
 from tests.unit.streams.alerting.world import MINUTE, Retry, World, breach
 
@@ -165,7 +165,7 @@ def test_as_many_as_it_says_are_named(others, letters, length, template):
     for channel in CHANNELS:
         one = channel.model_copy(update={"template": None if channel.type == "sms" else template})
         count = named(said, one)
-        assert 1 <= count <= max(MOST[one.type], len(told))
+        assert 1 <= count <= max(traits(one).max_alerts, len(told))
         text = shown(said, one)
         assert all(name_of(each) in text for each in told[:count] if len(name_of(each)) < 500), one
 

@@ -7,7 +7,8 @@ import pytest
 from agents.alert.clock import Alarm
 from agents.alert.deliverer import Deliverer
 from schemas.commands import Acknowledge
-from streams.alerting.inputs import CommandInput, Sent
+from streams.alerting.inputs import CommandInput
+from streams.channels.response import Sent
 from tests.unit.streams.alerting.world import World
 
 

@@ -3,10 +3,10 @@
 from pydantic import TypeAdapter
 
 from agents.alert.receivers import Receivers
-from agents.channels.recipients import Recipients
+from agents.channels.sender import Recipients
 from agents.runtime.settings import Settings
 from schemas.channels import Channel
-from streams.alerting.inputs import Rejected, Retry, Sent
+from streams.channels.response import Rejected, Retry, Sent
 
 
 def test_who_heard_makes_the_failure_of_the_others_ambiguous_at_each_attempt():

@@ -4,10 +4,10 @@ import httpx
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from agents.channels import webhook
 from agents.channels.addresses import Guard, networks
-from agents.channels.credentials import MAX_SECRETS, missing_secrets, webhook_access
-from agents.channels.making import sender
-from agents.channels.outside import Outside
+from agents.channels.http import HttpClient
+from agents.channels.registry import missing_secrets, sender
 from agents.channels.secrets import MAX_MASKED, MissingSecret, NotAllowed, Secrets, masking
 from agents.channels.variables import DEFAULT
 from agents.runtime.settings import Settings, own_variables
@@ -80,7 +80,7 @@ def test_a_file_that_cannot_be_read_is_a_sentence_without_its_path(tmp_path):
         (WEBHOOK, {"HOOK_SECRET": "whsec_not base64"}),
         (WEBHOOK, {"HOOK_SECRET": "whsec_" + base64.b64encode(b"k" * 23).decode()}),
         (WEBHOOK, {"HOOK_SECRET": "whsec_" + base64.b64encode(b"k" * 65).decode()}),
-        (WEBHOOK, {"HOOK_SECRET": " ".join([SIGNING_KEY] * (MAX_SECRETS + 1))}),
+        (WEBHOOK, {"HOOK_SECRET": " ".join([SIGNING_KEY] * (webhook.MAX_KEYS + 1))}),
     ],
 )
 def test_one_that_cannot_be_one_is_a_sentence_without_its_value(channel, wrong):
@@ -92,7 +92,7 @@ def test_one_that_cannot_be_one_is_a_sentence_without_its_value(channel, wrong):
 
 def test_two_signing_keys_are_taken_during_rotation():
     given = Secrets(EVERYTHING | {"HOOK_SECRET": f"{OTHER_KEY}, {SIGNING_KEY}"})
-    keys = webhook_access(WEBHOOK, given).keys
+    keys = webhook.access(WEBHOOK, given, Guard()).keys
     assert [key.get_secret_value() for key in keys] == [OTHER_KEY, SIGNING_KEY]
 
 
@@ -134,7 +134,7 @@ def test_the_channels_of_the_defaults_name_the_specified_variables():
 def test_a_signing_key_that_is_not_ascii_is_none():
     secrets = Secrets(EVERYTHING | {"HOOK_SECRET": "whsec_ä" * 6})
     with pytest.raises(MissingSecret, match="HOOK_SECRET is not"):
-        webhook_access(WEBHOOK, secrets)
+        webhook.access(WEBHOOK, secrets, Guard())
 
 
 def test_a_secret_that_only_looks_like_a_url_is_masked():
@@ -252,7 +252,7 @@ def test_another_vendors_secret_is_not_sent_to_pagerduty(name):
 
 
 async def test_a_channel_that_may_not_send_its_secret_has_no_sender():
-    out = Outside(Guard())
+    out = HttpClient(Guard())
     channel = PAGERDUTY.model_copy(update={"url": "https://evil.example"})
     with pytest.raises(NotAllowed, match="OPWATCH_VENDOR_HOSTS"):
         sender(channel, out, Secrets(EVERYTHING))

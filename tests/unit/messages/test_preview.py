@@ -3,7 +3,7 @@ import urllib.parse
 import pytest
 
 from streams.channels import email, pagerduty, slack, sms, webhook
-from streams.channels.preview import preview
+from streams.channels.registry import preview
 from tests.unit.messages.samples import (
     CHANNELS,
     EMAIL,

@@ -7,16 +7,8 @@ from schemas.channels import Channel
 from schemas.commands import Acknowledge, EndSilence, Redrive, Silence, TestChannel
 from schemas.notifications import Notification
 from streams.alerting.engine import AlertEngine
-from streams.alerting.inputs import (
-    AttemptResult,
-    BreachInput,
-    Channels,
-    CommandInput,
-    Rejected,
-    Retry,
-    Sent,
-    Tick,
-)
+from streams.alerting.inputs import AttemptResult, BreachInput, Channels, CommandInput, Tick
+from streams.channels.response import Rejected, Retry, Sent
 
 T0 = 1_800_000_000_000
 MINUTE = 60_000

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import cached_property
 from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
@@ -16,8 +15,9 @@ import httpx
 
 from agents.channels.addresses import Guard
 from streams.channels.request import Request
+from streams.channels.response import Response
 
-#: Enough for any vendor's answer to be understood.
+#: Enough for any vendor's response to be understood.
 MAX_RESPONSE_BYTES = 64 * 1024
 #: A connection that was idle for longer is made anew, and its name is resolved and checked anew.
 KEEPALIVE_S = 5.0
@@ -26,29 +26,17 @@ MAX_CONNECTIONS = 100
 _TALKATIVE = ("httpx", "httpcore", "hpack", "h2")
 
 
-class NotHeard(Exception):
-    """No answer came; the text says why and may hold what the network said."""
+class NoResponse(Exception):
+    """No response came; the text says why and may hold the network's error."""
 
     def __init__(self, sentence: str, *, ambiguous: bool) -> None:
         super().__init__(sentence)
         self.ambiguous = ambiguous
-        """Whether the request had begun to leave, so that it may have been taken."""
+        """Whether the request had begun to leave, so that it may have been accepted."""
 
 
-class NotARequest(Exception):
-    """The URL is none that can be posted to."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Heard:
-    """What a receiver answered."""
-
-    status: int
-    headers: httpx.Headers = field(repr=False)
-    body: bytes = field(repr=False)
-    """At most `MAX_RESPONSE_BYTES` of it."""
-    whole: bool
-    """Whether the body came to its end, or to our limit."""
+class InvalidUrl(Exception):
+    """The URL cannot be posted to."""
 
 
 def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
@@ -64,7 +52,7 @@ def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
     return context
 
 
-class Outside:
+class HttpClient:
     """The one HTTP client that reaches receivers."""
 
     def __init__(self, guard: Guard, ca_file: str | None = None) -> None:
@@ -101,30 +89,30 @@ class Outside:
         """Close the connections."""
         await self._client.aclose()
 
-    async def post(self, request: Request, deadline_s: float) -> Heard:
-        """Post once.
+    async def post(self, request: Request, deadline_s: float) -> Response:
+        """Post once and return the response, at most `MAX_RESPONSE_BYTES` of its body.
 
         Raises:
             AddressRefused: the receiver is where nothing may be sent to.
-            NotARequest: the URL is none.
-            NotHeard: no status came back in time.
+            InvalidUrl: the URL cannot be posted to.
+            NoResponse: no status came back in time.
         """
         progress = _Progress()
         try:
             async with asyncio.timeout(deadline_s):
                 await self._exchange(request, deadline_s, progress)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
-            raise NotARequest("What is configured is no URL that can be posted to.") from None
+            raise InvalidUrl("What is configured is no URL that can be posted to.") from None
         except (TimeoutError, httpx.TimeoutException):
-            if progress.heard is None:
-                said = f"No answer within {deadline_s:.2g} s."
-                raise NotHeard(said, ambiguous=progress.began) from None
+            if progress.response is None:
+                sentence = f"No answer within {deadline_s:.2g} s."
+                raise NoResponse(sentence, ambiguous=progress.began) from None
         except httpx.TransportError as error:
-            if progress.heard is None:
-                said = _said(error, began=progress.began)
-                raise NotHeard(said, ambiguous=progress.began) from None
-        assert progress.heard is not None
-        return progress.heard
+            if progress.response is None:
+                sentence = _broken(error, began=progress.began)
+                raise NoResponse(sentence, ambiguous=progress.began) from None
+        assert progress.response is not None
+        return progress.response
 
     async def _exchange(self, request: Request, deadline_s: float, progress: "_Progress") -> None:
         async with self._client.stream(
@@ -136,13 +124,13 @@ class Outside:
             extensions={"trace": progress.trace},
         ) as response:
             body = b""
-            progress.hear(response, body, whole=False)
+            progress.receive(response, body, whole=False)
             async for chunk in response.aiter_raw():
                 body = (body + chunk)[:MAX_RESPONSE_BYTES]
                 if len(body) == MAX_RESPONSE_BYTES:
                     break
-                progress.hear(response, body, whole=False)
-            progress.hear(response, body, whole=True)
+                progress.receive(response, body, whole=False)
+            progress.receive(response, body, whole=True)
 
 
 class _Progress:
@@ -150,19 +138,22 @@ class _Progress:
 
     def __init__(self) -> None:
         self.began = False
-        self.heard: Heard | None = None
+        self.response: Response | None = None
 
-    async def trace(self, event: str, _given: dict[str, Any]) -> None:
+    async def trace(self, event: str, _details: dict[str, Any]) -> None:
         if event.endswith("send_request_headers.started"):
             self.began = True
 
-    def hear(self, response: httpx.Response, body: bytes, *, whole: bool) -> None:
-        self.heard = Heard(
-            status=response.status_code, headers=response.headers, body=body, whole=whole
+    def receive(self, response: httpx.Response, body: bytes, *, whole: bool) -> None:
+        self.response = Response(
+            status=response.status_code,
+            body=body,
+            whole=whole,
+            retry_after=response.headers.get("retry-after"),
         )
 
 
-def _said(error: httpx.TransportError, *, began: bool) -> str:
+def _broken(error: httpx.TransportError, *, began: bool) -> str:
     what = "The connection broke before an answer came" if began else "There is no connection"
     return f"{what}: {str(error) or type(error).__name__}"
 

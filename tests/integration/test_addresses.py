@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from agents.channels.addresses import AddressRefused, Guard, networks
-from agents.channels.outside import MAX_RESPONSE_BYTES, Outside
-from streams.alerting.inputs import Rejected, Retry, Sent
+from agents.channels.http import MAX_RESPONSE_BYTES, HttpClient
 from streams.channels.request import posted
-from tests.integration.sending import channels, made, outside
+from streams.channels.response import Rejected, Retry, Sent
+from tests.integration.sending import channels, client, made
 from tests.receivers import pagerduty, slack
 from tests.receivers.certificates import Certificates
 from tests.receivers.everyone import Everyone, everyone
@@ -78,8 +78,8 @@ async def test_only_what_is_named_is_allowed():
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_receiver_on_this_machine_is_refused_when_sent_to_and_recorded(kind, to: Everyone):
-    async with outside(to, allowed="") as way_out:
-        answer = await made(kind, to, way_out).send(message(), 1, 5.0)
+    async with client(to, allowed="") as http:
+        answer = await made(kind, to, http).send(message(), 1, 5.0)
     assert isinstance(answer, Rejected)
     assert "this machine" in answer.answer
     assert "127.0.0.1" in answer.answer or "::1" in answer.answer
@@ -94,8 +94,8 @@ async def test_the_connection_goes_to_what_was_checked_and_the_name_is_asked_onc
     channel = channels(to)["pagerduty"].model_copy(
         update={"url": to.pagerduty.url + pagerduty.PATH}
     )
-    async with Outside(guard, str(to.ca_file)) as way_out:
-        answer = await made("pagerduty", to, way_out, channel=channel).send(message(), 1, 5.0)
+    async with HttpClient(guard, str(to.ca_file)) as http:
+        answer = await made("pagerduty", to, http, channel=channel).send(message(), 1, 5.0)
     assert isinstance(answer, Sent)
     assert resolve.asked == ["localhost"]
     assert to.pagerduty.arrived[0].headers["host"] == f"localhost:{to.pagerduty.port}"
@@ -104,10 +104,10 @@ async def test_the_connection_goes_to_what_was_checked_and_the_name_is_asked_onc
 async def test_a_name_that_moves_to_a_private_address_is_refused_at_the_next_send(
     to: Everyone, monkeypatch
 ):
-    monkeypatch.setattr("agents.channels.outside.KEEPALIVE_S", 0.0)
+    monkeypatch.setattr("agents.channels.http.KEEPALIVE_S", 0.0)
     guard = Guard(networks("127.0.0.1"), leads_to("127.0.0.1", "169.254.169.254"))
-    async with Outside(guard, str(to.ca_file)) as way_out:
-        sender = made("slack", to, way_out)
+    async with HttpClient(guard, str(to.ca_file)) as http:
+        sender = made("slack", to, http)
         assert isinstance(await sender.send(message(), 1, 5.0), Sent)
         second = await sender.send(message(), 1, 5.0)
     assert isinstance(second, Rejected)
@@ -118,8 +118,8 @@ async def test_a_redirect_to_this_machine_is_not_followed(to: Everyone):
     async with Receiver(lambda _: ([], Status(status=200, body=b"ok"))) as inside:
         for status in (301, 302, 303, 307, 308):
             to.slack.says(redirect(f"{inside.url}/secret", status))
-            async with outside(to) as way_out:
-                answer = await made("slack", to, way_out).send(message(), 1, 5.0)
+            async with client(to) as http:
+                answer = await made("slack", to, http).send(message(), 1, 5.0)
             assert isinstance(answer, Rejected)
         assert inside.arrived == []
 
@@ -127,8 +127,8 @@ async def test_a_redirect_to_this_machine_is_not_followed(to: Everyone):
 async def test_a_proxy_in_the_environment_is_not_used(to: Everyone, monkeypatch):
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "https_proxy", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    async with outside(to) as way_out:
-        assert isinstance(await made("slack", to, way_out).send(message(), 1, 5.0), Sent)
+    async with client(to) as http:
+        assert isinstance(await made("slack", to, http).send(message(), 1, 5.0), Sent)
 
 
 async def test_a_certificate_of_another_name_or_authority_is_not_spoken_to(
@@ -137,9 +137,9 @@ async def test_a_certificate_of_another_name_or_authority_is_not_spoken_to(
     other = tmp_path / "other"
     other.mkdir()
     for context in (Certificates(other).server(), Certificates(other).server("x.example")):
-        async with Receiver(slack.slack, context) as stranger, outside(to) as way_out:
+        async with Receiver(slack.slack, context) as stranger, client(to) as http:
             url = stranger.url + slack.PATH
-            sender = made("slack", to, way_out, SLACK_WEBHOOK_URL=url)
+            sender = made("slack", to, http, SLACK_WEBHOOK_URL=url)
             answer = await sender.send(message(), 1, 5.0)
         assert isinstance(answer, Retry)
         assert not answer.ambiguous
@@ -149,16 +149,16 @@ async def test_a_certificate_of_another_name_or_authority_is_not_spoken_to(
 
 async def test_a_response_is_read_to_its_limit(to: Everyone):
     to.slack.says(Endless(status=200))
-    async with outside(to) as way_out:
-        heard = await way_out.post(posted(to.slack.url, b"{}", "application/json"), 5.0)
-    assert len(heard.body) == MAX_RESPONSE_BYTES
+    async with client(to) as http:
+        response = await http.post(posted(to.slack.url, b"{}", "application/json"), 5.0)
+    assert len(response.body) == MAX_RESPONSE_BYTES
 
 
 @pytest.mark.parametrize("kind", KINDS[:4])
 async def test_no_cookie_is_kept(kind, to: Everyone):
     to.http[kind].says(Status(status=503, headers={"set-cookie": "id=1; Path=/"}))
-    async with outside(to) as way_out:
-        sender = made(kind, to, way_out)
+    async with client(to) as http:
+        sender = made(kind, to, http)
         await sender.send(message(), 1, 5.0)
         await sender.send(message(), 2, 5.0)
     assert all("cookie" not in one.headers for one in to.http[kind].arrived)
@@ -183,13 +183,13 @@ async def test_no_secret_is_in_a_log_an_answer_or_a_repr(kind, to: Everyone, cap
     written = []
     try:
         for allowed in ("", "127.0.0.1"):
-            async with outside(to, allowed) as way_out:
-                sender = made(kind, to, way_out)
+            async with client(to, allowed) as http:
+                sender = made(kind, to, http)
                 for say in (Status(status=500, body=echo), Status(status=400, body=echo), None):
                     if say is not None and kind != "email" and allowed:
                         to.http[kind].says(say)
                     answer = await sender.send(message(), 1, 5.0)
-                    written += [repr(answer), repr(sender), repr(vars(sender)), repr(way_out)]
+                    written += [repr(answer), repr(sender), repr(vars(sender)), repr(http)]
     finally:
         root.removeHandler(handler)
     written += [stream.getvalue(), caplog.text]
@@ -210,8 +210,8 @@ async def test_a_failure_of_ours_tells_no_secret(to: Everyone, monkeypatch, caps
         raise RuntimeError(f"cannot post to {url}")
 
     monkeypatch.setattr("streams.channels.slack.request", broken)
-    async with outside(to) as way_out:
-        answer = await made("slack", to, way_out).send(message(), 1, 5.0)
+    async with client(to) as http:
+        answer = await made("slack", to, http).send(message(), 1, 5.0)
     told = capsys.readouterr()
     for text in (repr(answer), told.out, told.err, caplog.text):
         assert "abcdefghijklmnopqrstuvwx" not in text

@@ -1,0 +1,140 @@
+"""Which senders there are, and which channels may and can be used: rule file, settings, secrets.
+
+A type of channel that is added gets a line in `ADAPTERS`, and no other place in agents/.
+"""
+
+import re
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from agents.channels import email, pagerduty, slack, sms, webhook
+from agents.channels.addresses import Guard, networks
+from agents.channels.http import HttpClient
+from agents.channels.secrets import MissingSecret, NotAllowed, Secrets
+from agents.channels.sender import Clock, Sender
+from agents.channels.variables import is_of_another
+from agents.runtime.settings import Settings
+from schemas.channels import Channel, PagerDuty, Sms
+
+#: Only what all parsers of URLs read alike: no user, no backslash, no letters beyond ASCII.
+_URL = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[!-\[\]-~]*)?")
+#: https://www.pagerduty.com/docs/events-api-v2-overview, https://www.twilio.com/docs/global-infrastructure
+_VENDOR_HOSTS = {
+    "pagerduty": re.compile(r"events(\.eu)?\.pagerduty\.com"),
+    "sms": re.compile(r"api(\.[a-z0-9-]+){0,2}\.twilio\.com"),
+}
+
+
+class Adapter(Protocol):
+    """A module of this folder that sends for one type. It gets channels of its own type only."""
+
+    def access(self, channel: Any, secrets: Secrets, guard: Guard) -> Any:
+        """Return the secrets and addresses that the channel needs.
+
+        Raises:
+            MissingSecret: it lacks one, or may not use it so; the text says which.
+        """
+        ...
+
+    def sender(self, channel: Any, access: Any, client: HttpClient, clock: Clock) -> Sender:
+        """Return the channel's sender."""
+        ...
+
+
+ADAPTERS: Mapping[str, Adapter] = {
+    "email": email,
+    "slack": slack,
+    "pagerduty": pagerduty,
+    "sms": sms,
+    "webhook": webhook,
+}
+
+
+def http_client(settings: Settings) -> HttpClient:
+    """Return the client that reaches receivers, as the settings allow it."""
+    return HttpClient(guard(settings), settings.receivers_ca_file)
+
+
+def guard(settings: Settings) -> Guard:
+    """Return what says where receivers may be, as the settings allow it."""
+    hosts = settings.vendor_hosts.replace(",", " ").split()
+    return Guard(networks(settings.allow_addresses), hosts=hosts)
+
+
+def sender(
+    channel: Channel, client: HttpClient, secrets: Secrets, clock: Clock = time.time
+) -> Sender:
+    """Return the channel's sender.
+
+    Raises:
+        MissingSecret: it lacks one, or may not use it so; the text says which.
+    """
+    return ADAPTERS[channel.type].sender(
+        channel, _access(channel, secrets, client.guard), client, clock
+    )
+
+
+def missing_secrets(
+    channels: Iterable[Channel], secrets: Secrets | None = None, guard: Guard | None = None
+) -> dict[str, str]:
+    """Return, for each channel that cannot be used for want of a secret, the sentence saying so.
+
+    Args:
+        channels: of the rule file.
+        secrets: what they may read; by default the environment's.
+        guard: says where vendors' secrets may be sent to; by default to the vendors.
+    """
+    secrets, guard = secrets or Secrets(), guard or Guard()
+    missing = {}
+    for channel in channels:
+        try:
+            _access(channel, secrets, guard)
+        except MissingSecret as error:
+            missing[channel.name] = str(error)
+    return missing
+
+
+def _access(channel: Channel, secrets: Secrets, guard: Guard) -> Any:
+    permit(channel, secrets, guard)
+    return ADAPTERS[channel.type].access(channel, secrets, guard)
+
+
+def permit(channel: Channel, secrets: Secrets, guard: Guard) -> None:
+    """Do nothing if the deployment lets the channel read what it names and send it there.
+
+    Raises:
+        NotAllowed: it does not.
+    """
+    for field in type(channel).model_fields:
+        name = getattr(channel, field)
+        if field.endswith("_env") and name is not None:
+            secrets.permit(name, field)
+    if isinstance(channel, PagerDuty) and is_of_another(channel.service_key_env, channel.type):
+        sentence = f"{channel.service_key_env} is another vendor's: it is not sent to PagerDuty."
+        raise NotAllowed(sentence, "service_key_env")
+    if isinstance(channel, PagerDuty | Sms):
+        _permit_host(channel, guard)
+
+
+def _permit_host(channel: PagerDuty | Sms, guard: Guard) -> None:
+    match = _URL.fullmatch(channel.url)
+    host = match[1].lower().rstrip(".") if match else ""
+    if not host or not (_VENDOR_HOSTS[channel.type].fullmatch(host) or guard.allows(host)):
+        vendor = "PagerDuty" if isinstance(channel, PagerDuty) else "Twilio"
+        sentence = (
+            f"{host or 'What it names'} is not {vendor}: its secret goes nowhere else, unless"
+            " OPWATCH_VENDOR_HOSTS or OPWATCH_ALLOW_ADDRESSES names the host."
+        )
+        raise NotAllowed(sentence, "url")
+
+
+def variables(channels: Iterable[Channel]) -> set[str]:
+    """Return the variables that channels name, and those that may name a file instead."""
+    named = {
+        getattr(channel, field)
+        for channel in channels
+        for field in type(channel).model_fields
+        if field.endswith("_env")
+    }
+    return {variable for name in named if name for variable in (name, f"{name}_FILE")}
