@@ -1,10 +1,12 @@
-"""Describe the channels of the rule file: where messages go, never with a secret in it.
+"""The channels of the rule file: where messages go, never with a secret in it.
 
 Secrets come from the environment or from files (`NAME_FILE`); a channel names the variable.
 """
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
@@ -43,7 +45,27 @@ Variable = Annotated[str, Field(max_length=200), AfterValidator(_variable)]
 ChannelName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", max_length=100)]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Vendor:
+    """Whose secrets a type of channel uses: how they are named, and where they may be sent."""
+
+    name: str
+    prefixes: tuple[str, ...]
+    """How the names begin of the environment variables that hold them."""
+    shared: bool = False
+    """Whether the variables may hold what is meant for anybody."""
+    hosts: str | None = None
+    """A pattern of the vendor's hosts: its secrets are sent nowhere else unless settings allow it.
+    None where the secret itself says where it goes."""
+    typed_fields: Mapping[str, str] = field(default_factory=dict)
+    """Fields that people write a secret into by mistake, and what should hold it."""
+    typed_values: Mapping[str, str] = field(default_factory=dict)
+    """Patterns of the secrets, and what should hold them."""
+
+
 class _Channel(Configured):
+    vendor: ClassVar[Vendor]
+
     name: ChannelName
     enabled: bool = True
     severities: Annotated[list[Severity], Field(min_length=1)] = Field(
@@ -61,6 +83,12 @@ class _Channel(Configured):
 class Email(_Channel):
     """Mail by SMTP: SMTP_HOST, SMTP_PORT, SMTP_USER, SMTP_PASSWORD."""
 
+    vendor = Vendor(
+        name="the mail server",
+        prefixes=("SMTP_",),
+        typed_fields={"password": "SMTP_PASSWORD", "smtp_password": "SMTP_PASSWORD"},
+    )
+
     type: Literal["email"]
     to: Annotated[list[Address], Field(min_length=1, max_length=100)]
     sender: Address = Field("opwatch@localhost", alias="from")
@@ -72,6 +100,19 @@ class Email(_Channel):
 class Slack(_Channel):
     """A Slack incoming webhook."""
 
+    vendor = Vendor(
+        name="Slack",
+        prefixes=("SLACK_",),
+        typed_fields={
+            "webhook_url": "SLACK_WEBHOOK_URL",
+            "slack_webhook_url": "SLACK_WEBHOOK_URL",
+        },
+        typed_values={
+            r"hooks\.slack(-gov)?\.com/": "SLACK_WEBHOOK_URL",
+            r"\bxox[abprs]-\w+": "SLACK_WEBHOOK_URL (of an incoming webhook)",
+        },
+    )
+
     type: Literal["slack"]
     channel: Annotated[str, Field(max_length=200)] | None = Field(
         None, description="Shown to people; the webhook decides."
@@ -82,6 +123,17 @@ class Slack(_Channel):
 class PagerDuty(_Channel):
     """PagerDuty's Events API v2."""
 
+    vendor = Vendor(
+        name="PagerDuty",
+        prefixes=("PAGERDUTY_",),
+        # https://developer.pagerduty.com/docs/events-api-v2-overview
+        hosts=r"events(\.eu)?\.pagerduty\.com",
+        typed_fields=dict.fromkeys(
+            ("service_key", "routing_key", "integration_key", "pagerduty_service_key"),
+            "PAGERDUTY_SERVICE_KEY",
+        ),
+    )
+
     type: Literal["pagerduty"]
     service_key_env: Variable = "PAGERDUTY_SERVICE_KEY"
     url: Link = "https://events.pagerduty.com/v2/enqueue"
@@ -89,6 +141,14 @@ class PagerDuty(_Channel):
 
 class Sms(_Channel):
     """Twilio: TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN, TWILIO_FROM."""
+
+    vendor = Vendor(
+        name="Twilio",
+        prefixes=("TWILIO_",),
+        # https://www.twilio.com/docs/global-infrastructure
+        hosts=r"api(\.[a-z0-9-]+){0,2}\.twilio\.com",
+        typed_fields=dict.fromkeys(("auth_token", "twilio_auth_token"), "TWILIO_AUTH_TOKEN"),
+    )
 
     type: Literal["sms"]
     to: Annotated[list[Number], Field(min_length=1, max_length=100)]
@@ -98,16 +158,29 @@ class Sms(_Channel):
 class Webhook(_Channel):
     """Alertmanager's webhook, version 4, signed by Standard Webhooks."""
 
+    vendor = Vendor(
+        name="the webhook",
+        prefixes=("WEBHOOK_", "HOOK_", "OPWATCH_WEBHOOK_"),
+        shared=True,
+        typed_fields={"secret": "the variable that `secret_env` names"},
+        typed_values={r"\bwhsec_\w{4,}": "the variable that `secret_env` names"},
+    )
+
     type: Literal["webhook"]
     url_env: Variable = "OPWATCH_WEBHOOK_URL"
     secret_env: Variable | None = Field(None, description="Names the variable with whsec_… in it.")
 
 
 Channel = Annotated[Email | Slack | PagerDuty | Sms | Webhook, Field(discriminator="type")]
+#: The model of each type.
+MODELS: Mapping[str, type[_Channel]] = {
+    get_args(model.model_fields["type"].annotation)[0]: model
+    for model in get_args(get_args(Channel)[0])
+}
 
 
 class Defaults(Configured):
-    """What a rule that says nothing of it gets."""
+    """What a rule gets that does not set it itself."""
 
     cooldown: Span = 10 * 60_000
     channels: Channels = Field(default_factory=list)

@@ -1,10 +1,11 @@
-"""Decide which addresses a receiver may be at: none of ours, unless the operator names it.
+"""Where receivers may be: at no address inside the network, unless settings name it.
 
 A rule file or a name server must not make opwatch post to what only opwatch can reach. So a name
-is resolved once, what it leads to is checked, and the connection is made to what was checked.
+is resolved once, its addresses are checked, and the connection is made to a checked address.
 """
 
 import asyncio
+import re
 import socket
 from collections.abc import Awaitable, Callable, Iterable
 from ipaddress import (
@@ -15,6 +16,8 @@ from ipaddress import (
     ip_address,
     ip_network,
 )
+
+from schemas.channels import Vendor
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -48,6 +51,8 @@ _SPECIAL_V6 = [
     for text in ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20")
 ]
 _MAX_ADDRESSES = 4
+#: Only what all parsers of URLs read alike: no user, no backslash, no letters beyond ASCII.
+_URL = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[!-\[\]-~]*)?")
 
 
 class AddressRefused(Exception):
@@ -61,6 +66,12 @@ def networks(text: str) -> tuple[Network, ...]:
         ValueError: one is none.
     """
     return tuple(ip_network(part) for part in text.replace(",", " ").split())
+
+
+def host_of(url: str) -> str:
+    """Return a URL's host; empty if parsers of URLs might read another one."""
+    match = _URL.fullmatch(url)
+    return match[1].lower().rstrip(".") if match else ""
 
 
 class Guard:
@@ -96,6 +107,14 @@ class Guard:
             return False
         return any(address in network for network in self._allowed)
 
+    def allows_vendor(self, host: str, vendor: Vendor) -> bool:
+        """Return whether the vendor's secrets may be sent to the host: its own, or an allowed one.
+
+        An empty host is never allowed.
+        """
+        its_own = vendor.hosts is None or re.fullmatch(vendor.hosts, host) is not None
+        return bool(host) and (its_own or self.allows(host))
+
     async def addresses(self, host: str, port: int, *, plain: bool) -> list[str]:
         """Return where the host may be connected to, in the order to try.
 
@@ -110,9 +129,9 @@ class Guard:
         """
         found = [ip_address(text) for text in await self._resolve(host, port)]
         refusals = [self._refusal(address, plain=plain) for address in found]
-        passed = [str(address) for address, why in zip(found, refusals, strict=True) if why is None]
-        if passed:
-            return passed[:_MAX_ADDRESSES]
+        allowed = [str(at) for at, refusal in zip(found, refusals, strict=True) if refusal is None]
+        if allowed:
+            return allowed[:_MAX_ADDRESSES]
         raise AddressRefused(
             next(filter(None, refusals), "The receiver's name leads to no address.")
         )
@@ -142,4 +161,4 @@ def _kind(address: Address) -> str | None:
 async def _resolve(host: str, port: int) -> list[str]:
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(given[4][0]) for given in found))
+    return list(dict.fromkeys(str(address[4][0]) for address in found))

@@ -3,27 +3,18 @@
 A type of channel that is added gets a line in `ADAPTERS`, and no other place in agents/.
 """
 
-import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from agents.channels import email, pagerduty, slack, sms, webhook
-from agents.channels.addresses import Guard, networks
+from agents.channels.addresses import Guard, host_of, networks
 from agents.channels.http import HttpClient
 from agents.channels.secrets import MissingSecret, NotAllowed, Secrets
 from agents.channels.sender import Clock, Sender
 from agents.channels.variables import is_of_another
 from agents.runtime.settings import Settings
-from schemas.channels import Channel, PagerDuty, Sms
-
-#: Only what all parsers of URLs read alike: no user, no backslash, no letters beyond ASCII.
-_URL = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[!-\[\]-~]*)?")
-#: https://www.pagerduty.com/docs/events-api-v2-overview, https://www.twilio.com/docs/global-infrastructure
-_VENDOR_HOSTS = {
-    "pagerduty": re.compile(r"events(\.eu)?\.pagerduty\.com"),
-    "sms": re.compile(r"api(\.[a-z0-9-]+){0,2}\.twilio\.com"),
-}
+from schemas.channels import Channel
 
 
 class Adapter(Protocol):
@@ -106,24 +97,21 @@ def permit(channel: Channel, secrets: Secrets, guard: Guard) -> None:
     Raises:
         NotAllowed: it does not.
     """
-    for field in type(channel).model_fields:
-        name = getattr(channel, field)
-        if field.endswith("_env") and name is not None:
-            secrets.permit(name, field)
-    if isinstance(channel, PagerDuty) and is_of_another(channel.service_key_env, channel.type):
-        sentence = f"{channel.service_key_env} is another vendor's: it is not sent to PagerDuty."
-        raise NotAllowed(sentence, "service_key_env")
-    if isinstance(channel, PagerDuty | Sms):
-        _permit_host(channel, guard)
-
-
-def _permit_host(channel: PagerDuty | Sms, guard: Guard) -> None:
-    match = _URL.fullmatch(channel.url)
-    host = match[1].lower().rstrip(".") if match else ""
-    if not host or not (_VENDOR_HOSTS[channel.type].fullmatch(host) or guard.allows(host)):
-        vendor = "PagerDuty" if isinstance(channel, PagerDuty) else "Twilio"
+    for field, name in _variables(channel):
+        secrets.permit(name, field)
+    vendor = channel.vendor
+    if vendor.hosts is None:
+        return
+    for field, name in _variables(channel):
+        if is_of_another(name, vendor):
+            sentence = f"{name} is another vendor's: it is not sent to {vendor.name}."
+            raise NotAllowed(sentence, field)
+    if (url := getattr(channel, "url", None)) is None:
+        return
+    host = host_of(url)
+    if not guard.allows_vendor(host, vendor):
         sentence = (
-            f"{host or 'What it names'} is not {vendor}: its secret goes nowhere else, unless"
+            f"{host or 'What it names'} is not {vendor.name}: its secret goes nowhere else, unless"
             " OPWATCH_VENDOR_HOSTS or OPWATCH_ALLOW_ADDRESSES names the host."
         )
         raise NotAllowed(sentence, "url")
@@ -131,10 +119,13 @@ def _permit_host(channel: PagerDuty | Sms, guard: Guard) -> None:
 
 def variables(channels: Iterable[Channel]) -> set[str]:
     """Return the variables that channels name, and those that may name a file instead."""
-    named = {
-        getattr(channel, field)
-        for channel in channels
-        for field in type(channel).model_fields
-        if field.endswith("_env")
-    }
-    return {variable for name in named if name for variable in (name, f"{name}_FILE")}
+    names = {name for channel in channels for _, name in _variables(channel)}
+    return {variable for name in names for variable in (name, f"{name}_FILE")}
+
+
+def _variables(channel: Channel) -> Iterator[tuple[str, str]]:
+    """Yield each field that names a variable, and the variable."""
+    for field in type(channel).model_fields:
+        name = getattr(channel, field)
+        if field.endswith("_env") and name is not None:
+            yield field, name

@@ -6,9 +6,9 @@ deployment says which variables are meant for that.
 
 import re
 
-DEFAULT = "SLACK_*, PAGERDUTY_*, TWILIO_*, SMTP_*, TEAMS_*, WEBHOOK_*, HOOK_*, OPWATCH_WEBHOOK_*"
-#: Whose value is sent to one vendor as it stands is not read for another vendor.
-_OF_VENDORS = {"SLACK_": "slack", "PAGERDUTY_": "pagerduty", "TWILIO_": "sms", "SMTP_": "email"}
+from schemas.channels import MODELS, Vendor
+
+DEFAULT = ", ".join(f"{prefix}*" for model in MODELS.values() for prefix in model.vendor.prefixes)
 #: Hold passwords or say where things are, and belong to no channel, whatever the setting says.
 _NEVER = re.compile(
     r"(METRICS_DATABASE_URL|DATABASE_URL|POSTGRES_PASSWORD|PGPASSWORD|PATH|HOME|USER|SHELL|PWD)"
@@ -57,6 +57,7 @@ def is_allowed(name: str, allowed: tuple[str, ...]) -> bool:
     )
 
 
-def is_of_another(name: str, kind: str) -> bool:
+def is_of_another(name: str, vendor: Vendor) -> bool:
     """Return whether a variable's name says that it is another vendor's secret."""
-    return any(name.startswith(prefix) and vendor != kind for prefix, vendor in _OF_VENDORS.items())
+    others = (model.vendor for model in MODELS.values() if model.vendor != vendor)
+    return any(name.startswith(other.prefixes) for other in others if not other.shared)

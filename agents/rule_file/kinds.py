@@ -17,13 +17,7 @@ KINDS: Mapping[str, type[BaseModel]] = {
     "trend": rules.TrendRule,
     "no_data": rules.NoData,
 }
-TYPES: Mapping[str, type[BaseModel]] = {
-    "email": channels.Email,
-    "slack": channels.Slack,
-    "pagerduty": channels.PagerDuty,
-    "sms": channels.Sms,
-    "webhook": channels.Webhook,
-}
+TYPES: Mapping[str, type[BaseModel]] = channels.MODELS
 
 
 def repaired(body: Any) -> tuple[Any, list[tuple[Path, str]]]:

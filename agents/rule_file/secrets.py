@@ -7,27 +7,20 @@ from typing import Any
 from agents.channels.variables import is_ours
 from agents.rule_file.yaml import Path
 from agents.runtime.settings import own_variables
+from schemas.channels import MODELS
 
 #: Fields that would hold a secret, and the variable that is meant for it.
 _FIELDS = {
-    "password": "SMTP_PASSWORD",
-    "smtp_password": "SMTP_PASSWORD",
-    "webhook_url": "SLACK_WEBHOOK_URL",
-    "slack_webhook_url": "SLACK_WEBHOOK_URL",
-    "service_key": "PAGERDUTY_SERVICE_KEY",
-    "routing_key": "PAGERDUTY_SERVICE_KEY",
-    "integration_key": "PAGERDUTY_SERVICE_KEY",
-    "pagerduty_service_key": "PAGERDUTY_SERVICE_KEY",
-    "auth_token": "TWILIO_AUTH_TOKEN",
-    "twilio_auth_token": "TWILIO_AUTH_TOKEN",
-    "secret": "the variable that `secret_env` names",
     "token": "a variable of its own",
     "api_key": "a variable of its own",
+    **{name: to for model in MODELS.values() for name, to in model.vendor.typed_fields.items()},
 }
 _VALUES = (
-    (re.compile(r"hooks\.slack(-gov)?\.com/"), "SLACK_WEBHOOK_URL"),
-    (re.compile(r"\bwhsec_\w{4,}"), "the variable that `secret_env` names"),
-    (re.compile(r"\bxox[abprs]-\w+"), "SLACK_WEBHOOK_URL (of an incoming webhook)"),
+    *(
+        (re.compile(pattern), to)
+        for model in MODELS.values()
+        for pattern, to in model.vendor.typed_values.items()
+    ),
     (re.compile(r"://[^/\s:@]+:[^/\s:@]+@"), "a variable that holds the whole address"),
 )
 _OURS = (
@@ -36,7 +29,9 @@ _OURS = (
 )
 #: PagerDuty's and Twilio's keys have no mark of their own, only this form.
 _HEX_KEY = re.compile(r"[0-9a-fA-F]{32}|R[0-9A-Z]{31}")
-_KEY_FIELDS = {"service_key_env", "webhook_url_env", "secret_env", "url_env"}
+_KEY_FIELDS = {
+    field for model in MODELS.values() for field in model.model_fields if field.endswith("_env")
+}
 
 
 def typed_in(body: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:

@@ -172,7 +172,7 @@ def test_no_channel_reads_what_the_deployment_does_not_allow(name):
             Secrets(EVERY_VARIABLE | {name: "x" * 32}, allowed=allowed).get(name)
 
 
-@pytest.mark.parametrize("name", [*EVERYTHING, "SLACK_TEAM_A", "TEAMS_WEBHOOK_URL", "WEBHOOK_X"])
+@pytest.mark.parametrize("name", [*EVERYTHING, "SLACK_TEAM_A", "WEBHOOK_X"])
 def test_what_channels_are_documented_to_read_is_allowed(name):
     Secrets({}).permit(name)
     with pytest.raises(NotAllowed):
