@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agents.kafka import batches
-from agents.kafka.batches import Read, read_batches
+from agents.kafka.batches import ReadBatch, read_batches
 
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 VALUE = b'{"id":"%d","operation":"parse","success":true}'
@@ -57,8 +57,8 @@ def body_of(values: Sequence[bytes | None]) -> bytes:
     return bytes(batch(0, values)[61:])
 
 
-def read(data: bytes | bytearray, position: int) -> list[Read]:
-    """Read, and hold what is always true."""
+def read(data: bytes | bytearray, position: int) -> list[ReadBatch]:
+    """ReadBatch, and hold what is always true."""
     found, at = list(read_batches(bytes(data), position)), position
     for one in found:
         assert one.end > at
@@ -74,11 +74,11 @@ def read(data: bytes | bytearray, position: int) -> list[Read]:
     return found
 
 
-def values_of(found: list[Read]) -> list[bytes | None]:
+def values_of(found: list[ReadBatch]) -> list[bytes | None]:
     return [record.value for one in found for record in one.records]
 
 
-def faults(found: list[Read]) -> list[tuple[int, int, str]]:
+def faults(found: list[ReadBatch]) -> list[tuple[int, int, str]]:
     return [
         (one.unreadable.start, one.unreadable.end, one.unreadable.detail)
         for one in found
