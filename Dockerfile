@@ -2,7 +2,7 @@
 ARG PYTHON=3.13
 
 FROM python:${PYTHON}-slim AS build
-# accumulation-tree (beneath tdigest) comes as source only.
+# accumulation-tree (a dependency of tdigest) is published as source only.
 RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev
 WORKDIR /src
 COPY requirements-build.lock requirements-runtime.lock ./
