@@ -75,6 +75,7 @@ def aggregate(series: int, minute: int, count: int, digest: Any, *, final: bool)
                 "evictions": 1,
                 "eviction_rate": 0.01,
                 "average_ttl_s": 60.0,
+                "ttl_count": count,
             },
             "mean_confidence": 0.8,
             "confidence_count": count,

@@ -7,24 +7,21 @@ import msgspec
 import orjson
 
 from benchmarks.signal_traffic import PARTS, Scenario
+from schemas.fields import Sums
 from schemas.rule_file import RuleFile
+from streams.measure.aggregates import figures_of
 from streams.measure.sizes import CHILD, MINUTE_MS, SIZE_MS, TREND_SIZES
 from streams.measure.trend import MAX_P, Counts, trend
 from streams.rules.evaluator import Evaluator
 from streams.rules.records import (
-    CacheFields,
-    DurationFields,
     OperationsRecord,
-    SeriesFields,
-    TrendFields,
-    WindowFields,
+    SummedRecord,
 )
 
 #: Monday, 2026-03-02 00:00 UTC.
 START_MS = 1_772_409_600_000
 GRACE_MS = 10_000
 _LARGER = ("5m", "1h", "6h", "24h")
-_NO_CACHE = CacheFields(0, 0, 0, 0)
 _A_MS = 12.0
 PLAIN_TREND = "plain_trend"
 
@@ -91,7 +88,7 @@ class _Series:
 
     def __init__(self, scenario: Scenario, platform: str | None) -> None:
         self.platform = platform
-        self._fields = SeriesFields("*", platform)
+        self._fields = {"operation": "*", "platform": platform}
         names = [platform] if platform else list(scenario.operations)
         counted = sum(scenario.operations[name] for name in names)
         failed = sum(scenario.failures[name] for name in names)
@@ -116,7 +113,7 @@ class _Series:
         self._kept[size].append(counts)
         verdict = None
         if size in TREND_SIZES and counts[0]:
-            verdict = msgspec.convert(trend(*self._compared(size)).model_dump(), TrendFields)
+            verdict = trend(*self._compared(size)).model_dump()
         start = end - SIZE_MS[size] // MINUTE_MS
         return self._told(size, start, counts, final=True, verdict=verdict)
 
@@ -148,22 +145,19 @@ class _Series:
         counts: tuple[int, int],
         *,
         final: bool,
-        verdict: TrendFields | None = None,
+        verdict: dict | None = None,
     ) -> OperationsRecord | None:
         count, failed = counts
         if not count:
             return None
         start_ms = START_MS + start * MINUTE_MS
-        return OperationsRecord(
-            series=self._fields,
-            window=WindowFields(size, start_ms, start_ms + SIZE_MS[size]),
-            revision=count,
-            final=final,
-            count=count,
-            failures=failed,
-            duration_ms=DurationFields(count * _A_MS),
-            cache=_NO_CACHE,
-            mean_confidence=None,
-            confidence_count=0,
-            trend=verdict,
-        )
+        fields = {
+            "kind": "operations",
+            "series": self._fields,
+            "window": {"size": size, "start_ms": start_ms, "end_ms": start_ms + SIZE_MS[size]},
+            "revision": count,
+            "final": final,
+            "trend": verdict,
+        }
+        sums = Sums(count, count - failed, round(count * _A_MS * 1000))
+        return msgspec.convert(fields | figures_of(sums), SummedRecord)

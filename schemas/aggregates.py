@@ -35,6 +35,7 @@ class Cache(Wire):
     evictions: int
     eviction_rate: float | None = Field(description="Evictions a lookup.")
     average_ttl_s: float | None
+    ttl_count: int = Field(description="How many lookups had a time to live.")
 
 
 class TrendEvidence(Wire):

@@ -4,21 +4,18 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from schemas.fields import METRICS
+
 if TYPE_CHECKING:
     from schemas.rules import Tier
 
 _SEVERITIES = ("low", "medium", "high", "critical")
 #: In per cent, and never past a hundred.
-_RATES = {
-    "success_rate",
-    "error_rate",
-    "cache_hit_rate",
-    "cache_miss_rate",
-    "confidence",
-    "uptime",
+_RATES = {"uptime"} | {
+    name for name, metric in METRICS.items() if metric.unit == "%" and metric.is_share
 }
 #: What is good when it is near a hundred: a threshold of 1 or less was meant as a ratio.
-_NEAR_100 = {"success_rate", "cache_hit_rate", "confidence", "uptime"}
+_NEAR_100 = {"uptime"} | {name for name, metric in METRICS.items() if metric.is_good_near_100}
 
 
 def in_range(value: float, metric: str, operator: str | None) -> None:

@@ -9,13 +9,11 @@ import msgspec
 from pydantic import Field, RootModel
 
 from schemas.base import Wire
+from schemas.fields import Sums, Whole
 from schemas.operations import MAX_EPOCH_MS
 
 # Anybody who may write to the topic can: what a sum, a row or a time could not hold is no partial.
-_MAX_SUM = (1 << 63) - 1
-_Sum = Annotated[int, msgspec.Meta(ge=0, le=_MAX_SUM)]
 _Amount = Annotated[float, msgspec.Meta(ge=0, le=1e300)]
-_Offset = Annotated[int, msgspec.Meta(ge=0, le=_MAX_SUM)]
 _Minute = Annotated[int, msgspec.Meta(ge=0, le=MAX_EPOCH_MS // 60_000)]
 #: Series have two names of 128 characters at most.
 _Series = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
@@ -39,28 +37,13 @@ class ExemplarRow(NamedTuple):
 
 
 class Stats(NamedTuple):
-    """Sums over a set of operations, and the digest of their durations.
+    """Sums over a set of operations, and the digest of their durations."""
 
-    Whole numbers wherever a sum must not depend on the order of addition.
-    """
-
-    count: _Sum  # type: ignore[assignment]  # hides tuple.count
-    successes: _Sum
-    duration_us: _Sum
-    """Sum of durations, in microseconds."""
+    sums: Sums
     duration_sq: _Amount
     """Sum of squared durations, in ms²."""
     min_ms: _Amount
     max_ms: _Amount
-    hits: _Sum
-    misses: _Sum
-    evictions: _Sum
-    ttl_count: _Sum
-    ttl_ms: _Sum
-    """Sum of times to live, in milliseconds."""
-    confidence_count: _Sum
-    confidence_ppm: _Sum
-    """Sum of confidences, in millionths."""
     digest: _Digest
     """Packed centroids, see streams/measure/digests.py."""
     exemplars: tuple[ExemplarRow, ...]
@@ -73,7 +56,7 @@ class PartialRow(NamedTuple):
     series: _Series
     minute: _Minute
     """Minutes since the epoch."""
-    last_offset: _Offset
+    last_offset: Whole
     """The last source offset folded into this row."""
     stats: Stats
 

@@ -85,6 +85,7 @@ def _cache(row: Mapping[str, Value]) -> dict[str, Any]:
         "evictions": evictions,
         "eviction_rate": evictions / lookups if lookups else None,
         "average_ttl_s": row.get("ttl_s"),
+        "ttl_count": 0 if row.get("ttl_s") is None else lookups,
     }
 
 

@@ -179,7 +179,7 @@ class WindowsBeat:
             self._settings.topic(DEAD_LETTERS),
             msgspec.json.encode(row),
             "window_expired",
-            f"up to {row.stats.count} operations of {minute}, whose windows are closed",
+            f"up to {row.stats.sums.count} operations of {minute}, whose windows are closed",
             # An array's operations may lie in several minutes.
             place=(self._settings.topic(OPERATIONS), told.source, told.block, row.minute),
             timestamp_ms=row.minute * 60_000,

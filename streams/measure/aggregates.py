@@ -2,6 +2,7 @@
 
 import math
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ import numpy.typing as npt
 import orjson
 
 from schemas.aggregates import Trend
+from schemas.fields import DERIVED, RATIOS, SUMMED, Sums
 from schemas.partials import Stats
 from schemas.series import WindowSize
 from streams.measure.centroids import Floats
@@ -18,7 +20,14 @@ from streams.measure.series import parse_series
 from streams.measure.sizes import SIZE_MS
 
 _RANKS = (0.5, 0.9, 0.95, 0.99)
-_PPM = 1_000_000
+_PUBLISHED_SUMS = [
+    (*path.rpartition(".")[::2], times, attrgetter(name))
+    for path, name, times in (
+        *((one.published, name, one.times) for name, one in SUMMED.items() if not one.mean_of),
+        *((path, name, 1) for path, name in DERIVED.items()),
+    )
+]
+_PUBLISHED_RATIOS = [(*path.rpartition(".")[::2], ratio) for path, ratio in RATIOS.items()]
 _encode = msgspec.json.Encoder().encode
 
 
@@ -38,27 +47,19 @@ def aggregate(
     missing: int = 0,
 ) -> bytes:
     """Return a schemas.aggregates.Aggregate as JSON; `stats` holds at least one operation."""
-    failures = stats.count - stats.successes
+    count = stats.sums.count
     percentiles, means, weights = shown(stats.digest, _RANKS, PUBLISHED_LIMIT)
-    sure = stats.confidence_count
+    figures = figures_of(stats.sums)
+    figures["duration_ms"] |= _durations(stats, figures["duration_ms"]["mean"], percentiles)
     return _encode(
         {
             "version": 1,
             "kind": "operations",
             "series": _series_fields(series),
             "window": {"size": size, "start_ms": start_ms, "end_ms": start_ms + SIZE_MS[size]},
-            "revision": stats.count,
+            "revision": count,
             "final": final,
-            "count": stats.count,
-            "successes": stats.successes,
-            "failures": failures,
             "missing": missing,
-            "success_rate": stats.successes / stats.count,
-            "error_rate": failures / stats.count,
-            "duration_ms": _durations(stats, percentiles),
-            "cache": _cache(stats),
-            "mean_confidence": stats.confidence_ppm / sure / _PPM if sure else None,
-            "confidence_count": sure,
             "trend": None if trend is None else trend.model_dump(),
             "exemplars": [
                 {
@@ -69,8 +70,9 @@ def aggregate(
                 }
                 for row in stats.exemplars
             ],
-            "digest": {"n": stats.count, "centroids": _centroids(means, weights)},
+            "digest": {"n": count, "centroids": _centroids(means, weights)},
         }
+        | figures
     )
 
 
@@ -79,15 +81,23 @@ def _series_fields(series: str) -> msgspec.Raw:
     return msgspec.Raw(parse_series(series).model_dump_json().encode())
 
 
-def _durations(stats: Stats, percentiles: list[float]) -> dict[str, float]:
-    total = stats.duration_us / 1000
-    mean = total / stats.count
-    variance = max(0.0, stats.duration_sq / stats.count - mean * mean)
+def figures_of(sums: Sums) -> dict[str, Any]:
+    """Return what aggregates have of the table in schemas/fields.py."""
+    figures: dict[str, Any] = {}
+    for group, name, times, value in _PUBLISHED_SUMS:
+        into = figures.setdefault(group, {}) if group else figures
+        number = value(sums)
+        into[name] = number if times == 1 else number / times
+    for group, name, ratio in _PUBLISHED_RATIOS:
+        (figures[group] if group else figures)[name] = ratio.of(sums)
+    return figures
+
+
+def _durations(stats: Stats, mean: float, percentiles: list[float]) -> dict[str, float]:
+    variance = max(0.0, stats.duration_sq / stats.sums.count - mean * mean)
     low, high = stats.min_ms, stats.max_ms
-    p50, p90, p95, p99 = [min(max(one, low), high) for one in percentiles]
+    p50, p90, p95, p99 = [min(max(value, low), high) for value in percentiles]
     return {
-        "sum": total,
-        "mean": mean,
         "min": low,
         "max": high,
         "std_dev": math.sqrt(variance),
@@ -95,20 +105,6 @@ def _durations(stats: Stats, percentiles: list[float]) -> dict[str, float]:
         "p90": p90,
         "p95": p95,
         "p99": p99,
-    }
-
-
-def _cache(stats: Stats) -> dict[str, Any]:
-    lookups = stats.hits + stats.misses
-    return {
-        "lookups": lookups,
-        "hits": stats.hits,
-        "misses": stats.misses,
-        "hit_rate": stats.hits / lookups if lookups else None,
-        "miss_rate": stats.misses / lookups if lookups else None,
-        "evictions": stats.evictions,
-        "eviction_rate": stats.evictions / lookups if lookups else None,
-        "average_ttl_s": stats.ttl_ms / stats.ttl_count / 1000 if stats.ttl_count else None,
     }
 
 

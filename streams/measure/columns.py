@@ -1,10 +1,12 @@
 """Keep a block's events as columns, one entry an event, in the log's order."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from schemas.fields import SUMMED
 from streams.measure.series import HIGH_FROM, LEVELS, MEDIUM_FROM
 from streams.measure.sizes import MINUTE_MS
 
@@ -12,8 +14,32 @@ from streams.measure.sizes import MINUTE_MS
 #: `partials` must stay below Kafka's limit whatever a producer takes for a type.
 ERROR_TYPE_LENGTH = 200
 NO_LEVEL = len(LEVELS)
-_CACHE = {None: 0, "hit": 1, "miss": 2}
-_PPM = 1_000_000
+
+
+def _values_of(attribute: str) -> Callable[[list[Any]], list[Any]]:
+    """Return what lists an attribute of operations."""
+    read = f"lambda operations: [operation.{attribute} for operation in operations]"
+    values_of: Callable[[list[Any]], list[Any]] = eval(read)  # noqa: S307 - attrgetter is slower
+    return values_of
+
+
+#: What lists each attribute of operations that is a number, or null.
+_NUMBERS = {
+    name: _values_of(name)
+    for name in {
+        "success",
+        "confidence",
+        "duration_ms",
+        *(summed.attribute for summed in SUMMED.values() if summed.equals is None),
+    }
+    if name is not None
+}
+#: What lists each other attribute that is summed up, and for each word the field that it adds to.
+_WORDS: dict[str, tuple[Callable[[list[Any]], list[Any]], dict[str, int]]] = {}
+for _place, _summed in enumerate(SUMMED.values()):
+    if _summed.attribute is not None and _summed.equals is not None:
+        _word = _WORDS.setdefault(_summed.attribute, (_values_of(_summed.attribute), {}))
+        _word[1][_summed.equals] = _place
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -30,7 +56,7 @@ class Columns(NamedTuple):
     failed: npt.NDArray[np.bool_]
     duration_ms: Floats
     sums: Ints
-    """Of each event the ten whole numbers of Stats that are added up."""
+    """Of each event what it adds to each of schemas.fields.Sums."""
     ids: list[str]
     error_types: list[str | None]
 
@@ -45,32 +71,33 @@ class Columns(NamedTuple):
 def columns_of(events: Any, begin: int, until: int, pairs: list[int]) -> Columns:
     """Return the columns of blocks.Events from one place to another."""
     operations = events.operations[begin:until]
-    success = np.array([op.success for op in operations], np.bool_)
-    duration = np.array([op.duration_ms for op in operations], np.float64)
-    confidence = np.array([op.confidence for op in operations], np.float64)
-    cache = np.array([_CACHE[op.cache] for op in operations], np.int8)
-    ttl = np.array([op.cache_ttl_s for op in operations], np.float64)
-    evictions = np.array([op.cache_evictions or 0 for op in operations], np.int64)
-    sure, timed = ~np.isnan(confidence), ~np.isnan(ttl)
-    sums = np.empty((len(operations), 10), np.int64)
-    sums[:, 0] = 1
-    sums[:, 1] = success
-    sums[:, 2] = np.rint(duration * 1000)
-    sums[:, 3] = cache == _CACHE["hit"]
-    sums[:, 4] = cache == _CACHE["miss"]
-    sums[:, 5] = evictions
-    sums[:, 6] = timed
-    sums[:, 7] = np.rint(np.where(timed, ttl, 0) * 1000)
-    sums[:, 8] = sure
-    sums[:, 9] = np.rint(np.where(sure, confidence, 0) * _PPM)
+    numbers: dict[str, Floats] = {
+        name: np.array(values_of(operations), np.float64) for name, values_of in _NUMBERS.items()
+    }
+    sums = np.empty((len(operations), len(SUMMED)), np.int64)
+    for place, (attribute, _, times, equals, is_given, _) in enumerate(SUMMED.values()):
+        if attribute is None:
+            sums[:, place] = 1
+        elif equals is None:
+            added = numbers[attribute]
+            missing = np.isnan(added)
+            if is_given:
+                sums[:, place] = ~missing
+            else:
+                sums[:, place] = np.rint(np.where(missing, 0, added) * times)
+    for values_of, places in _WORDS.values():
+        found = np.array([places.get(word, -1) for word in values_of(operations)], np.int8)
+        for place in places.values():
+            sums[:, place] = found == place
+    confidence = numbers["confidence"]
     level = (confidence >= MEDIUM_FROM).astype(np.int64) + (confidence >= HIGH_FROM)
     return Columns(
         np.array(pairs, np.int64),
-        np.where(sure, level, NO_LEVEL),
+        np.where(np.isnan(confidence), NO_LEVEL, level),
         events.when_ms[begin:until] // MINUTE_MS,
         events.offset[begin:until],
-        ~success,
-        duration,
+        numbers["success"] == 0,
+        numbers["duration_ms"],
         sums,
         [op.id for op in operations],
         _cut([op.error_type for op in operations]),

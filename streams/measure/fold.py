@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from schemas.fields import Sums
 from schemas.partials import ExemplarRow, PartialRow, Stats
 from streams.measure.columns import NO_LEVEL, Columns, Floats, Ints, touched_minutes
 from streams.measure.digests import PARTIAL_LIMIT, pack_samples
@@ -186,19 +187,10 @@ def _stats(
     for row, added in enumerate(sums):
         end = ends[row]
         digest = pack_samples(durations[begin:end], PARTIAL_LIMIT)
-        best = event[begun[row] : begun[row] + min(EXEMPLARS, added[0])]
+        best = event[begun[row] : begun[row] + min(EXEMPLARS, end - begin)]
         begin = end
-        yield Stats._make(
-            (
-                *added[:3],
-                squares[row],
-                low[row],
-                high[row],
-                *added[3:],
-                digest,
-                tuple(map(exemplar, best)),
-            )
-        )
+        exemplars = tuple(map(exemplar, best))
+        yield Stats(Sums._make(added), squares[row], low[row], high[row], digest, exemplars)
 
 
 def _exemplar_of(columns: Columns) -> Callable[[int], ExemplarRow]:

@@ -50,7 +50,7 @@ class Minute(msgspec.Struct, array_like=True, gc=False):
         before = latest.members.get(member) if latest and block == latest.block else None
         if before is not None and told[0] <= before[0]:
             return False
-        self.revision += told[1].count - (before[1].count if before else 0)
+        self.revision += told[1].sums.count - (before[1].sums.count if before else 0)
         if latest is not None and block == latest.block:
             latest.members[member] = told
             return True
@@ -98,11 +98,11 @@ class Row(msgspec.Struct, array_like=True, gc=False):
     def failures(self) -> int:
         """Return how many of them failed."""
         if self.stats is not None:
-            return self.stats.count - self.stats.successes
+            return self.stats.sums.failures
         if self.minutes is None:
             return sum([failures for _, failures in self.children])
         parts = [part for minute in self.minutes if minute for part in minute.parts()]
-        return sum([part.count - part.successes for part in parts])
+        return sum([part.sums.failures for part in parts])
 
 
 class Removed(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
+from schemas.fields import MAX_SUM, Sums
 from schemas.partials import ExemplarRow, PartialRow, Stats
 from streams.measure.digests import Engine, are_packed, merge
 
-#: Sums stop here, where the table's integers end: a producer's wrong unit must not end counting.
-MAX_SUM = (1 << 63) - 1
 #: How many operations worth looking at a window names.
 EXEMPLARS = 3
 #: A block's share of a minute holds fewer by far.
@@ -16,7 +15,8 @@ _MOST = 1 << 40
 def are_sums(rows: Sequence[PartialRow]) -> bool:
     """Return whether rows of a partial can be summed up: anybody who may can write one."""
     return are_packed(row.stats.digest for row in rows) and all(
-        max(1, stats.successes) <= stats.count <= _MOST and len(stats.exemplars) <= EXEMPLARS
+        max(1, stats.sums.successes) <= stats.sums.count <= _MOST
+        and len(stats.exemplars) <= EXEMPLARS
         for _, _, _, stats in rows
     )
 
@@ -36,17 +36,14 @@ def merge_stats(
     """Return what the parts, at least one, say together; the order does not matter."""
     if len(parts) == 1:
         return parts[0]
-    columns = list(zip(*parts, strict=True))
-    return Stats._make(
-        [
-            *map(_sum, columns[:3]),
-            sum(columns[3]),
-            min(columns[4]),
-            max(columns[5]),
-            *map(_sum, columns[6:13]),
-            merge(columns[13], engine, digest_limit, digest_room),
-            best_exemplars(row for rows in columns[14] for row in rows),
-        ]
+    sums, squares, lows, highs, digests, exemplars = zip(*parts, strict=True)
+    return Stats(
+        Sums._make(map(_sum, zip(*sums, strict=True))),
+        sum(squares),
+        min(lows),
+        max(highs),
+        merge(digests, engine, digest_limit, digest_room),
+        best_exemplars(exemplar for each in exemplars for exemplar in each),
     )
 
 

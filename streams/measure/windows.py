@@ -293,7 +293,7 @@ class Windows:
             final=final,
             missing=self._missing(window),
         )
-        published = published_as(stats.count, final=final)
+        published = published_as(stats.sums.count, final=final)
         return Publication(window, published, aggregate_key(series, size, start_ms), value)
 
     def _recompute(self, window: Window) -> Row | None:

@@ -29,7 +29,7 @@ from streams.measure.stats import best_exemplars
 from streams.rules.needs import EXEMPLAR_MINUTES, FIVES_UP_TO, MINUTES_UP_TO, Needs
 from streams.rules.records import AggregateRecord, OperationsRecord
 from streams.rules.series_state import SeriesState, StoredTrend, StoredWindow
-from streams.rules.sums import NOTHING, Sums, sums_of, total
+from streams.rules.sums import sums_of, total
 
 _MINUTE_MS = 60_000
 _FIVE, _HOUR = 5, 60
@@ -38,6 +38,10 @@ _TRENDS_KEPT = 24
 _BASES_KEPT = 32
 #: Windows of a size belong to spans of more than so many minutes, and so do their digests.
 _DIGEST_BEYOND = {"1m": 0, "5m": MINUTES_UP_TO, "1h": MINUTES_UP_TO}
+
+
+_Base = tuple[tuple[int, ...], bytes | None]
+"""Sums, and the packed digest if that was asked for."""
 
 
 class _Centroid(msgspec.Struct, gc=False):
@@ -63,7 +67,7 @@ class History:
         self._row = row
         self._needs = needs
         self._engine = engine
-        self._bases: dict[tuple[int, int], tuple[Sums, bytes | None]] = {}
+        self._bases: dict[tuple[int, int], _Base] = {}
         self._order = sorted(row.minutes)
         self.changes = 0
         """Grows with each change of a minute other than the newest."""
@@ -214,13 +218,11 @@ class History:
         held = self._row.minutes.get(minute)
         return held is None or not (held.sums[0] or held.status)
 
-    def sums(self, span: int, minute: int) -> Sums:
-        """Return the sums of so many minutes, the last one included."""
+    def sums(self, span: int, minute: int) -> Any:
+        """Return the Sums of so many minutes, the last one included; a service's ServiceTimes."""
         base, _ = self._base(span, minute, digest=False)
         held = self._row.minutes.get(minute)
-        if held is None:
-            return base
-        return Sums._make(held.sums) if base is NOTHING else total((base, held.sums))
+        return base if held is None else total((base, held.sums), self._row.kind)
 
     def quantile(self, span: int, minute: int, rank: float) -> float | None:
         """Return the value (ms) at a rank (0 to 1) of the durations; None without any."""
@@ -234,7 +236,9 @@ class History:
         merged = merge(parts, self._engine, STORED_LIMIT)
         return quantiles(merged, (rank,))[0]
 
-    def _base(self, span: int, minute: int, *, digest: bool) -> tuple[Sums, bytes | None]:
+    def _base(
+        self, span: int, minute: int, *, digest: bool
+    ) -> tuple[tuple[int, ...], bytes | None]:
         """Return what a span holds before its last minute."""
         key = span, minute
         known = self._bases.get(key)
@@ -245,7 +249,7 @@ class History:
         if digest:
             digests = [one for one in map(_digest_of, parts) if one]
             packed = merge(digests, self._engine, STORED_LIMIT) if digests else b""
-        found = total([held.sums for held in parts]), packed
+        found = total([held.sums for held in parts], self._row.kind), packed
         if len(self._bases) >= _BASES_KEPT:
             self._bases.clear()
         self._bases[key] = found

@@ -1,10 +1,13 @@
 """Say what a metric is over a span, in people's units, and how many samples it rests on."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
+from operator import attrgetter
+from typing import Any, NamedTuple
 
+import schemas.fields
+from schemas.fields import METRICS, RATIOS
 from schemas.rules import Metric, Operator
-from streams.rules.sums import Sums
 
 _RANKS: dict[str, float] = {
     "duration_p50": 0.5,
@@ -12,15 +15,14 @@ _RANKS: dict[str, float] = {
     "duration_p95": 0.95,
     "duration_p99": 0.99,
 }
-_US = 1000
-_PPM_A_PERCENT = 10_000
 
 
 class MetricDefinition(NamedTuple):
-    """How a metric is told."""
+    """What a metric is made of, and its unit and words."""
 
-    samples: Callable[[Sums], int]
-    value: Callable[[Sums], float] | None
+    samples: Callable[[Any], int]
+    """Of Sums, or of ServiceTimes."""
+    value: Callable[[Any], float | None] | None
     """In the unit, where there are samples; None: of the digest."""
     unit: str
     words: str
@@ -28,49 +30,34 @@ class MetricDefinition(NamedTuple):
     """What the samples are."""
 
 
-MEASURES: dict[Metric, MetricDefinition] = {
-    "success_rate": MetricDefinition(
-        lambda s: s.count, lambda s: 100 * (s.count - s.failures) / s.count, "%", "success rate"
-    ),
-    "error_rate": MetricDefinition(
-        lambda s: s.count, lambda s: 100 * s.failures / s.count, "%", "error rate"
-    ),
-    "duration_mean": MetricDefinition(
-        lambda s: s.count, lambda s: s.duration_us / s.count / _US, "ms", "mean duration"
-    ),
-    "duration_p50": MetricDefinition(lambda s: s.count, None, "ms", "p50 of the duration"),
-    "duration_p90": MetricDefinition(lambda s: s.count, None, "ms", "p90 of the duration"),
-    "duration_p95": MetricDefinition(lambda s: s.count, None, "ms", "p95 of the duration"),
-    "duration_p99": MetricDefinition(lambda s: s.count, None, "ms", "p99 of the duration"),
-    "cache_hit_rate": MetricDefinition(
-        lambda s: s.lookups, lambda s: 100 * s.hits / s.lookups, "%", "cache hit rate", "lookups"
-    ),
-    "cache_miss_rate": MetricDefinition(
-        lambda s: s.lookups,
-        lambda s: 100 * (s.lookups - s.hits) / s.lookups,
-        "%",
-        "cache miss rate",
-        "lookups",
-    ),
-    "cache_eviction_rate": MetricDefinition(
-        lambda s: s.lookups,
-        lambda s: 100 * s.evictions / s.lookups,
-        "%",
-        "cache eviction rate",
-        "lookups",
-    ),
-    "cache_ttl": MetricDefinition(
-        lambda s: s.ttl_weight, lambda s: s.ttl_ms / s.ttl_weight / 1000, "s", "TTL", "lookups"
-    ),
-    "throughput": MetricDefinition(lambda s: s.count, None, "/s", "throughput"),
-    "confidence": MetricDefinition(
-        lambda s: s.confidence_count,
-        lambda s: s.confidence_ppm / s.confidence_count / _PPM_A_PERCENT,
-        "%",
-        "mean confidence",
-    ),
+def _definition(metric: schemas.fields.Metric) -> MetricDefinition:
+    ratio = RATIOS[metric.figure]
+    scale = 100 if metric.unit == "%" else 1
+    return MetricDefinition(
+        attrgetter(ratio.below),
+        partial(ratio.of, scale=scale),
+        metric.unit,
+        metric.words,
+        metric.samples,
+    )
+
+
+_count = attrgetter("count")
+MEASURES: dict[str, MetricDefinition] = {
+    **{name: _definition(metric) for name, metric in METRICS.items()},
+    **{
+        name: MetricDefinition(
+            _count, None, "ms", f"{name.removeprefix('duration_')} of the duration"
+        )
+        for name in _RANKS
+    },
+    "throughput": MetricDefinition(_count, None, "/s", "throughput"),
     "uptime": MetricDefinition(
-        lambda s: s.known_ms // 1000, lambda s: 100 * s.up_ms / s.known_ms, "%", "uptime", "seconds"
+        lambda times: times.known_ms // 1000,
+        lambda times: 100 * times.up_ms / times.known_ms,
+        "%",
+        "uptime",
+        "seconds",
     ),
 }
 

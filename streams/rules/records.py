@@ -4,13 +4,13 @@ Anybody can write to `aggregates`. What is read here can be summed up and kept i
 not is refused as a whole.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
+from schemas.fields import MAX_SUM, SUMMED, Summed
 from streams.measure.series import ALL, series_name, service_series
 from streams.measure.sizes import DAY_MS
-from streams.measure.stats import MAX_SUM
 
 #: Minute 0 is none to a fold.
 _FIRST_MS = DAY_MS
@@ -51,22 +51,6 @@ class WindowFields(msgspec.Struct, gc=False):
     end_ms: TimeMs
 
 
-class DurationFields(msgspec.Struct, gc=False):
-    """The sum; the percentiles come of the digest."""
-
-    sum: Amount
-
-
-class CacheFields(msgspec.Struct, gc=False):
-    """See schemas.aggregates.Cache."""
-
-    lookups: Count
-    hits: Count
-    misses: Count
-    evictions: Count
-    average_ttl_s: Amount | None = None
-
-
 class EvidenceFields(msgspec.Struct, gc=False):
     """See schemas.aggregates.TrendEvidence; all are floats, as they are in the row."""
 
@@ -88,21 +72,41 @@ class TrendFields(msgspec.Struct, gc=False):
 
 
 class OperationsRecord(msgspec.Struct, gc=False, tag_field="kind", tag="operations"):
-    """See schemas.aggregates.Aggregate."""
+    """See schemas.aggregates.Aggregate; what is summed up stands in the fields of SummedRecord."""
 
     series: SeriesFields
     window: WindowFields
     revision: Count
     final: bool
-    count: Count
-    failures: Count
-    duration_ms: DurationFields
-    cache: CacheFields
-    mean_confidence: Ratio | None
-    confidence_count: Count
     trend: TrendFields | None = None
     exemplars: msgspec.Raw = msgspec.Raw(b"[]")
     digest: msgspec.Raw = msgspec.Raw(b'{"n":0,"centroids":[]}')
+
+
+def _struct(name: str, summed: dict[str, Summed], **options: Any) -> Any:
+    """Return a struct of the paths that sums are published under."""
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+    inner: dict[str, dict[str, Summed]] = {}
+    for path, one in summed.items():
+        group, _, rest = path.partition(".")
+        if rest:
+            inner.setdefault(group, {})[rest] = one
+        elif one.mean_of is None:
+            fields.append((path, Count if one.times == 1 else Amount))
+        else:
+            fields.append((path, Amount | None, None))
+    fields += [(group, _struct(group, paths)) for group, paths in inner.items()]
+    return msgspec.defstruct(name, fields, kw_only=True, gc=False, **options)
+
+
+SummedRecord = _struct(
+    "SummedRecord",
+    {summed.published: summed for summed in SUMMED.values()},
+    bases=(OperationsRecord,),
+    tag_field="kind",
+    tag="operations",
+)
+"""A OperationsRecord with what is summed up: see schemas/fields.py."""
 
 
 class ServiceRecord(msgspec.Struct, gc=False, tag_field="kind", tag="service"):
@@ -125,7 +129,7 @@ class ServiceRecord(msgspec.Struct, gc=False, tag_field="kind", tag="service"):
 
 AggregateRecord = OperationsRecord | ServiceRecord
 
-_decode = msgspec.json.Decoder(AggregateRecord).decode
+_decode = msgspec.json.Decoder(SummedRecord | ServiceRecord).decode
 
 
 def read_aggregate(value: bytes, timestamp_ms: int | None = None) -> AggregateRecord | None:

@@ -1,66 +1,56 @@
 """Add up windows: whole numbers, so that no order of addition shows."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
-from streams.measure.stats import MAX_SUM
+from schemas.fields import MAX_SUM, SUMMED, Sums
 from streams.rules.records import AggregateRecord, OperationsRecord
 
-_PPM = 1_000_000
 
+class ServiceTimes(NamedTuple):
+    """What windows of one service hold together."""
 
-class Sums(NamedTuple):
-    """What windows of one series hold together."""
-
-    count: int = 0  # type: ignore[assignment]  # hides tuple.count
-    failures: int = 0
-    duration_us: int = 0
-    lookups: int = 0
-    hits: int = 0
-    evictions: int = 0
-    ttl_weight: int = 0
-    """Lookups of the windows that have a time to live: aggregates do not say how many had one."""
-    ttl_ms: int = 0
-    confidence_count: int = 0
-    confidence_ppm: int = 0
     up_ms: int = 0
-    """A service's time up or degraded."""
+    """Time up or degraded."""
     known_ms: int = 0
-    """A service's time that a heartbeat speaks for."""
+    """Time that a heartbeat speaks for."""
 
 
-NOTHING = Sums()
+#: Of each sum: where an aggregate has it, times how much, and the sum it is the mean over.
+_READ = [
+    (
+        attrgetter(summed.published),
+        summed.times,
+        attrgetter(SUMMED[summed.mean_of].published) if summed.mean_of else None,
+    )
+    for summed in SUMMED.values()
+]
 
 
-def sums_of(told: AggregateRecord) -> Sums:
+def sums_of(told: AggregateRecord) -> Sums | ServiceTimes:
     """Return an aggregate's sums."""
     if not isinstance(told, OperationsRecord):
         up_ms = told.up_ms + told.degraded_ms
-        return NOTHING._replace(up_ms=up_ms, known_ms=up_ms + told.down_ms)
-    cache = told.cache
-    ttl_s, sure = cache.average_ttl_s, told.confidence_count
-    return Sums(
-        told.count,
-        told.failures,
-        _whole(told.duration_ms.sum * 1000),
-        cache.lookups,
-        cache.hits,
-        cache.evictions,
-        cache.lookups if ttl_s is not None else 0,
-        _whole(ttl_s * 1000 * cache.lookups) if ttl_s is not None else 0,
-        sure,
-        _whole(told.mean_confidence * sure * _PPM) if told.mean_confidence is not None else 0,
-    )
+        return ServiceTimes(up_ms, up_ms + told.down_ms)
+    numbers = []
+    for get, times, get_weight in _READ:
+        value = get(told)
+        if times != 1:
+            weight = 1 if get_weight is None else get_weight(told)
+            value = 0 if value is None else min(round(value * times * weight), MAX_SUM)
+        numbers.append(value)
+    return Sums._make(numbers)
 
 
-def _whole(value: float) -> int:
-    return min(round(value), MAX_SUM)
+def nothing_of(kind: str) -> Sums | ServiceTimes:
+    """Return the sums of no window, of a kind of series."""
+    return Sums() if kind == "operations" else ServiceTimes()
 
 
-def total(parts: Sequence[Sequence[int]]) -> Sums:
-    """Return the sum of sums."""
+def total(parts: Sequence[Sequence[int]], kind: str) -> Sums | ServiceTimes:
+    """Return the sum of sums of a kind of series."""
     if not parts:
-        return NOTHING
-    if len(parts) == 1:
-        return Sums._make(parts[0])
-    return Sums._make(map(sum, zip(*parts, strict=True)))
+        return nothing_of(kind)
+    sums = Sums if kind == "operations" else ServiceTimes
+    return sums._make(parts[0] if len(parts) == 1 else map(sum, zip(*parts, strict=True)))

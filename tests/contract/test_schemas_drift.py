@@ -30,7 +30,7 @@ OPERATION = {
     "success": True,
     "duration_ms": 12.5,
 }
-STATS = [1, 1, 12_500, 156.25, 12.5, 12.5, 0, 0, 0, 0, 0, 0, 0, "AAAA", [[True, 12.5, "a", None]]]
+STATS = [[1, 1, 12_500, *[0] * 7], 156.25, 12.5, 12.5, "AAAA", [[True, 12.5, "a", None]]]
 BREACH = Breach(
     id="b1",
     revision=1,

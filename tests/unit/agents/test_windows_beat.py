@@ -19,7 +19,7 @@ from streams.measure.rows import Removed
 
 MINUTE = 29_833_333
 DIGEST = base64.b64encode(b"\0" + np.float32(1.5).tobytes()).decode()
-STATS = [1, 1, 1500, 2.25, 1.5, 1.5, 0, 0, 0, 0, 0, 0, 0, DIGEST, [[False, 1.5, "x", None]]]
+STATS = [[1, 1, 1500, *[0] * 7], 2.25, 1.5, 1.5, DIGEST, [[False, 1.5, "x", None]]]
 
 
 class Worker:

@@ -75,6 +75,7 @@ def aggregate(
             "evictions": 0,
             "eviction_rate": 0.0,
             "average_ttl_s": None,
+            "ttl_count": 0,
         },
         "mean_confidence": None,
         "confidence_count": 0,

@@ -151,7 +151,7 @@ def test_a_fold_is_cumulative_but_tells_only_what_was_touched():
         "parse",
         'parse{platform="b"}',
     }
-    assert told["*", minute].stats.count == 2
+    assert told["*", minute].stats.sums.count == 2
     assert told["*", minute].last_offset == 2
     assert block.fold(2) == []
     assert len(block.fold(-1)) == 10

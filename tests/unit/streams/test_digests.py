@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tdigest
 
+from schemas.fields import Sums
 from schemas.partials import Stats
 from streams.measure.aggregates import aggregate
 from streams.measure.digests import (
@@ -178,19 +179,10 @@ def test_a_large_sample_is_cut_fine_where_percentiles_are_promised_and_at_the_ta
 
 def stats_of(samples, packed):
     return Stats(
-        len(samples),
-        0,
-        round(samples.sum() * 1000),
+        Sums(len(samples), 0, round(samples.sum() * 1000)),
         float((samples**2).sum()),
         float(samples.min()),
         float(samples.max()),
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
         packed,
         (),
     )

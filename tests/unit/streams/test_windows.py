@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from schemas.aggregates import Aggregate
+from schemas.fields import Sums
 from schemas.partials import ExemplarRow, PartialRow, Stats
 from streams.measure.digests import ENGINES, pack
 from streams.measure.rows import Removed
@@ -24,19 +25,10 @@ KEPT_MS = HOUR_MS + MINUTE_MS + 10_000
 
 def stats(count=1, failures=0):
     return Stats(
-        count,
-        count - failures,
-        count * 2_500,
+        Sums(count, count - failures, count * 2_500, hits=count),
         count * 6.25,
         2.5,
         2.5,
-        count,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
         pack(np.full(count, 2.5)),
         (ExemplarRow(False, 2.5, "a", None),),
     )
@@ -432,19 +424,10 @@ def test_a_window_that_just_began_is_judged_by_its_children_so_far():
 def test_an_aggregate_says_what_its_rows_do():
     windows = made()
     full = Stats(
-        4,
-        3,
-        10_000,
+        Sums(4, 3, 10_000, 1, 3, 2, 2, 90_000, 4, 3_000_000),
         30.0,
         1.0,
         4.0,
-        1,
-        3,
-        2,
-        2,
-        90_000,
-        4,
-        3_000_000,
         pack(np.array([1.0, 2.0, 3.0, 4.0])),
         (ExemplarRow(True, 4.0, "bad", "E"),),
     )
@@ -475,7 +458,7 @@ def test_an_aggregate_says_what_its_rows_do():
 
 def test_rates_of_nothing_are_null_and_percentiles_stay_within_the_extremes():
     windows = made()
-    bare = stats(3)._replace(hits=0, min_ms=2.500001, max_ms=2.500002)
+    bare = stats(3)._replace(sums=Sums(3, 3, 7_500), min_ms=2.500001, max_ms=2.500002)
     windows.apply(0, 0, [PartialRow("*", MONDAY_MS // MINUTE_MS, 3, bare)], 0)
     (one,) = windows.collect(1_000)
     told = Aggregate.model_validate_json(one.value)

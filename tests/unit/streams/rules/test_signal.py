@@ -6,6 +6,7 @@ import pytest
 from benchmarks.signal import QUICK, measure, promises
 from benchmarks.signal_replay import START_MS, _Replay
 from benchmarks.signal_traffic import Scenario
+from schemas.fields import Sums
 from schemas.partials import PartialRow, Stats
 from schemas.rule_file import RuleFile
 from streams.measure.digests import ENGINES, pack
@@ -62,9 +63,8 @@ def published(scenario):
 
 
 def partial(minute, count, failed):
-    durations = count * 12_000, count * 144.0, 12.0, 12.0
-    rest = (0,) * 7
-    stats = Stats(count, count - failed, *durations, *rest, pack(np.full(count, 12.0)), ())
+    sums = Sums(count, count - failed, count * 12_000)
+    stats = Stats(sums, count * 144.0, 12.0, 12.0, pack(np.full(count, 12.0)), ())
     return PartialRow('*{platform="lever"}', START_MS // MINUTE_MS + minute, minute, stats)
 
 
@@ -75,7 +75,7 @@ def said(one):
         window.end_ms,
         one.revision,
         one.count,
-        one.failures,
+        one.successes,
         one.duration_ms.sum,
         one.trend,
     )

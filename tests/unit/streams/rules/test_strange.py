@@ -101,7 +101,8 @@ def test_a_window_of_years_ahead_would_end_all_before_it() -> None:
 def test_sums_that_were_cut_off_are_summed_up() -> None:
     told = read_aggregate(changed(duration_ms={"sum": (2**63 - 1) / 1000}))
     assert isinstance(told, OperationsRecord)
-    cache = {"lookups": 2**63 - 1, "hits": 0, "misses": 0, "evictions": 0, "average_ttl_s": 9e15}
+    most = 2**63 - 1
+    cache = {"hits": 0, "misses": most, "evictions": 0, "average_ttl_s": 9e15, "ttl_count": most}
     world = World(*RULES)
     assert world.read(changed(duration_ms={"sum": 9e15}, cache=cache))
     world.evaluation.take_changes()

@@ -57,6 +57,7 @@ def operations(
         "evictions": 0,
         "eviction_rate": None,
         "average_ttl_s": None,
+        "ttl_count": 0,
     }
     return json.dumps(
         {
