@@ -70,10 +70,10 @@ class _Channel(Configured):
     enabled: bool = True
     severities: Annotated[list[Severity], Field(min_length=1)] = Field(
         default_factory=lambda: list(SEVERITIES),
-        description="What is told here; the rest is recorded as below the channel's severity.",
+        description="What is sent here; the rest is recorded as below the channel's severity.",
     )
     fallback: str | None = Field(
-        None, description="The channel that is told when this one cannot be reached in time."
+        None, description="The channel that is notified when this one cannot be reached in time."
     )
     template: Annotated[str, Field(max_length=8000), AfterValidator(checks.template)] | None = (
         Field(None, description="A Jinja template for the text in place of the default.")

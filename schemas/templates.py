@@ -1,4 +1,4 @@
-"""Say whether a text is a template for messages, in a part of Jinja that cannot run for long.
+"""Templates for messages: a part of Jinja that cannot run for long.
 
 Jinja only reads the text. What it reads is a tree, and every node that is not on the list here is
 refused: no calls, assignments, macros, includes, `*`, `**` or `%`, no loop in a loop.
@@ -11,9 +11,9 @@ from jinja2 import nodes
 
 MAX_SOURCE = 8000
 MAX_DEPTH = 50
-#: More digits than a float has tell nothing.
+#: A float has no more digits.
 MAX_PRECISION = 15
-#: What an integer in a template, or one that is computed, may be at most.
+#: Integers in a template, also computed ones, are smaller.
 MAX_INTEGER = 2**63
 
 ALLOWED = (
@@ -82,11 +82,11 @@ NODES = frozenset(
 
 
 class BadTemplate(ValueError):
-    """A text is no template for messages; the message says why, without a full stop."""
+    """A text is not a template for messages; the error says why, without a full stop."""
 
 
 class NotJinja(BadTemplate):
-    """A text is not even what Jinja reads."""
+    """Jinja cannot parse the text."""
 
 
 @lru_cache(maxsize=2_000)
@@ -94,7 +94,7 @@ def parse(source: str) -> nodes.Template:
     """Return the tree of a template.
 
     Raises:
-        BadTemplate: it is none.
+        BadTemplate: it is not one.
     """
     if len(source) > MAX_SOURCE:
         message = f"it is longer than {MAX_SOURCE} characters"
@@ -135,9 +135,9 @@ def _check(node: nodes.Node, depth: int, *, in_loop: bool) -> None:
 
 
 def _unknown(node: nodes.Filter | nodes.Test) -> str | None:
-    kind, known = ("filter", FILTERS) if isinstance(node, nodes.Filter) else ("test", TESTS)
-    if node.name not in known:
-        return f"there is no {kind} {node.name[:40]!r} for messages: {', '.join(sorted(known))}"
+    kind, allowed = ("filter", FILTERS) if isinstance(node, nodes.Filter) else ("test", TESTS)
+    if node.name not in allowed:
+        return f"there is no {kind} {node.name[:40]!r} for messages: {', '.join(sorted(allowed))}"
     if isinstance(node, nodes.Filter) and node.node is None:
         return f"{{% filter %}} is not for messages: {ALLOWED}"
     if node.name == "round" and not all(map(_is_precision, _arguments(node, "precision"))):
@@ -149,11 +149,11 @@ def _unknown(node: nodes.Filter | nodes.Test) -> str | None:
 
 def _arguments(node: nodes.Filter | nodes.Test, name: str) -> list[nodes.Expr]:
     """Return the first argument, and the one of that name."""
-    return [*node.args[:1], *(one.value for one in node.kwargs if one.key == name)]
+    return [*node.args[:1], *(pair.value for pair in node.kwargs if pair.key == name)]
 
 
 def _is_precision(node: nodes.Expr) -> bool:
-    """Return whether a number of digits can be one; of what is computed nobody knows yet."""
+    """Return whether it may be a number of digits; of a computed one nobody knows yet."""
     value = node.node if isinstance(node, nodes.Neg | nodes.Pos) else node
     if not isinstance(value, nodes.Const):
         return True

@@ -42,7 +42,7 @@ _SPECIAL_V4 = {
     ip_network("224.0.0.0/4"): "a multicast address",
     ip_network("240.0.0.0/4"): "a special network",
 }
-#: https://www.iana.org/assignments/ipv6-address-space/: all that is given out for hosts.
+#: https://www.iana.org/assignments/ipv6-address-space/: all that is assigned to hosts.
 _GLOBAL_V6 = IPv6Network("2000::/3")
 #: https://www.iana.org/assignments/iana-ipv6-special-registry/; 2001::/23 has Teredo in it and
 #: 2002::/16 is 6to4: both carry an IPv4 address.
@@ -63,7 +63,7 @@ def networks(text: str) -> tuple[Network, ...]:
     """Return the networks of a list such as `10.1.2.0/24, ::1`.
 
     Raises:
-        ValueError: one is none.
+        ValueError: one of them is not a network.
     """
     return tuple(ip_network(part) for part in text.replace(",", " ").split())
 

@@ -88,11 +88,11 @@ class Secrets:
             NotAllowed: they may not.
         """
         if channel_variables.is_ours(name, self._ours):
-            said = f"{name} is opwatch's or the system's own: no channel may read it."
-            raise NotAllowed(said, field)
+            sentence = f"{name} is opwatch's or the system's own: no channel may read it."
+            raise NotAllowed(sentence, field)
         if not channel_variables.is_allowed(name, self._allowed):
-            said = f"OPWATCH_CHANNEL_VARIABLES does not let channels read {name}."
-            raise NotAllowed(said, field)
+            sentence = f"OPWATCH_CHANNEL_VARIABLES does not let channels read {name}."
+            raise NotAllowed(sentence, field)
 
     def need(self, name: str) -> SecretStr:
         """Return the secret.
@@ -129,13 +129,13 @@ def masking(secrets: Iterable[SecretStr | None]) -> Callable[[str], str]:
     for what merely looks like a secret takes the square of that.
     """
     values = [secret.get_secret_value() for secret in secrets if secret is not None]
-    hidden = [part for value in values for part in (value, *_telling_parts(value))]
-    known, alike = _known(hidden), redactor(hidden)
+    hidden = [part for value in values for part in (value, *_revealing_parts(value))]
+    exact, alike = _exact(hidden), redactor(hidden)
     # First the secrets in all of it, so that no half of one is left where it is cut.
-    return lambda text: alike(known.sub(MASK, text)[:MAX_MASKED])
+    return lambda text: alike(exact.sub(MASK, text)[:MAX_MASKED])
 
 
-def _known(hidden: list[str]) -> re.Pattern[str]:
+def _exact(hidden: list[str]) -> re.Pattern[str]:
     forms = {
         form
         for value in hidden
@@ -146,7 +146,7 @@ def _known(hidden: list[str]) -> re.Pattern[str]:
     return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
 
-def _telling_parts(value: str) -> list[str]:
+def _revealing_parts(value: str) -> list[str]:
     if "://" not in value:
         return []
     try:

@@ -35,7 +35,7 @@ def message_about(table: Table, parcel: str, members: list[tuple[Row, Delivery]]
         event=_event([one for one, _ in told]),
         breach=breach,
         others=tuple(other for _, other in told[1:]),
-        opening_untold=lead.opening_untold,
+        announces_opening=lead.opening_untold,
         level=max(one.level for one, _ in told),
         created_ms=min(one.created_ms for one, _ in told),
         incident=lead.incident,

@@ -1,4 +1,4 @@
-"""Write a message as a mail: text and HTML, threaded by incident, and nothing smuggled in."""
+"""A message as a mail: text and HTML, threaded by incident, and no header made of its values."""
 
 import hashlib
 import html
@@ -29,7 +29,7 @@ _UNKNOWN_COLOUR = "#6c757d"
 
 
 class NoAddress(Exception):
-    """What is configured as a mail address is none."""
+    """A text is configured as a mail address and is not one."""
 
 
 def build(message: Message, channel: Email) -> bytes:
@@ -56,7 +56,7 @@ def build(message: Message, channel: Email) -> bytes:
     mail["To"] = tuple(_shown(to) for to in channel.to)
     for name, value in headers.items():
         mail[name] = one_line(value)
-    text = _said(message, channel)
+    text = _described(message, channel)
     mail.set_content(_text(message, text))
     mail.add_alternative(_html(message, text), subtype="html")
     mail.set_boundary(f"opwatch-{_named(message.delivery)[:40]}")
@@ -73,10 +73,10 @@ def named(message: Message, channel: Email) -> int:  # noqa: ARG001 - as the oth
     return min(len(message.others), MAX_LISTED) + 1
 
 
-def _said(message: Message, channel: Email) -> str:
-    said = wording.text(message, channel.template)
-    others = wording.unnamed(message, said)
-    lines = [said, *(f"• {wording.listed(other)}" for other in others[:MAX_LISTED])]
+def _described(message: Message, channel: Email) -> str:
+    text = wording.text(message, channel.template)
+    others = wording.unnamed(message, text)
+    lines = [text, *(f"• {wording.listed(other)}" for other in others[:MAX_LISTED])]
     if (rest := len(others) - MAX_LISTED) > 0:
         lines.append(f"… and {rest} more.")
     return "\n".join(lines)
@@ -128,11 +128,11 @@ def _html(message: Message, text: str) -> str:
         f'<a href="{html.escape(link.url)}">{html.escape(link.text)}</a>'
         for link in wording.links(message)
     )
-    said = html.escape(text).replace("\n", "<br>\n")
+    escaped = html.escape(text).replace("\n", "<br>\n")
     return (
         '<!doctype html>\n<html><body style="font-family:sans-serif">\n'
         f'<div style="border-left:4px solid {colour};padding-left:12px">\n'
         f'<h2 style="font-size:16px">{html.escape(wording.title(message))}</h2>\n'
-        f"<p>{said}</p>\n<table>\n{rows}</table>\n<p>{links}</p>\n"
+        f"<p>{escaped}</p>\n<table>\n{rows}</table>\n<p>{links}</p>\n"
         "</div>\n</body></html>\n"
     )

@@ -17,7 +17,7 @@ class Message:
     """The alert it is about; of a follow-up or a storm's summary the first."""
     others: tuple[Breach, ...] = field(default=())
     """Further alerts in the same message, each as it stands."""
-    opening_untold: bool = False
+    announces_opening: bool = False
     """Whether this resolve also announces the opening, since nothing got through before."""
     level: int = 0
     """The escalation step, 0 for the first notification; part of PagerDuty's dedup_key."""

@@ -1,4 +1,4 @@
-"""Write a message as events of PagerDuty's Events API v2, all of an episode on one key."""
+"""A message as events of PagerDuty's Events API v2, all of an episode on one key."""
 
 import hashlib
 from typing import Any, Literal
@@ -36,7 +36,7 @@ def requests(message: Message, channel: PagerDuty, routing_key: str) -> list[Req
     """Return the POSTs, in order.
 
     A resolve closes what each escalation level up to its own opened, and an acknowledgement quiets
-    it: PagerDuty ignores a key that nothing opened, so what was never told of is opened first. A
+    it. PagerDuty ignores a key that nothing opened, so an incident is opened first if need be. A
     test leaves nothing open.
     """
     return [
@@ -71,7 +71,7 @@ def events(message: Message, channel: PagerDuty, routing_key: str) -> list[dict[
     match message.event:
         case "resolved":
             closing = [event("resolve", message, channel, routing_key, level) for level in levels]
-            if not message.opening_untold:
+            if not message.announces_opening:
                 return closing
             return [event("trigger", message, channel, routing_key, message.level), *closing]
         case "acknowledged":
@@ -130,13 +130,13 @@ def _described(message: Message, channel: PagerDuty) -> dict[str, Any]:
 
 def _details(message: Message, text: str) -> dict[str, Any]:
     breach = message.breach
-    told: dict[str, Any] = {field.title: field.value for field in wording.fields(message)}
-    told |= {"Text": text, "Rule": breach.rule, "Series": breach.series}
-    told |= {f"label {name}": value for name, value in breach.labels.items()}
-    told |= {name: value for name, value in breach.evidence.items() if value is not None}
+    values: dict[str, Any] = {field.title: field.value for field in wording.fields(message)}
+    values |= {"Text": text, "Rule": breach.rule, "Series": breach.series}
+    values |= {f"label {name}": value for name, value in breach.labels.items()}
+    values |= {name: value for name, value in breach.evidence.items() if value is not None}
     details = {
         fit(name, 100): fit(value, MAX_DETAIL) if isinstance(value, str) else value
-        for name, value in list(told.items())[:MAX_DETAILS]
+        for name, value in list(values.items())[:MAX_DETAILS]
     }
     if message.others:
         details["Others"] = _others(message)
@@ -145,7 +145,7 @@ def _details(message: Message, text: str) -> dict[str, Any]:
 
 def named(message: Message, channel: PagerDuty) -> int:  # noqa: ARG001 - as the other channels'
     """Return how many of a message's alerts it names, the first ones; an end names the incident."""
-    opens = message.event not in ("resolved", "acknowledged") or message.opening_untold
+    opens = message.event not in ("resolved", "acknowledged") or message.announces_opening
     return (len(_others(message)) if opens else len(message.others)) + 1
 
 

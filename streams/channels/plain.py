@@ -1,4 +1,4 @@
-"""Cut, clean and format what goes into a message, whatever the channel."""
+"""Text, numbers and links, cut and cleaned for a message on any channel."""
 
 import unicodedata
 import urllib.parse
@@ -22,8 +22,8 @@ def fit(text: str, limit: int, ellipsis: str = ELLIPSIS) -> str:
 
 def one_line(text: str) -> str:
     """Return the text as one line without control characters: safe as a header's value."""
-    kept = (" " if _breaks(character) else character for character in text)
-    return " ".join("".join(kept).split())
+    characters = (" " if _breaks(character) else character for character in text)
+    return " ".join("".join(characters).split())
 
 
 def lines(text: str) -> str:
@@ -51,7 +51,7 @@ def _utc(at_ms: int) -> datetime:
 
 
 def number(value: float) -> str:
-    """Return the number with what digits tell something: 91.25, 12,000, 0.0042."""
+    """Return the number with the digits that matter: 91.25, 12,000, 0.0042."""
     if value and abs(value) < 0.01:
         return f"{value:.2g}"
     return f"{value:,.2f}".rstrip("0").rstrip(".")
@@ -71,7 +71,7 @@ def quantity(value: float, unit: str) -> str:
 
 
 def link(url: str | None) -> str | None:
-    """Return the URL fit to be linked to; None for none, or what no browser should be given."""
+    """Return the URL quoted for a link; None without one, or if no browser should open it."""
     if not url:
         return None
     quoted = urllib.parse.quote(one_line(url), safe=_URL_SAFE)

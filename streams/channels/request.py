@@ -18,7 +18,7 @@ class Request:
 
 
 def posted(url: str, body: bytes, kind: str, **headers: str) -> Request:
-    """Return a POST of the body, with headers given as `content_type` or `webhook_id`."""
+    """Return a POST of the body; a header is an argument such as `webhook_id`."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Request(url=url, headers={"content-type": kind, "user-agent": AGENT, **named}, body=body)
 

@@ -1,4 +1,4 @@
-"""Write a message as an attachment of Slack's incoming webhooks."""
+"""A message as an attachment of Slack's incoming webhooks."""
 
 import re
 from typing import Any
@@ -97,7 +97,7 @@ def payload(message: Message, channel: Slack) -> dict[str, Any]:
         written = _payload(message, channel, max_fallback, max_field)
         if len(orjson.dumps(written).decode()) <= MAX_CHARACTERS:
             return written
-    written["attachments"][0].pop("actions", None)  # long links are all that can be left
+    written["attachments"][0].pop("actions", None)  # only long links can take so much
     written["attachments"][0].pop("title_link", None)
     return written
 
@@ -177,7 +177,7 @@ def _colour(message: Message) -> str:
 
 
 def escape(text: str, limit: int) -> str:
-    """Return the text as Slack shows it and nothing in it means anything, cut to the limit.
+    """Return the text so that Slack shows it as it is, without markup, cut to the limit.
 
     Source: https://docs.slack.dev/messaging/formatting-message-text#escaping
     """
@@ -185,10 +185,10 @@ def escape(text: str, limit: int) -> str:
     escaped = [_ESCAPED.get(character, character) for character in text]
     if sum(map(len, escaped)) <= limit:
         return "".join(escaped)
-    kept, size = [], len(ELLIPSIS)
+    fitting, size = [], len(ELLIPSIS)
     for character in escaped:
         size += len(character)
         if size > limit:
             break
-        kept.append(character)
-    return "".join(kept) + ELLIPSIS
+        fitting.append(character)
+    return "".join(fitting) + ELLIPSIS

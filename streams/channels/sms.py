@@ -1,4 +1,4 @@
-"""Write a message as a text message for Twilio: one segment, more only for a long name."""
+"""A message as a text message for Twilio: one segment, more only for a long name."""
 
 import base64
 import urllib.parse

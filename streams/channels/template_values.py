@@ -17,7 +17,7 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Undefined:
-    """What a template names and there is not; it can only be asked whether it is defined."""
+    """A name without a value; a template can only ask whether it is defined."""
 
     why: str
 
@@ -120,7 +120,7 @@ def _replace(value: Any, old: Any, new: Any, count: Any = None) -> str:
 
 
 def _join(value: Any, between: Any = "") -> str:
-    parts, separator = [str(one) for one in value], str(between)
+    parts, separator = [str(part) for part in value], str(between)
     if sum(map(len, parts)) + (len(parts) - 1) * len(separator) > MAX_RESULT:
         message = f"join would write more than {MAX_RESULT} characters"
         raise Failed(message)
@@ -160,8 +160,8 @@ def _float(value: Any, default: Any = 0.0) -> Any:
 
 def _unique(value: Any) -> list[Any]:
     found: dict[Any, Any] = {}
-    for one in value:
-        found.setdefault(_folded(one), one)
+    for element in value:
+        found.setdefault(_folded(element), element)
     return list(found.values())
 
 

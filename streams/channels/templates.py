@@ -50,7 +50,7 @@ def render(source: str, values: Mapping[str, object]) -> str:
     except (BadTemplate, Failed) as failure:
         raise TemplateFailed(str(failure)) from None
     except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
-        # A filter was given what it does not take.
+        # A filter does not take its argument.
         raise TemplateFailed(f"{type(error).__name__}: {str(error)[:200]}") from None
 
 
@@ -89,9 +89,9 @@ class _Rendering:
         return str(usable(self._value(node)))
 
     def _branch(self, node: nodes.If) -> list[nodes.Node]:
-        for one in (node, *node.elif_):
-            if usable(self._value(one.test)):
-                return one.body
+        for branch in (node, *node.elif_):
+            if usable(self._value(branch.test)):
+                return branch.body
         return node.else_
 
     def _loop(self, node: nodes.For) -> None:
@@ -146,7 +146,7 @@ class _Rendering:
             case nodes.Filter():
                 return self._filtered(node)
             case nodes.Test():
-                arguments = [usable(value(one)) for one in node.args]
+                arguments = [usable(value(argument)) for argument in node.args]
                 return TESTS[node.name](value(node.node), *arguments)
             case nodes.Compare():
                 return self._compared(node)
@@ -163,7 +163,7 @@ class _Rendering:
                     return value(node.expr1)
                 return "" if node.expr2 is None else value(node.expr2)
             case nodes.Concat():
-                return "".join(self._text(one) for one in node.nodes)
+                return "".join(self._text(part) for part in node.nodes)
             case nodes.Add():
                 return added(usable(value(node.left)), usable(value(node.right)))
             case nodes.Sub():
@@ -175,7 +175,7 @@ class _Rendering:
             case nodes.Pos():
                 return added(0, usable(value(node.node)))
             case nodes.Tuple() | nodes.List():
-                return [usable(value(one)) for one in node.items]
+                return [usable(value(item)) for item in node.items]
         message = f"line {node.lineno}: {type(node).__name__.lower()} is not for messages"
         raise Failed(message)
 
@@ -184,9 +184,9 @@ class _Rendering:
         filtered = self._value(node.node)
         if node.name not in ("default", "d"):
             usable(filtered)
-        given = [usable(self._value(one)) for one in node.args]
-        named = {str(one.key): usable(self._value(one.value)) for one in node.kwargs}
-        return FILTERS[node.name](filtered, *given, **named)
+        arguments = [usable(self._value(argument)) for argument in node.args]
+        named = {str(pair.key): usable(self._value(pair.value)) for pair in node.kwargs}
+        return FILTERS[node.name](filtered, *arguments, **named)
 
     def _compared(self, node: nodes.Compare) -> bool:
         left = usable(self._value(node.expr))
@@ -199,8 +199,8 @@ class _Rendering:
 
     def _bounds(self, node: nodes.Slice) -> list[Any]:
         return [
-            None if one is None else usable(self._value(one))
-            for one in (node.start, node.stop, node.step)
+            None if bound is None else usable(self._value(bound))
+            for bound in (node.start, node.stop, node.step)
         ]
 
     def _spend(self, steps: int) -> None:
@@ -214,7 +214,7 @@ def _named(target: nodes.Node, held: Any) -> dict[str, Any]:
     if isinstance(target, nodes.Name):
         return {target.name: held}
     assert isinstance(target, nodes.Tuple)
-    names = [one.name for one in target.items if isinstance(one, nodes.Name)]
+    names = [item.name for item in target.items if isinstance(item, nodes.Name)]
     if not isinstance(held, list | tuple) or len(names) != len(held):
         message = f"what it loops over has not {len(target.items)} parts each"
         raise Failed(message)

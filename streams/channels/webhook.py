@@ -1,4 +1,4 @@
-"""Write a message as Alertmanager's webhook, version 4, so that its receivers understand it."""
+"""A message as Alertmanager's webhook, version 4, so that its receivers understand it."""
 
 import base64
 import hashlib

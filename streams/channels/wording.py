@@ -1,4 +1,4 @@
-"""Say in words what a message tells: title, text, fields and links, the same in all channels."""
+"""A message in words: title, text, fields and links, the same in all channels."""
 
 from dataclasses import dataclass
 
@@ -65,7 +65,7 @@ def _state(message: Message) -> str:
     match message.event:
         case "resolved":
             ended = "ENDED" if message.breach.why in NO_RECOVERY else "RESOLVED"
-            return f"OPENED AND {ended}" if message.opening_untold else ended
+            return f"OPENED AND {ended}" if message.announces_opening else ended
         case "not_judged":
             return f"{severity}, no longer judged"
         case "judged_again":
@@ -112,17 +112,17 @@ def by_template(message: Message, template: str) -> str:
 
 def _default(message: Message) -> str:
     breach = message.breach
-    told = [lines(breach.summary)]
-    if message.opening_untold and breach.resolved_ms is not None:
-        told.append(
+    sentences = [lines(breach.summary)]
+    if message.announces_opening and breach.resolved_ms is not None:
+        sentences.append(
             f"Opened {moment(breach.opened_ms)}, resolved {moment(breach.resolved_ms)};"
-            " the opening could not be told in between."
+            " no message about the opening got through in between."
         )
     if message.event == "acknowledged":
-        told.append(_by("Acknowledged by", message))
+        sentences.append(_by("Acknowledged by", message))
     if message.event == "test":
-        told.append(_by("A test, and nothing else, asked for by", message))
-    return "\n".join(told)
+        sentences.append(_by("A test, and nothing else, asked for by", message))
+    return "\n".join(sentences)
 
 
 def _by(what: str, message: Message) -> str:
@@ -130,13 +130,13 @@ def _by(what: str, message: Message) -> str:
     return f"{what} {who}."
 
 
-def unnamed(message: Message, said: str) -> list[Breach]:
+def unnamed(message: Message, written: str) -> list[Breach]:
     """Return the further alerts that a text does not name yet."""
-    lines = set(said.splitlines())
+    lines = set(written.splitlines())
     return [
         other
         for other in message.others
-        if (line := short(other)) not in lines and f"{line}: " not in said
+        if (line := short(other)) not in lines and f"{line}: " not in written
     ]
 
 
@@ -161,16 +161,16 @@ def short(breach: Breach) -> str:
 def fields(message: Message) -> list[Field]:
     """Return severity, service and time, and what was observed against the threshold."""
     breach = message.breach
-    told = [
+    shown = [
         Field(title="Severity", value=breach.severity.capitalize()),
         Field(title="Service", value=service(breach)),
         Field(title="Time", value=when(breach), short=breach.resolved_ms is None),
     ]
-    if said := observed(breach):
-        told.append(Field(title="Observed", value=said, short=False))
+    if observation := observed(breach):
+        shown.append(Field(title="Observed", value=observation, short=False))
     if breach.exemplars:
-        told.append(Field(title="Examples", value=exemplars(breach), short=False))
-    return told
+        shown.append(Field(title="Examples", value=exemplars(breach), short=False))
+    return shown
 
 
 def service(breach: Breach) -> str:
@@ -221,7 +221,7 @@ def links(message: Message) -> list[Link]:
         "Runbook": message.breach.runbook,
         "Acknowledge": message.acknowledge_url if to_come else None,
     }
-    return [Link(text=said, url=url) for said, to in named.items() if (url := link(to))]
+    return [Link(text=text, url=url) for text, to in named.items() if (url := link(to))]
 
 
 def values(message: Message) -> dict[str, object]:
@@ -237,7 +237,7 @@ def values(message: Message) -> dict[str, object]:
         "acknowledge_url": link(message.acknowledge_url),
         "when": when(breach),
         "service": service(breach),
-        "said": observed(breach),
+        "observation": observed(breach),
         **{name: getattr(breach, name) for name in TEMPLATE_FIELDS},
         "labels": dict(breach.labels),
         "evidence": dict(breach.evidence),

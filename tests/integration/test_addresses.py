@@ -92,13 +92,15 @@ async def test_the_connection_goes_to_what_was_checked_and_the_name_is_asked_onc
     resolve = leads_to("127.0.0.1", "10.0.0.1")
     guard = Guard(networks("127.0.0.1"), resolve)
     channel = channels(to)["pagerduty"].model_copy(
-        update={"url": to.pagerduty.url + pagerduty.PATH}
+        update={"url": to.http["pagerduty"].url + pagerduty.PATH}
     )
     async with HttpClient(guard, str(to.ca_file)) as http:
         answer = await made("pagerduty", to, http, channel=channel).send(message(), 1, 5.0)
     assert isinstance(answer, Sent)
     assert resolve.asked == ["localhost"]
-    assert to.pagerduty.arrived[0].headers["host"] == f"localhost:{to.pagerduty.port}"
+    assert (
+        to.http["pagerduty"].arrived[0].headers["host"] == f"localhost:{to.http['pagerduty'].port}"
+    )
 
 
 async def test_a_name_that_moves_to_a_private_address_is_refused_at_the_next_send(
@@ -117,7 +119,7 @@ async def test_a_name_that_moves_to_a_private_address_is_refused_at_the_next_sen
 async def test_a_redirect_to_this_machine_is_not_followed(to: Everyone):
     async with Receiver(lambda _: ([], Status(status=200, body=b"ok"))) as inside:
         for status in (301, 302, 303, 307, 308):
-            to.slack.says(redirect(f"{inside.url}/secret", status))
+            to.http["slack"].says(redirect(f"{inside.url}/secret", status))
             async with client(to) as http:
                 answer = await made("slack", to, http).send(message(), 1, 5.0)
             assert isinstance(answer, Rejected)
@@ -148,9 +150,9 @@ async def test_a_certificate_of_another_name_or_authority_is_not_spoken_to(
 
 
 async def test_a_response_is_read_to_its_limit(to: Everyone):
-    to.slack.says(Endless(status=200))
+    to.http["slack"].says(Endless(status=200))
     async with client(to) as http:
-        response = await http.post(posted(to.slack.url, b"{}", "application/json"), 5.0)
+        response = await http.post(posted(to.http["slack"].url, b"{}", "application/json"), 5.0)
     assert len(response.body) == MAX_RESPONSE_BYTES
 
 

@@ -142,7 +142,7 @@ async def test_what_a_vendor_takes_is_what_its_documentation_says(kind: str, to:
         message(event="acknowledged", acknowledged_by="kim"),
         message(event="escalated", level=1),
         message(others=tuple(breach(fingerprint=str(n)) for n in range(29)), event="summary"),
-        message(resolved(), event="resolved", level=1, opening_untold=True),
+        message(resolved(), event="resolved", level=1, announces_opening=True),
         message(event="test"),
     ]
     async with client(to) as http:
@@ -173,7 +173,7 @@ async def test_a_429_and_then_the_resolve_tells_both(kind: str, to: Everyone):
     async with client(to) as http:
         sender = made(kind, to, http)
         assert isinstance(await sender.send(message(), 1, 5.0), Retry)
-        closing = message(resolved(), event="resolved", opening_untold=True, delivery="second")
+        closing = message(resolved(), event="resolved", announces_opening=True, delivery="second")
         assert isinstance(await sender.send(closing, 1, 5.0), Sent)
     if kind == "email":
         assert "OPENED AND RESOLVED" in to.mail.arrived[-1].parsed["Subject"]
@@ -192,7 +192,7 @@ async def test_a_429_and_then_the_resolve_tells_both(kind: str, to: Everyone):
 
 
 async def test_each_text_message_is_sent_to_those_who_did_not_get_it(to: Everyone):
-    to.sms.says(status(201, b"{}"), status(503))
+    to.http["sms"].says(status(201, b"{}"), status(503))
     channel = channels(to)["sms"].model_copy(update={"to": ["+15005550006", "+15005550007"]})
     async with client(to) as http:
         sender = made("sms", to, http, channel=channel)
@@ -200,17 +200,17 @@ async def test_each_text_message_is_sent_to_those_who_did_not_get_it(to: Everyon
         assert isinstance(first, Retry)
         assert first.ambiguous
         assert isinstance(await sender.send(message(), 2, 5.0), Sent)
-    assert len(to.sms.arrived) == 3
-    assert to.sms.arrived[1].body == to.sms.arrived[2].body
+    assert len(to.http["sms"].arrived) == 3
+    assert to.http["sms"].arrived[1].body == to.http["sms"].arrived[2].body
 
 
 async def test_a_signature_is_anew_at_each_attempt_and_the_id_is_not(to: Everyone):
-    to.webhook.says(status(500))
+    to.http["webhook"].says(status(500))
     async with client(to) as http:
         sender = made("webhook", to, http)
         await sender.send(message(), 1, 5.0)
         await sender.send(message(), 2, 5.0)
-    first, second = to.webhook.arrived
+    first, second = to.http["webhook"].arrived
     assert first.mistakes == second.mistakes == []
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
     assert first.body == second.body

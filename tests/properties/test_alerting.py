@@ -436,9 +436,9 @@ def test_everyone_who_heard_hears_of_the_end_and_nobody_else_does(seed, kills):
                     closed[channel].discard((message.incident, level))
             continue
         for one in (message.breach, *message.others):
-            if message.event == "resolved" and not message.opening_untold:
+            if message.event == "resolved" and not message.announces_opening:
                 assert one.id in opened[channel], "nobody heard of it"
-            if message.event != "resolved" or message.opening_untold:
+            if message.event != "resolved" or message.announces_opening:
                 opened[channel].add(one.id)
             if one.state == "resolved":
                 closed[channel].add(one.id)

@@ -1,52 +1,60 @@
-"""Bring up one receiver of each kind, and say how opwatch is told of them."""
+"""One receiver of each kind, and what opwatch's environment must say of them."""
 
-import base64
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 from tests.receivers import pagerduty, slack, twilio, webhook
 from tests.receivers.certificates import Certificates
-from tests.receivers.http import Receiver
+from tests.receivers.http import Receiver, Vendor
 from tests.receivers.mail import PASSWORD, USER, MailServer
 
-ROUTING_KEY = base64.b16encode(b"opwatch-receiver").decode()
+
+class VendorModule(Protocol):
+    """What the module of a vendor brings."""
+
+    def vendor(self) -> Vendor:
+        """Return what reads requests as the vendor would."""
+        ...
+
+    def environment(self, url: str) -> dict[str, str]:
+        """Return opwatch's environment for the vendor's receiver at `url`."""
+        ...
+
+    def address(self, url: str) -> str | None:
+        """Return the channel's `url` in the rule file; None if the environment holds it."""
+        ...
+
+    def lines(self, body: dict[str, Any]) -> list[str]:
+        """Return a message as a person would see it."""
+        ...
+
+
+#: The vendors that speak HTTP, by their channel's type.
+VENDORS: Mapping[str, VendorModule] = {
+    "slack": slack,
+    "pagerduty": pagerduty,
+    "sms": twilio,
+    "webhook": webhook,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Everyone:
     """One receiver of each kind, on this machine."""
 
-    slack: Receiver
-    pagerduty: Receiver
+    http: Mapping[str, Receiver]
+    """Those that speak HTTP, by their channel's type."""
     incidents: pagerduty.PagerDuty
-    sms: Receiver
-    webhook: Receiver
     mail: MailServer
     ca_file: Path
 
     @property
-    def http(self) -> dict[str, Receiver]:
-        """Those that speak HTTP, by name."""
-        return {
-            "slack": self.slack,
-            "pagerduty": self.pagerduty,
-            "sms": self.sms,
-            "webhook": self.webhook,
-        }
-
-    @property
     def environment(self) -> dict[str, str]:
-        """What opwatch must be given to reach them."""
-        return {
-            "SLACK_WEBHOOK_URL": self.slack.url + slack.PATH,
-            "PAGERDUTY_SERVICE_KEY": ROUTING_KEY,
-            "TWILIO_ACCOUNT_SID": twilio.ACCOUNT,
-            "TWILIO_AUTH_TOKEN": twilio.TOKEN,
-            "TWILIO_FROM": twilio.SENDER,
-            "OPWATCH_WEBHOOK_URL": self.webhook.url + webhook.PATH,
-            "OPWATCH_WEBHOOK_SECRET": webhook.KEY,
+        """The environment with which opwatch reaches them."""
+        named = {
             "SMTP_HOST": "localhost",
             "SMTP_PORT": str(self.mail.port),
             "SMTP_USER": USER,
@@ -54,14 +62,15 @@ class Everyone:
             "OPWATCH_ALLOW_ADDRESSES": "127.0.0.1",
             "OPWATCH_RECEIVERS_CA_FILE": str(self.ca_file),
         }
+        for kind, receiver in self.http.items():
+            named |= VENDORS[kind].environment(receiver.url)
+        return named
 
     @property
     def urls(self) -> dict[str, str]:
-        """What the rule file must say of the channels that are not told by the environment."""
-        return {
-            "pagerduty": self.pagerduty.url + pagerduty.PATH,
-            "sms": self.sms.url,
-        }
+        """What the rule file must say of the channels whose address is not in the environment."""
+        addresses = {kind: VENDORS[kind].address(to.url) for kind, to in self.http.items()}
+        return {kind: address for kind, address in addresses.items() if address is not None}
 
 
 @contextlib.asynccontextmanager
@@ -69,20 +78,13 @@ async def everyone(folder: Path, *, tls: bool = True) -> AsyncIterator[Everyone]
     """Yield the receivers; the folder gets the authority that signed their certificates."""
     certificates = Certificates(folder)
     context = certificates.server() if tls else None
-    incidents = pagerduty.PagerDuty()
-    async with (
-        Receiver(slack.slack, context) as to_slack,
-        Receiver(incidents, context) as to_pagerduty,
-        Receiver(twilio.twilio, context) as to_twilio,
-        Receiver(webhook.webhook, context) as to_webhook,
-        MailServer(certificates.server()) as to_mail,
-    ):
-        yield Everyone(
-            slack=to_slack,
-            pagerduty=to_pagerduty,
-            incidents=incidents,
-            sms=to_twilio,
-            webhook=to_webhook,
-            mail=to_mail,
-            ca_file=certificates.ca_file,
-        )
+    vendors = {kind: module.vendor() for kind, module in VENDORS.items()}
+    incidents = vendors["pagerduty"]
+    assert isinstance(incidents, pagerduty.PagerDuty)
+    async with contextlib.AsyncExitStack() as stack:
+        http = {
+            kind: await stack.enter_async_context(Receiver(vendor, context))
+            for kind, vendor in vendors.items()
+        }
+        mail = await stack.enter_async_context(MailServer(certificates.server()))
+        yield Everyone(http=http, incidents=incidents, mail=mail, ca_file=certificates.ca_file)

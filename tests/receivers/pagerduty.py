@@ -1,12 +1,14 @@
 """Take what PagerDuty's Events API v2 takes, and keep the incidents that it would keep."""
 
+import base64
 import json
 from datetime import datetime
 from typing import Any
 
-from tests.receivers.http import Arrived, Status
+from tests.receivers.http import Arrived, Status, Vendor
 
 PATH = "/v2/enqueue"
+ROUTING_KEY = base64.b16encode(b"opwatch-receiver").decode()
 _TOP = {
     "routing_key", "event_action", "dedup_key", "payload", "images", "links", "client",
     "client_url",
@@ -50,6 +52,27 @@ class PagerDuty:
             self.open[key] = "acknowledged"
         elif action == "resolve" and self.open.pop(key, None):
             self.resolved.add(key)
+
+
+def vendor() -> Vendor:
+    """Return what reads requests as PagerDuty would."""
+    return PagerDuty()
+
+
+def environment(_url: str) -> dict[str, str]:
+    """Return the environment with an integration key."""
+    return {"PAGERDUTY_SERVICE_KEY": ROUTING_KEY}
+
+
+def address(url: str) -> str:
+    """Return the channel's `url`."""
+    return url + PATH
+
+
+def lines(body: dict[str, Any]) -> list[str]:
+    """Return an event in a line."""
+    summary = body.get("payload", {}).get("summary", "")
+    return [f"{body.get('event_action')} {body.get('dedup_key')} {summary}"]
 
 
 def _mistakes(arrived: Arrived) -> list[str]:

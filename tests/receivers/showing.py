@@ -1,10 +1,10 @@
 """Show what arrived as a person would see it."""
 
 import json
-from html import unescape
 from typing import Any
 from urllib.parse import parse_qs
 
+from tests.receivers.everyone import VENDORS
 from tests.receivers.http import Arrived
 from tests.receivers.mail import MailArrived
 from tests.receivers.says import Status
@@ -58,23 +58,4 @@ def _lines(name: str, given: dict[str, Any], body: Any) -> list[str]:
         return [f"Subject: {given['headers'].get('Subject')}", *str(body).splitlines()]
     if not isinstance(body, dict):
         return [str(body)]
-    if name == "slack":
-        return [line for one in body.get("attachments", []) for line in _slack(one)]
-    if name == "pagerduty":
-        said = body.get("payload", {}).get("summary", "")
-        return [f"{body.get('event_action')} {body.get('dedup_key')} {said}"]
-    if name == "sms":
-        return [f"to {body.get('To')}: {body.get('Body')}"]
-    alerts = body.get("alerts", [])
-    return [f"{body.get('status')}: {one['annotations'].get('summary')}" for one in alerts]
-
-
-def _slack(attachment: dict[str, Any]) -> list[str]:
-    buttons = " ".join(f"[{action['text']}]" for action in attachment.get("actions", []))
-    lines = [
-        str(attachment.get("title")),
-        *attachment.get("text", "").splitlines(),
-        *(f"{field['title']}: {field['value']}" for field in attachment.get("fields", [])),
-        *([buttons] if buttons else []),
-    ]
-    return [unescape(line) for line in lines]
+    return VENDORS[name].lines(body)

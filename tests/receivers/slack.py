@@ -2,10 +2,11 @@
 
 import json
 import re
+from html import unescape
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.receivers.http import Arrived, Status
+from tests.receivers.http import Arrived, Status, Vendor
 
 PATH = "/services/T00000000/B00000000/abcdefghijklmnopqrstuvwx"
 _TEXTS = {"fallback": 2000, "title": 150, "text": 3000, "footer": 300, "pretext": 3000}
@@ -22,6 +23,36 @@ def slack(arrived: Arrived) -> tuple[list[str], Status]:
     if mistakes:
         return mistakes, Status(status=400, body=b"invalid_payload")
     return [], Status(status=200, body=b"ok", headers={"content-type": "text/html"})
+
+
+def vendor() -> Vendor:
+    """Return what reads requests as Slack would."""
+    return slack
+
+
+def environment(url: str) -> dict[str, str]:
+    """Return the environment for the receiver at `url`."""
+    return {"SLACK_WEBHOOK_URL": url + PATH}
+
+
+def address(_url: str) -> None:
+    """Return None: the environment holds the address."""
+
+
+def lines(body: dict[str, Any]) -> list[str]:
+    """Return the attachments as a person would see them."""
+    return [line for attachment in body.get("attachments", []) for line in _lines(attachment)]
+
+
+def _lines(attachment: dict[str, Any]) -> list[str]:
+    buttons = " ".join(f"[{action['text']}]" for action in attachment.get("actions", []))
+    lines = [
+        str(attachment.get("title")),
+        *attachment.get("text", "").splitlines(),
+        *(f"{field['title']}: {field['value']}" for field in attachment.get("fields", [])),
+        *([buttons] if buttons else []),
+    ]
+    return [unescape(line) for line in lines]
 
 
 def _mistakes(arrived: Arrived) -> list[str]:

@@ -4,9 +4,10 @@ import base64
 import hashlib
 import json
 import re
+from typing import Any
 from urllib.parse import parse_qs
 
-from tests.receivers.http import Arrived, Status
+from tests.receivers.http import Arrived, Status, Vendor
 
 ACCOUNT = "AC" + "0" * 32
 TOKEN = "tw-token-0123456789abcdef01234567"
@@ -39,6 +40,30 @@ def twilio(arrived: Arrived) -> tuple[list[str], Status]:
     sid = "SM" + hashlib.sha256(arrived.body).hexdigest()[:32]
     said = {"sid": sid, "status": "queued", "error_code": None}
     return [], Status(status=201, body=json.dumps(said).encode())
+
+
+def vendor() -> Vendor:
+    """Return what reads requests as Twilio would."""
+    return twilio
+
+
+def environment(_url: str) -> dict[str, str]:
+    """Return the environment with an account."""
+    return {
+        "TWILIO_ACCOUNT_SID": ACCOUNT,
+        "TWILIO_AUTH_TOKEN": TOKEN,
+        "TWILIO_FROM": SENDER,
+    }
+
+
+def address(url: str) -> str:
+    """Return the channel's `url`."""
+    return url
+
+
+def lines(body: dict[str, Any]) -> list[str]:
+    """Return a text message in a line."""
+    return [f"to {body.get('To')}: {body.get('Body')}"]
 
 
 def _refused(status: int, code: int, message: str) -> Status:

@@ -6,7 +6,7 @@ from typing import Any
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from tests.receivers.http import Arrived, Status
+from tests.receivers.http import Arrived, Status, Vendor
 
 PATH = "/hook/a-long-secret-path-0123456789"
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -35,6 +35,26 @@ def webhook(arrived: Arrived) -> tuple[list[str], Status]:
     if mistakes:
         return mistakes, Status(status=400, body=json.dumps(mistakes).encode())
     return [], Status(status=200)
+
+
+def vendor() -> Vendor:
+    """Return what reads requests as a receiver of Alertmanager's webhook would."""
+    return webhook
+
+
+def environment(url: str) -> dict[str, str]:
+    """Return the environment for the receiver at `url`."""
+    return {"OPWATCH_WEBHOOK_URL": url + PATH, "OPWATCH_WEBHOOK_SECRET": KEY}
+
+
+def address(_url: str) -> None:
+    """Return None: the environment holds the address."""
+
+
+def lines(body: dict[str, Any]) -> list[str]:
+    """Return a line an alert."""
+    alerts = body.get("alerts", [])
+    return [f"{body.get('status')}: {alert['annotations'].get('summary')}" for alert in alerts]
 
 
 def _typed(given: dict[str, Any], expected: dict[str, type]) -> list[str]:

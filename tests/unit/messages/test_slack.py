@@ -48,7 +48,7 @@ def test_nobody_acknowledges_what_is_resolved():
 
 
 def test_a_resolve_after_an_untold_opening_tells_both():
-    told = attachment(message(resolved(), event="resolved", opening_untold=True))
+    told = attachment(message(resolved(), event="resolved", announces_opening=True))
     assert told["title"].startswith("[OPENED AND RESOLVED]")
     assert "Opened 2027-01-15 08:00:00 UTC, resolved 2027-01-15 08:06:00 UTC" in told["text"]
 

@@ -32,7 +32,7 @@ def test_a_failed_opening_that_resolves_is_told_in_one_message(world):
     world.run(MINUTE)
     ((at, _, message),) = world.sent
     assert at == T0 + 20_000
-    assert (message.event, message.opening_untold) == ("resolved", True)
+    assert (message.event, message.announces_opening) == ("resolved", True)
 
 
 def test_a_resolve_waits_for_an_opening_in_flight(world):
@@ -44,7 +44,7 @@ def test_a_resolve_waits_for_an_opening_in_flight(world):
     world.answer(attempt, Sent())
     world.run(MINUTE)
     assert [message.event for *_, message in world.sent] == ["opened", "resolved"]
-    assert not world.sent[1][2].opening_untold
+    assert not world.sent[1][2].announces_opening
 
 
 def test_a_resolve_takes_the_place_of_an_opening_in_flight_that_failed(world):
@@ -54,7 +54,7 @@ def test_a_resolve_takes_the_place_of_an_opening_in_flight_that_failed(world):
     world.answer(attempt, Retry(answer="503"))
     world.run(MINUTE)
     ((_, _, message),) = world.sent
-    assert (message.event, message.opening_untold) == ("resolved", True)
+    assert (message.event, message.announces_opening) == ("resolved", True)
 
 
 def test_an_attempt_that_may_have_got_through_is_resolved_with_its_opening(world):
