@@ -12,10 +12,12 @@ from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
-ROOTS = ("schemas", "streams", "agents", "gateway", "dashboard", "client", "stack")
+ROOTS = (
+    *("schemas", "streams", "agents", "gateway", "dashboard", "client", "stack"),
+    *("examples", "benchmarks"),
+)
 #: Where a class may have its name alone.
 NAMED_ONCE = ("schemas", "streams", "agents")
-SIZED = (*ROOTS, "examples", "benchmarks")
 PROSE = (".py", ".md", ".toml")
 
 #: The words that each stood for several things; docs/glossary.md has the words for each of these.
@@ -47,9 +49,9 @@ class Violation(NamedTuple):
 
 def violations(root: Path) -> list[Violation]:
     """Return all departures of the tree under `root`."""
-    modules = {path: ast.parse(path.read_text("utf-8")) for path in _files(root, SIZED, (".py",))}
+    modules = {path: ast.parse(path.read_text("utf-8")) for path in _files(root, ROOTS, (".py",))}
     found = [
-        *(v for path, tree in modules.items() if _in(root, path, ROOTS) for v in names(path, tree)),
+        *(v for path, tree in modules.items() for v in names(path, tree)),
         *_words(root),
         *_classes(root, modules),
         *_twins(root),
@@ -68,25 +70,31 @@ def violations(root: Path) -> list[Violation]:
 
 def names(path: Path, tree: ast.Module) -> Iterator[Violation]:
     """Yield the banned and the vague names of a module."""
-    alias_values = {
-        id(keyword.value)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        for keyword in node.keywords
-        if keyword.arg and keyword.arg.endswith("alias")
-    }
+    public = _public(tree)
     for component in _components(path.stem):
         if component in BANNED:
             yield Violation("banned-name", str(path), 1, f"module {path.stem}")
     for node in ast.walk(tree):
         line = getattr(node, "lineno", 1)
         for name, own in _named(node):
-            if id(node) in alias_values or (name == "given" and _of_hypothesis(tree)):
+            if id(node) in public or (name == "given" and _of_hypothesis(tree)):
                 continue
             if any(component in BANNED for component in _components(name)):
                 yield Violation("banned-name", str(path), line, name)
             elif own and name.lower().strip("_") in VAGUE:
                 yield Violation("vague-name", str(path), line, name)
+
+
+def _public(tree: ast.Module) -> set[int]:
+    """Return the names that people write in files of rules and tests: aliases, the field `each`."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            found.update(id(k.value) for k in node.keywords if k.arg and k.arg.endswith("alias"))
+        elif isinstance(node, ast.ClassDef):
+            fields = [n.target for n in node.body if isinstance(n, ast.AnnAssign)]
+            found.update(id(f) for f in fields if isinstance(f, ast.Name) and f.id == "each")
+    return found
 
 
 def _named(node: ast.AST) -> Iterator[tuple[str, bool]]:
