@@ -102,9 +102,9 @@ class Meter:
         """Evaluate a round of records."""
         for value in values:
             began = time.process_time()
-            told = read_aggregate(value)
+            record = read_aggregate(value)
             decoded = time.process_time()
-            self.evaluation.evaluate(self._offset, (BASE + minute + 1) * MINUTE_MS, told)
+            self.evaluation.evaluate(self._offset, (BASE + minute + 1) * MINUTE_MS, record)
             self._add("decode", decoded - began)
             self._add(phase, time.process_time() - began)
             self._offset += 1

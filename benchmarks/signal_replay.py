@@ -1,4 +1,4 @@
-"""Publish a scenario's windows as the worker does, through the rules' evaluation; note openings."""
+"""Publish a scenario's windows as the worker does, evaluate the rules, and return the openings."""
 
 import math
 from typing import NamedTuple
@@ -27,7 +27,7 @@ PLAIN_TREND = "plain_trend"
 
 
 class Opening(NamedTuple):
-    """A breach that opened, and how far event time had come."""
+    """A breach that opened, and the event time at that moment."""
 
     rule: str
     platform: str | None
@@ -36,12 +36,12 @@ class Opening(NamedTuple):
 
 
 def replay(scenario: Scenario, rules: RuleFile) -> list[Opening]:
-    """Return what opens."""
+    """Return the breaches that open."""
     return _Replay(scenario, rules).run()
 
 
 class _Replay:
-    """The log of one partition, written and read in the order of event time."""
+    """The log of a partition, written and read in the order of event time."""
 
     def __init__(self, scenario: Scenario, rules: RuleFile) -> None:
         self._evaluation = Evaluator(rules, "signal")
@@ -49,7 +49,7 @@ class _Replay:
         names: list[str | None] = sorted(scenario.operations)  # type: ignore[assignment]
         if scenario.total:
             names.append(None)
-        self._series = [_Series(scenario, one) for one in names]
+        self._series = [_Series(scenario, name) for name in names]
         self._offset = 0
         self._found: list[Opening] = []
 
@@ -57,34 +57,34 @@ class _Replay:
         for minute in range(self._minutes):
             start_ms = minute * MINUTE_MS
             for part in range(1, PARTS + 1):
-                for one in self._series:
-                    told = one.minute(minute, part, final=False)
-                    self._publish(told, start_ms + part * MINUTE_MS // PARTS)
+                for series in self._series:
+                    record = series.minute(minute, part, final=False)
+                    self._publish(record, start_ms + part * MINUTE_MS // PARTS)
             self._finals(minute, start_ms + MINUTE_MS + GRACE_MS)
         return self._found
 
     def _finals(self, minute: int, at_ms: int) -> None:
-        for one in self._series:
-            self._publish(one.minute(minute, PARTS, final=True), at_ms)
+        for series in self._series:
+            self._publish(series.minute(minute, PARTS, final=True), at_ms)
         end = minute + 1
         for size in (size for size in _LARGER if end * MINUTE_MS % SIZE_MS[size] == 0):
-            for one in self._series:
-                self._publish(one.larger(size, end), at_ms)
-                if size == "1h" and one.begins_to_degrade_plainly():
-                    self._found.append(Opening(PLAIN_TREND, one.platform, at_ms))
+            for series in self._series:
+                self._publish(series.larger(size, end), at_ms)
+                if size == "1h" and series.begins_to_degrade_plainly():
+                    self._found.append(Opening(PLAIN_TREND, series.platform, at_ms))
 
-    def _publish(self, told: OperationsRecord | None, at_ms: int) -> None:
-        if told is None:
+    def _publish(self, record: OperationsRecord | None, at_ms: int) -> None:
+        if record is None:
             return
-        for said in self._evaluation.evaluate(self._offset, START_MS + at_ms, told):
-            body = orjson.loads(said.value)
+        for breach in self._evaluation.evaluate(self._offset, START_MS + at_ms, record):
+            body = orjson.loads(breach.value)
             if body["state"] == "opened":
                 self._found.append(Opening(body["rule"], body["labels"].get("platform"), at_ms))
         self._offset += 1
 
 
 class _Series:
-    """A platform, or all together: its counts so far."""
+    """The counts of a platform, or of all platforms together, until now."""
 
     def __init__(self, scenario: Scenario, platform: str | None) -> None:
         self.platform = platform
@@ -94,42 +94,42 @@ class _Series:
         failed = sum(scenario.failures[name] for name in names)
         self._count = counted.cumsum(axis=1).tolist()
         self._failed = failed.cumsum(axis=1).tolist()
-        self._kept: dict[str, list[tuple[int, int]]] = {size: [] for size in ("1m", *_LARGER)}
+        self._windows: dict[str, list[tuple[int, int]]] = {size: [] for size in ("1m", *_LARGER)}
         self._degraded = False
 
     def minute(self, minute: int, part: int, *, final: bool) -> OperationsRecord | None:
         counts = self._count[minute][part - 1], self._failed[minute][part - 1]
         if final:
-            self._kept["1m"].append(counts)
+            self._windows["1m"].append(counts)
         elif part > 1 and counts[0] == self._count[minute][part - 2]:
             return None
-        return self._told("1m", minute, counts, final=final)
+        return self._record("1m", minute, counts, final=final)
 
     def larger(self, size: str, end: int) -> OperationsRecord | None:
         child = CHILD[size]
         parts = SIZE_MS[size] // SIZE_MS[child]
-        children = self._kept[child][-parts:]
+        children = self._windows[child][-parts:]
         counts = sum(n for n, _ in children), sum(f for _, f in children)
-        self._kept[size].append(counts)
+        self._windows[size].append(counts)
         verdict = None
         if size in TREND_SIZES and counts[0]:
             verdict = trend(*self._compared(size)).model_dump()
         start = end - SIZE_MS[size] // MINUTE_MS
-        return self._told(size, start, counts, final=True, verdict=verdict)
+        return self._record(size, start, counts, final=True, verdict=verdict)
 
     def _compared(self, size: str) -> tuple[Counts, Counts]:
-        """Return the windows in the one before, and those in the last one."""
+        """Return the children of the window before, and those of the last one."""
         parts = SIZE_MS[size] // SIZE_MS[CHILD[size]]
-        kept = self._kept[CHILD[size]]
-        before, now = kept[-2 * parts : -parts], kept[-parts:]
+        children = self._windows[CHILD[size]]
+        before, now = children[-2 * parts : -parts], children[-parts:]
         while now and not now[-1][0]:
             now = now[:-1]
         return before, now
 
     def begins_to_degrade_plainly(self) -> bool:
-        """Return whether a test that takes failures as independent begins to say so of an hour."""
+        """Return whether a test that takes failures as independent finds the hour degrading now."""
         (n0, f0), (n1, f1) = (
-            (sum(n for n, _ in each), sum(f for _, f in each)) for each in self._compared("1h")
+            (sum(n for n, _ in hour), sum(f for _, f in hour)) for hour in self._compared("1h")
         )
         before, self._degraded = self._degraded, False
         if n0 and n1 and f1 / n1 > f0 / n0:
@@ -138,7 +138,7 @@ class _Series:
             self._degraded = math.erfc(z / math.sqrt(2)) < MAX_P
         return self._degraded and not before
 
-    def _told(
+    def _record(
         self,
         size,
         start: int,
