@@ -6,10 +6,10 @@ from pydantic import Field
 
 from schemas.aggregates import Exemplar
 from schemas.base import Int64, Wire
+from schemas.rule_kinds import RuleKind
 from schemas.rules import Operator, Severity
 
 BreachState = Literal["opened", "updated", "resolved"]
-RuleKind = Literal["metric_threshold", "service_status", "burn_rate", "trend", "no_data"]
 Why = Literal[
     "violated",  # opened
     "severity_changed",  # updated
@@ -22,7 +22,7 @@ Why = Literal[
     "condition_gone",  # resolved
     "undone",  # resolved: a later revision says it never was
     "rule_removed",  # resolved: the rule is no longer in the file
-    "series_gone",  # resolved: nothing was heard of the series for a week
+    "series_gone",  # resolved: nothing came from the series for a week
 ]
 
 OUR_OWN: tuple[Why, ...] = ("rule_removed", "rule_changed")
@@ -32,14 +32,14 @@ NO_RECOVERY: tuple[Why, ...] = (*OUR_OWN, "series_gone", "too_few_samples")
 
 
 class Step(Wire):
-    """Whom to tell when nobody has acknowledged for so long."""
+    """Whom to notify when nobody has acknowledged for so long."""
 
     after_ms: Int64
     channels: list[str]
 
 
 class Routing(Wire):
-    """Who is to be told, as the rule file said when it was judged."""
+    """Whom to notify, by the rule file that judged it."""
 
     channels: list[str]
     cooldown_ms: Int64
@@ -86,9 +86,7 @@ class Breach(Wire):
     judged: bool = Field(
         True, description="False: still open, but no longer judged for want of operations."
     )
-    stale: bool = Field(
-        False, description="What is judged ended more than 15 minutes before it was told."
-    )
+    stale: bool = Field(False, description="The span ended more than 15 minutes before the record.")
     summary: str = Field(description="A sentence a person understands.")
     exemplars: list[Exemplar] = Field(default_factory=list)
     runbook: str | None = None

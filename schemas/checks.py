@@ -1,5 +1,7 @@
 """Check what a rule file's texts hold; each refusal says what to write."""
 
+from collections.abc import Iterable
+
 from pydantic import ValidationInfo
 
 from schemas.matchers import parse_matchers
@@ -48,12 +50,12 @@ def selection(info: ValidationInfo, *, of_services: bool | None, what: str) -> N
         of_services: whether the series are services', or operations'; None: either.
         what: names what the rule looks at.
     """
-    if "each" not in info.data or "match" not in info.data:
+    if "split_by" not in info.data or "match" not in info.data:
         return  # wrong themselves
-    each = set(info.data["each"])
+    split_by = set(info.data["split_by"])
     matchers = parse_matchers(info.data["match"]) if info.data["match"] else ()
     exact = {matcher.label for matcher in matchers if matcher.operator == "="}
-    named = each | {matcher.label for matcher in matchers}
+    named = split_by | {matcher.label for matcher in matchers}
     if of_services is None:
         of_services = SERVICE in named
     strange = named - {SERVICE} if of_services else named & {SERVICE}
@@ -67,11 +69,11 @@ def selection(info: ValidationInfo, *, of_services: bool | None, what: str) -> N
     if {"platform", "confidence"} <= named:
         message = "no series has both a platform and a confidence level: leave one out"
         raise ValueError(message)
-    for label in sorted(named - each - exact):
+    for label in sorted(named - split_by - exact):
         message = f"`match` may select several of {label}: write `each: {label}` too"
         raise ValueError(message)
 
 
-def listed(names: object) -> str:
+def listed(names: Iterable[object]) -> str:
     """Return names for a sentence."""
-    return ", ".join(str(name) for name in names)  # type: ignore[attr-defined]  # any iterable
+    return ", ".join(str(name) for name in names)

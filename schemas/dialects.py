@@ -6,7 +6,7 @@ from typing import Any
 def draft7(node: Any) -> Any:
     """Return a schema of 2020-12 as AsyncAPI's own dialect has it."""
     if isinstance(node, list):
-        return [draft7(each) for each in node]
+        return [draft7(element) for element in node]
     if not isinstance(node, dict):
         return node
     node = {name: draft7(value) for name, value in node.items()}

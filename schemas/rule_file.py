@@ -8,7 +8,8 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from schemas.channels import Channel, Defaults
-from schemas.rules import Configured, Rule
+from schemas.rule_kinds import Rule
+from schemas.rules import Configured
 
 MAX_RULES = 1_000
 MAX_CHANNELS = 100
@@ -20,7 +21,7 @@ Path = tuple[str | int, ...]
 
 
 class RuleFile(Configured):
-    """What good is, and who is told when it is not."""
+    """What good is, and who is notified when it is not."""
 
     version: Literal[1] = 1
     defaults: Defaults = Field(default_factory=Defaults)
@@ -36,7 +37,7 @@ class RuleFile(Configured):
 
 
 def misfits(body: Any) -> Iterator[tuple[Path, str]]:
-    """Yield what the parts of a rule file say of one another that does not hold.
+    """Yield where parts of a rule file do not fit one another.
 
     Args:
         body: plain values, also of a file that has other mistakes.
@@ -46,10 +47,10 @@ def misfits(body: Any) -> Iterator[tuple[Path, str]]:
     for part in ("channels", "rules"):
         yield from _twice(body, part)
     named = (channel.get("name") for _, channel in _parts(body, "channels"))
-    known = dict.fromkeys(name for name in named if name and isinstance(name, str))
+    described = dict.fromkeys(name for name in named if name and isinstance(name, str))
     for path, name in _referenced(body):
-        if isinstance(name, str) and name not in known:
-            yield path, _unknown(name, list(known)[:MAX_CHANNELS])
+        if isinstance(name, str) and name not in described:
+            yield path, _unknown(name, list(described)[:MAX_CHANNELS])
     for at, channel in _parts(body, "channels"):
         if channel.get("fallback") is not None and channel["fallback"] == channel.get("name"):
             yield ("channels", at, "fallback"), "a channel cannot stand in for itself: name another"
@@ -57,15 +58,15 @@ def misfits(body: Any) -> Iterator[tuple[Path, str]]:
 
 def _parts(body: dict[str, Any], part: str) -> Iterator[tuple[int, dict[str, Any]]]:
     parts = body.get(part)
-    for at, each in enumerate(parts if isinstance(parts, list) else []):
-        if isinstance(each, dict):
-            yield at, each
+    for at, fields in enumerate(parts if isinstance(parts, list) else []):
+        if isinstance(fields, dict):
+            yield at, fields
 
 
 def _twice(body: dict[str, Any], part: str) -> Iterator[tuple[Path, str]]:
     seen: dict[str, int] = {}
-    for at, each in _parts(body, part):
-        name = each.get("name")
+    for at, fields in _parts(body, part):
+        name = fields.get("name")
         if not isinstance(name, str):
             continue
         if name in seen:
@@ -93,10 +94,10 @@ def _elements(holder: dict[str, Any], path: Path) -> Iterator[tuple[Path, object
         yield (*path, "channels", at), name
 
 
-def _unknown(name: str, known: list[str]) -> str:
+def _unknown(name: str, described: list[str]) -> str:
     name = name[:_SHOWN]
-    if not known:
+    if not described:
         return f"no channel is called {name!r}: describe it under `channels`"
-    meant = get_close_matches(name, known, 1, 0.6)
-    hint = f"did you mean {meant[0]}?" if meant else f"there are {', '.join(known[:_LISTED])}"
+    meant = get_close_matches(name, described, 1, 0.6)
+    hint = f"did you mean {meant[0]}?" if meant else f"there are {', '.join(described[:_LISTED])}"
     return f"no channel is called {name!r}; {hint}"

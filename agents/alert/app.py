@@ -86,7 +86,7 @@ class Alert:
             self._duty = None
 
     async def _look(self) -> None:
-        self._source.look()
+        await self._source.look()
         if self._source.loaded is not self._in_force:
             self._in_force = self._source.loaded
             self._receivers.take(self._in_force.rules.channels)

@@ -6,9 +6,10 @@ from typing import Literal, NamedTuple
 from agents.cli.rule_episodes import Episode, Episodes
 from agents.cli.rule_history import Record
 from agents.rule_file.load import LoadedRules
-from schemas.rules import BurnRate, MetricThreshold, NoData, Rule, ServiceStatus
-from schemas.spans import MINUTE_MS, to_ms
+from schemas.rule_kinds import Rule
+from schemas.spans import MINUTE_MS
 from streams.rules.evaluator import Evaluator
+from streams.rules.kinds import kind_for
 from streams.rules.records import name_of
 
 Difference = Literal["same", "changed", "only here", "only there"]
@@ -84,15 +85,8 @@ def reach_ms(loaded: LoadedRules) -> int:
 
 
 def _reach_ms(rule: Rule) -> int:
-    if isinstance(rule, MetricThreshold):
-        return rule.window + rule.hold + rule.keep_firing_for
-    if isinstance(rule, ServiceStatus):
-        return rule.hold + rule.keep_firing_for
-    if isinstance(rule, BurnRate):
-        return max(pair.long for pair in rule.pairs) + rule.keep_firing_for
-    if isinstance(rule, NoData):
-        return rule.after + rule.keep_firing_for
-    return int(str(to_ms(rule.window))) * (rule.evaluations + 1)
+    lookback_ms = kind_for(rule).lookback_ms
+    return lookback_ms + getattr(rule, "for_ms", 0) + rule.keep_firing_for
 
 
 class Compared(NamedTuple):

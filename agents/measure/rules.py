@@ -1,9 +1,9 @@
 """Drive the rules over this worker's partitions of `aggregates`.
 
-What a record makes us say is published at once, then the rows that rest on it are written. Each
-15 s all rows are written, and the input is said to be done. Whatever is killed in between is said
-again, byte for byte. What is not in the log, the clock and the rule file, is written to the table
-before anything is said of it.
+The breaches that follow from a record are published at once, then the rows that rest on them are
+written. Each 15 s all rows are written, and the input is acknowledged. What is evaluated again
+after a crash gives the same records, byte for byte. What is not in the log, the clock and the rule
+file, is written to the table before it has any effect.
 """
 
 import asyncio
@@ -24,23 +24,23 @@ from agents.runtime.settings import Settings
 from schemas.rule_file import RuleFile
 from schemas.topics import AGGREGATES, BREACHES
 from streams.measure.digests import ENGINES
-from streams.rules.breach import word_of
+from streams.rules.breach import state_and_severity
 from streams.rules.evaluator import BreachRecord, Evaluator, read_aggregate
-from streams.rules.series_state import IN_EFFECT_PREFIX, RulesInEffect, pack, unpack_rules
+from streams.rules.series_state import RULES_PREFIX, RulesInEffect, pack, unpack_rules
 
 log = structlog.get_logger()
 
 BEAT_S = 1.0
-#: What is not said needs no row at once: what lies between is read again.
+#: A row without a breach need not be written at once: what lies between is read again.
 WRITE_S = 15.0
-#: Records taken in before what they say is published and the loop is let go, …
-_TAKEN_TOGETHER = 50
+#: Records evaluated before their breaches are published and the loop may go on, …
+_EVALUATED_TOGETHER = 50
 #: … or after so long: where finals are far behind, a record may be some work.
-_HELD_S = 0.1
-#: Rows packed before the loop is let go.
+_EVALUATED_S = 0.1
+#: Rows packed before the loop may go on.
 _WRITTEN_TOGETHER = 200
 
-#: Records that are no use, as far as the log names them.
+#: Records that cannot be used, as far as the log names them.
 _OFFSETS_SHOWN = 5
 
 _BY_PARTITION = (metrics.firing,)
@@ -49,11 +49,11 @@ _BY_PARTITION = (metrics.firing,)
 class _Partition:
     """A partition of `aggregates`."""
 
-    def __init__(self, evaluation: Evaluator, generation: int, read_to: int) -> None:
-        self.evaluation = evaluation
+    def __init__(self, evaluator: Evaluator, generation: int, read_to: int) -> None:
+        self.evaluator = evaluator
         self.generation = generation
         self.read_to = read_to
-        self.done = read_to
+        self.acknowledged = read_to
         self.write_at_s = time.monotonic() + WRITE_S
         self.lock = asyncio.Lock()
 
@@ -88,107 +88,108 @@ class RulesBeat:
         ]
         if self.source.no_rules is None or wrong:
             return wrong
-        stands = [known.evaluation for known in self._partitions.values()]
-        firing = sum(one.firing for one in stands)
+        evaluators = [partition.evaluator for partition in self._partitions.values()]
+        firing = sum(evaluator.firing for evaluator in evaluators)
         alerts = "1 alert stays" if firing == 1 else f"{firing} alerts stay"
-        effect = "the rules before it stand" if any(one.has_rules for one in stands) else ""
-        effect = effect or "no rules are in effect"
+        has_rules = any(evaluator.has_rules for evaluator in evaluators)
+        effect = "the rules before it stand" if has_rules else "no rules are in effect"
         return [f"{effect}, and {alerts} open: {self.source.no_rules}"]
 
     async def read(self, tp: TP, chunk: Chunk) -> None:
-        """Take a chunk of `aggregates` in."""
-        known = self._partitions.get(tp) or await self._begin(
+        """Evaluate the rules for a chunk of `aggregates`."""
+        partition = self._partitions.get(tp) or await self._begin(
             tp, chunk.start, self._rows.of(tp.partition)
         )
-        if known is None:
+        if partition is None:
             return
         records = chunk.records
         start = 0
         while start < len(records):
-            async with known.lock:
-                if self._partitions.get(tp) is not known:
+            async with partition.lock:
+                if self._partitions.get(tp) is not partition:
                     return  # another worker's now
-                some = records[start : start + _TAKEN_TOGETHER]
-                said, count = _taken(tp, known.evaluation, some)
+                batch = records[start : start + _EVALUATED_TOGETHER]
+                breaches, count = _evaluate(tp, partition.evaluator, batch)
                 start += count
-                await self._speak(tp, known, said)
+                await self._publish(tp, partition, breaches)
             await asyncio.sleep(0)
-        known.read_to = chunk.end
+        partition.read_to = chunk.end
 
     def rehearse(self, tp: TP, records: Sequence[Any]) -> Iterator[None]:
-        """Judge records and nothing else; yield after each."""
+        """Evaluate records and publish nothing; yield after each."""
         for record in records:
-            _taken(tp, self._partitions[tp].evaluation, [record])
+            _evaluate(tp, self._partitions[tp].evaluator, [record])
             yield
 
     async def beat(self) -> None:
         """Look at the clock and at the rule file; write what is due."""
-        self.source.look()
+        await self.source.look()
         begins = await self._consumer().begins(self._topic)
         of = self._rows.of
         for tp, start, rows in [(tp, at, of(tp.partition)) for tp, at in begins.items()]:
             await self._begin(tp, start, rows)
-        for tp, known in list(self._partitions.items()):
-            async with known.lock:
-                if self._partitions.get(tp) is known:
-                    await self._beat(tp, known)
+        for tp, partition in list(self._partitions.items()):
+            async with partition.lock:
+                if self._partitions.get(tp) is partition:
+                    await self._beat(tp, partition)
 
-    async def _beat(self, tp: TP, known: _Partition) -> None:
-        evaluation = known.evaluation
-        end, told_at_ms = self._consumer().end_of(tp)
-        caught_up = end is not None and known.read_to >= end
+    async def _beat(self, tp: TP, partition: _Partition) -> None:
+        evaluator = partition.evaluator
+        end, confirmed_ms = self._consumer().end_of(tp)
+        caught_up = end is not None and partition.read_to >= end
         # A wrong file changes nothing, not even where the worker has read no right one before it.
         # Nor does one that is absent or has no rules: nobody wrote that what fires is well.
         is_right = not self.source.mistakes and self.source.no_rules is None
-        changed = is_right and evaluation.rules_hash != self.source.loaded.hash
+        changed = is_right and evaluator.rules_hash != self.source.loaded.hash
         if caught_up and changed:
-            await self._reload(tp, known)
-        seen_ms = told_at_ms if caught_up else None
-        said = evaluation.tick(int(time.time() * 1000), seen_ms=seen_ms)
-        await self._speak(tp, known, said)
-        if time.monotonic() >= known.write_at_s or evaluation.wants_written:
-            await self._write(tp, known)
-        metrics.firing.labels(tp.partition).set(evaluation.firing)
-        metrics.rules_evaluations.inc(evaluation.evaluated)
-        evaluation.evaluated = 0
+            await self._reload(tp, partition)
+        seen_ms = confirmed_ms if caught_up else None
+        breaches = evaluator.tick(int(time.time() * 1000), seen_ms=seen_ms)
+        await self._publish(tp, partition, breaches)
+        if time.monotonic() >= partition.write_at_s or evaluator.wants_written:
+            await self._write(tp, partition)
+        metrics.firing.labels(tp.partition).set(evaluator.firing)
+        metrics.rules_evaluations.inc(evaluator.evaluated)
+        evaluator.evaluated = 0
 
     # ------------------------------------------------------------------ publish, write, commit
 
-    async def _speak(self, tp: TP, known: _Partition, said: list[BreachRecord]) -> None:
+    async def _publish(
+        self, tp: TP, partition: _Partition, breaches: Sequence[BreachRecord]
+    ) -> None:
         """Publish breaches, then write the rows that rest on them."""
-        if not said:
+        if not breaches:
             return
         await self._producer.publish(
-            OutgoingRecord(self._breaches, 0, one.key, one.value) for one in said
+            OutgoingRecord(self._breaches, 0, breach.key, breach.value) for breach in breaches
         )
         failpoints.reached("rules_after_publish")
-        for one in said:
-            metrics.breaches.labels(*word_of(one.value)).inc()
-        if self._partitions.get(tp) is known:
-            await self._rows.write(
-                tp.partition, known.evaluation.take_changes({one.row for one in said})
-            )
+        for breach in breaches:
+            metrics.breaches.labels(*state_and_severity(breach.value)).inc()
+        if self._partitions.get(tp) is partition:
+            changes = partition.evaluator.take_changes({it.state_key for it in breaches})
+            await self._rows.write(tp.partition, changes)
             failpoints.reached("rules_after_rows")
 
-    async def _write(self, tp: TP, known: _Partition) -> None:
-        """Write all rows, then say that the input they hold is done."""
-        await self._speak(tp, known, known.evaluation.take_pending())
-        known.write_at_s = time.monotonic() + WRITE_S
-        if self._partitions.get(tp) is not known:
+    async def _write(self, tp: TP, partition: _Partition) -> None:
+        """Write all rows, then acknowledge the input that they hold."""
+        evaluator = partition.evaluator
+        await self._publish(tp, partition, evaluator.take_pending())
+        partition.write_at_s = time.monotonic() + WRITE_S
+        if self._partitions.get(tp) is not partition:
             return
-        evaluation = known.evaluation
-        next_offset = evaluation.next_offset
-        dirty = evaluation.dirty
+        next_offset = evaluator.next_offset
+        dirty = evaluator.dirty
         for start in range(0, len(dirty), _WRITTEN_TOGETHER):
-            some = dirty[start : start + _WRITTEN_TOGETHER]
-            await self._rows.write(tp.partition, evaluation.take_changes(some))
-            if self._partitions.get(tp) is not known:
+            keys = dirty[start : start + _WRITTEN_TOGETHER]
+            await self._rows.write(tp.partition, evaluator.take_changes(keys))
+            if self._partitions.get(tp) is not partition:
                 return
-        await self._rows.write(tp.partition, evaluation.take_changes())
-        evaluation.written()
+        await self._rows.write(tp.partition, evaluator.take_changes())
+        evaluator.written()
         failpoints.reached("rules_before_commit")
-        if next_offset > known.done and self._partitions.get(tp) is known:
-            known.done = next_offset
+        if next_offset > partition.acknowledged and self._partitions.get(tp) is partition:
+            partition.acknowledged = next_offset
             self._consumer().done(tp, next_offset)
 
     # ------------------------------------------------------------------ rule files
@@ -196,23 +197,23 @@ class RulesBeat:
     async def _begin(
         self, tp: TP, start: int, rows: MutableMapping[bytes, bytes]
     ) -> _Partition | None:
-        """Go on with the rules that the table says were in effect, else with the file's.
+        """Go on with the rules that were in effect by the table, else with the file's.
 
         None if a loss has made the rows void: they are no longer the table's.
         """
-        if tp in self._partitions or self._rows.of(tp.partition) is not rows:
+        if self._is_begun(tp, rows):
             return self._partitions.get(tp)
-        packed = rows.get(_in_effect_key(tp))
+        packed = rows.get(_rules_key(tp))
         generation, rules, rules_hash = 0, self.source.loaded.rules, self.source.loaded.hash
         if packed is not None:
             in_effect = unpack_rules(packed)
             generation, rules_hash = in_effect.generation, in_effect.hash
-            rules = self._parsed(in_effect) or rules
+            rules = await self._stored_rules(in_effect) or rules
         else:
             generation = await self._put_in_effect(tp, 0, rows)
-            if tp in self._partitions or self._rows.of(tp.partition) is not rows:
-                return self._partitions.get(tp)
-        evaluation = Evaluator(
+        if self._is_begun(tp, rows):
+            return self._partitions.get(tp)
+        evaluator = Evaluator(
             rules,
             rules_hash,
             partition=tp.partition,
@@ -220,20 +221,25 @@ class RulesBeat:
             generation=generation,
             engine=ENGINES[self._settings.digest_engine],
         )
-        known = self._partitions[tp] = _Partition(evaluation, generation, start)
-        return known
+        partition = self._partitions[tp] = _Partition(evaluator, generation, start)
+        return partition
 
-    async def _reload(self, tp: TP, known: _Partition) -> None:
+    def _is_begun(self, tp: TP, rows: MutableMapping[bytes, bytes]) -> bool:
+        """Return whether a partition has begun meanwhile, or its rows are void."""
+        return tp in self._partitions or self._rows.of(tp.partition) is not rows
+
+    async def _reload(self, tp: TP, partition: _Partition) -> None:
         """Judge by the file as it is now, from a point on at which all rows are written."""
         loaded = self.source.loaded
-        await self._write(tp, known)
+        await self._write(tp, partition)
         rows = self._rows.of(tp.partition)
-        known.generation = await self._put_in_effect(tp, known.generation, rows)
-        if self._partitions.get(tp) is not known:
+        partition.generation = await self._put_in_effect(tp, partition.generation, rows)
+        if self._partitions.get(tp) is not partition:
             return
-        said = known.evaluation.reload(loaded.rules, loaded.hash, known.generation)
-        await self._speak(tp, known, said)
-        await self._write(tp, known)
+        evaluator = partition.evaluator
+        breaches = evaluator.reload(loaded.rules, loaded.hash, partition.generation)
+        await self._publish(tp, partition, breaches)
+        await self._write(tp, partition)
         log.info("rules in effect", partition=tp.partition, hash=loaded.hash)
 
     async def _put_in_effect(
@@ -242,45 +248,50 @@ class RulesBeat:
         """Write which rules are in effect from here on; return their generation."""
         in_effect = RulesInEffect(generation + 1, self.source.loaded.hash, self.source.text)
         packed = pack(in_effect)
-        key = _in_effect_key(tp)
+        key = _rules_key(tp)
         await self._rows.write(tp.partition, [(key, packed)])
         rows[key] = packed
         return in_effect.generation
 
-    def _parsed(self, in_effect: RulesInEffect) -> RuleFile | None:
+    async def _stored_rules(self, in_effect: RulesInEffect) -> RuleFile | None:
+        """Return the rules that the table says are in effect; None if they cannot be parsed."""
+        if in_effect.hash == self.source.loaded.hash:
+            return self.source.loaded.rules
         try:
-            return parse(in_effect.text).rules
+            return (await asyncio.to_thread(parse, in_effect.text)).rules
         except BadRuleFile as bad:
             log.warning(
-                "the rules that were in effect are none to this version, the file's are taken",
+                "stored rules cannot be parsed by this version; using the rule file",
                 mistakes=bad.sentences,
             )
             return None
 
 
-def _taken(tp: TP, evaluation: Evaluator, records: Sequence[Any]) -> tuple[list[BreachRecord], int]:
-    """Take records in, for a while; return what is said, and how many were taken in."""
-    said: list[BreachRecord] = []
+def _evaluate(
+    tp: TP, evaluator: Evaluator, records: Sequence[Any]
+) -> tuple[list[BreachRecord], int]:
+    """Evaluate records, for a while; return the breaches, and how many records it were."""
+    breaches: list[BreachRecord] = []
     refused: list[int] = []
-    count, until_s = 0, time.monotonic() + _HELD_S
+    count, until_s = 0, time.monotonic() + _EVALUATED_S
     for record in records:
         if time.monotonic() > until_s:
             break
         count += 1
-        told = read_aggregate(record.value, record.timestamp)
-        if told is None and record.value:
+        aggregate = read_aggregate(record.value, record.timestamp)
+        if aggregate is None and record.value:
             refused.append(record.offset)
-        said += evaluation.evaluate(record.offset, record.timestamp, told)
+        breaches += evaluator.evaluate(record.offset, record.timestamp, aggregate)
     if refused:
         metrics.aggregates_refused.inc(len(refused))
         log.error(
-            "rules cannot use what somebody wrote to the aggregates: left out",
+            "invalid records on the aggregates topic: rules leave them out",
             partition=tp.partition,
             offsets=refused[:_OFFSETS_SHOWN],
             records=len(refused),
         )
-    return said, count
+    return breaches, count
 
 
-def _in_effect_key(tp: TP) -> bytes:
-    return IN_EFFECT_PREFIX + str(tp.partition).encode()
+def _rules_key(tp: TP) -> bytes:
+    return RULES_PREFIX + str(tp.partition).encode()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from agents.channels.variables import is_ours
-from agents.rule_file.yaml import Path
+from agents.rule_file.yaml import YamlPath
 from agents.runtime.settings import own_variables
 from schemas.channels import MODELS
 
@@ -34,24 +34,24 @@ _KEY_FIELDS = {
 }
 
 
-def typed_in(body: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+def typed_in(body: Any, path: YamlPath = ()) -> Iterator[tuple[YamlPath, str]]:
     """Yield where a secret stands and what to do; the secret itself is never repeated."""
     if isinstance(body, dict):
         for name, value in body.items():
             variable = _FIELDS.get(name.lower()) if isinstance(value, str | int) else None
             in_labels = bool(path) and path[-1] == "labels"
             if variable and not in_labels:
-                yield (*path, name), _told(variable)
+                yield (*path, name), _moved(variable)
             else:
                 yield from typed_in(value, (*path, name))
     elif isinstance(body, list):
         for at, value in enumerate(body):
             yield from typed_in(value, (*path, at))
     elif isinstance(body, str) and (variable := _secret(body, path)):
-        yield path, _told(variable)
+        yield path, _moved(variable)
 
 
-def misused(body: Any) -> Iterator[tuple[Path, str]]:
+def misused(body: Any) -> Iterator[tuple[YamlPath, str]]:
     """Yield where a channel names a variable that holds a secret of opwatch's own."""
     channels = body.get("channels") if isinstance(body, dict) else None
     ours = own_variables()
@@ -62,7 +62,7 @@ def misused(body: Any) -> Iterator[tuple[Path, str]]:
                 yield ("channels", at, field), f"{name} {_OURS}"
 
 
-def _secret(text: str, path: Path) -> str | None:
+def _secret(text: str, path: YamlPath) -> str | None:
     for pattern, variable in _VALUES:
         if pattern.search(text):
             return variable
@@ -71,7 +71,7 @@ def _secret(text: str, path: Path) -> str | None:
     return None
 
 
-def _told(variable: str) -> str:
+def _moved(variable: str) -> str:
     return (
         "a secret does not belong in the file: remove it here (and give it up, it has been"
         f" seen), and put the new one into the environment as {variable}"

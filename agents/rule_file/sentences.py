@@ -2,23 +2,32 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from agents.rule_file.kinds import KINDS, TYPES, names_of
-from agents.rule_file.yaml import Path
+from agents.rule_file.yaml import YamlPath
+from schemas.channels import MODELS as CHANNEL_MODELS
 from schemas.channels import Defaults
 from schemas.rule_file import RuleFile
-from schemas.rules import BurnPair, EscalationStep, Tier
+from schemas.rule_kinds import RULE_MODELS
+
+
+def _nested(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    """Return the models of the lists in a model, by their field."""
+    return {
+        name: part
+        for name, info in model.model_fields.items()
+        for part in get_args(info.annotation)
+        if isinstance(part, type) and issubclass(part, BaseModel)
+    }
+
 
 _PARTS: Mapping[str, type[BaseModel]] = {
-    **KINDS,
-    **TYPES,
+    **RULE_MODELS,
+    **CHANNEL_MODELS,
+    **{name: part for model in RULE_MODELS.values() for name, part in _nested(model).items()},
     "defaults": Defaults,
-    "tiers": Tier,
-    "escalation": EscalationStep,
-    "pairs": BurnPair,
 }
 _SHOWN = 60
 _EXAMPLES = {
@@ -53,62 +62,62 @@ _WANTED = {
 
 def sentence(
     mistake: Mapping[str, Any],
-    path: Path,
+    path: YamlPath,
     parts: Mapping[str, type[BaseModel]] = _PARTS,
     root: type[BaseModel] = RuleFile,
 ) -> str:
     """Return what is wrong and what to write.
 
     Args:
-        mistake: one of pydantic's `errors()`.
+        mistake: of pydantic's `errors()`.
         path: where it stands in the file.
         parts: the models by the field, or the kind, that holds them.
         root: the model of the whole.
     """
-    kind, given, context = mistake["type"], mistake["input"], mistake.get("ctx", {})
+    kind, value, context = mistake["type"], mistake["input"], mistake.get("ctx", {})
     name = str(path[-1]) if path else ""
     if kind == "extra_forbidden":
         return _unknown(name, mistake["loc"][:-1], parts, root)
     if kind == "missing":
         return f"is missing: write `{_EXAMPLES.get(name, name + ': …')}`"
     if kind == "literal_error":
-        return _none_of(given, str(context["expected"]))
+        return _none_of(value, str(context["expected"]))
     if kind == "value_error":
-        return _refused(str(context["error"]), given)
+        return _refused(str(context["error"]), value)
     if kind in _WANTED:
-        return ("is empty" if given is None else f"{_shown(given)} is wrong") + f": {_WANTED[kind]}"
+        return ("is empty" if value is None else f"{_shown(value)} is wrong") + f": {_WANTED[kind]}"
     if kind == "string_pattern_mismatch":
-        return f"{_shown(given)} is no name: write letters, digits and _ . - only, a letter first"
-    return _bounded(kind, given, context) or f"{_shown(given)}: {mistake['msg']}"
+        return f"{_shown(value)} is no name: write letters, digits and _ . - only, a letter first"
+    return _bounded(kind, value, context) or f"{_shown(value)}: {mistake['msg']}"
 
 
 def _unknown(
-    name: str, parent: Path, parts: Mapping[str, type[BaseModel]], root: type[BaseModel]
+    name: str, parent: YamlPath, parts: Mapping[str, type[BaseModel]], root: type[BaseModel]
 ) -> str:
     holder = next((str(step) for step in reversed(parent) if not isinstance(step, int)), "")
-    known = names_of(parts.get(holder, root))
-    meant = get_close_matches(name, known, 1, 0.6)
-    hint = f"did you mean {meant[0]}?" if meant else f"there are {', '.join(known)}"
-    of = f" of {holder}" if holder in KINDS or holder in TYPES else ""
+    names = names_of(parts.get(holder, root))
+    meant = get_close_matches(name, names, 1, 0.6)
+    hint = f"did you mean {meant[0]}?" if meant else f"there are {', '.join(names)}"
+    of = f" of {holder}" if holder in RULE_MODELS or holder in CHANNEL_MODELS else ""
     return f"no such field{of}; {hint}"
 
 
-def _none_of(given: object, expected: str) -> str:
+def _none_of(value: object, expected: str) -> str:
     choices = expected.replace("'", "").replace(" or ", ", ").split(", ")
-    meant = get_close_matches(str(given)[:_SHOWN], choices, 1, 0.5)
+    meant = get_close_matches(str(value)[:_SHOWN], choices, 1, 0.5)
     hint = f"did you mean {meant[0]}?" if meant else f"write one of {', '.join(choices)}"
-    return f"{_shown(given)} is wrong; {hint}"
+    return f"{_shown(value)} is wrong; {hint}"
 
 
-def _refused(said: str, given: object) -> str:
+def _refused(refusal: str, value: object) -> str:
     # A sentence of ours: with the value first where it only says what the value is.
     verbs = ("is ", "must ")
-    if said.startswith(verbs) and isinstance(given, str | int | float):
-        return f"{_shown(given)} {said}"
-    return said
+    if refusal.startswith(verbs) and isinstance(value, str | int | float):
+        return f"{_shown(value)} {refusal}"
+    return refusal
 
 
-def _bounded(kind: str, given: object, context: Mapping[str, Any]) -> str | None:
+def _bounded(kind: str, value: object, context: Mapping[str, Any]) -> str | None:
     words = {
         "greater_than": ("gt", "above"),
         "greater_than_equal": ("ge", "at least"),
@@ -117,7 +126,7 @@ def _bounded(kind: str, given: object, context: Mapping[str, Any]) -> str | None
     }
     if kind in words:
         key, word = words[kind]
-        return f"{_shown(given)} is out of range: write a number {word} {context[key]:g}"
+        return f"{_shown(value)} is out of range: write a number {word} {context[key]:g}"
     if kind == "too_short":
         return "is empty: name at least one"
     if kind == "too_long":
@@ -127,6 +136,11 @@ def _bounded(kind: str, given: object, context: Mapping[str, Any]) -> str | None
     return None
 
 
-def _shown(given: object) -> str:
-    text = repr(given)
+def _shown(value: object) -> str:
+    text = repr(value)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def names_of(model: type[BaseModel]) -> list[str]:
+    """Return a model's fields as the file names them."""
+    return [info.alias or name for name, info in model.model_fields.items()]

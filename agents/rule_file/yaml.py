@@ -29,7 +29,7 @@ _MERGE = "tag:yaml.org,2002:merge"
 _TEXT = "tag:yaml.org,2002:str"
 _TOO_LONG = f"longer than {MAX_BYTES:,} bytes, which is the most a file may have"
 
-Path = tuple[str | int, ...]
+YamlPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, order=True, kw_only=True)
@@ -40,7 +40,7 @@ class Mistake:
     column: int
     where: str
     text: str
-    path: Path = field(default=(), compare=False)
+    path: YamlPath = field(default=(), compare=False)
 
     def __str__(self) -> str:
         where = f" {self.where}:" if self.where else ""
@@ -53,14 +53,14 @@ class Document:
     """The plain values of a YAML text, where each stands, and what YAML itself refuses."""
 
     body: Any = None
-    places: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    places: dict[YamlPath, tuple[int, int]] = field(default_factory=dict)
     """Line and column of each key, or of an element of a list; from 1."""
-    mistakes: list[tuple[Path, str]] = field(default_factory=list)
+    mistakes: list[tuple[YamlPath, str]] = field(default_factory=list)
     broken: Mistake | None = None
     """Why nothing of the text can be read."""
     is_no_yaml: bool = False
 
-    def place(self, path: Path) -> tuple[int, int]:
+    def place(self, path: YamlPath) -> tuple[int, int]:
         """Return where the path stands, or else what holds it."""
         while path and path not in self.places:
             path = path[:-1]
@@ -95,12 +95,12 @@ def _read(text: str, kind: Any) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        document.broken = Mistake(line=line, column=column, where="", text=_told(error))
+        document.broken = Mistake(line=line, column=column, where="", text=_refusal(error))
         document.is_no_yaml = True
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        said = "a character that YAML does not allow: remove it"
-        document.broken = Mistake(line=line, column=1, where="", text=said)
+        text = "a character that YAML does not allow: remove it"
+        document.broken = Mistake(line=line, column=1, where="", text=text)
     except UnicodeEncodeError as error:
         line = text.count("\n", 0, error.start) + 1
         document.broken = Mistake(line=line, column=1, where="", text=_NO_TEXT)
@@ -122,23 +122,23 @@ def _refuse_shape(events: Iterator[yaml.Event]) -> None:
         if documents > 1:
             return  # which is a mistake by itself
         if at > 2 * _MAX_NODES:
-            said = "too many values: no rule file has so many"
-            raise _TooMuch(said, event)
+            text = "too many values: no rule file has so many"
+            raise _TooMuch(text, event)
         if isinstance(event, yaml.NodeEvent) and left:
             left[-1] -= 1
             if left[-1] < 0:
                 raise _TooMuch(_TOO_MANY, event)
         if isinstance(event, yaml.CollectionStartEvent):
             if len(left) == MAX_DEPTH:
-                said = "nested too deeply: no rule file has so many levels"
-                raise _TooMuch(said, event)
+                text = "nested too deeply: no rule file has so many levels"
+                raise _TooMuch(text, event)
             of_two = isinstance(event, yaml.MappingStartEvent)
             left.append(MAX_ELEMENTS * (2 if of_two else 1))
         elif isinstance(event, yaml.CollectionEndEvent):
             left.pop()
 
 
-def _told(error: yaml.MarkedYAMLError) -> str:
+def _refusal(error: yaml.MarkedYAMLError) -> str:
     problem = error.problem or "cannot be read"
     if "\\t" in problem:
         return "a tab: YAML wants spaces here"
@@ -155,59 +155,59 @@ class _Reader:
         self._left = _MAX_NODES
         self._open: set[int] = set()
 
-    def value(self, node: yaml.Node, path: Path) -> Any:
+    def value(self, node: yaml.Node, path: YamlPath) -> Any:
         self._left -= 1
         if self._left < 0 or id(node) in self._open:
-            said = "aliases repeat too much: write the parts out"
-            raise _TooMuch(said)
+            text = "aliases repeat too much: write the parts out"
+            raise _TooMuch(text)
         self._document.places.setdefault(path, _place(node))
         self._open.add(id(node))
         try:
             if isinstance(node, yaml.MappingNode):
                 return self._mapping(node, path)
             if isinstance(node, yaml.SequenceNode):
-                return [self.value(each, (*path, at)) for at, each in enumerate(node.value)]
+                return [self.value(element, (*path, at)) for at, element in enumerate(node.value)]
             return self._scalar(node, path)
         finally:
             self._open.discard(id(node))
 
-    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+    def _mapping(self, node: yaml.MappingNode, path: YamlPath) -> dict[str, Any]:
         merged: dict[str, Any] = {}
         own: dict[str, Any] = {}
         for key, value in node.value:
             if key.tag == _MERGE:
                 several = isinstance(value, yaml.SequenceNode)
                 for part in value.value if several else [value]:
-                    held = self.value(part, path)
-                    merged = {**(held if isinstance(held, dict) else {}), **merged}
+                    fields = self.value(part, path)
+                    merged = {**(fields if isinstance(fields, dict) else {}), **merged}
                 continue
             name = str(key.value) if isinstance(key, yaml.ScalarNode) else "?"
             if not _is_text(name):
                 self._document.mistakes.append((path, _NO_TEXT))
                 continue
             if len(name) > _MAX_KEY:
-                said = f"a name here is longer than {_MAX_KEY} characters"
-                self._document.mistakes.append((path, said))
+                text = f"a name here is longer than {_MAX_KEY} characters"
+                self._document.mistakes.append((path, text))
                 continue
             here = (*path, name)
             if name in own:
                 first = self._document.places[here][0]
-                said = f"stands twice, the first time in line {first}: leave one out"
-                self._document.mistakes.append((here, said))
+                text = f"stands twice, the first time in line {first}: leave one out"
+                self._document.mistakes.append((here, text))
                 self._document.places[(*here, "")] = _place(key)
                 continue
             self._document.places[here] = _place(key)
             own[name] = self.value(value, here)
         return merged | own
 
-    def _scalar(self, node: yaml.Node, path: Path) -> Any:
+    def _scalar(self, node: yaml.Node, path: YamlPath) -> Any:
         text = str(node.value)
         if not _is_text(text):
             self._document.mistakes.append((path, _NO_TEXT))
             return ""
         if len(text) > MAX_SCALAR:
-            said = f"is longer than {MAX_SCALAR:,} characters"
-            self._document.mistakes.append((path, said))
+            text = f"is longer than {MAX_SCALAR:,} characters"
+            self._document.mistakes.append((path, text))
             return ""
         if node.tag == _TEXT:
             return text

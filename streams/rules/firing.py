@@ -1,20 +1,39 @@
-"""FiringState a rule's verdicts, minute after minute, into whether it fires.
+"""Fold a rule's verdicts, minute after minute, into whether it fires.
 
     for: 2m, keep_firing_for: 2m
     minute    0  1  2  3  4  5  6  7  8
     violated  .  x  x  x  x  .  x  .  .  .
     fires              ^ since 1             gone at 7, resolves at 9
 
-Each severity counts on its own, so that what is `for` long past the mild threshold and just past
+Each severity counts by itself, so that what is `for` long past the mild threshold and just past
 the grave one is mild.
 """
 
 from typing import NamedTuple
 
 from schemas.rules import SEVERITIES
-from streams.rules.verdict import NO_SEVERITY, Verdict
 
+NO_SEVERITY = -1
+#: After so many minutes in a row without enough to judge by nothing is known any more.
+LAPSE = 5
 _NEVER = 0
+
+
+class Verdict(NamedTuple):
+    """What a rule finds in a trailing span that ends with a minute."""
+
+    severity: int
+    """The gravest severity whose condition holds, as an index into SEVERITIES; -1: none."""
+    holds: bool
+    """Whether an open breach stays open: it is not back past the threshold to resolve at."""
+    enough: bool
+    """Whether there was enough to judge by."""
+    observed: float | None
+    samples: int
+    threshold: float | None
+    """Of the severity; without any, of the mildest."""
+    span: int
+    """How many minutes were judged."""
 
 
 class FiringState(NamedTuple):
@@ -33,56 +52,50 @@ class FiringState(NamedTuple):
     milder: int = _NEVER
     """The first minute in a row less grave than what it fires with."""
 
-    @property
-    def is_steady(self) -> bool:
-        """Whether it fires, and more of the same verdicts change nothing."""
-        graver = self.since[self.severity + 1 :]
-        return self.severity >= 0 and not (self.gone or self.milder or any(graver))
-
 
 IDLE = FiringState()
 
 
-def step(
-    fold: FiringState, verdict: Verdict | None, minute: int, hold: int, keep: int
-) -> FiringState:
-    """Return the fold with one more minute in it.
+def step(state: FiringState, verdict: Verdict, minute: int, wait: int, linger: int) -> FiringState:
+    """Return the state with one more minute in it.
 
     Args:
-        fold: up to the minute before.
-        verdict: None: nothing is known of the minute, all stays.
+        state: up to the minute before.
+        verdict: on the minute.
         minute: since the epoch.
-        hold: fire after so many minutes in a row.
-        keep: resolve, or become milder, after so many minutes without.
+        wait: fire after so many minutes in a row (`for`).
+        linger: resolve, or become milder, after so many minutes without (`keep_firing_for`).
     """
-    if verdict is None or (verdict.severity < 0 and fold is IDLE):
-        return fold
     level = verdict.severity
+    if level < 0 and state is IDLE:
+        return state
     since = tuple(
         (began or minute) if level >= severity else _NEVER
-        for severity, began in enumerate(fold.since)
+        for severity, began in enumerate(state.since)
     )
-    held = NO_SEVERITY
+    reached = NO_SEVERITY
     for severity, began in enumerate(since):
-        if began and minute - began >= hold:
-            held = severity
-    if fold.severity < 0:
-        if held < 0:
-            return IDLE if level < 0 else fold._replace(since=since)
-        return FiringState(since, held, since[0], minute)
+        if began and minute - began >= wait:
+            reached = severity
+    if state.severity < 0:
+        if reached < 0:
+            return IDLE if level < 0 else state._replace(since=since)
+        return FiringState(since, reached, since[0], minute)
     if level < 0 and not verdict.holds:
-        gone = fold.gone or minute
-        return IDLE if minute - gone >= keep else fold._replace(since=since, gone=gone)
-    return _still(fold._replace(since=since, gone=_NEVER), level, held, minute, keep)
+        gone = state.gone or minute
+        return IDLE if minute - gone >= linger else state._replace(since=since, gone=gone)
+    return _going_on(state._replace(since=since, gone=_NEVER), level, reached, minute, linger)
 
 
-def _still(fold: FiringState, level: int, held: int, minute: int, keep: int) -> FiringState:
-    """Return the fold of what goes on to fire, perhaps with another severity."""
-    if held > fold.severity:
-        return fold._replace(severity=held, milder=_NEVER)
-    if not 0 <= level < fold.severity:
-        return fold._replace(milder=_NEVER)
-    milder = fold.milder or minute
-    if minute - milder >= keep:
-        return fold._replace(severity=level, milder=_NEVER)
-    return fold._replace(milder=milder)
+def _going_on(
+    state: FiringState, level: int, reached: int, minute: int, linger: int
+) -> FiringState:
+    """Return the state of what goes on to fire, perhaps with another severity."""
+    if reached > state.severity:
+        return state._replace(severity=reached, milder=_NEVER)
+    if not 0 <= level < state.severity:
+        return state._replace(milder=_NEVER)
+    milder = state.milder or minute
+    if minute - milder >= linger:
+        return state._replace(severity=level, milder=_NEVER)
+    return state._replace(milder=milder)

@@ -1,86 +1,81 @@
 """Say in which minutes of a gap something may change, so that work follows records, not minutes.
 
 A minute without operations says nothing by most rules; what is about silence passes its threshold
-at one minute, and a trailing window loses one after another of the minutes it still holds:
+at one minute, and a trailing window loses one after another of the minutes it still has:
 
     minute      10 11 12 13 14 15 ...
     operations   x  x  .  .  .  .  ...
-    window: 3m         ^ holds 10, 11   ^13: 10 has left   ^14: 11 has left, and nothing changes
+    window: 3m         ^ has 10, 11   ^13: 10 has left   ^14: 11 has left, and nothing changes
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from schemas.rules import MetricThreshold, NoData, ServiceStatus
 from streams.rules.compiled import CompiledRule
-from streams.rules.firing import IDLE
-from streams.rules.needs import FIVES_UP_TO, MINUTES_UP_TO
+from streams.rules.firing import IDLE, LAPSE
+from streams.rules.kind import MINUTE_MS
+from streams.rules.reporter import STALE_MS, RuleOnSeries
 from streams.rules.series_state import RuleState, SeriesState
 
-_MINUTE_MS = 60_000
-_FIVE, _HOUR = 5, 60
-#: What goes on is said again every so many minutes.
+#: A breach that goes on is published again every so many minutes.
 AGAIN = 5
-#: After so many minutes in a row without enough to judge by nothing is known any more.
-LAPSE = 5
-#: A series of which nothing was heard for so many minutes is no more.
+#: A series of which nothing came for so many minutes is no more.
 FORGOTTEN = 7 * 24 * 60
 
 
-def turns(
-    rule: CompiledRule, state: RuleState, row: SeriesState, first: int, fresh: int
-) -> Iterator[int]:
-    """Yield minutes, in no order, of which one is the first in which something may change.
+def next_change(
+    pairs: Iterable[RuleOnSeries], state: SeriesState, first: int, end: int, timestamp_ms: int
+) -> int:
+    """Return the first minute of a gap in which something may change; its end if none.
 
     Args:
-        rule: the rule.
-        state: its state, up to the minute before the gap's first.
-        row: the series'.
+        pairs: the rules on the series.
+        state: the series'.
         first: the gap's first minute.
-        fresh: the first minute of which what is said is no history.
+        end: the minute after its last.
+        timestamp_ms: of what says that nothing more comes.
     """
-    if rule.needs_operations:
-        yield from _lapses(rule, state, row, first)
-    elif not isinstance(rule.rule, ServiceStatus):
-        yield from _in_silence(rule, state, row, first, fresh)
+    fresh = -(-(timestamp_ms - STALE_MS) // MINUTE_MS) - 1
+    return min(
+        (
+            minute
+            for pair in pairs
+            for minute in _changes(pair, state, first, fresh)
+            if first <= minute < end
+        ),
+        default=end,
+    )
 
 
-def _lapses(rule: CompiledRule, state: RuleState, row: SeriesState, first: int) -> Iterator[int]:
-    episode = state.episode
-    if state.fold.severity < 0 and state.fold != IDLE:
-        yield max(first, state.judged + LAPSE)
-    if episode is None:
-        return
-    if episode.judged and not rule.keeps_firing and row.newest < first:
-        yield max(first, max(state.judged, episode.live) + LAPSE)
-    yield max(first, row.spoke + FORGOTTEN)
+def _changes(pair: RuleOnSeries, state: SeriesState, first: int, fresh: int) -> Iterator[int]:
+    """Yield minutes, in no order, of which one is the first in which something may change."""
+    if pair.rule.kind.needs_operations:
+        yield from _lapses(*pair, state, first)
+    elif pair.rule.kind.needs.in_silence:
+        yield from _in_silence(*pair, first, fresh)
+        yield from pair.rule.kind.silent_changes(state, first)
 
 
-def _in_silence(
-    rule: CompiledRule, state: RuleState, row: SeriesState, first: int, fresh: int
+def _lapses(
+    rule: CompiledRule, rule_state: RuleState, state: SeriesState, first: int
 ) -> Iterator[int]:
-    fold, episode = state.fold, state.episode
-    for severity, since in enumerate(fold.since):
-        if since and severity > fold.severity:
-            yield max(first, since + rule.hold)
-    for since in (fold.gone, fold.milder):
-        if since:
-            yield max(first, since + rule.keep)
-    if episode is not None and fold.severity >= 0:
-        yield max(first, fresh, 0 if episode.stale else episode.told + AGAIN)
-        yield episode.live
-    if isinstance(rule.rule, NoData):
-        yield row.spoke + rule.rule.after // _MINUTE_MS
-    elif isinstance(rule.rule, MetricThreshold):
-        yield from _leaves(rule.rule.window // _MINUTE_MS, row, first)
-
-
-def _leaves(span: int, row: SeriesState, first: int) -> Iterator[int]:
-    """Yield when a trailing window loses what it holds, or takes larger windows in its place."""
-    if span <= MINUTES_UP_TO:
-        yield from (at + span for at in row.minutes)
+    firing, breach = rule_state.firing, rule_state.breach
+    if firing.severity < 0 and firing != IDLE:
+        yield max(first, rule_state.judged + LAPSE)
+    if breach is None:
         return
-    edge = _FIVE if span <= FIVES_UP_TO else _HOUR
-    for windows in (row.minutes, row.fives, row.hours):
-        yield from (at // edge * edge + span for at in windows)
-        if any(at < first <= at + _HOUR for at in windows):
-            yield first  # smaller windows may give way to a whole larger one
+    if breach.judged and not rule.keeps_firing and state.newest < first:
+        yield max(first, max(rule_state.judged, breach.live) + LAPSE)
+    yield max(first, state.last_active + FORGOTTEN)
+
+
+def _in_silence(rule: CompiledRule, rule_state: RuleState, first: int, fresh: int) -> Iterator[int]:
+    firing, breach = rule_state.firing, rule_state.breach
+    for severity, since in enumerate(firing.since):
+        if since and severity > firing.severity:
+            yield max(first, since + rule.wait)
+    for since in (firing.gone, firing.milder):
+        if since:
+            yield max(first, since + rule.linger)
+    if breach is not None and firing.severity >= 0:
+        yield max(first, fresh, 0 if breach.stale else breach.reported + AGAIN)
+        yield breach.live

@@ -5,16 +5,11 @@ from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-import schemas.fields
-from schemas.fields import METRICS, RATIOS
-from schemas.rules import Metric, Operator
+from schemas import fields
+from schemas.rules import Operator
+from streams.rules.history import History
 
-_RANKS: dict[str, float] = {
-    "duration_p50": 0.5,
-    "duration_p90": 0.9,
-    "duration_p95": 0.95,
-    "duration_p99": 0.99,
-}
+_RANKS = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 
 class MetricDefinition(NamedTuple):
@@ -26,12 +21,28 @@ class MetricDefinition(NamedTuple):
     """In the unit, where there are samples; None: of the digest."""
     unit: str
     words: str
-    of: str = "operations"
+    samples_of: str = "operations"
     """What the samples are."""
+    rank: float | None = None
+    """Of a percentile of durations, from 0 to 1."""
+
+    def observed(self, history: History, sums: Any, span: int, minute: int) -> float | None:
+        """Return the metric over a span, in the unit; None if nothing says it.
+
+        Args:
+            history: of the series.
+            sums: of the span: there are samples.
+            span: in minutes.
+            minute: the last one.
+        """
+        if self.rank is not None:
+            return history.quantile(span, minute, self.rank)
+        assert self.value is not None
+        return self.value(sums)
 
 
-def _definition(metric: schemas.fields.Metric) -> MetricDefinition:
-    ratio = RATIOS[metric.figure]
+def _definition(metric: fields.Metric) -> MetricDefinition:
+    ratio = fields.RATIOS[metric.figure]
     scale = 100 if metric.unit == "%" else 1
     return MetricDefinition(
         attrgetter(ratio.below),
@@ -43,28 +54,23 @@ def _definition(metric: schemas.fields.Metric) -> MetricDefinition:
 
 
 _count = attrgetter("count")
-MEASURES: dict[str, MetricDefinition] = {
-    **{name: _definition(metric) for name, metric in METRICS.items()},
+METRICS: dict[str, MetricDefinition] = {
+    **{name: _definition(metric) for name, metric in fields.METRICS.items()},
     **{
-        name: MetricDefinition(
-            _count, None, "ms", f"{name.removeprefix('duration_')} of the duration"
+        f"duration_{name}": MetricDefinition(
+            _count, None, "ms", f"{name} of the duration", rank=rank
         )
-        for name in _RANKS
+        for name, rank in _RANKS.items()
     },
     "throughput": MetricDefinition(_count, None, "/s", "throughput"),
     "uptime": MetricDefinition(
-        lambda times: times.known_ms // 1000,
-        lambda times: 100 * times.up_ms / times.known_ms,
+        lambda times: times.observed_ms // 1000,
+        lambda times: 100 * times.up_ms / times.observed_ms,
         "%",
         "uptime",
         "seconds",
     ),
 }
-
-
-def rank_of(metric: Metric) -> float | None:
-    """Return the rank (0 to 1) of a percentile; None for any other metric."""
-    return _RANKS.get(metric)
 
 
 def is_past(value: float, threshold: float, operator: Operator) -> bool:

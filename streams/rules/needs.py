@@ -3,65 +3,44 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from schemas.rules import BurnRate, MetricThreshold, NoData, ServiceStatus, TrendRule
-from streams.rules.metrics import rank_of
-
 #: Spans up to so many minutes are made of minutes alone; …
 MINUTES_UP_TO = 60
 #: … up to so many their edges are of five minutes, beyond of hours.
 FIVES_UP_TO = 360
-#: Exemplars are kept of so many minutes.
+#: Exemplars are stored of so many minutes.
 EXEMPLAR_MINUTES = 5
-_MINUTE_MS = 60_000
 
 
 class Needs(NamedTuple):
-    """Spans in minutes; 0 for none."""
+    """What a rule looks back at, or several together. Spans are in minutes; 0 for none."""
 
-    short: int
+    short: int = 1
     """The longest span up to an hour."""
-    long: int
+    long: int = 0
     """The longest span beyond."""
-    digests: int
-    """The longest span of which a percentile is told."""
-    trends: frozenset[str]
-    in_silence: bool
-    """Whether a rule has something to say of minutes in which nothing happens."""
+    digests: int = 0
+    """The longest span of whose durations a percentile is asked."""
+    trends: frozenset[str] = frozenset()
+    """The sizes of windows whose trend is asked."""
+    in_silence: bool = False
+    """Whether something is to be found in minutes in which nothing happens."""
 
 
-def in_silence_from(rule: object) -> int:
-    """Return for how many minutes a series must be silent for a rule to open by that; 0: none."""
-    if isinstance(rule, NoData):
-        return rule.after // _MINUTE_MS
-    if isinstance(rule, MetricThreshold) and rule.metric == "throughput":
-        return rule.window // _MINUTE_MS
-    return 0
+def needs_of(*spans: int, digests: int = 0) -> Needs:
+    """Return the needs of who looks back over spans, and of durations over another."""
+    return combined(
+        Needs(short=span, digests=digests) if span <= MINUTES_UP_TO else Needs(1, span, digests)
+        for span in spans
+    )
 
 
-def needs_of(rules: Iterable[object]) -> Needs:
-    """Return what rules (of schemas.rules) need together."""
-    spans: list[int] = [1]
-    digests = [0]
-    trends: set[str] = set()
-    in_silence = False
-    for rule in rules:
-        if isinstance(rule, MetricThreshold):
-            spans.append(rule.window // _MINUTE_MS)
-            if rank_of(rule.metric) is not None or rule.metric == "duration_mean":
-                digests.append(spans[-1])
-            in_silence |= rule.metric == "throughput"
-        elif isinstance(rule, BurnRate):
-            spans += [span // _MINUTE_MS for pair in rule.pairs for span in (pair.long, pair.short)]
-        elif isinstance(rule, TrendRule):
-            trends.add(rule.window)
-        elif isinstance(rule, NoData):
-            in_silence = True
-        else:
-            assert isinstance(rule, ServiceStatus)
+def combined(needs: Iterable[Needs]) -> Needs:
+    """Return what several rules need together."""
+    needs = [Needs(), *needs]
     return Needs(
-        max((span for span in spans if span <= MINUTES_UP_TO), default=0),
-        max((span for span in spans if span > MINUTES_UP_TO), default=0),
-        max(digests),
-        frozenset(trends),
-        in_silence,
+        max(it.short for it in needs),
+        max(it.long for it in needs),
+        max(it.digests for it in needs),
+        frozenset[str]().union(*(it.trends for it in needs)),
+        any(it.in_silence for it in needs),
     )

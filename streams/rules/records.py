@@ -87,12 +87,12 @@ def _struct(name: str, summed: dict[str, Summed], **options: Any) -> Any:
     """Return a struct of the paths that sums are published under."""
     fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
     inner: dict[str, dict[str, Summed]] = {}
-    for path, one in summed.items():
+    for path, field in summed.items():
         group, _, rest = path.partition(".")
         if rest:
-            inner.setdefault(group, {})[rest] = one
-        elif one.mean_of is None:
-            fields.append((path, Count if one.times == 1 else Amount))
+            inner.setdefault(group, {})[rest] = field
+        elif field.mean_of is None:
+            fields.append((path, Count if field.times == 1 else Amount))
         else:
             fields.append((path, Amount | None, None))
     fields += [(group, _struct(group, paths)) for group, paths in inner.items()]
@@ -106,7 +106,7 @@ SummedRecord = _struct(
     tag_field="kind",
     tag="operations",
 )
-"""A OperationsRecord with what is summed up: see schemas/fields.py."""
+"""An OperationsRecord with what is summed up: see schemas/fields.py."""
 
 
 class ServiceRecord(msgspec.Struct, gc=False, tag_field="kind", tag="service"):
@@ -142,34 +142,34 @@ def read_aggregate(value: bytes, timestamp_ms: int | None = None) -> AggregateRe
     if not value or len(value) > MAX_AGGREGATE_BYTES:
         return None
     try:
-        told: AggregateRecord = _decode(value)
+        record: AggregateRecord = _decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    if timestamp_ms is not None and told.window.start_ms > timestamp_ms + _AHEAD_MS:
+    if timestamp_ms is not None and record.window.start_ms > timestamp_ms + _AHEAD_MS:
         return None
-    return told
+    return record
 
 
-def kind_of(told: AggregateRecord) -> str:
+def kind_of(record: AggregateRecord) -> str:
     """Return the kind of its series."""
-    return "operations" if isinstance(told, OperationsRecord) else "service"
+    return "operations" if isinstance(record, OperationsRecord) else "service"
 
 
-def name_of(told: AggregateRecord) -> str:
+def name_of(record: AggregateRecord) -> str:
     """Return the name of its series."""
-    if not isinstance(told, OperationsRecord):
-        return service_series(told.series.service)
-    series = told.series
+    if not isinstance(record, OperationsRecord):
+        return service_series(record.series.service)
+    series = record.series
     if series.platform is not None:
         return series_name(series.operation, "platform", series.platform)
     return series_name(series.operation, series.confidence and "confidence", series.confidence)
 
 
-def labels_of(told: AggregateRecord) -> dict[str, str]:
+def labels_of(record: AggregateRecord) -> dict[str, str]:
     """Return its dimensions: `*` is none."""
-    if not isinstance(told, OperationsRecord):
-        return {"service": told.series.service}
-    series = told.series
+    if not isinstance(record, OperationsRecord):
+        return {"service": record.series.service}
+    series = record.series
     labels = {} if series.operation == ALL else {"operation": series.operation}
     if series.platform is not None:
         labels["platform"] = series.platform

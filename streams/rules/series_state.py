@@ -1,20 +1,20 @@
-"""Keep what rules know of one series in a table row: windows still needed, and each rule's state.
+"""Define what the table holds of a series: windows still needed, and where each rule stands.
 
-Of two rows of a series the one with the higher version stands; it only grows.
+Of two states of a series the one with the higher version counts; it only grows.
 """
 
 import msgspec
 
 from streams.rules.firing import IDLE, FiringState
 
-#: A row with this prefix holds what a partition knows besides its series, see PartitionState.
-STATE_PREFIX = b"~state/"
-#: A row with this prefix holds the rule file in effect, see RulesInEffect.
-IN_EFFECT_PREFIX = b"~rules/"
+#: A key with this prefix holds what a partition knows besides its series, see PartitionState.
+PARTITION_PREFIX = b"~state/"
+#: A key with this prefix holds the rule file in effect, see RulesInEffect.
+RULES_PREFIX = b"~rules/"
 
 
 class StoredWindow(msgspec.Struct, array_like=True, gc=False):
-    """A window."""
+    """A window, as far as rules look at it."""
 
     revision: int
     final: bool
@@ -38,7 +38,7 @@ class StoredTrend(msgspec.Struct, array_like=True, gc=False):
 
 
 class OpenBreach(msgspec.Struct, array_like=True):
-    """What was said of a rule's violation since it opened."""
+    """What was published of a breach since it opened."""
 
     id: str
     revision: int
@@ -48,67 +48,67 @@ class OpenBreach(msgspec.Struct, array_like=True):
     opened: int
     """The minute in which it opened."""
     live: int
-    """The newest minute by which it was said to be violated."""
-    told: int
-    """The minute of the last message."""
+    """The newest minute that was found in violation."""
+    reported: int
+    """The minute of the last record."""
     confirmed: bool
     stale: bool
     last: bytes
-    """The last message: what is said when its rule is gone rests on it."""
+    """The last record: what is published when its rule is gone rests on it."""
     judged: bool = True
     """Whether there were operations lately to judge it by."""
 
 
 class RuleState(msgspec.Struct, array_like=True):
-    """A rule's state."""
+    """Where a rule stands with a series."""
 
     condition: str
     """A hash of what decides: by another one what is not open begins anew."""
-    fold: FiringState = IDLE
-    """Over minutes that are settled."""
-    episode: OpenBreach | None = None
-    named: int = 0
-    """The latest minute that an episode was named after: …"""
-    opened: int = 0
-    """… one that is not later is named after how many there were, too."""
-    judged: int = 0
-    """The last minute, of those settled, that there was enough to judge by."""
-    appearance: str = ""
+    appearance: str
     """A hash of what its breaches show and of whom they are routed to."""
-    measure: str = ""
+    measure: str
     """What it measures."""
+    judged: int
+    """The last minute, of those settled, that there was enough to judge by."""
+    firing: FiringState = IDLE
+    """Over minutes that are settled."""
+    breach: OpenBreach | None = None
+    last_named: int = 0
+    """The latest minute that a breach was named after: …"""
+    openings: int = 0
+    """… one that is not later is named after how many there were, too."""
 
 
 class SeriesState(msgspec.Struct, array_like=True):
-    """A series."""
+    """What the rules of a partition know of one of its series."""
 
     generation: int
-    """Of the rule file. Stands first with the next three: the version."""
+    """Of the rule file. First with the next three: the version."""
     offset: int
-    """The last record taken in."""
+    """Of the last record that was evaluated."""
     settled: int
     """The last minute (since the epoch) that is judged for good."""
-    said: int
-    """How many messages."""
+    published: int
+    """How many breach records."""
     kind: str
     labels: dict[str, str]
     newest: int
     """The newest minute with a window."""
-    spoke: int
-    """The newest minute in which it had anything to say."""
-    minutes: dict[int, StoredWindow]
-    fives: dict[int, StoredWindow]
-    hours: dict[int, StoredWindow]
-    trends: dict[str, list[StoredTrend]]
-    rules: dict[str, RuleState]
+    last_active: int
+    """The newest minute in which anything happened."""
+    rules: dict[str, RuleState] = {}
+    minutes: dict[int, StoredWindow] = {}
+    fives: dict[int, StoredWindow] = {}
+    hours: dict[int, StoredWindow] = {}
+    trends: dict[str, list[StoredTrend]] = {}
 
 
 class PartitionState(msgspec.Struct, array_like=True):
-    """A partition: what all its rows together rest on."""
+    """What all series of a partition rest on together."""
 
     generation: int = 0
     offset: int = 0
-    """Every row holds at least what came before it."""
+    """Every series' state holds at least what came before it."""
     horizon: dict[str, int] = {}
     """By kind, the newest final minute: earlier ones without a window are empty for good."""
     quiet: dict[str, int] = {}
@@ -116,62 +116,62 @@ class PartitionState(msgspec.Struct, array_like=True):
 
 
 class RulesInEffect(msgspec.Struct, array_like=True, gc=False):
-    """The rule file that a partition's rows are judged by: it is not in the log."""
+    """The rule file that a partition's series are judged by: it is not in the log."""
 
     generation: int
     hash: str
     text: str
 
 
-class _Head(msgspec.Struct, array_like=True, gc=False):
+class _SeriesVersion(msgspec.Struct, array_like=True, gc=False):
     generation: int
     offset: int
     settled: int
-    said: int
+    published: int
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode_row = msgspec.msgpack.Decoder(SeriesState).decode
-_decode_state = msgspec.msgpack.Decoder(PartitionState).decode
-_decode_in_effect = msgspec.msgpack.Decoder(RulesInEffect).decode
-_decode_head = msgspec.msgpack.Decoder(_Head).decode
+_decode_series = msgspec.msgpack.Decoder(SeriesState).decode
+_decode_partition = msgspec.msgpack.Decoder(PartitionState).decode
+_decode_rules = msgspec.msgpack.Decoder(RulesInEffect).decode
+_decode_version = msgspec.msgpack.Decoder(_SeriesVersion).decode
 
 
-def pack(row: SeriesState | PartitionState | RulesInEffect) -> bytes:
-    """Return a row as bytes for the table."""
-    return _encode(row)
+def pack(state: SeriesState | PartitionState | RulesInEffect) -> bytes:
+    """Return a state as bytes for the table."""
+    return _encode(state)
 
 
 def unpack_series(packed: bytes) -> SeriesState:
-    """Return the series' row that pack was given."""
-    return _decode_row(packed)
+    """Return the series' state that was packed."""
+    return _decode_series(packed)
 
 
 def unpack_partition(packed: bytes) -> PartitionState:
-    """Return the partition's row that pack was given."""
-    return _decode_state(packed)
+    """Return the partition's state that was packed."""
+    return _decode_partition(packed)
 
 
 def unpack_rules(packed: bytes) -> RulesInEffect:
-    """Return the rule file that pack was given."""
-    return _decode_in_effect(packed)
+    """Return the rule file that was packed."""
+    return _decode_rules(packed)
 
 
 def version_of(packed: bytes) -> tuple[int, ...]:
-    """Return a packed row's version: of two rows with one key the higher one stands."""
+    """Return the version of what is packed: of two with one key the higher one counts."""
     try:
-        head = _decode_head(packed)
+        version = _decode_version(packed)
     except msgspec.ValidationError:
         pass
     else:
-        return (head.generation, head.offset, head.settled, head.said)
+        return (version.generation, version.offset, version.settled, version.published)
     try:
-        state = _decode_state(packed)
+        partition = _decode_partition(packed)
     except msgspec.ValidationError:
-        return (_decode_in_effect(packed).generation,)
-    return (state.generation, state.offset, sum(state.horizon.values()))
+        return (_decode_rules(packed).generation,)
+    return (partition.generation, partition.offset, sum(partition.horizon.values()))
 
 
 def settled_of(packed: bytes) -> int:
-    """Return the last minute that a series' packed row has judged for good."""
-    return _decode_head(packed).settled
+    """Return the last minute that a packed series has judged for good."""
+    return _decode_version(packed).settled

@@ -13,7 +13,7 @@ class ServiceTimes(NamedTuple):
 
     up_ms: int = 0
     """Time up or degraded."""
-    known_ms: int = 0
+    observed_ms: int = 0
     """Time that a heartbeat speaks for."""
 
 
@@ -28,16 +28,16 @@ _READ = [
 ]
 
 
-def sums_of(told: AggregateRecord) -> Sums | ServiceTimes:
+def sums_of(record: AggregateRecord) -> Sums | ServiceTimes:
     """Return an aggregate's sums."""
-    if not isinstance(told, OperationsRecord):
-        up_ms = told.up_ms + told.degraded_ms
-        return ServiceTimes(up_ms, up_ms + told.down_ms)
+    if not isinstance(record, OperationsRecord):
+        up_ms = record.up_ms + record.degraded_ms
+        return ServiceTimes(up_ms, up_ms + record.down_ms)
     numbers = []
     for get, times, get_weight in _READ:
-        value = get(told)
+        value = get(record)
         if times != 1:
-            weight = 1 if get_weight is None else get_weight(told)
+            weight = 1 if get_weight is None else get_weight(record)
             value = 0 if value is None else min(round(value * times * weight), MAX_SUM)
         numbers.append(value)
     return Sums._make(numbers)

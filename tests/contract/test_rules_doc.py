@@ -7,9 +7,9 @@ import pytest
 
 from agents.cli.rule_cases import failures, load_tests, parse_tests
 from agents.cli.rule_given import Case
-from agents.rule_file.kinds import KINDS
 from agents.rule_file.load import LoadedRules, parse
 from schemas.breaches import Breach
+from schemas.rule_kinds import RULE_MODELS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
@@ -37,8 +37,8 @@ def test_an_example_does_what_the_page_says(case: Case, rules: LoadedRules):
 
 def test_every_kind_has_an_example_with_cases():
     shown = {rule.kind for rules, cases in examples() if cases for rule in rules.rules.rules}
-    assert shown == set(KINDS)
-    for kind in KINDS:
+    assert shown == set(RULE_MODELS)
+    for kind in RULE_MODELS:
         assert f"\n## {kind}: " in PAGE
 
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.breaches import Breach
-from streams.rules.evaluator import DEAF_MS, QUIET_MS, BreachRecord, Evaluator, read_aggregate
+from streams.rules.evaluator import BreachRecord, Evaluator, read_aggregate
+from streams.rules.quiet import BROKER_AWAY_MS, QUIET_MS
 from streams.rules.series_state import version_of
 from tests.unit.streams.rules.worlds import (
     BASE,
@@ -119,7 +120,7 @@ class Shell:
             self.crash()
             return
         if said:
-            self._store(self.evaluation.take_changes({one.row for one in said}))
+            self._store(self.evaluation.take_changes({one.state_key for one in said}))
 
     def write(self, *, dies_after: int | None = None) -> None:
         self._speak(self.evaluation.take_pending())
@@ -134,7 +135,7 @@ class Shell:
 
     def tick(self, now_ms: int) -> None:
         """Let the clock go on; the broker tells where the log ends all the time."""
-        for stamp_ms in (*range(self.now_ms, now_ms, DEAF_MS), now_ms):
+        for stamp_ms in (*range(self.now_ms, now_ms, BROKER_AWAY_MS), now_ms):
             seen_ms = stamp_ms if self.at == self.newest else None
             self._speak(self.evaluation.tick(stamp_ms, seen_ms=seen_ms))
         self.now_ms = now_ms

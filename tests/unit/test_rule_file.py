@@ -6,7 +6,7 @@ from textwrap import dedent
 import pytest
 
 from agents.rule_file.load import BadRuleFile, load, parse
-from schemas.rules import BurnRate
+from schemas.rule_kinds import BurnRate
 
 ROOT = Path(__file__).parents[2]
 

@@ -28,10 +28,10 @@ def _write(path: Path, text: str) -> None:
     os.utime(path, ns=(before + 10**9, before + 10**9))
 
 
-def _look(source: RuleSource) -> None:
+async def _look(source: RuleSource) -> None:
     for _ in range(2):  # it must be the same twice: it might be half written
         source._looked_s = -10.0
-        source.look()
+        await source.look()
 
 
 def test_no_file_where_none_was_asked_for_is_no_rules(
@@ -52,58 +52,60 @@ def test_a_file_that_was_asked_for_and_is_not_there_is_said(tmp_path: Path) -> N
     assert "there is no rule file" in source.mistakes[0]
 
 
-def test_a_changed_file_is_read(tmp_path: Path) -> None:
+async def test_a_changed_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "rules.yaml"
     _write(path, RULE)
     source = _source(path)
     first = source.loaded.hash
     _write(path, RULE.replace("threshold: 5", "threshold: 6"))
-    _look(source)
+    await _look(source)
     assert source.loaded.hash != first
     assert "threshold: 6" in source.text
 
 
-def test_a_wrong_file_keeps_the_rules_and_says_so_until_it_is_right(tmp_path: Path) -> None:
+async def test_a_wrong_file_keeps_the_rules_and_says_so_until_it_is_right(tmp_path: Path) -> None:
     path = tmp_path / "rules.yaml"
     _write(path, RULE)
     source = _source(path)
     first = source.loaded.hash
     _write(path, RULE.replace("error_rate", "eror_rate"))
-    _look(source)
+    await _look(source)
     assert source.loaded.hash == first
     assert source.mistakes
     assert metrics.rules_reload_failed._value.get() == 1
     _write(path, RULE)
-    _look(source)
+    await _look(source)
     assert source.mistakes == []
     assert metrics.rules_reload_failed._value.get() == 0
 
 
-def test_a_deleted_file_keeps_the_rules(tmp_path: Path) -> None:
+async def test_a_deleted_file_keeps_the_rules(tmp_path: Path) -> None:
     path = tmp_path / "rules.yaml"
     _write(path, RULE)
     source = _source(path)
     path.unlink()
-    _look(source)
+    await _look(source)
     assert len(source.loaded.rules.rules) == 1
     assert source.mistakes
 
 
-def test_sighup_reads_a_file_that_does_not_seem_to_have_changed(tmp_path: Path) -> None:
+async def test_sighup_reads_a_file_that_does_not_seem_to_have_changed(tmp_path: Path) -> None:
     path = tmp_path / "rules.yaml"
     _write(path, RULE)
     source = _source(path)
     stamp = path.stat().st_mtime_ns
     path.write_text(RULE.replace("threshold: 5", "threshold: 7"))
     os.utime(path, ns=(stamp, stamp))
-    _look(source)
+    await _look(source)
     assert "threshold: 5" in source.text
     source.ask()
-    source.look()
+    await source.look()
     assert "threshold: 7" in source.text
 
 
-def test_a_file_that_ends_in_an_unexpected_exception_is_refused(tmp_path, monkeypatch) -> None:
+async def test_a_file_that_ends_in_an_unexpected_exception_is_refused(
+    tmp_path, monkeypatch
+) -> None:
     path = tmp_path / "rules.yaml"
     _write(path, RULE)
     source = _source(path)
@@ -113,13 +115,13 @@ def test_a_file_that_ends_in_an_unexpected_exception_is_refused(tmp_path, monkey
 
     monkeypatch.setattr("agents.rule_file.reload.parse", fails)
     _write(path, RULE.replace("threshold: 5", "threshold: 7"))
-    _look(source)
+    await _look(source)
     assert source.mistakes == [f"cannot read the rule file {path}: OverflowError."]
     assert "threshold: 5" in source.text
 
 
 @pytest.mark.parametrize("kind", ["fifo", "folder", "device", "loop", "large"])
-def test_what_is_no_file_or_has_no_end_keeps_the_rules_and_says_so(
+async def test_what_is_no_file_or_has_no_end_keeps_the_rules_and_says_so(
     tmp_path: Path, kind: str
 ) -> None:
     path = tmp_path / "rules.yaml"
@@ -136,7 +138,7 @@ def test_what_is_no_file_or_has_no_end_keeps_the_rules_and_says_so(
         path.symlink_to(path)
     else:
         path.write_text("#" * 20_000_000)
-    _look(source)
+    await _look(source)
     assert len(source.loaded.rules.rules) == 1
     (sentence,) = source.mistakes
     assert str(path) in sentence

@@ -7,61 +7,90 @@ hundred operations would be a budget that burns over three days.
 Source: https://sre.google/workbook/alerting-on-slos/
 """
 
-from schemas.rules import SEVERITIES, BurnPair, BurnRate
+from schemas.rule_kinds import BurnRate
+from schemas.rules import SEVERITIES
 from schemas.spans import as_text
+from streams.rules.firing import NO_SEVERITY, Verdict
 from streams.rules.history import History
-from streams.rules.verdict import NO_SEVERITY, Evidence, Verdict
-
-_MINUTE_MS = 60_000
-
-
-def judge(rule: BurnRate, seen: History, minute: int) -> Verdict | None:
-    """Return the verdict by the gravest pair that burns, else by the one nearest to it."""
-    best: Verdict | None = None
-    most = 0
-    for pair in rule.pairs:
-        span = pair.long // _MINUTE_MS
-        burn, samples = _burn(rule, seen, pair.long, minute)
-        most = max(most, samples)
-        short, _ = _burn(rule, seen, pair.short, minute)
-        if burn is None or short is None or samples < rule.min_samples:
-            continue
-        burns = burn >= pair.rate and short >= pair.rate
-        severity = SEVERITIES.index(pair.severity) if burns else NO_SEVERITY
-        verdict = Verdict(severity, burns, True, burn, samples, pair.rate, span)
-        if best is None or _rank(verdict) > _rank(best):
-            best = verdict
-    if best is None:
-        pair = rule.pairs[0]
-        return Verdict(NO_SEVERITY, False, False, None, most, pair.rate, pair.long // _MINUTE_MS)
-    return best
+from streams.rules.kind import MINUTE_MS, Evidence, Kind, Measured
+from streams.rules.needs import needs_of
+from streams.rules.sentences import counted, figure
 
 
-def evidence(rule: BurnRate, seen: History, minute: int) -> Evidence:
-    """Return the burn rate over each window there is."""
-    spans = sorted({span for pair in rule.pairs for span in _spans(pair)})
-    figures: Evidence = {"objective": rule.objective}
-    for span in spans:
-        burn, _ = _burn(rule, seen, span, minute)
-        figures[f"burn_{as_text(span)}"] = None if burn is None else round(burn, 3)
-    return figures
+class BurnRateKind(Kind[BurnRate]):
+    """A rule of the kind burn_rate."""
 
+    measured = Measured("burn_rate", "greater_than_or_equal", "x")
+    has_levels = True
 
-def _spans(pair: BurnPair) -> tuple[int, int]:
-    return pair.long, pair.short
+    def __init__(self, rule: BurnRate) -> None:
+        """Prepare to judge by a rule."""
+        super().__init__(rule)
+        self._spans_ms = sorted({span for it in rule.pairs for span in (it.long, it.short)})
+        self.lookback_ms = self._spans_ms[-1]
+        self.needs = needs_of(*(span_ms // MINUTE_MS for span_ms in self._spans_ms))
+        levels = {pair.severity for pair in rule.pairs}
+        self.severities = tuple(sorted(levels, key=SEVERITIES.index))
+
+    def judge(self, history: History, minute: int) -> Verdict:
+        """Return the verdict by the gravest pair that burns, else by the one nearest to it."""
+        best: Verdict | None = None
+        most = 0
+        for pair in self.rule.pairs:
+            burn, samples = self._burn(history, pair.long, minute)
+            most = max(most, samples)
+            short, _ = self._burn(history, pair.short, minute)
+            if burn is None or short is None or samples < self.rule.min_samples:
+                continue
+            burns = burn >= pair.rate and short >= pair.rate
+            severity = SEVERITIES.index(pair.severity) if burns else NO_SEVERITY
+            span = pair.long // MINUTE_MS
+            verdict = Verdict(severity, burns, True, burn, samples, pair.rate, span)
+            if best is None or _rank(verdict) > _rank(best):
+                best = verdict
+        if best is None:
+            pair = self.rule.pairs[0]
+            span = pair.long // MINUTE_MS
+            return Verdict(NO_SEVERITY, False, False, None, most, pair.rate, span)
+        return best
+
+    def _burn(self, history: History, span_ms: int, minute: int) -> tuple[float | None, int]:
+        """Return how many times too fast the budget burns, and of how many operations."""
+        span = span_ms // MINUTE_MS
+        sums = history.sums(span, minute)
+        if not sums.count:
+            return None, 0
+        covered = min(1.0, history.age(minute) / span)
+        budget = 100 - self.rule.objective
+        return 100 * sums.failures / sums.count / budget * covered, sums.count
+
+    def evidence(self, history: History, minute: int) -> Evidence:
+        """Return the burn rate over each window there is."""
+        figures: Evidence = {"objective": self.rule.objective}
+        for span_ms in self._spans_ms:
+            burn, _ = self._burn(history, span_ms, minute)
+            figures[f"burn_{as_text(span_ms)}"] = None if burn is None else round(burn, 3)
+        return figures
+
+    def sentence(self, series: str, verdict: Verdict, evidence: Evidence) -> str:
+        """Return how fast the budget burns."""
+        span = as_text(verdict.span * MINUTE_MS)
+        operations = counted(verdict.samples, "operations")
+        if verdict.observed is None:
+            return f"{series}: too few operations to tell its burn rate over {span}, {operations}"
+        return (
+            f"{series} burns the error budget of {self.rule.objective:g} %"
+            f" {figure(verdict.observed)} times too fast (≥ {verdict.threshold:g}) over {span},"
+            f" {operations}"
+        )
+
+    def condition(self) -> str:
+        """Return the objective and the pairs."""
+        pairs = (f"{it.rate:g}× {as_text(it.long)}/{as_text(it.short)}" for it in self.rule.pairs)
+        return f"success {self.rule.objective:g}% burns " + ", ".join(pairs)
 
 
 def _rank(verdict: Verdict) -> tuple[int, float]:
     assert verdict.observed is not None
     assert verdict.threshold is not None
     return verdict.severity, verdict.observed / verdict.threshold
-
-
-def _burn(rule: BurnRate, seen: History, span_ms: int, minute: int) -> tuple[float | None, int]:
-    """Return how many times too fast the budget burns, and of how many operations."""
-    span = span_ms // _MINUTE_MS
-    sums = seen.sums(span, minute)
-    if not sums.count:
-        return None, 0
-    known = min(1.0, seen.age(minute) / span)
-    return 100 * sums.failures / sums.count / (100 - rule.objective) * known, sums.count

@@ -1,62 +1,113 @@
 """Judge whether a metric over a trailing window is past a threshold."""
 
-from schemas.rules import SEVERITIES, MetricThreshold
-from streams.rules.history import History
-from streams.rules.metrics import MEASURES, is_past, rank_of
-from streams.rules.verdict import NO_SEVERITY, Evidence, Verdict
+from collections.abc import Iterator
 
-_MINUTE_MS = 60_000
+from schemas.rule_kinds import MetricThreshold
+from schemas.rules import SEVERITIES
+from schemas.spans import as_text
+from streams.rules.firing import NO_SEVERITY, Verdict
+from streams.rules.history import History
+from streams.rules.kind import MINUTE_MS, Evidence, Kind, Measured
+from streams.rules.metrics import METRICS, is_past
+from streams.rules.needs import FIVES_UP_TO, MINUTES_UP_TO, needs_of
+from streams.rules.sentences import SIGNS, counted, figure, spaced
+from streams.rules.series_state import SeriesState
+
+_FIVE, _HOUR = 5, 60
 _P95 = 0.95
 
 
-def judge(rule: MetricThreshold, seen: History, minute: int) -> Verdict | None:
-    """Return the verdict on the window that ends with the minute."""
-    span = rule.window // _MINUTE_MS
-    sums = seen.sums(span, minute)
-    measure = MEASURES[rule.metric]
-    samples = measure.samples(sums)
-    if rule.metric == "throughput":
-        held = seen.at(minute)
-        if rule.operator.startswith("less") and held is not None and not held.final:
-            return None  # the minute is not over: it can only become more
-        return _verdict(rule, samples / (span * 60), samples, span)
-    if samples < rule.min_samples or not samples:
-        return Verdict(NO_SEVERITY, False, False, None, samples, _tiers(rule)[0][1], span)
-    rank = rank_of(rule.metric)
-    if rank is not None:
-        observed = seen.quantile(span, minute, rank)
-    else:
-        assert measure.value is not None
-        observed = measure.value(sums)
-    if observed is None:
-        return None
-    return _verdict(rule, observed, samples, span)
+class MetricThresholdKind(Kind[MetricThreshold]):
+    """A rule of the kind metric_threshold."""
 
+    def __init__(self, rule: MetricThreshold) -> None:
+        """Prepare to judge by a rule."""
+        super().__init__(rule)
+        self._metric = METRICS[rule.metric]
+        self._span = rule.window // MINUTE_MS
+        self._is_throughput = rule.metric == "throughput"
+        self._limits = [tier.threshold for tier in rule.tiers]
+        if rule.threshold is not None:
+            self._limits.append(rule.threshold)
+        if rule.tiers:
+            self.has_levels = True
+            self.severities = tuple(tier.severity for tier in rule.tiers)
+        levels = map(SEVERITIES.index, self.severities)
+        self._levels = list(zip(levels, self._limits, strict=True))
+        self.measured = Measured(rule.metric, rule.operator, self._metric.unit)
+        self.samples_of = self._metric.samples_of
+        self.needs_operations = not self._is_throughput
+        self.series_kinds = frozenset({"service" if rule.metric == "uptime" else "operations"})
+        self.lookback_ms = rule.window
+        of_durations = self._metric.rank is not None or rule.metric == "duration_mean"
+        needs = needs_of(self._span, digests=self._span if of_durations else 0)
+        self.needs = needs._replace(in_silence=self._is_throughput)
 
-def evidence(rule: MetricThreshold, seen: History, minute: int) -> Evidence:
-    """Return more figures of the same window."""
-    span = rule.window // _MINUTE_MS
-    if rule.metric == "duration_mean":
-        return {"p95_ms": seen.quantile(span, minute, _P95)}
-    if rule.metric in ("error_rate", "success_rate"):
-        return {"failures": seen.sums(span, minute).failures}
-    return {}
+    def judge(self, history: History, minute: int) -> Verdict | None:
+        """Return the verdict on the window that ends with the minute."""
+        rule, span, metric = self.rule, self._span, self._metric
+        sums = history.sums(span, minute)
+        samples = metric.samples(sums)
+        if self._is_throughput:
+            window = history.at(minute)
+            if rule.operator.startswith("less") and window is not None and not window.final:
+                return None  # the minute is not over: it can only become more
+            return self._verdict(samples / (span * 60), samples)
+        if samples < rule.min_samples or not samples:
+            return Verdict(NO_SEVERITY, False, False, None, samples, self._levels[0][1], span)
+        observed = metric.observed(history, sums, span, minute)
+        return None if observed is None else self._verdict(observed, samples)
 
+    def _verdict(self, observed: float, samples: int) -> Verdict:
+        operator, resolve_threshold = self.rule.operator, self.rule.resolve_threshold
+        reached, threshold = NO_SEVERITY, self._levels[0][1]
+        for severity, limit in self._levels:
+            if is_past(observed, limit, operator):
+                reached, threshold = severity, limit
+        holds = reached >= 0
+        if resolve_threshold is not None and not holds:
+            holds = is_past(observed, resolve_threshold, operator)
+        return Verdict(reached, holds, True, observed, samples, threshold, self._span)
 
-def _verdict(rule: MetricThreshold, observed: float, samples: int, span: int) -> Verdict:
-    tiers = _tiers(rule)
-    reached, threshold = NO_SEVERITY, tiers[0][1]
-    for severity, limit in tiers:
-        if is_past(observed, limit, rule.operator):
-            reached, threshold = severity, limit
-    holds = reached >= 0
-    if rule.resolve_threshold is not None and not holds:
-        holds = is_past(observed, rule.resolve_threshold, rule.operator)
-    return Verdict(reached, holds, True, observed, samples, threshold, span)
+    def evidence(self, history: History, minute: int) -> Evidence:
+        """Return more figures of the same window."""
+        if self.rule.metric == "duration_mean":
+            return {"p95_ms": history.quantile(self._span, minute, _P95)}
+        if self.rule.metric in ("error_rate", "success_rate"):
+            return {"failures": history.sums(self._span, minute).failures}
+        return {}
 
+    def sentence(self, series: str, verdict: Verdict, evidence: Evidence) -> str:
+        """Return the metric, the threshold and of how many samples."""
+        metric = self._metric
+        span, samples = as_text(self.rule.window), counted(verdict.samples, metric.samples_of)
+        about = f"{metric.words} of {series}"
+        if verdict.observed is None:
+            return f"{about}: too few {metric.samples_of} to tell over {span}, {samples}"
+        limit = f"{SIGNS[self.rule.operator]} {verdict.threshold:g}{spaced(metric.unit)}"
+        if verdict.severity < 0:
+            limit = f"not {limit}"
+        return (
+            f"{about} is {figure(verdict.observed, metric.unit)} ({limit}) over {span}, {samples}"
+        )
 
-def _tiers(rule: MetricThreshold) -> list[tuple[int, float]]:
-    if rule.tiers:
-        return [(SEVERITIES.index(tier.severity), tier.threshold) for tier in rule.tiers]
-    assert rule.threshold is not None
-    return [(SEVERITIES.index(rule.severity), rule.threshold)]
+    def condition(self) -> str:
+        """Return the thresholds, the window and what else it takes."""
+        rule, unit = self.rule, spaced(self._metric.unit) if self._metric.unit != "%" else "%"
+        listed = " / ".join(f"{limit:.4g}{unit}" for limit in self._limits)
+        wait = f" for {as_text(rule.for_ms)}" if rule.for_ms else ""
+        least = f", ≥ {rule.min_samples} samples" if rule.min_samples > 1 else ""
+        sign = SIGNS[rule.operator]
+        return f"{rule.metric} {sign} {listed} over {as_text(rule.window)}{wait}{least}"
+
+    def silent_changes(self, state: SeriesState, first: int) -> Iterator[int]:
+        """Yield when the window loses a part, or takes a larger one in place of smaller ones."""
+        span = self._span
+        if span <= MINUTES_UP_TO:
+            yield from (at + span for at in state.minutes)
+            return
+        edge = _FIVE if span <= FIVES_UP_TO else _HOUR
+        for windows in (state.minutes, state.fives, state.hours):
+            yield from (at // edge * edge + span for at in windows)
+            if any(at < first <= at + _HOUR for at in windows):
+                yield first  # smaller windows may give way to a whole larger one

@@ -74,8 +74,8 @@ async def test_a_reload_says_what_is_owed_before_it_writes_the_rows(
 ) -> None:
     worker = Worker(tmp_path / "rules.yaml", SILENT.replace("5m", "3m"), monkeypatch)
     await worker.reads(operations(worker.minute, 10))
-    ((_, known),) = worker.beat._partitions.items()
-    while not known.evaluation._owed:
+    ((_, partition),) = worker.beat._partitions.items()
+    while not partition.evaluator._pending:
         await worker.beats(1)
         assert worker.minute < 10
     worker.path.write_text(

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from streams.rules.compiled import compile_rules
+from streams.rules.compiled import CompiledRule, compile_rules
 from streams.rules.sentences import not_judged
-from streams.rules.series_rules import SeriesRules
 from tests.unit.streams.rules.worlds import (
     World,
     episodes,
@@ -43,13 +42,13 @@ def rules(*names: str) -> Iterator[dict[str, Any]]:
 def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Count how often a rule was judged."""
     count = [0]
-    known = SeriesRules._known
+    verdict = CompiledRule.verdict
 
-    def counted(self: SeriesRules, *args: Any) -> Any:
+    def counted(self: CompiledRule, *args: Any) -> Any:
         count[0] += 1
-        return known(self, *args)
+        return verdict(self, *args)
 
-    monkeypatch.setattr(SeriesRules, "_known", counted)
+    monkeypatch.setattr(CompiledRule, "verdict", counted)
     return count
 
 
@@ -162,7 +161,7 @@ def test_after_a_week_without_anything_it_is_no_more() -> None:
         ("resolved", "series_gone"),
         ("updated", "no_operations"),
     ]
-    assert told[-1].summary == 'nothing was heard of *{platform="lever"} for a week'
+    assert told[-1].summary == 'nothing came from *{platform="lever"} for a week'
     assert world.evaluation.firing == 0
 
 
@@ -229,6 +228,6 @@ def test_a_trend_without_enough_to_tell_is_no_longer_judged() -> None:
 def test_whatever_kind_fires_says_that_there_is_too_little(name: str) -> None:
     (compiled,) = compile_rules(rule_file(*rules(name)))
     for too_few in (True, False):
-        assert not_judged(compiled.rule, "*", too_few=too_few).startswith(
+        assert not_judged(compiled.kind, "*", too_few=too_few).startswith(
             f"{name} on * is no longer"
         )

@@ -4,12 +4,13 @@ from typing import Any, get_args
 
 import pytest
 
-from schemas import channels, rules
+from schemas import channels
 from schemas.channels import Defaults
 from schemas.rule_file import RuleFile
-from streams.rules import identity
+from schemas.rule_kinds import RULE_MODELS, WORKBOOK_PAIRS
+from schemas.rules import BaseRule
 from streams.rules.compiled import compile_rules
-from streams.rules.evaluator import Evaluator
+from streams.rules.identity import CLASSES, class_of
 from tests.unit.streams.rules.worlds import (
     World,
     operations,
@@ -19,11 +20,6 @@ from tests.unit.streams.rules.worlds import (
     words,
 )
 
-CLASSES = {
-    name: getattr(identity, name)
-    for name in ("MEASURES", "SELECTS", "DECIDES", "LEVELS", "SHOWS", "ROUTES", "UNSEEN")
-}
-KINDS: list[Any] = list(get_args(get_args(rules.Rule)[0]))
 #: What a rule inherits; the rest of the file is the alert role's, and no breach rests on it.
 OF_DEFAULTS = {"cooldown": "ROUTES", "channels": "ROUTES", "runbook": "SHOWS",
                "dashboard": "SHOWS", "labels": "SHOWS"}  # fmt: skip
@@ -85,9 +81,12 @@ def _written(model: Any) -> set[str]:
 
 
 def test_each_field_of_each_kind_has_one_class() -> None:
-    every = set().union(*map(_written, KINDS))
+    every = set().union(*map(_written, RULE_MODELS.values()))
     assert sum(map(len, CLASSES.values())) == len(set().union(*CLASSES.values()))
-    assert set().union(*CLASSES.values()) == every
+    assert set().union(*CLASSES.values()) == _written(BaseRule)
+    for kind, model in RULE_MODELS.items():
+        assert _written(model) >= model.MEASURES, kind
+        assert {class_of(model, field) for field in _written(model)} <= CLASSES.keys()
     assert {field for field, *_ in EDITS} | UNEDITED == every
 
 
@@ -96,10 +95,6 @@ def test_each_field_of_the_rest_of_the_file_is_known() -> None:
     assert _written(RuleFile) == OF_FILE
     kinds = get_args(get_args(channels.Channel)[0])
     assert set().union(*map(_written, kinds)) == OF_CHANNELS
-
-
-def _class_of(field: str) -> str:
-    return next(name for name, fields in CLASSES.items() if field in fields)
 
 
 def _firing(rule: dict[str, Any]) -> World:
@@ -127,7 +122,7 @@ def test_an_edit_never_ends_what_still_holds(field: str, value: Any, rule: dict[
     (before,) = {one.id for one in world.said}
     file = rule_file(_edited(rule, field, value), channels=CHANNELS)
     told = world._heard(world.evaluation.reload(file, "hash-2"))
-    name = _class_of(field)
+    name = class_of(RULE_MODELS[rule["kind"]], field)
     if name in ("SELECTS", "UNSEEN"):
         assert told == []
     else:
@@ -170,7 +165,7 @@ WRITTEN_OUT: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (THRESHOLD, {"min_samples": 1, "no_operations": "not_judged", "tiers": [], "for": "0m"}),
     (SERVICE, {"status": ["down"], "for": "0m"}),
     ({name: value for name, value in BURN.items() if name != "pairs"},
-     {"pairs": list(rules.WORKBOOK_PAIRS), "no_operations": "not_judged"}),
+     {"pairs": list(WORKBOOK_PAIRS), "no_operations": "not_judged"}),
     (TREND, {"window": "1h", "evaluations": 2}),
     (SILENT, {}),
 ]  # fmt: skip
@@ -195,22 +190,3 @@ def test_an_edit_of_words_keeps_what_is_about_to_open() -> None:
     world.reload(rule | {"runbook": "https://example.com/x", "severity": "critical"})
     (opened,) = world.minutes(2, [50, 50])
     assert (opened.state, opened.severity) == ("opened", "critical")
-
-
-def test_rows_of_a_former_version_go_on() -> None:
-    packed: dict[bytes, bytes] = {}
-    world = World(THRESHOLD, channels=CHANNELS)
-    file = rule_file(THRESHOLD, channels=CHANNELS)
-    world.evaluation = Evaluator(file, "h", packed=packed)
-    world.minutes(0, [50, 50], platform="lever")
-    world.evaluation.take_changes()
-    from streams.rules.series_state import pack, unpack_series
-
-    for key in [key for key in packed if not key.startswith(b"~")]:
-        row = unpack_series(packed[key])
-        for state in row.rules.values():
-            state.condition, state.measure, state.appearance, state.judged = "old", "", "", 0
-        packed[key] = pack(row)
-    world.evaluation = Evaluator(file, "h", packed=packed)
-    assert words(world._heard(world.evaluation.take_pending())) == [("updated", "rule_changed")]
-    assert words(world.minutes(2, [0], platform="lever")) == [("resolved", "condition_gone")]

@@ -1,7 +1,8 @@
 """Rules that go, change or come while they fire; rows that come back."""
 
 from schemas.breaches import Breach
-from streams.rules.evaluator import DEAF_MS, QUIET_MS, BreachRecord, Evaluator, read_aggregate
+from streams.rules.evaluator import BreachRecord, Evaluator, read_aggregate
+from streams.rules.quiet import BROKER_AWAY_MS, QUIET_MS
 from streams.rules.series_state import version_of
 from tests.unit.streams.rules.worlds import (
     BASE,
@@ -119,7 +120,7 @@ def test_versions_only_grow() -> None:
 def listens(evaluation: Evaluator, from_ms: int, to_ms: int) -> list[BreachRecord]:
     """Tick every few seconds; the broker tells each time that the log is read to its end."""
     said = []
-    for now_ms in (*range(from_ms, to_ms, DEAF_MS), to_ms):
+    for now_ms in (*range(from_ms, to_ms, BROKER_AWAY_MS), to_ms):
         said += evaluation.tick(now_ms, seen_ms=now_ms)
     return said
 

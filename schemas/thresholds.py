@@ -2,20 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from schemas.fields import METRICS
+from schemas.rules import SEVERITIES, Configured, Severity
 
-if TYPE_CHECKING:
-    from schemas.rules import Tier
-
-_SEVERITIES = ("low", "medium", "high", "critical")
 #: In per cent, and never past a hundred.
 _RATES = {"uptime"} | {
     name for name, metric in METRICS.items() if metric.unit == "%" and metric.is_share
 }
 #: What is good when it is near a hundred: a threshold of 1 or less was meant as a ratio.
 _NEAR_100 = {"uptime"} | {name for name, metric in METRICS.items() if metric.is_good_near_100}
+
+
+class Tier(Configured):
+    """A severity past a threshold of its own."""
+
+    severity: Severity
+    threshold: float
 
 
 def in_range(value: float, metric: str, operator: str | None) -> None:
@@ -32,7 +36,7 @@ def in_range(value: float, metric: str, operator: str | None) -> None:
         raise ValueError(message)
 
 
-def rising(tiers: "Sequence[Tier]", fields: Mapping[str, Any]) -> None:
+def rising(tiers: Sequence[Tier], fields: Mapping[str, Any]) -> None:
     """Refuse tiers that are not mildest first, or that stand beside a threshold.
 
     Args:
@@ -47,11 +51,8 @@ def rising(tiers: "Sequence[Tier]", fields: Mapping[str, Any]) -> None:
             message = "`threshold` is missing: write `threshold: 5` (or `tiers`)"
             raise ValueError(message)
     operator = fields.get("operator")
-    for tier in tiers:
-        if "metric" in fields:
-            in_range(tier.threshold, fields["metric"], operator)
     for mild, grave in pairwise(tiers):
-        if _SEVERITIES.index(grave.severity) <= _SEVERITIES.index(mild.severity):
+        if SEVERITIES.index(grave.severity) <= SEVERITIES.index(mild.severity):
             message = f"must be mildest first: {grave.severity} cannot come after {mild.severity}"
             raise ValueError(message)
         if operator and not _past(grave.threshold, mild.threshold, operator):

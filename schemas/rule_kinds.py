@@ -1,0 +1,169 @@
+"""Describe each kind of rule: what is good, and what it takes to be in breach."""
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from schemas import checks, thresholds
+from schemas.rules import (
+    AS_LIST,
+    SEVERITIES,
+    BaseRule,
+    Configured,
+    Metric,
+    Operator,
+    Severity,
+    word_or_list,
+)
+from schemas.spans import Minutes, Window
+from schemas.thresholds import Tier
+
+Status = Literal["down", "degraded", "silent"]
+Statuses = Annotated[list[Status], Field(min_length=1), AS_LIST, word_or_list(Status, minItems=1)]
+NoOperations = Literal["not_judged", "keep_firing"]
+NO_OPERATIONS: Any = Field(
+    "not_judged",
+    description="What an open breach is after five minutes without operations to judge by.",
+)
+FOR: Any = Field(0, alias="for", description="Breach only after so long in a row.")
+
+
+class MetricThreshold(BaseRule):
+    """A metric over a trailing window is past a threshold."""
+
+    MEASURES = frozenset({"metric"})
+
+    kind: Literal["metric_threshold"]
+    metric: Metric
+    operator: Operator
+    threshold: float | None = Field(
+        None, description="Per cent, milliseconds, seconds (TTL) or operations a second."
+    )
+    tiers: list[Tier] = Field(
+        default_factory=list,
+        max_length=len(SEVERITIES),
+        validate_default=True,
+        description="In place of threshold and severity, mildest first.",
+    )
+    resolve_threshold: float | None = Field(
+        None, description="Resolve only once the metric is back past this one."
+    )
+    window: Window
+    for_ms: Minutes = FOR
+    min_samples: Annotated[int, Field(ge=1)] = 1
+    no_operations: NoOperations = NO_OPERATIONS
+
+    @field_validator("metric")
+    @classmethod
+    def _has_such_series(cls, metric: Metric, info: ValidationInfo) -> Metric:
+        checks.selection(info, of_services=metric == "uptime", what=metric)
+        return metric
+
+    @field_validator("threshold", "resolve_threshold")
+    @classmethod
+    def _in_range(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if value is not None and "metric" in info.data:
+            thresholds.in_range(value, info.data["metric"], info.data.get("operator"))
+        return value
+
+    @field_validator("tiers")
+    @classmethod
+    def _rising(cls, tiers: list[Tier], info: ValidationInfo) -> list[Tier]:
+        thresholds.rising(tiers, info.data)
+        for tier in tiers if "metric" in info.data else ():
+            thresholds.in_range(tier.threshold, info.data["metric"], info.data.get("operator"))
+        return tiers
+
+    @field_validator("resolve_threshold")
+    @classmethod
+    def _behind(cls, value: float | None, info: ValidationInfo) -> float | None:
+        thresholds.behind(value, info.data)
+        return value
+
+
+class ServiceStatus(BaseRule):
+    """A service is down, degraded or silent."""
+
+    OF_SERVICES = True
+
+    kind: Literal["service_status"]
+    status: Statuses
+    for_ms: Minutes = FOR
+
+
+class BurnPair(Configured):
+    """A page or a ticket: burning the budget so many times too fast over both windows."""
+
+    rate: Annotated[float, Field(gt=0)]
+    long: Window
+    short: Window
+    severity: Severity
+
+    @field_validator("short")
+    @classmethod
+    def _shorter(cls, short: int, info: ValidationInfo) -> int:
+        if short >= info.data.get("long", math.inf):
+            message = "must be shorter than `long`: a twelfth of it is usual"
+            raise ValueError(message)
+        return short
+
+
+WORKBOOK_PAIRS = (
+    {"rate": 14.4, "long": "1h", "short": "5m", "severity": "critical"},
+    {"rate": 6, "long": "6h", "short": "30m", "severity": "high"},
+    {"rate": 1, "long": "3d", "short": "6h", "severity": "medium"},
+)
+
+
+class BurnRate(BaseRule):
+    """The error budget of an objective burns too fast over a long and a short window.
+
+    Source: https://sre.google/workbook/alerting-on-slos/
+    """
+
+    kind: Literal["burn_rate"]
+    objective: Annotated[float, Field(gt=0, lt=100)] = Field(
+        description="The success rate aimed at, in per cent."
+    )
+    pairs: Annotated[list[BurnPair], Field(min_length=1, max_length=10)] = Field(
+        default_factory=lambda: [BurnPair.model_validate(pair) for pair in WORKBOOK_PAIRS],
+        description="By default the workbook's three.",
+    )
+    min_samples: Annotated[int, Field(ge=1)] = Field(
+        100, description="Operations in the long window, so that low traffic pages nobody."
+    )
+    no_operations: NoOperations = NO_OPERATIONS
+
+
+class TrendRule(BaseRule):
+    """The success rate degrades against the window before, several windows in a row."""
+
+    kind: Literal["trend"]
+    window: Literal["1h", "6h", "24h", "7d"] = "1h"
+    evaluations: Annotated[int, Field(ge=1, le=24)] = 2
+    no_operations: NoOperations = NO_OPERATIONS
+
+
+class NoData(BaseRule):
+    """A series that used to speak fell silent."""
+
+    OF_SERVICES = None
+
+    kind: Literal["no_data"]
+    after: Window
+
+
+Rule = Annotated[
+    MetricThreshold | ServiceStatus | BurnRate | TrendRule | NoData, Field(discriminator="kind")
+]
+RULE_MODELS: Mapping[str, type[BaseRule]] = {
+    get_args(model.model_fields["kind"].annotation)[0]: model
+    for model in get_args(get_args(Rule)[0])
+}
+"""The models by the kind that they are of."""
+if TYPE_CHECKING:
+    RuleKind = str
+else:
+    RuleKind = Literal[tuple(RULE_MODELS)]
