@@ -16,12 +16,14 @@ def test_every_link_of_a_page_leads_somewhere(page: Path):
     assert [link for link in inside if not (page.parent / link).exists()] == []
 
 
-def test_contributing_names_files_and_folders_that_exist():
-    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-    paths = re.findall(r"`((?:[\w.-]+/)+[\w.-]*|[\w-]+\.(?:py|md|toml))`", text)
-    assert len(paths) > 20
-    roots = [ROOT, ROOT / "tests", ROOT / "docs", ROOT / "streams/rules"]
-    assert [path for path in paths if not any((root / path).exists() for root in roots)] == []
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_path_that_a_page_names_exists(page: Path):
+    folders = "agents|benchmarks|client|config|docs|examples|schemas|stack|streams|tests"
+    paths = re.findall(
+        rf"(?<![\w./])((?:{folders})/[\w./-]*\w)(?![\w<*/{{])", page.read_text("utf-8")
+    )
+    places = (ROOT, page.parent)
+    assert [path for path in paths if not any((place / path).exists() for place in places)] == []
 
 
 def test_the_glossary_has_each_word_once():
