@@ -1,4 +1,4 @@
-"""Read the settings from the environment (`OPWATCH_…`), check them, and mask the secrets."""
+"""The settings of opwatch, from the environment (`OPWATCH_…`): validated, with masked secrets."""
 
 import re
 import ssl
@@ -12,17 +12,17 @@ from agents.channels import variables as channel_variables
 from agents.runtime.masking import masked_value
 from schemas.topics import DEFAULT_PARTITIONS, Topic
 
-#: A signature is worth no more than what it is made with.
+#: A signature is only as strong as its secret.
 _MIN_SECRET = 16
 
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 
 class Settings(BaseSettings):
-    """What an operator may choose. The environment, then `.env`, then the defaults here.
+    """The settings: from the environment, else from `.env`, else the defaults here.
 
     Raises:
-        pydantic.ValidationError: a value does not fit; the message names the variable.
+        pydantic.ValidationError: a value is invalid; the message names the variable.
     """
 
     model_config = SettingsConfigDict(
@@ -30,95 +30,97 @@ class Settings(BaseSettings):
     )
 
     kafka_bootstrap: str = Field(
-        "127.0.0.1:9092", description="Brokers to begin with: host:port, host:port."
+        "127.0.0.1:9092", description="Bootstrap brokers: host:port, host:port."
     )
-    kafka_tls: bool = Field(False, description="Talk TLS to Kafka.")
+    kafka_tls: bool = Field(False, description="Connect to Kafka with TLS.")
     kafka_ca_file: str | None = Field(
-        None, description="CA certificates (PEM), if not the system's."
+        None, description="CA certificates (PEM); by default the system's."
     )
     kafka_cert_file: str | None = Field(
         None, description="Client certificate (PEM) for mutual TLS."
     )
     kafka_key_file: str | None = Field(None, description="The client certificate's key (PEM).")
     kafka_sasl_mechanism: Mechanism | None = Field(
-        None, description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; none for no SASL."
+        None, description="SASL mechanism; without one no SASL is used."
     )
     kafka_username: str | None = Field(None, description="SASL user.")
     kafka_password: SecretStr | None = Field(None, description="SASL password.")
     topic_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$", max_length=100)] = Field(
-        "opwatch.", description="Stands in front of every topic and consumer group."
+        "opwatch.", description="Prefix of the name of every topic and consumer group."
     )
     partitions: Annotated[int, Field(ge=1, le=256)] = Field(
-        DEFAULT_PARTITIONS, description="Partitions of the measuring plane; for new topics."
+        DEFAULT_PARTITIONS, description="Partitions of new topics of the measuring plane."
     )
     replication: Annotated[int, Field(ge=1, le=10)] = Field(
         1, description="Replicas of each topic that opwatch creates."
     )
     instance: str | None = Field(
         None,
-        description="This worker's name: no other's, and the same after a restart, so that Kafka"
-        " gives it its partitions back at once. By default one that no other process has, and the"
-        " same while the machine or container runs.",
+        description="A unique name of this worker that stays the same after a restart, so that"
+        " Kafka gives its partitions back at once. The default is unique, and stays the same while"
+        " the machine or container runs.",
     )
     session_timeout_s: Annotated[float, Field(ge=1, le=300)] = Field(
-        10.0, description="After this long without a sign a worker's partitions go to another."
+        10.0, description="After this time without a heartbeat another worker gets its partitions."
     )
     lateness_s: Annotated[float, Field(ge=0, le=86400)] = Field(
-        3600.0, description="An event may be this much older than its record's timestamp."
+        3600.0,
+        description="How many seconds older than its record's timestamp an event may be.",
     )
     future_s: Annotated[float, Field(ge=0, le=86400)] = Field(
-        60.0, description="And this much younger."
+        60.0, description="How many seconds an event may be ahead of its record's timestamp."
     )
     grace_s: Annotated[float, Field(ge=0, le=3600)] = Field(
-        10.0, description="A window is final when every source has passed its end by this much."
+        10.0,
+        description="How many seconds after its end, by its slowest source, a window is final.",
     )
     series_limit: Annotated[int, Field(ge=10)] = Field(
-        10_000, description="Series kept; further platforms and operations count in overflow."
+        10_000, description="Maximum of series; further platforms and operations count in overflow."
     )
     digest_engine: Literal["fastdigest", "tdigest"] = Field(
         "fastdigest", description="tdigest is the pure-Python reference, 100 times slower."
     )
     rule_file: str = Field(
         "config/opwatch.yaml",
-        description="Rules and channels: `opwatch rules check FILE` says whether it is right.",
+        description="Rules and channels; `opwatch rules check FILE` finds mistakes.",
     )
     allow_addresses: str = Field(
         "",
-        description="Networks that receivers may be in although they are private, and may be"
-        " reached without TLS: 10.1.2.0/24, 127.0.0.1.",
+        description="Private networks in which receivers are allowed, also without TLS:"
+        " 10.1.2.0/24, 127.0.0.1.",
     )
     channel_variables: str = Field(
         channel_variables.DEFAULT,
         description="Environment variables that channels of the rule file may read: names, or"
-        " beginnings with a star. Never opwatch's own settings.",
+        " prefixes with a star. Never opwatch's own settings.",
     )
     vendor_hosts: str = Field(
         "",
-        description="Hosts beside PagerDuty's and Twilio's own that their secrets may be sent to:"
-        " proxy.example.com. Those that OPWATCH_ALLOW_ADDRESSES names may be, too.",
+        description="Further hosts to which the secrets of PagerDuty and Twilio may be sent:"
+        " proxy.example.com. Addresses in OPWATCH_ALLOW_ADDRESSES are allowed too.",
     )
     receivers_ca_file: str | None = Field(
-        None, description="Authorities (PEM) to trust for receivers beside the public ones."
+        None, description="CA certificates (PEM) for receivers, in addition to the public ones."
     )
     link_secret: SecretStr | None = Field(
         None,
-        description="Signs the links in messages that acknowledge; without it there are none."
+        description="Signs the acknowledgement links in messages; without it there are no links."
         " At least 16 characters.",
     )
     public_url: Annotated[str, Field(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")] | None = Field(
         None,
-        description="Where people reach the alert worker's /acknowledge/ from outside, through a"
-        " proxy that lets nothing else through: https://opwatch.example.com.",
+        description="The public address of a proxy that passes only /acknowledge/ to the alert"
+        " worker: https://opwatch.example.com.",
     )
-    http_host: str = Field("127.0.0.1", description="Where /metrics, /healthz and /readyz listen.")
+    http_host: str = Field("127.0.0.1", description="Address of /metrics, /healthz and /readyz.")
     http_port: Annotated[int, Field(ge=0, le=65535)] = Field(
-        9464, description="0 takes a free port; the log says which."
+        9464, description="Port of the same; 0 takes a free port, which the log names."
     )
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="auto: console on a terminal, else json."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="debug also shows what the Kafka libraries say."
+        "info", description="debug includes the logs of the Kafka libraries."
     )
 
     @field_validator("kafka_bootstrap")
@@ -187,7 +189,7 @@ class Settings(BaseSettings):
         return self.topic_prefix + topic.name
 
     def kafka(self) -> dict[str, Any]:
-        """Return what every aiokafka client is made with: where, and how to be let in."""
+        """Return the arguments of every aiokafka client: brokers and credentials."""
         secured = "SSL" if self.kafka_tls else "PLAINTEXT"
         options: dict[str, Any] = {"bootstrap_servers": self.kafka_bootstrap}
         if self.kafka_sasl_mechanism and self.kafka_password:
@@ -226,12 +228,12 @@ def mistakes(error: ValidationError) -> list[str]:
             continue
         field = str(mistake["loc"][0])
         secret = Settings.model_fields[field].annotation in _SECRETS
-        given = (
+        value = (
             ""
             if secret or mistake["type"] == "missing"
             else f" is {masked_value(repr(mistake['input']))}"
         )
-        sentences.append(f"{prefix}{field.upper()}{given}: {message}.")
+        sentences.append(f"{prefix}{field.upper()}{value}: {message}.")
     return sentences
 
 
