@@ -1,4 +1,4 @@
-"""Put the commands together; each has a module of its own."""
+"""Put the commands together; each group has a module of its own."""
 
 import inspect
 import os
@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from agents.cli import (
-    ack,
     alerts,
     channels,
     config,
@@ -22,8 +21,8 @@ from agents.cli import (
     why,
     worker,
 )
+from agents.cli.command import OK, CommandError, close_stdout, print_error
 from agents.cli.printing import echo, guard_streams
-from agents.cli.running import NO, OK, Sentence, fail, reader_left
 
 HELP = """Exact, live success rates and percentiles of operations, from events on Kafka.
 
@@ -31,21 +30,21 @@ Settings come from the environment (OPWATCH_…) and .env: see `opwatch config c
 
 \b
 Examples:
-  opwatch topics create            make the topics
+  opwatch topics create            create the topics
   opwatch worker measure           count what arrives on `operations`
   opwatch tail                     watch the figures live
-  opwatch tail --json | jq .       … or hand them on
+  opwatch tail --json | jq .       … or pipe them on
   opwatch replay yesterday.jsonl   publish recorded operations
-  opwatch deadletters list         see what was refused, and why
+  opwatch deadletters list         list what was refused, and why
   opwatch rules check FILE         find every mistake in a rule file
-  opwatch alerts list              see what fires, and who was told
+  opwatch alerts list              list what fires, and who was notified
   opwatch why 3f9c                 … and why, or why not
 
-Exit codes: 0 ok; 1 the check failed, nothing was found or it was refused; 2 wrong usage or
-settings; 3 Kafka cannot be reached, or no alert worker answers; 130 Ctrl-C; 143 SIGTERM.
+Exit codes: 0 ok; 1 the check failed, nothing was found, or the request was refused; 2 wrong usage
+or settings; 3 Kafka cannot be reached, or no alert worker answers; 130 Ctrl-C; 143 SIGTERM.
 """
 
-UNEXPECTED = "this should not happen: {}: {} (OPWATCH_LOG_LEVEL=debug shows where)."
+UNEXPECTED = "unexpected {}: {}. Please report it; OPWATCH_LOG_LEVEL=debug shows where it happened."
 
 app = typer.Typer(
     name="opwatch",
@@ -65,7 +64,7 @@ app.add_typer(rules.app, name="rules")
 app.add_typer(alerts.app, name="alerts")
 app.command("why")(why.why)
 app.command("why-not")(why.why_not)
-app.command("ack")(ack.ack)
+app.command("ack")(alerts.ack)
 app.add_typer(silence.app, name="silence")
 app.add_typer(channels.app, name="channels")
 app.add_typer(schema.app, name="schema")
@@ -93,12 +92,10 @@ def opwatch(
     *,
     version: Annotated[
         bool,
-        typer.Option(
-            "--version", help="Say which version this is.", callback=_version, is_eager=True
-        ),
+        typer.Option("--version", help="Print the version.", callback=_version, is_eager=True),
     ] = False,
 ) -> None:
-    """Hold the options that come before a command."""
+    """Read the options that come before a command."""
 
 
 def run() -> None:
@@ -106,11 +103,11 @@ def run() -> None:
     guard_streams()
     try:
         app(prog_name="opwatch")
-    except Sentence as sentence:
-        sys.exit(fail(sentence))
+    except CommandError as error:
+        sys.exit(print_error(error))
     except BrokenPipeError:
-        sys.exit(reader_left())
+        sys.exit(close_stdout())
     except Exception as error:
         if os.environ.get("OPWATCH_LOG_LEVEL", "").lower() == "debug":
             raise
-        sys.exit(fail(Sentence(UNEXPECTED.format(type(error).__name__, error), NO)))
+        sys.exit(print_error(CommandError(UNEXPECTED.format(type(error).__name__, error))))

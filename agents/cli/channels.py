@@ -1,24 +1,22 @@
-"""Look at the channels, send a test message, show what would go out."""
+"""List the channels, send a test message, preview what would be sent."""
 
 import time
+from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agents.cli.ack import By
-from agents.cli.alerts import AsJson
-from agents.cli.printing import console, echo, echo_json, write_request
-from agents.cli.running import NO, Sentence, run, settings
+from agents.cli.command import AsJson, By, CommandError, load_rules, run, settings
+from agents.cli.printing import Cell, echo, echo_json, print_table, write_request
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from schemas.breaches import Breach
     from schemas.channels import Channel
     from schemas.rule_file import RuleFile
+    from streams.channels.message import Message
 
-HELP = """Look at the channels of the rule file, test one, see what would go out.
+HELP = """List the channels of the rule file, test one, preview what it would send.
 
 \b
 Examples:
@@ -44,10 +42,10 @@ Name = Annotated[str, typer.Argument(metavar="CHANNEL", help="As the rule file n
 
 @app.command("list")
 def list_(*, as_json: AsJson = False) -> None:
-    """List the channels of OPWATCH_RULE_FILE: type, severities, and what is missing to use one.
+    """List the channels of OPWATCH_RULE_FILE: type, severities, and which secret is missing.
 
-    Secrets are looked for in this command's environment: the alert worker may have others. Whether
-    a webhook answered 410 Gone, and so is sent nothing, is read from Kafka.
+    The secrets are those of this command's environment; the alert worker may have others. A webhook
+    that answered 410 Gone is sent nothing more: that is read from Kafka.
 
     Examples:
       opwatch channels list
@@ -55,65 +53,49 @@ def list_(*, as_json: AsJson = False) -> None:
     """
     from agents.channels.registry import guard, missing_secrets
     from agents.channels.secrets import Secrets
-    from agents.cli import channels_view
-    from agents.cli.rules import loaded
 
     chosen = settings()
-    channels = loaded(None).rules.channels
+    channels = load_rules().rules.channels
     missing = missing_secrets(channels, Secrets(allowed=chosen.channel_variables), guard(chosen))
     if not channels:
-        raise Sentence("the rule file has no channel: docs/alerting.md says how to add one.", NO)
+        raise CommandError("the rule file has no channel: docs/alerting.md shows how to add one.")
     gone = _gone(channels)
-    if not as_json:
-        console().print(channels_view.table(channels, missing, gone))
-        for one in channels:
-            if one.name in gone:
-                echo(gone[one.name])
+    if as_json:
+        for channel in channels:
+            echo_json(_fields(channel, missing.get(channel.name), gone.get(channel.name)))
         return
-    for one in channels:
-        echo_json(channels_view.fields(one, missing.get(one.name), gone.get(one.name)))
-
-
-def _gone(channels: "Sequence[Channel]") -> dict[str, str]:
-    """Return why nothing is sent to webhooks that asked for that; without Kafka nobody knows."""
-    from agents.cli import decisions
-    from agents.cli.kafka import NoTopic
-    from streams.channels.registry import traits
-
-    if not any(traits(one).can_be_gone for one in channels):
-        return {}
-    try:
-        return run(decisions.gone(settings()))
-    except NoTopic:  # nobody was ever told
-        return {}
-    except Sentence as why:
-        told = "whether a webhook answered 410 Gone is not known"
-        echo(f"opwatch: {told}: {why}", err=True)
-        return {}
+    print_table(
+        ("name", "type", "enabled", "severities", "fallback", "secret"),
+        (_row(channel, missing.get(channel.name), channel.name in gone) for channel in channels),
+        fold=("severities", "fallback", "secret"),
+    )
+    for channel in channels:
+        if channel.name in gone:
+            echo(gone[channel.name])
 
 
 @app.command("test")
 def send_test(channel: Name, *, by: By = None) -> None:
-    """Have the alert worker send a test message, and say what the receiver answered.
+    """Have the alert worker send a test message, and print what the receiver answered.
 
-    It goes through `commands`, with the worker's rule file and secrets, so it tests what will be
-    used. Exit 1 if it did not get through, 3 if no alert worker answers.
+    The worker sends it with its own rule file and secrets, as it will send notifications. Exit 1 if
+    the message was not delivered, 3 if no alert worker answers.
 
     Examples:
       opwatch channels test slack_engineering
     """
-    from agents.cli import asking
+    from agents.cli import ask_worker
 
-    asked = asking.command("test_channel", by=asking.asker(by), channel=channel)
-    answer = run(asking.ask(settings(), asked, asked.id, follow=True))
-    told = asking.told(answer)
+    command = ask_worker.new_command("test_channel", by=ask_worker.user_name(by), channel=channel)
+    answer = run(ask_worker.ask(settings(), command, command.id, follow=True))
+    decision = ask_worker.final_decision(answer)
     if answer.outcome is not None:
-        echo(told.sentence + (f" It said: {told.answer}" if told.answer else ""))
-        return
-    if answer.retry is None:
-        raise Sentence(f"{told.sentence} Nothing has come of it in {asking.DELIVERY_S:g} s.")
-    said = f" It said: {answer.retry.answer}" if answer.retry.answer else ""
-    raise Sentence(answer.retry.sentence + said)
+        echo(ask_worker.with_response(decision))
+    elif answer.retry is not None:
+        raise CommandError(ask_worker.with_response(answer.retry))
+    else:
+        waited = f"no outcome within {ask_worker.DELIVERY_S:g} s"
+        raise CommandError(f"{decision.sentence.removesuffix('.')}, {waited}.")
 
 
 @app.command()
@@ -128,14 +110,14 @@ def preview(
         typer.Option(
             "--breach-id",
             metavar="ID",
-            help="Of a breach on the topic, or the beginning of one; by default a made-up one.",
+            help="The id of a breach, or its beginning; by default an example.",
         ),
     ] = None,
 ) -> None:
-    """Print the exact bytes that would go out, secrets masked. Nothing is sent.
+    """Print the exact bytes that would be sent, secrets masked. Nothing is sent.
 
-    Only what names the delivery differs: it says `preview`. What a terminal would obey is written
-    with the escapes of JSON.
+    Only the id of the delivery differs: it is `preview`. Control characters are printed as the
+    escapes of JSON.
 
     Examples:
       opwatch channels preview slack_engineering
@@ -144,34 +126,139 @@ def preview(
     """
     if event not in EVENTS:
         raise typer.BadParameter(f"{event!r} is none of {', '.join(EVENTS)}", param_hint="--event")
-    from agents.cli.channel_sample import message, sample
-    from agents.cli.rules import loaded
     from streams.channels.registry import preview as bytes_of
 
-    rules = loaded(None).rules
+    rules = load_rules().rules
     found = _channel(rules, channel)
     now_ms = int(time.time() * 1000)
-    of = sample(rules, channel, now_ms) if breach is None else run(_breach(breach, event))
-    write_request(bytes_of(message(of, event, now_ms), found))
+    shown = (
+        example_breach(rules, channel, now_ms) if breach is None else run(_breach(breach, event))
+    )
+    write_request(bytes_of(example_message(shown, event, now_ms), found))
+
+
+def example_breach(rules: "RuleFile", channel: str, now_ms: int) -> "Breach":
+    """Return a breach of the first rule that names the channel, with made-up figures."""
+    from schemas.breaches import Breach
+    from schemas.spans import MINUTE_MS
+
+    defaults = rules.defaults
+    routed = (it for it in rules.rules if channel in (it.channels or defaults.channels))
+    rule = next(routed, None)
+    minute_ms = now_ms - now_ms % MINUTE_MS
+    body: dict[str, Any] = {
+        "id": "0123456789abcdef",
+        "revision": 1,
+        "state": "opened",
+        "why": "violated",
+        "fingerprint": "fedcba9876543210",
+        "rule": "high_error_rate" if rule is None else rule.name,
+        "kind": "metric_threshold",
+        "series": 'parse_job_data{platform="lever"}',
+        "labels": {"operation": "parse_job_data", "platform": "lever"}
+        | defaults.labels
+        | ({} if rule is None else rule.labels),
+        "severity": "high" if rule is None else rule.severity,
+        "metric": "error_rate",
+        "operator": "greater_than",
+        "threshold": 5.0,
+        "observed": 18.75,
+        "unit": "%",
+        "samples": 240,
+        "span": {"start_ms": minute_ms - 5 * MINUTE_MS, "end_ms": minute_ms},
+        "since_ms": minute_ms - MINUTE_MS,
+        "opened_ms": minute_ms,
+        "confirmed": False,
+        "summary": "This is made up: 18.75 % of 240 operations failed in 5 minutes.",
+        "exemplars": [
+            {"id": "op-17", "success": False, "duration_ms": 812.5, "error_type": "TimeoutError"}
+        ],
+        "runbook": (rule.runbook if rule else None) or defaults.runbook,
+        "dashboard": (rule.dashboard if rule else None) or defaults.dashboard,
+        "routing": {"channels": [channel], "cooldown_ms": defaults.cooldown},
+        "rules_hash": "",
+    }
+    return Breach.model_validate(body)
+
+
+def example_message(breach: "Breach", event: Any, now_ms: int) -> "Message":
+    """Return the message about the event."""
+    from streams.channels.message import Message
+
+    if event == "resolved" and breach.state != "resolved":
+        resolved = {"state": "resolved", "why": "condition_gone", "resolved_ms": now_ms}
+        breach = breach.model_copy(update=resolved)
+    if event == "not_judged":
+        why = "no longer judged: no operations for 5 min; before that: "
+        unknown = {"state": "updated", "why": "no_operations", "judged": False}
+        breach = breach.model_copy(update=unknown | {"summary": why + breach.summary})
+    by = "ada" if event in ("acknowledged", "test") else ""
+    return Message(
+        delivery="preview",
+        event=event,
+        breach=breach,
+        level=1 if event == "escalated" else 0,
+        created_ms=now_ms,
+        incident=f"{breach.fingerprint}/{breach.id}",
+        acknowledged_by=by,
+    )
 
 
 async def _breach(prefix: str, event: str) -> "Breach":
-    """Return the episode's newest revision, or for what is told while it fires the newest open."""
-    from agents.cli import decisions
+    """Return the newest revision of an episode that fits the event, else the newest of all."""
+    from agents.cli.alert_log import find_id, read_alerts
 
-    log = await decisions.read(settings())
-    told = [one.breach for many in log.breaches.values() for one in many]
-    listed_by = "opwatch alerts list --all --json"
-    name = decisions.meant(prefix, {one.id for one in told}, "breach", listed_by)
-    mine = sorted((one for one in told if one.id == name), key=lambda one: one.revision)
-    fits = [one for one in mine if (one.state == "resolved") is (event == "resolved")]
-    return (fits or mine)[-1]
+    log = await read_alerts(settings())
+    breaches = [it.breach for of_alert in log.breaches.values() for it in of_alert]
+    ids = {breach.id for breach in breaches}
+    name = find_id(prefix, ids, "breach", "opwatch alerts list --all --json")
+    revisions = [breach for breach in breaches if breach.id == name]
+    fits = [it for it in revisions if (it.state == "resolved") is (event == "resolved")]
+    return max(fits or revisions, key=lambda breach: breach.revision)
 
 
 def _channel(rules: "RuleFile", name: str) -> "Channel":
-    known = {one.name: one for one in rules.channels}
-    if name in known:
-        return known[name]
-    meant = get_close_matches(name, known, 1)
-    hint = f"did you mean {meant[0]}?" if meant else f"there are {', '.join(known) or 'none'}."
-    raise Sentence(f"no channel is called {name!r}; {hint}", NO)
+    by_name = {channel.name: channel for channel in rules.channels}
+    if name in by_name:
+        return by_name[name]
+    meant = get_close_matches(name, by_name, 1)
+    hint = f"did you mean {meant[0]}?" if meant else f"there are {', '.join(by_name) or 'none'}."
+    raise CommandError(f"no channel is called {name!r}; {hint}")
+
+
+def _gone(channels: "Sequence[Channel]") -> dict[str, str]:
+    """Return why nothing is sent to webhooks that answered 410 Gone; empty without Kafka."""
+    from agents.cli.alert_log import read_gone_channels
+    from streams.channels.registry import traits
+
+    if not any(traits(channel).can_be_gone for channel in channels):
+        return {}
+    try:
+        return run(read_gone_channels(settings()))
+    except CommandError as error:
+        echo(f"opwatch: cannot tell whether a webhook answered 410 Gone: {error}", err=True)
+        return {}
+
+
+def _fields(channel: "Channel", missing: str | None, gone: str | None) -> dict[str, Any]:
+    return {
+        "name": channel.name,
+        "type": channel.type,
+        "enabled": channel.enabled,
+        "severities": list(channel.severities),
+        "fallback": channel.fallback,
+        "missing": missing,
+        "gone": gone,
+    }
+
+
+def _row(channel: "Channel", missing: str | None, gone: bool) -> list[Cell]:
+    enabled: Cell = ("410 Gone", "red") if gone else "yes"
+    return [
+        channel.name,
+        channel.type,
+        enabled if channel.enabled else ("no", "yellow"),
+        ", ".join(channel.severities),
+        channel.fallback or "–",
+        (missing, "red") if missing else "found",
+    ]

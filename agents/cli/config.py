@@ -1,23 +1,27 @@
-"""Check the settings and the rule file, and show where each setting comes from, secrets masked."""
+"""Check the settings and the rule file, and print where each setting comes from."""
 
+import os
 import time
+from collections.abc import Collection, Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 import typer
 
-from agents.cli.printing import console, echo
-from agents.cli.rules import loaded, refuse_channels, summed_up
-from agents.cli.running import NO, Sentence
+from agents.cli.command import CommandError, load_rules
+from agents.cli.printing import Cell, echo, print_table
+from agents.cli.rules import check_channels, summary
 
 if TYPE_CHECKING:
     from agents.runtime.settings import Settings
     from schemas.channels import Channel
     from schemas.rule_file import RuleFile
 
-HELP = """Look at the settings and where they come from.
+HELP = """Check the settings, and print where they come from.
 
-The environment (OPWATCH_…) first, then .env, then the defaults.
+The environment (OPWATCH_…) comes first, then .env, then the defaults.
 
 \b
 Examples:
@@ -25,15 +29,30 @@ Examples:
   OPWATCH_PARTITIONS=0 opwatch config check
 """
 
+_PREFIX = "OPWATCH_"
+_DOTENV = ".env"
+
+_HEAD = """\
+# Settings
+
+All are environment variables; a file `.env` in the working directory may hold them too (the
+environment wins). `opwatch config check` prints the values in force and where each comes from,
+finds mistakes and misspelt names, and masks secrets. `opwatch config table` makes this page from
+`agents/runtime/settings.py`.
+
+| variable | default | takes | what for |
+|---|---|---|---|
+"""
+
 app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command()
 def check() -> None:
-    """Check all settings and the rule file, and show where each setting comes from.
+    """Check all settings and the rule file, and print where each setting comes from.
 
-    Exit 1 with every mistake at once. A channel whose secret is missing here is a warning, no
-    mistake: a file is checked where no secrets are, too.
+    Exit 1 with every mistake at once. A secret that a channel lacks here is only a warning: a file
+    may be checked where there are no secrets.
 
     Examples:
       opwatch config check
@@ -41,7 +60,6 @@ def check() -> None:
     """
     from pydantic import ValidationError
 
-    from agents.cli.settings_view import source_of, unknown_variables
     from agents.runtime.settings import Settings, mistakes
 
     for name, meant in unknown_variables(secrets=_secrets()):
@@ -50,55 +68,15 @@ def check() -> None:
     try:
         chosen = Settings()
     except ValidationError as error:
-        raise Sentence("\n".join(mistakes(error)), NO) from None
+        raise CommandError("\n".join(mistakes(error))) from None
     _print(chosen)
     if source_of("rule_file") == "default" and not Path(chosen.rule_file).exists():
         echo(f"\nno rules: there is no {chosen.rule_file}, nor an OPWATCH_RULE_FILE")
         return
-    rules = loaded(Path(chosen.rule_file))
-    refuse_channels(rules, chosen)
-    echo(f"\n{summed_up(rules)}")
+    rules = load_rules(Path(chosen.rule_file))
+    check_channels(rules, chosen)
+    echo(f"\n{summary(rules)}")
     _warn_of_channels(rules.rules, chosen)
-
-
-def _secrets() -> set[str]:
-    """Return the variables that the rule file's channels name; none if it is wrong."""
-    from agents.channels.registry import variables
-
-    try:
-        return variables(loaded(None).rules.channels)
-    except Sentence:  # said once the settings are
-        return set()
-
-
-def _warn_of_channels(rules: "RuleFile", chosen: "Settings") -> None:
-    from agents.channels.registry import guard, missing_secrets
-    from agents.channels.secrets import Secrets
-
-    enabled = [one for one in rules.channels if one.enabled]
-    secrets = Secrets(allowed=chosen.channel_variables)
-    for name, sentence in missing_secrets(enabled, secrets, guard(chosen)).items():
-        echo(f"opwatch: warning: the channel {name} cannot be used: {sentence}", err=True)
-    for channel in rules.channels:
-        if channel.template is not None and (why := _template_fails(rules, channel)):
-            said = f"the template of the channel {channel.name} fails, and our own words are sent"
-            echo(f"opwatch: warning: {said}: {why}", err=True)
-
-
-def _template_fails(rules: "RuleFile", channel: "Channel") -> str | None:
-    """Return why a channel's template does not render what opens or resolves, None if it does."""
-    from agents.cli.channel_sample import message, sample
-    from streams.channels.templates import TemplateFailed
-    from streams.channels.wording import by_template
-
-    now_ms = int(time.time() * 1000)
-    breach = sample(rules, channel.name, now_ms)
-    try:
-        for event in ("opened", "resolved"):
-            by_template(message(breach, event, now_ms), channel.template or "")
-    except TemplateFailed as failure:
-        return str(failure)
-    return None
 
 
 @app.command()
@@ -108,28 +86,145 @@ def table() -> None:
     Examples:
       opwatch config table > docs/settings.md
     """
-    from agents.cli.settings_view import markdown
-
     echo(markdown(), nl=False)
 
 
-def _print(chosen: "Settings") -> None:
-    from rich.table import Table
-    from rich.text import Text
+def _secrets() -> set[str]:
+    """Return the variables that the rule file's channels name; none if the file is wrong."""
+    from agents.channels.registry import variables
 
-    from agents.cli.settings_view import source_of, variable
+    try:
+        return variables(load_rules().rules.channels)
+    except CommandError:  # `check` raises it later
+        return set()
+
+
+def _warn_of_channels(rules: "RuleFile", chosen: "Settings") -> None:
+    from agents.channels.registry import guard, missing_secrets
+    from agents.channels.secrets import Secrets
+
+    enabled = [channel for channel in rules.channels if channel.enabled]
+    secrets = Secrets(allowed=chosen.channel_variables)
+    for name, sentence in missing_secrets(enabled, secrets, guard(chosen)).items():
+        echo(f"opwatch: warning: the channel {name} cannot be used: {sentence}", err=True)
+    for channel in rules.channels:
+        if channel.template is not None and (why := _template_fails(rules, channel)):
+            warning = (
+                f"the template of the channel {channel.name} fails, so the default text is sent"
+            )
+            echo(f"opwatch: warning: {warning}: {why}", err=True)
+
+
+def _template_fails(rules: "RuleFile", channel: "Channel") -> str | None:
+    """Return why a channel's template cannot render an opening or a resolve; None if it can."""
+    from agents.cli.channels import example_breach, example_message
+    from streams.channels.templates import TemplateFailed
+    from streams.channels.wording import by_template
+
+    now_ms = int(time.time() * 1000)
+    breach = example_breach(rules, channel.name, now_ms)
+    try:
+        for event in ("opened", "resolved"):
+            by_template(example_message(breach, event, now_ms), channel.template or "")
+    except TemplateFailed as failure:
+        return str(failure)
+    return None
+
+
+def _print(chosen: "Settings") -> None:
     from agents.runtime.masking import masked_value
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("variable", no_wrap=True)
-    table.add_column("value", overflow="fold")
-    table.add_column("from", no_wrap=True)
+    rows: list[list[Cell]] = []
     for field in type(chosen).model_fields:
-        value = getattr(chosen, field)
-        source = source_of(field)
-        table.add_row(
-            variable(field),
-            Text("–" if value is None else masked_value(str(value))),
-            Text(source, style="dim" if source == "default" else ""),
+        value, source = getattr(chosen, field), source_of(field)
+        rows.append(
+            [
+                variable(field),
+                "–" if value is None else masked_value(str(value)),
+                (source, "dim" if source == "default" else ""),
+            ]
         )
-    console().print(table)
+    print_table(("variable", "value", "from"), rows, fold=("value",))
+
+
+def variable(field: str) -> str:
+    """Return the variable's name."""
+    return _PREFIX + field.upper()
+
+
+def source_of(
+    field: str, environment: Mapping[str, str] = os.environ, dotenv: str = _DOTENV
+) -> Literal["environment", ".env", "default"]:
+    """Return where the field's value comes from."""
+    from dotenv import dotenv_values
+
+    name = variable(field)
+    if name in _upper(environment):
+        return "environment"
+    return ".env" if name in _upper(dotenv_values(dotenv)) else "default"
+
+
+def unknown_variables(
+    environment: Mapping[str, str] = os.environ,
+    dotenv: str = _DOTENV,
+    secrets: Collection[str] = (),
+) -> list[tuple[str, str | None]]:
+    """Return variables that begin as ours but are no setting, each with the setting it may mean.
+
+    Args:
+        environment: the process's.
+        dotenv: the path of a file with more.
+        secrets: variables that channels name; these are in use though no settings.
+    """
+    from dotenv import dotenv_values
+
+    from agents.runtime.settings import Settings
+
+    ours = [variable(field) for field in Settings.model_fields]
+    present = sorted(_upper(environment) | _upper(dotenv_values(dotenv)))
+    unknown = [
+        name for name in present if name.startswith(_PREFIX) and name not in (*ours, *secrets)
+    ]
+    return [(name, next(iter(get_close_matches(name, ours, 1, 0.7)), None)) for name in unknown]
+
+
+def markdown() -> str:
+    """Return the page that documents the settings."""
+    from agents.runtime.settings import Settings
+
+    rows = []
+    for field, info in Settings.model_fields.items():
+        if info.default_factory is not None:
+            default = "the host's name"
+        elif info.default is None or info.default == "":
+            default = "–"
+        else:
+            shown = str(info.default).lower() if isinstance(info.default, bool) else info.default
+            default = f"`{shown}`"
+        cells = (f"`{variable(field)}`", default, _takes(info.annotation, info.metadata))
+        rows.append(" | ".join((*cells, _cell(info.description or "–"))))
+    return _HEAD + "".join(f"| {row} |\n" for row in rows)
+
+
+def _takes(kind: Any, metadata: Iterable[Any]) -> str:
+    from pydantic import SecretStr
+
+    if get_origin(kind) in (Union, UnionType):
+        kind = next(arg for arg in get_args(kind) if arg is not NoneType)
+    if get_origin(kind) is Literal:
+        return ", ".join(f"`{choice}`" for choice in get_args(kind))
+    word = {bool: "true, false", int: "whole number", float: "number", SecretStr: "secret"}
+    text = word.get(kind, "text")
+    low = next((item.ge for item in metadata if hasattr(item, "ge")), None)
+    high = next((item.le for item in metadata if hasattr(item, "le")), None)
+    if low is not None and high is not None:
+        return f"{text}, {low:g}–{high:g}"
+    return f"{text}, from {low:g}" if low is not None else text
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _upper(names: Iterable[str]) -> set[str]:
+    return {name.upper() for name in names}

@@ -7,7 +7,8 @@ All commands write through this module. Only what a person asked for as bytes (`
 import io
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
@@ -15,8 +16,12 @@ import typer
 from agents.runtime.visible import json_text, visible, visible_json
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
 
+#: A table's cell, alone or with its style.
+Cell = str | tuple[str, str]
+SEVERITY_STYLES = {"low": "cyan", "medium": "yellow", "high": "red", "critical": "bold red"}
 #: What lays lines out: in sentences and blocks of text, but not in a table's cell.
 _LAYOUT = "\n\t"
 _PIPE_WIDTH = 100
@@ -57,19 +62,109 @@ def write_raw(value: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def console(*, stderr: bool = False) -> "Console":
-    """Return where to write tables: without colours unless it is a terminal that wants them.
+def print_table(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[Cell]],
+    *,
+    fold: Collection[str] = (),
+    cut: Collection[str] = (),
+    right: Collection[str] = (),
+    show_header: bool = True,
+) -> None:
+    """Write a table.
 
-    Text is text: `[red]` in a name is no markup, `:smile:` no picture.
+    Args:
+        headings: one a column.
+        rows: their cells.
+        fold: columns whose cells go on in the next line where the terminal is too narrow.
+        cut: columns whose cells end in … there.
+        right: columns that are aligned to the right.
+        show_header: write the headings.
     """
-    from agents.cli.visible_console import VisibleConsole
+    from rich.table import Table
+    from rich.text import Text
 
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=show_header)
+    for heading in headings:
+        table.add_column(
+            heading,
+            no_wrap=heading not in fold and heading not in cut,
+            overflow="fold" if heading in fold else "ellipsis",
+            justify="right" if heading in right else "left",
+        )
+    for row in rows:
+        cells = [(cell, "") if isinstance(cell, str) else cell for cell in row]
+        table.add_row(
+            *(
+                Text(visible(text), style=style, no_wrap=heading in cut or None)
+                for heading, (text, style) in zip(headings, cells, strict=True)
+            )
+        )
+    console().print(table)
+
+
+def print_pairs(pairs: Mapping[str, str]) -> None:
+    """Write names and their values, a line each; a value may have several lines."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in pairs.items():
+        table.add_row(Text(visible(name), style="dim"), Text(visible(value, "\n")))
+    console().print(table)
+
+
+def when(epoch_ms: int) -> str:
+    """Return a time for people, UTC."""
+    return _formatted(epoch_ms, "%Y-%m-%d %H:%M:%S")
+
+
+def day_and_time(epoch_ms: int) -> str:
+    """Return a time for people without its year, UTC."""
+    return _formatted(epoch_ms, "%d %b %H:%M:%S")
+
+
+def span(milliseconds: float) -> str:
+    """Return a span for people: 3 h 12 min."""
+    minutes, seconds = divmod(int(milliseconds / 1000), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
+    written = [f"{number:,} {unit}" for number, unit in parts if number]
+    return " ".join(written[:2]) or "0 s"
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """Return where to write tables: without colours unless it is a terminal that wants them."""
     stream = sys.stderr if stderr else sys.stdout
     file = stream.inner if isinstance(stream, _Visible) else None
-    console = VisibleConsole(file=file, stderr=stderr, highlight=False, markup=False, emoji=False)
+    console = visible_console(file=file, stderr=stderr)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _PIPE_WIDTH  # a pipe has no width of its own
     return console
+
+
+def visible_console(**options: Any) -> "Console":
+    """Return a console that writes escapes for what a terminal would obey.
+
+    The control sequences that Rich makes pass. Text is text: `[red]` in a name is no markup,
+    `:smile:` no picture.
+    """
+    from rich.console import Console
+    from rich.segment import Segment
+
+    class VisibleConsole(Console):
+        def render(
+            self, renderable: "RenderableType", options: "ConsoleOptions | None" = None
+        ) -> "Iterable[Segment]":
+            for segment in super().render(renderable, options):
+                text = segment.text
+                shown = text if segment.control else visible(text, "\n")
+                yield segment if shown == text else Segment(shown, segment.style)
+
+    return VisibleConsole(highlight=False, markup=False, emoji=False, **options)
 
 
 class _Visible(io.TextIOBase):
@@ -114,3 +209,10 @@ def guard_streams() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
             setattr(sys, name, _Visible(stream))
+
+
+def _formatted(epoch_ms: int, pattern: str) -> str:
+    try:
+        return datetime.fromtimestamp(epoch_ms / 1000, tz=UTC).strftime(pattern)
+    except (ValueError, OverflowError, OSError):
+        return f"{epoch_ms} ms"

@@ -1,101 +1,258 @@
-"""Decide whether a dead letter may go back to where it came from, and what stands against it."""
+"""Send dead letters back to where they came from, each at most once."""
 
-from typing import NamedTuple
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, NamedTuple
 
-from pydantic import ValidationError
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    IllegalOperation,
+    KafkaError,
+    ProducerFenced,
+    TransactionalIdAuthorizationFailed,
+)
 
-from agents.cli.letters import Letter, span, when
+from agents.cli import ask_worker
+from agents.cli.alert_log import (
+    REDRIVEN_AT,
+    REDRIVEN_TO,
+    DeadLetterLog,
+    StoredDeadLetter,
+    read_dead_letters,
+)
+from agents.cli.command import CommandError
+from agents.cli.redrive_checks import (
+    NotRedriven,
+    Publish,
+    RetryDelivery,
+    after_fix,
+    before_fix,
+    retry_delivery,
+)
+from agents.kafka.reader import partitions
+from agents.kafka.refusals import lacks
 from agents.runtime.settings import Settings
-from schemas.operations import Operation, Operations
-from schemas.topics import OPERATIONS
+from schemas.dead_letters import DeadLetter
+from schemas.topics import COMMANDS, DEAD_LETTERS, OPERATIONS, Topic
+
+#: The header that says of which dead letter a record is the second try.
+REDRIVE_OF = "opwatch-redrive-of"
+#: Dead letters in one transaction.
+CHUNK = 500
+FIX_DEADLINE_S = 30.0
 
 
-class Go(NamedTuple):
-    """It may: these bytes."""
+class RedriveVerdict(NamedTuple):
+    """What was decided on a dead letter."""
 
-    value: bytes
-
-
-class Again(NamedTuple):
-    """It is a message that was given up: the alert role is asked to try it once more."""
-
-    delivery: str
-    sentence: str = ""
-    """What the alert role said."""
+    letter: StoredDeadLetter
+    answer: Publish | RetryDelivery | NotRedriven
 
 
-class Refused(NamedTuple):
-    """It may not, for this reason."""
+class RedriveReport(NamedTuple):
+    """The verdicts on all chosen dead letters; `unknown` are keys that no dead letter has."""
 
-    why: str
-    already: bool = False
-    """It was redriven before: nothing is left to do."""
-
-
-def before_fix(letter: Letter, redriven_at_ms: int | None, settings: Settings) -> Refused | None:
-    """Return what stands against a letter whatever a fix would make of it."""
-    about = letter.about
-    target = settings.topic(OPERATIONS)
-    if redriven_at_ms is not None:
-        return Refused(f"was already redriven at {when(redriven_at_ms)} UTC", already=True)
-    if about.delivery is not None:
-        return None
-    if about.last_offset is not None:
-        return Refused(f"holds no record that could go back: {about.detail}")
-    if about.topic != target:
-        return Refused(f"came from {about.topic}; only what came from {target} can go back")
-    if about.reason == "window_expired":
-        return Refused(f"cannot count any more: {about.detail}")
-    if about.truncated:
-        return Refused(
-            f"is truncated: {about.size_bytes:,} bytes were refused and only the first are kept"
-        )
-    return None
+    verdicts: list[RedriveVerdict]
+    unknown: list[str]
 
 
-def after_fix(letter: Letter, value: bytes, now_ms: int, settings: Settings) -> Go | Refused:
-    """Return whether these bytes would be counted now; else why they would come back."""
-    operations = parse(value, element=letter.about.index is not None)
-    if isinstance(operations, Refused):
-        return operations
-    lateness_ms, future_ms = settings.lateness_s * 1000, settings.future_s * 1000
-    oldest = now_ms - min(operation.occurred_at for operation in operations)
-    if oldest > lateness_ms:
-        return Refused(f"happened {span(oldest)} ago; windows close after {span(lateness_ms)}")
-    ahead = max(operation.occurred_at for operation in operations) - now_ms
-    if ahead > future_ms:
-        return Refused(f"happens {span(ahead)} from now; at most {span(future_ms)} is believed")
-    return Go(value)
+async def redrive(
+    settings: Settings,
+    chosen: Callable[[str, DeadLetter], bool],
+    keys: Iterable[str] = (),
+    *,
+    through: str | None = None,
+    dry_run: bool = False,
+) -> RedriveReport:
+    """Publish the chosen dead letters again to where they came from, each at most once.
 
+    A letter and its marker are one transaction. One redrive runs at a time: a second one takes the
+    transactional id over and thereby ends the first, before it reads which letters are redriven.
 
-def parse(value: bytes, *, element: bool) -> list[Operation] | Refused:
-    """Return the operations in the bytes.
-
-    Args:
-        value: what would be published.
-        element: it was an element of an array, so it is one operation.
+    Raises:
+        CommandError: another redrive took over.
     """
+    await partitions(settings, settings.topic(DEAD_LETTERS), "READ")  # raises what is lacking
+    if dry_run:
+        letters = await read_dead_letters(settings, whole=chosen)
+        return await _report(settings, letters, chosen, keys, through)
+    await partitions(settings, settings.topic(DEAD_LETTERS), "WRITE")
+    done = 0
     try:
-        if element:
-            return [Operation.model_validate_json(value)]
-        root = Operations.model_validate_json(value).root
-    except ValidationError as error:
-        return Refused(f"would be refused again: {first_mistake(value, error)}")
-    if not root:
-        return Refused("would be refused again: an empty array")
-    return root if isinstance(root, list) else [root]
+        async with _producer(settings) as producer:
+            letters = await read_dead_letters(settings, whole=chosen)
+            report = await _report(settings, letters, chosen, keys, through)
+            going = [
+                (letter, answer)
+                for letter, answer in report.verdicts
+                if isinstance(answer, Publish)
+            ]
+            if going:
+                await partitions(settings, settings.topic(OPERATIONS), "WRITE")
+            for start in range(0, len(going), CHUNK):
+                chunk = going[start : start + CHUNK]
+                await _publish(producer, settings, chunk)
+                done += len(chunk)
+            return await _retry_deliveries(producer, settings, report)
+    except TransactionalIdAuthorizationFailed:
+        raise CommandError(lacks(["WRITE"], f"the transactional id {_id(settings)}")) from None
+    except (ProducerFenced, IllegalOperation):  # the latter when it is noticed between two sends
+        raise CommandError(
+            f"another redrive took over after this one had published {done} dead letters; run it"
+            " again for the rest: nothing is published twice."
+        ) from None
 
 
-def first_mistake(value: bytes, error: ValidationError) -> str:
-    """Return the first mistake in a sentence that a person can act on."""
-    mistakes = error.errors(include_url=False, include_input=False)
-    # Of the two things a record may be, only what it looks like is of interest.
-    branch = _BRANCHES[value.lstrip().startswith(b"[")]
-    mistakes = [each for each in mistakes if each["loc"][:1] == (branch,)] or mistakes
-    first = mistakes[0]
-    where = ".".join(str(part) for part in first["loc"] if part not in _BRANCHES)
-    more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
-    return f"{where}: {first['msg']}{more}" if where else f"{first['msg']}{more}"
+async def _report(
+    settings: Settings,
+    letters: DeadLetterLog,
+    chosen: Callable[[str, DeadLetter], bool],
+    keys: Iterable[str],
+    through: str | None,
+) -> RedriveReport:
+    unknown = [key for key in keys if key not in letters.by_key]
+    verdicts = []
+    for letter in letters.by_key.values():
+        if chosen(letter.key, letter.about):
+            redriven = letters.redriven.get(letter.key)
+            answer = before_fix(letter, redriven, settings) or await _fixed_answer(
+                settings, letter, through
+            )
+            verdicts.append(RedriveVerdict(letter, answer))
+    return RedriveReport(verdicts, unknown)
 
 
-_BRANCHES = ("Operation", "list[Operation]")
+async def _fixed_answer(
+    settings: Settings, letter: StoredDeadLetter, through: str | None
+) -> Publish | RetryDelivery | NotRedriven:
+    if letter.about.delivery is not None:
+        return retry_delivery(letter.about.delivery, through)
+    fixed = await _fixed(letter.value, through)
+    if isinstance(fixed, NotRedriven):
+        return fixed
+    return after_fix(letter, fixed, int(time.time() * 1000), settings)
+
+
+async def _fixed(value: bytes, through: str | None) -> bytes | NotRedriven:
+    """Return what the command makes of the bytes; without a command the bytes."""
+    if through is None:
+        return value
+    process = await asyncio.create_subprocess_shell(
+        through,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(FIX_DEADLINE_S):
+            out, err = await process.communicate(value)
+    except TimeoutError:
+        return NotRedriven(f"took the command longer than {FIX_DEADLINE_S:g} s")
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        lines = err.decode(errors="replace").strip().splitlines()
+        last = f": {lines[-1]}" if lines else ""
+        return NotRedriven(f"made the command exit with {process.returncode}{last}")
+    return out.strip()
+
+
+async def _publish(
+    producer: AIOKafkaProducer,
+    settings: Settings,
+    chunk: Sequence[tuple[StoredDeadLetter, Publish]],
+) -> None:
+    target = settings.topic(OPERATIONS)
+    async with producer.transaction():
+        sent = []
+        for letter, answer in chunk:
+            headers = [(REDRIVE_OF, letter.key.encode())]
+            sent += [
+                await producer.send(target, answer.value, headers=headers),
+                await _mark(producer, settings, letter, OPERATIONS),
+            ]
+        await asyncio.gather(*sent)
+
+
+async def _retry_deliveries(
+    producer: AIOKafkaProducer, settings: Settings, report: RedriveReport
+) -> RedriveReport:
+    """Have undelivered messages tried again, and mark the letters of those that are.
+
+    Raises:
+        CommandError: no alert worker answers.
+    """
+    retries = {
+        letter.key: answer
+        for letter, answer in report.verdicts
+        if isinstance(answer, RetryDelivery)
+    }
+    if not retries:
+        return report
+    by = ask_worker.user_name(None)
+    commands = [
+        (
+            ask_worker.new_command(
+                "redrive", by=by, comment="deadletters redrive", delivery=delivery
+            ),
+            delivery,
+        )
+        for delivery, _ in retries.values()
+    ]
+    decided: dict[str, RetryDelivery | NotRedriven] = {}
+    answers = await ask_worker.ask_all(settings, commands)
+    for (key, retry), answer in zip(retries.items(), answers, strict=True):
+        assert answer.decision is not None
+        sentence = answer.decision.sentence
+        decided[key] = (
+            NotRedriven(f"was not tried again: {sentence.rstrip('.')}")
+            if answer.refused
+            else retry._replace(sentence=sentence)
+        )
+    verdicts = [
+        RedriveVerdict(it.letter, decided.get(it.letter.key, it.answer)) for it in report.verdicts
+    ]
+    tried = [letter for letter, answer in verdicts if isinstance(answer, RetryDelivery)]
+    if tried:
+        async with producer.transaction():
+            for letter in tried:
+                await _mark(producer, settings, letter, COMMANDS)
+    return RedriveReport(verdicts, report.unknown)
+
+
+async def _mark(
+    producer: AIOKafkaProducer, settings: Settings, letter: StoredDeadLetter, target: Topic
+) -> "asyncio.Future[Any]":
+    """Send the marker that says when, and to which topic, a letter was redriven."""
+    now = str(int(time.time() * 1000)).encode()
+    headers = [(REDRIVEN_AT, now), (REDRIVEN_TO, settings.topic(target).encode())]
+    topic = settings.topic(DEAD_LETTERS)
+    sent: asyncio.Future[Any] = await producer.send(
+        topic, b"", key=letter.key.encode(), headers=headers
+    )
+    return sent
+
+
+def _id(settings: Settings) -> str:
+    return f"{settings.topic_prefix}redrive"
+
+
+@asynccontextmanager
+async def _producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(
+        **settings.kafka(),
+        transactional_id=_id(settings),
+        transaction_timeout_ms=60_000,
+        request_timeout_ms=15_000,
+        max_request_size=16 * 1024 * 1024,
+    )
+    try:
+        await producer.start()  # ends another redrive's transaction
+        yield producer
+    finally:
+        with suppress(KafkaError, TimeoutError):  # another redrive may have ended this one
+            await asyncio.wait_for(producer.stop(), 5)

@@ -5,22 +5,26 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from agents.cli.printing import echo
-from agents.cli.running import NO, USAGE, Sentence, run, settings
+from agents.cli.command import FAILED, USAGE, CommandError, run, settings
+from agents.cli.printing import console, echo
 
 if TYPE_CHECKING:
-    from agents.cli.replaying import Outcome
+    from agents.replay.playback import ReplayCounts
+    from agents.replay.recordings import InvalidLine, RecordedOperations, RecordingReader
 
 _NO_SPOOL = (
-    "what comes from a pipe is kept in a temporary file, to be read twice: set TMPDIR to a folder"
-    " with enough space, or name a file"
+    "cannot copy stdin to a temporary file, to read it twice: set TMPDIR to a folder with enough"
+    " space, or name a file"
 )
+#: Invalid lines are printed up to this many, then counted.
+_MAX_PRINTED = 20
 _STDIN = "-"
 
 
@@ -30,36 +34,37 @@ def replay(
     speed: Annotated[
         str,
         typer.Option(
-            metavar="PACE", help="1: the recorded pace; N: so many times faster; max: flat out."
+            metavar="PACE", help="1: as recorded; N: N times faster; max: as fast as possible."
         ),
     ] = "1",
     as_recorded: Annotated[
-        bool, typer.Option("--as-recorded", help="Keep the times: history instead of now.")
+        bool, typer.Option("--as-recorded", help="Keep the recorded times: history instead of now.")
     ] = False,
     names: Annotated[
         list[str] | None,
         typer.Option(
-            "--map", metavar="COLUMN=FIELD", help="Which column is which field; repeatable."
+            "--map", metavar="COLUMN=FIELD", help="The field that a column holds; repeatable."
         ),
     ] = None,
     kind: Annotated[
         str | None,
         typer.Option(
-            "--format", metavar="FORMAT", help="jsonl or csv, where the name does not say."
+            "--format", metavar="FORMAT", help="jsonl or csv; by default as the file's name ends."
         ),
     ] = None,
     skip_invalid: Annotated[
-        bool, typer.Option("--skip-invalid", help="Exit 0 although there were bad lines.")
+        bool, typer.Option("--skip-invalid", help="Exit 0 even if lines were invalid.")
     ] = False,
 ) -> None:
     """Publish recorded operations to `operations`.
 
-    A line of JSON is an operation or an array of them; a row of CSV is one (without an id it gets
-    FILE:LINE). Bad lines are told on stderr and left out; exit 1 if there were any.
+    A line of JSON is an operation or an array of operations; a row of CSV is an operation (without
+    an id it gets FILE:LINE). Invalid lines are printed on stderr and left out; exit 1 if there are
+    any.
 
-    Times move so that the last operation is happening when it is sent: at --speed 1 each happens
-    when it is sent. With --as-recorded they stay, for history under a fresh OPWATCH_TOPIC_PREFIX.
-    Either way the time is also the record's own timestamp, so nothing counts as late.
+    The times are moved so that the last operation happens when it is published; at --speed 1 every
+    operation does. With --as-recorded they stay, for history under a new OPWATCH_TOPIC_PREFIX. The
+    timestamp of the record is the same time, so no operation is late.
 
     Examples:
       opwatch replay monday.jsonl
@@ -74,47 +79,114 @@ def replay(
         raise typer.BadParameter(f"{kind!r} is neither jsonl nor csv", param_hint="--format")
     chosen = settings()
 
-    from agents.cli import replaying
-    from agents.cli.recorded import Lines
-    from agents.cli.replay_view import View
+    from agents.replay import playback
+    from agents.replay.recordings import RecordingReader
 
-    lines = Lines(kind, mapping, "stdin" if file == _STDIN else Path(file).name)  # type: ignore[arg-type]  # checked above
-    outcome = replaying.Outcome()
+    reader = RecordingReader(
+        kind,  # type: ignore[arg-type]  # checked above
+        mapping,
+        "stdin" if file == _STDIN else Path(file).name,
+    )
+    counts = playback.ReplayCounts()
     with ExitStack() as closing:
         streams = kind == "jsonl" and (as_recorded or pace == 1)
         opened = _opened(file, closing, may_stream=streams)
-        extent = None
+        span = None
         if opened is not None and opened.seekable():
-            extent = replaying.extent_of(lines, opened)
-            if extent is not None and as_recorded:
-                _warn_of_age(extent.first_ms)
-        plan = replaying.Plan(pace, as_recorded, extent)
-        source = replaying.of_stdin(lines) if opened is None else replaying.of_file(lines, opened)
+            span = reader.span_of(opened)
+            if span is not None and as_recorded:
+                _warn_of_age(span.first_ms)
+        plan = playback.ReplayPlan(pace, as_recorded, span)
+        source = reader.read_stdin() if opened is None else _of_file(reader, opened)
         size = Path(file).stat().st_size if file != _STDIN else None
-        closing.callback(_sum_up, outcome)
-        view = closing.enter_context(View(lines, size))
-        run(replaying.replay(chosen, source, plan, outcome, view.complain, view.show))
-    if outcome.lines == outcome.bad:
-        raise Sentence("there was nothing to publish.", NO)
-    if outcome.bad and not skip_invalid:
-        raise typer.Exit(NO)
+        closing.callback(_print_counts, counts)
+        progress = closing.enter_context(_ReplayProgress(reader, size))
+        run(playback.replay(chosen, source, plan, counts, progress.report, progress.show))
+    if counts.lines == counts.invalid:
+        raise CommandError("there was nothing to publish.")
+    if counts.invalid and not skip_invalid:
+        raise typer.Exit(FAILED)
 
 
-def _sum_up(outcome: "Outcome") -> None:
-    """Say what was published, also when a signal ended it."""
-    if outcome.lines:
-        good, bad = outcome.published, outcome.bad
-        echo(f"published {good:,} records, left out {bad:,} lines", err=True)
+class _ReplayProgress:
+    """A progress bar and the invalid lines, on stderr; without a terminal only the lines."""
+
+    def __init__(self, reader: "RecordingReader", size: int | None) -> None:
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            TaskProgressColumn,
+            TextColumn,
+            TimeElapsedColumn,
+        )
+
+        out = console(stderr=True)
+        self._reader = reader
+        self._invalid = 0
+        self._began_s = time.monotonic()
+        self._shown_s = 0.0
+        self._progress = Progress(
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            console=out,
+            disable=not out.is_terminal,
+            transient=True,
+        )
+        self._task = self._progress.add_task("", total=size)
+
+    def __enter__(self) -> "_ReplayProgress":
+        self._progress.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._invalid > _MAX_PRINTED:
+            self._print(f"… and {self._invalid - _MAX_PRINTED:,} more invalid lines.")
+        self._progress.__exit__(None, None, None)
+
+    def report(self, line: "InvalidLine") -> None:
+        self._invalid += 1
+        if self._invalid <= _MAX_PRINTED:
+            self._print(f"line {line.number}: {line.why}.")
+
+    def show(self, counts: "ReplayCounts") -> None:
+        now_s = time.monotonic()
+        if now_s - self._shown_s < 0.1:
+            return
+        self._shown_s = now_s
+        rate = counts.published / max(now_s - self._began_s, 0.1)
+        text = f"{counts.published:,} records, {rate:,.0f}/s"
+        self._progress.update(self._task, completed=self._reader.consumed, description=text)
+
+    def _print(self, text: str) -> None:
+        from rich.text import Text
+
+        self._progress.console.print(Text(f"opwatch: {text}"), soft_wrap=True)
+
+
+def _print_counts(counts: "ReplayCounts") -> None:
+    """Print how much was published, also when a signal ended it."""
+    if counts.lines:
+        published, invalid = counts.published, counts.invalid
+        echo(f"published {published:,} records, left out {invalid:,} lines", err=True)
+
+
+async def _of_file(
+    reader: "RecordingReader", file: BinaryIO
+) -> "AsyncIterator[RecordedOperations | InvalidLine]":
+    for line in reader.read(file):
+        yield line
 
 
 def _opened(file: str, closing: ExitStack, *, may_stream: bool) -> BinaryIO | None:
-    """Return the file, seekable; None where stdin is to be read as it comes."""
+    """Return the file, seekable; None if stdin is to be read as it arrives."""
     if file != _STDIN:
         try:
             return closing.enter_context(Path(file).open("rb"))
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
-            raise Sentence(f"cannot read {file}: {reason}.", USAGE) from None
+            raise CommandError(f"cannot read {file}: {reason}.", USAGE) from None
     if sys.stdin.seekable():
         return sys.stdin.buffer
     if may_stream:
@@ -124,7 +196,7 @@ def _opened(file: str, closing: ExitStack, *, may_stream: bool) -> BinaryIO | No
         shutil.copyfileobj(sys.stdin.buffer, spool)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise Sentence(f"{_NO_SPOOL}: {reason}.") from None
+        raise CommandError(f"{_NO_SPOOL}: {reason}.") from None
     spool.seek(0)
     return spool
 
@@ -152,8 +224,8 @@ def _mapping(names: list[str]) -> dict[str, str]:
         if not equals or not column:
             raise typer.BadParameter(f"{name!r} is not COLUMN=FIELD", param_hint="--map")
         if field not in Operation.model_fields:
-            known = ", ".join(Operation.model_fields)
-            raise typer.BadParameter(f"{field!r} is none of {known}", param_hint="--map")
+            fields = ", ".join(Operation.model_fields)
+            raise typer.BadParameter(f"{field!r} is none of {fields}", param_hint="--map")
         mapping[column] = field
     return mapping
 
@@ -161,12 +233,12 @@ def _mapping(names: list[str]) -> dict[str, str]:
 def _warn_of_age(first_ms: int) -> None:
     from schemas.topics import OPERATIONS
 
-    kept_ms = int(OPERATIONS.config["retention.ms"])
+    retention_ms = int(OPERATIONS.config["retention.ms"])
     age_ms = time.time() * 1000 - first_ms
-    if age_ms > kept_ms:
+    if age_ms > retention_ms:
         echo(
-            f"opwatch: the first operation is {age_ms / 86_400_000:.0f} days old and `operations`"
-            f" keeps {kept_ms / 86_400_000:.0f}: Kafka may remove it before it is counted; a"
-            " longer retention.ms prevents that.",
+            f"opwatch: the first operation is {age_ms / 86_400_000:.0f} days old, and `operations`"
+            f" keeps records for {retention_ms / 86_400_000:.0f} days: Kafka may remove it before"
+            " it is counted. A longer retention.ms of the topic prevents that.",
             err=True,
         )

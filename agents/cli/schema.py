@@ -1,12 +1,12 @@
-"""Write JSON Schema and AsyncAPI documents from the schemas, or check those that are written."""
+"""Write the JSON Schema and AsyncAPI documents, or check that they are up to date."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from agents.cli.command import CommandError
 from agents.cli.printing import echo
-from agents.cli.running import NO, Sentence
 
 HELP = """Describe the topics for other programs.
 
@@ -21,7 +21,7 @@ app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
 
 @app.callback()
 def schema() -> None:
-    """Keep `export` a command of its own."""
+    """Make `export` a command of the group: an app of one command would have no group."""
 
 
 @app.command()
@@ -29,7 +29,7 @@ def export(
     *,
     out: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("docs"),
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit 1 where the files differ.")
+        bool, typer.Option("--check", help="Write nothing; exit 1 if a file is out of date.")
     ] = False,
 ) -> None:
     """Write asyncapi.yaml (AsyncAPI 3.0) and schemas/*.json (JSON Schema, 2020-12).
@@ -51,11 +51,10 @@ def export(
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
         except OSError as error:
-            raise Sentence(f"cannot write {path}: {error.strerror}.", NO) from None
+            raise CommandError(f"cannot write {path}: {error.strerror}.") from None
         echo(str(path))
     if differing:
-        raise Sentence(
+        raise CommandError(
             f"{', '.join(differing)} differ from schemas/: `opwatch schema export --out {out}`"
-            " writes them again.",
-            NO,
+            " writes them again."
         )

@@ -1,27 +1,26 @@
 """Silence alerts by their labels for a time, list the silences, end one."""
 
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agents.cli.ack import By, Comment
-from agents.cli.alerts import AsJson
-from agents.cli.moments import since_ms
-from agents.cli.printing import echo, echo_json
-from agents.cli.running import NO, run, settings
+from agents.cli.command import FAILED, AsJson, By, Comment, run, settings, since_ms
+from agents.cli.printing import day_and_time, echo, echo_json, print_table
+from streams.channels.plain import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from schemas.commands import Matcher
     from streams.audit.log import Log
+    from streams.audit.status import SilenceStatus
 
-HELP = """Tell nobody of some alerts for a while; each message that is held stays on record.
+HELP = """Suppress the notifications of some alerts for a while; each stays on record.
 
-Matchers are Prometheus's: label="value", !=, =~ and !~ with a pattern that fits the whole value.
-They see the labels of the alert's series and rule, and rule, series, severity, kind and
-fingerprint. All matchers must hold. Put them in single quotes for the shell.
+Matchers are written as in Prometheus: label="value", !=, =~ and !~ with a pattern that fits the
+whole value. Their labels are those of the alert's series and rule, and rule, series, severity, kind
+and fingerprint. An alert must fit all matchers. Put them in single quotes for the shell.
 
 \b
 Examples:
@@ -36,7 +35,7 @@ app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
 @app.command()
 def add(
     matchers: Annotated[
-        list[str], typer.Argument(metavar="MATCHER…", help="One or more; all must hold.")
+        list[str], typer.Argument(metavar="MATCHER…", help="One or more; an alert must fit all.")
     ],
     *,
     lasts: Annotated[str, typer.Option("--for", metavar="SPAN", help="Such as 30m, 2h or 1d12h.")],
@@ -47,65 +46,65 @@ def add(
     ] = None,
     by: By = None,
 ) -> None:
-    """Tell nobody of what matches, from now or --start on; say its id and what it covers now.
+    """Silence the alerts that match, from now or from --start on; print the silence's id.
 
-    What still fires when the silence ends is told then. Exit 1 if it is refused, 3 if no alert
-    worker answers.
+    Alerts that still fire when the silence ends are notified then. Exit 1 if it is refused, 3 if
+    no alert worker answers.
 
     Examples:
       opwatch silence add 'platform="lever"' --for 2h --comment 'lever moves house'
       opwatch silence add 'rule=~"cache_.*", severity="low"' --for 1d -c 'new cache' --by ada
       opwatch silence add 'service="db"' --start 2026-12-01T22:00Z --for 1h -c maintenance
     """
-    from agents.cli import asking, decisions
+    from agents.cli import ask_worker
+    from agents.cli.alert_log import read_alerts
 
     parsed, start_ms = _matchers(matchers), _start_ms(start)
     end_ms = start_ms + _span_ms(lasts)
     chosen = settings()
-    asked = asking.command(
+    command = ask_worker.new_command(
         "silence",
-        by=asking.asker(by),
+        by=ask_worker.user_name(by),
         comment=comment,
-        matchers=[one.model_dump() for one in parsed],
+        matchers=[matcher.model_dump() for matcher in parsed],
         start_ms=start_ms,
         end_ms=end_ms,
     )
-    answer = run(asking.ask(chosen, asked, asked.id))
-    told = asking.told(answer)
-    log = run(decisions.read(chosen))
-    echo(asked.id)
-    echo(f"{told.sentence} {_coverage(log, parsed)}", err=True)
+    decision = ask_worker.final_decision(run(ask_worker.ask(chosen, command, command.id)))
+    log = run(read_alerts(chosen))
+    echo(command.id)
+    echo(f"{decision.sentence} {_coverage(log, parsed)}", err=True)
 
 
 @app.command("list")
 def list_(
     *,
     everything: Annotated[
-        bool, typer.Option("--all", help="Also those that are over or were refused.")
+        bool, typer.Option("--all", help="Also silences that are over or were refused.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the silences that stand or are to come; exit 1 where there is none.
+    """List the silences that are active or still to begin; exit 1 if there is none.
 
     Examples:
       opwatch silence list
       opwatch silence list --all --json | jq -r 'select(.by == "ada") | .id'
     """
-    from agents.cli import decisions, silence_view
+    from agents.cli.alert_log import read_alerts
     from streams.audit.status import silence_statuses
 
-    found = silence_statuses(run(decisions.read(settings())), int(time.time() * 1000))
-    standing = ("active", "pending", "unanswered")
-    shown = [one for one in found if everything or one.state in standing]
+    found = silence_statuses(run(read_alerts(settings())), int(time.time() * 1000))
+    current = ("active", "pending", "unanswered")
+    shown = [silence for silence in found if everything or silence.state in current]
     if not shown:
-        hint = "; --all shows those that are over" if found else ""
+        hint = "; --all lists those that are over" if found else ""
         echo(f"there is no silence{hint}", err=True)
-        raise typer.Exit(NO)
+        raise typer.Exit(FAILED)
     if not as_json:
-        silence_view.print_table(shown)
+        _print_table(shown)
         return
-    for one in shown:
-        echo_json(silence_view.fields(one))
+    for silence in shown:
+        echo_json(_fields(silence))
 
 
 @app.command()
@@ -117,27 +116,30 @@ def end(
     comment: Annotated[str, typer.Option("--comment", "-c", metavar="TEXT", help="Why.")] = "",
     by: By = None,
 ) -> None:
-    """End a silence before its time: what still fires is told at once.
+    """End a silence before its time: alerts that still fire are notified at once.
 
     Examples:
       opwatch silence end 5d1c
     """
-    from agents.cli import asking, decisions
+    from agents.cli import ask_worker
+    from agents.cli.alert_log import find_id, read_alerts
     from streams.audit.status import silence_statuses
 
     chosen = settings()
-    log = run(decisions.read(chosen))
-    known = [one.silence.id for one in silence_statuses(log, int(time.time() * 1000))]
-    name = decisions.meant(silence, known, "silence", "opwatch silence list --all")
-    asked = asking.command("end_silence", by=asking.asker(by), comment=comment, silence=name)
-    echo(asking.told(run(asking.ask(chosen, asked, name))).sentence)
+    found = silence_statuses(run(read_alerts(chosen)), int(time.time() * 1000))
+    ids = [it.silence.id for it in found]
+    name = find_id(silence, ids, "silence", "opwatch silence list --all")
+    command = ask_worker.new_command(
+        "end_silence", by=ask_worker.user_name(by), comment=comment, silence=name
+    )
+    echo(ask_worker.final_decision(run(ask_worker.ask(chosen, command, name))).sentence)
 
 
 def _matchers(texts: list[str]) -> "Sequence[Matcher]":
     from schemas.matchers import parse_matchers
 
     try:
-        return [one for text in texts for one in parse_matchers(text)]
+        return [matcher for text in texts for matcher in parse_matchers(text)]
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="MATCHER") from None
 
@@ -166,6 +168,48 @@ def _coverage(log: "Log", matchers: "Sequence[Matcher]") -> str:
     from streams.alerting.silences import labels_of
 
     newest = [log.newest(fingerprint) for fingerprint in log.breaches]
-    firing = [one for one in newest if one.state != "resolved"]
-    covered = sum(matches(matchers, labels_of(one)) for one in firing)
-    return f"Of {len(firing)} alerts that fire it covers {covered}."
+    firing = [breach for breach in newest if breach.state != "resolved"]
+    covered = sum(matches(matchers, labels_of(breach)) for breach in firing)
+    return f"It covers {covered} of the {len(firing)} alerts that fire."
+
+
+def _print_table(silences: "Sequence[SilenceStatus]") -> None:
+    print_table(
+        ("id", "state", "from (UTC)", "to (UTC)", "matchers", "by", "comment"),
+        (
+            (
+                it.silence.id,
+                (it.state, "yellow" if it.state == "active" else ""),
+                day_and_time(it.silence.start_ms),
+                day_and_time(it.end_ms),
+                _as_typed(it.silence.matchers),
+                it.silence.by,
+                it.sentence if it.state == "refused" else it.silence.comment,
+            )
+            for it in silences
+        ),
+        fold=("matchers", "by", "comment"),
+    )
+
+
+def _fields(status: "SilenceStatus") -> dict[str, Any]:
+    silence = status.silence
+    return {
+        "id": silence.id,
+        "state": status.state,
+        "matchers": _as_typed(silence.matchers),
+        "start": rfc3339(silence.start_ms),
+        "end": rfc3339(status.end_ms),
+        "by": silence.by,
+        "comment": silence.comment,
+        "ended_by": status.ended_by or None,
+        "sentence": status.sentence,
+    }
+
+
+def _as_typed(matchers: "Sequence[Matcher]") -> str:
+    parts = []
+    for matcher in matchers:
+        escaped = matcher.value.replace("\\", "\\\\").replace('"', '\\"')
+        parts.append(f'{matcher.label}{matcher.operator}"{escaped}"')
+    return ", ".join(parts)

@@ -1,19 +1,21 @@
 """Watch the aggregates: a live table, or lines for a pipe."""
 
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import AsyncIterator, Callable
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from agents.cli.command import CommandError, run, settings
 from agents.cli.printing import console, write_json_lines
-from agents.cli.running import NO, Sentence, run, settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from agents.cli.kafka import Reader
+    from agents.kafka.reader import TopicReader
     from agents.runtime.settings import Settings
 
+#: A record's value with the aggregate in it; None where it is not to be shown.
+Decode = Callable[[bytes | None], tuple[bytes, Any] | None]
 #: How far back to begin: every series that is alive was published again since.
 BACK_S = 600
 #: Lines around the rows of the table.
@@ -29,7 +31,7 @@ def tail(
             "--window",
             "-w",
             metavar="SIZE",
-            help=f"{', '.join(_SIZES)}. The table's default is 1m, --json's all.",
+            help=f"{', '.join(_SIZES)}; by default 1m, with --json all sizes.",
         ),
     ] = None,
     series: Annotated[
@@ -39,23 +41,24 @@ def tail(
         ),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="One aggregate a line, as it stands on the topic.")
+        bool, typer.Option("--json", help="Print the records as they stand on the topic.")
     ] = False,
     from_beginning: Annotated[
-        bool, typer.Option("--from-beginning", help="All that the topic still has.")
+        bool, typer.Option("--from-beginning", help="Begin with the oldest record of the topic.")
     ] = False,
     seconds: Annotated[
         float | None,
         typer.Option("--for", min=0, metavar="SECONDS", help="End after so many seconds."),
     ] = None,
     once: Annotated[
-        bool, typer.Option("--once", help="Read up to now, show it and end; exit 1 if nothing.")
+        bool,
+        typer.Option("--once", help="Read up to now, print and end; exit 1 if there is nothing."),
     ] = False,
 ) -> None:
     """Watch success rates, percentiles and cache hits live.
 
-    A series a row: an operation (* for all of them together), by nothing, by a platform or by a
-    confidence level. The newest window of each is shown; "…" until it is final. Times are UTC.
+    Each row is a series: an operation (or all operations together), in total, of one platform or
+    of one confidence level. It shows the newest window, with "…" until it is final. Times are UTC.
 
     Examples:
       opwatch tail
@@ -68,97 +71,86 @@ def tail(
         raise typer.BadParameter(
             f"{window!r} is none of {', '.join(_SIZES)}", param_hint="--window"
         )
-    work = _lines if as_json else _table
     chosen = settings()
-    shown = run(
-        work(
-            _Source(
-                chosen, window if as_json else window or "1m", series, from_beginning, seconds, once
-            )
-        )
+    source = _TailSource(
+        chosen,
+        window if as_json else window or "1m",
+        series,
+        None if from_beginning else int((time.time() - BACK_S) * 1000),
+        seconds,
+        once,
     )
+    shown = run(_print_lines(source) if as_json else _print_table(source))
     if once and not shown:
         name = f"{chosen.topic_prefix}aggregates"
         hint = "" if from_beginning else " in the last 10 minutes; --from-beginning looks further"
-        raise Sentence(f"nothing that matches was published on {name}{hint}.", NO)
+        raise CommandError(f"nothing that matches was published on {name}{hint}.")
 
 
-class _Source:
+class _TailSource(NamedTuple):
     """Which aggregates, from when, for how long."""
 
-    def __init__(
-        self,
-        chosen: "Settings",
-        window: str | None,
-        series: str | None,
-        from_beginning: bool,
-        seconds: float | None,
-        once: bool,
-    ) -> None:
-        self.settings = chosen
-        self.window = window
-        self.once = once
-        self._series = series
-        self._since = None if from_beginning else int((time.time() - BACK_S) * 1000)
-        self._seconds = seconds
+    settings: "Settings"
+    window: str | None
+    series: str | None
+    since_ms: int | None
+    seconds: float | None
+    once: bool
 
-    async def batches(self, *, services: bool = False) -> "AsyncIterator[list[tuple[bytes, Any]]]":
-        """Yield batches of (value, aggregate), once a moment, even an empty one.
-
-        Args:
-            services: also theirs; of an aggregate there is then only what rules read.
-        """
-        from agents.cli.kafka import reader
-        from agents.cli.tail_values import of_all, of_operations
+    async def batches(self, decode: Decode) -> AsyncIterator[list[tuple[bytes, Any]]]:
+        """Yield batches of (value, aggregate), several times a second, even an empty one."""
+        from agents.kafka.reader import topic_reader
         from schemas.topics import AGGREGATES
 
-        async with reader(self.settings, self.settings.topic(AGGREGATES)) as topic:
-            await topic.from_time(self._since)
-            decode = (of_all if services else of_operations)(self._series)
+        async with topic_reader(self.settings, self.settings.topic(AGGREGATES)) as topic:
+            await topic.from_time(self.since_ms)
             async for values in self._values(topic):
                 yield [pair for value in values if (pair := decode(value)) is not None]
 
-    async def _values(self, topic: "Reader") -> "AsyncIterator[list[bytes]]":
+    async def _values(self, topic: "TopicReader") -> AsyncIterator[list[bytes]]:
         if self.once:
             yield [record.value async for record in topic.to_the_end()]
             return
-        until = time.monotonic() + self._seconds if self._seconds is not None else None
+        until = time.monotonic() + self.seconds if self.seconds is not None else None
         async for records in topic.onwards():
             yield [record.value for record in records]
             if until is not None and time.monotonic() >= until:
                 return
 
 
-async def _table(source: _Source) -> int:
+async def _print_table(source: _TailSource) -> int:
     from rich.live import Live
 
-    from agents.cli.table import LiveTable
+    from agents.cli.live_table import LiveTable
 
     out = console()
     table = LiveTable(source.window)  # type: ignore[arg-type]  # checked above
-    rows = max(out.height - _FRAME, 5) if out.is_terminal else None
+    batches = source.batches(_of_operations(source.series))
     if source.once:
-        async for batch in source.batches():
+        async for batch in batches:
             for _, aggregate in batch:
                 table.update(aggregate)
         if len(table):
             out.print(table.renderable(width=out.width))
         return len(table)
-    with Live(table.renderable(rows, out.width), console=out, auto_refresh=False) as live:
-        async for batch in source.batches():
+
+    def renderable() -> Any:
+        return table.renderable(max(out.height - _FRAME, 5) if out.is_terminal else None, out.width)
+
+    with Live(renderable(), console=out, auto_refresh=False) as live:
+        async for batch in batches:
             for _, aggregate in batch:
                 table.update(aggregate)
-            rows = max(out.height - _FRAME, 5) if out.is_terminal else None
-            live.update(table.renderable(rows, out.width), refresh=out.is_terminal)
+            live.update(renderable(), refresh=out.is_terminal)
     return len(table)
 
 
-async def _lines(source: _Source) -> int:
+async def _print_lines(source: _TailSource) -> int:
     from streams.rules.records import name_of
 
     written = 0
     newest: dict[tuple[str, str, int], tuple[int, bytes]] = {}
-    async for batch in source.batches(services=True):
+    async for batch in source.batches(_of_all(source.series)):
         lines = []
         for value, aggregate in batch:
             window = aggregate.window
@@ -174,3 +166,41 @@ async def _lines(source: _Source) -> int:
         write_json_lines(lines)
     write_json_lines(value for _, value in newest.values())
     return written
+
+
+def _of_operations(pattern: str | None) -> Decode:
+    """Return what decodes aggregates of operations, whole, if the pattern fits their series."""
+    import msgspec
+
+    from agents.cli.live_table import name_of
+    from schemas.aggregates import Aggregate
+    from schemas.fast import struct_of
+
+    decoder = msgspec.json.Decoder(struct_of(Aggregate))
+
+    def decode(value: bytes | None) -> tuple[bytes, Any] | None:
+        if value is None:  # a tombstone
+            return None
+        try:
+            aggregate: Any = decoder.decode(value)
+        except msgspec.MsgspecError:  # of a kind or version this program cannot read
+            return None
+        if pattern and not fnmatchcase(name_of(aggregate), pattern):
+            return None
+        return value, aggregate
+
+    return decode
+
+
+def _of_all(pattern: str | None) -> Decode:
+    """Return what decodes aggregates of services too; of each only the fields that rules read."""
+    from streams.rules import records
+
+    def decode(value: bytes | None) -> tuple[bytes, Any] | None:
+        aggregate = records.read_aggregate(value or b"")
+        if aggregate is None or (pattern and not fnmatchcase(records.name_of(aggregate), pattern)):
+            return None
+        assert value is not None
+        return value, aggregate
+
+    return decode

@@ -1,21 +1,18 @@
-"""Make the topics, or check that those that exist fit."""
+"""Create the topics, or check that the existing ones fit."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agents.cli.printing import console, echo
-from agents.cli.running import NO, OK, REACH_S, run, settings
+from agents.cli.command import FAILED, OK, run, settings
+from agents.cli.printing import Cell, echo, print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rich.table import Table
-
     from agents.kafka.topic_fit import ExistingTopic, Misfit, TopicSpec
     from agents.runtime.settings import Settings
 
-HELP = """Make and check the topics. Their names begin with OPWATCH_TOPIC_PREFIX.
+HELP = """Create and check the topics. Their names begin with OPWATCH_TOPIC_PREFIX.
 
 \b
 Examples:
@@ -28,21 +25,20 @@ app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
 
 Partitions = Annotated[
     int | None,
-    typer.Option(
-        min=1, max=256, help="Partitions of the measuring plane, instead of OPWATCH_PARTITIONS."
-    ),
+    typer.Option(min=1, max=256, help="Instead of OPWATCH_PARTITIONS."),
 ]
 
 
 @app.command()
 def create(partitions: Partitions = None) -> None:
-    """Make the topics that are missing; alter none that exists.
+    """Create the topics that are missing; existing topics are not changed.
 
     Examples:
       opwatch topics create
       OPWATCH_REPLICATION=3 opwatch topics create --partitions 16
     """
     from agents.kafka import topics
+    from agents.kafka.reader import REACH_S
     from agents.kafka.role_topics import everything
 
     chosen = _chosen(partitions)
@@ -51,14 +47,14 @@ def create(partitions: Partitions = None) -> None:
     for note in notes:
         echo(f"note: {note.sentence}", err=True)
     for name in made:
-        echo(f"made {name}")
+        echo(f"created {name}")
     if not made:
         echo("all topics exist and fit")
 
 
 @app.command()
 def check(partitions: Partitions = None) -> None:
-    """Compare the topics with what opwatch needs; exit 1 where one does not fit.
+    """Compare the topics with what opwatch needs; exit 1 if one does not fit.
 
     Examples:
       opwatch topics check
@@ -69,17 +65,21 @@ def check(partitions: Partitions = None) -> None:
     chosen = _chosen(partitions)
     specs = everything(chosen, frozenset(("DESCRIBE",)))
     existing, misfits = run(_judged(chosen, specs))
-    console().print(_table(specs, existing, misfits))
+    print_table(
+        ("topic", "partitions", "cleanup", "retention", "fits"),
+        _rows(specs, existing, misfits),
+        right=("partitions",),
+    )
     for misfit in misfits:
         echo(("" if misfit.stops else "note: ") + misfit.sentence, err=True)
-    raise typer.Exit(NO if any(misfit.stops for misfit in misfits) else OK)
+    raise typer.Exit(FAILED if any(misfit.stops for misfit in misfits) else OK)
 
 
 async def _judged(
     chosen: "Settings", specs: "Sequence[TopicSpec]"
 ) -> "tuple[Mapping[str, ExistingTopic], list[Misfit]]":
-    from agents.cli.kafka import held
     from agents.kafka import topics
+    from agents.kafka.reader import REACH_S, open_transactions
     from agents.kafka.topic_fit import Misfit, judge, leaderless, pinned
     from agents.kafka.topic_watch import what_changed
 
@@ -92,7 +92,7 @@ async def _judged(
         counts = {name: topic.partitions for name, topic in existing.items()}
         misfits += [
             Misfit(topic, pinned(topic, partition, offset, "now"), stops=False)
-            for topic, partition, offset in await held(chosen, counts)
+            for topic, partition, offset in await open_transactions(chosen, counts)
         ]
     return existing, misfits
 
@@ -104,33 +104,25 @@ def _chosen(partitions: int | None) -> "Settings":
     return chosen.model_copy(update={"partitions": partitions})
 
 
-def _table(
+def _rows(
     specs: "Sequence[TopicSpec]",
     existing: "Mapping[str, ExistingTopic]",
     misfits: "Sequence[Misfit]",
-) -> "Table":
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("topic", "partitions", "cleanup", "kept", "fits"):
-        table.add_column(heading, justify="right" if heading == "partitions" else "left")
+) -> Iterator[list[Cell]]:
     for spec in specs:
         found = existing.get(spec.name)
-        verdicts = [misfit.stops for misfit in misfits if misfit.topic == spec.name]
-        verdict = Text("yes")
-        if verdicts:
-            stops = any(verdicts)
-            verdict = Text("no" if stops else "see note", style="red" if stops else "yellow")
+        stops = [misfit.stops for misfit in misfits if misfit.topic == spec.name]
+        verdict: Cell = "yes"
+        if stops:
+            verdict = ("no", "red") if any(stops) else ("see note", "yellow")
         if found is None or not found.partitions:
-            verdict = Text("missing" if found is None else "not to be seen", style="red")
-            table.add_row(spec.name, "–", "–", "–", verdict)
-        else:
-            config = found.config or {}
-            kept = _days(config.get("retention.ms", ""))
-            policy = config.get("cleanup.policy", "")
-            table.add_row(spec.name, str(found.partitions), policy, kept, verdict)
-    return table
+            verdict = "missing" if found is None else "no right to see it", "red"
+            yield [spec.name, "–", "–", "–", verdict]
+            continue
+        config = found.config or {}
+        retention = _days(config.get("retention.ms", ""))
+        policy = config.get("cleanup.policy", "")
+        yield [spec.name, str(found.partitions), policy, retention, verdict]
 
 
 def _days(milliseconds: str) -> str:

@@ -1,55 +1,80 @@
-"""Say why somebody was told of an alert, or why a channel was not."""
+"""Show why somebody was notified of an alert, or why a channel was not."""
 
 import time
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agents.cli.alerts import AsJson, Fingerprint
-from agents.cli.moments import since_ms
-from agents.cli.printing import echo, echo_json
-from agents.cli.running import NO, Sentence, run, settings
+from agents.cli.alerts import SHORT, outcome, state
+from agents.cli.command import (
+    FAILED,
+    AsJson,
+    CommandError,
+    Fingerprint,
+    run,
+    settings,
+    since_ms,
+)
+from agents.cli.printing import day_and_time, echo, echo_json, print_table, when
+from streams.channels.plain import rfc3339
 
 if TYPE_CHECKING:
     from agents.runtime.settings import Settings
     from streams.audit.log import Log
+    from streams.audit.status import AlertStatus
     from streams.audit.why import HistoryEntry, Undelivered
+    from streams.audit.why_not import NotSent, ReasonGroup
+
+_STYLES = {
+    "opened": "bold red",
+    "resolved": "bold green",
+    "sent": "green",
+    "gave up": "red",
+    "dead letter": "red",
+    "undeliverable": "red",
+}
 
 
 def why(
     fingerprint: Fingerprint,
     *,
     everything: Annotated[
-        bool, typer.Option("--all", help="Also the times it fired before.")
+        bool, typer.Option("--all", help="Also the episodes before the newest.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Tell an alert's whole story: what was seen, who was told, what was held back, and why.
+    """Show an alert's history: what was measured, who was notified, what was suppressed, and why.
 
-    From `breaches`, `notifications`, `commands` and `dead-letters`, which are kept for 30 days.
+    It reads `breaches`, `notifications`, `commands` and `dead-letters`, which Kafka keeps for 30
+    days.
 
     Examples:
       opwatch why 3f9c
       opwatch why 3f9c --all
       opwatch why 3f9c --json | jq -r 'select(.channel == "slack_engineering") | .sentence'
     """
-    from agents.cli import decisions, why_view
+    from agents.cli.alert_log import find_fingerprint
     from streams.audit.status import alert_status
     from streams.audit.why import history
 
     log, letters = run(_read(settings(), fingerprint))
-    name = decisions.fingerprint(log, fingerprint)
-    found = alert_status(log, name, int(time.time() * 1000))
+    name = find_fingerprint(log, fingerprint)
+    alert = alert_status(log, name, int(time.time() * 1000))
     entries = history(log, name, letters)
-    episodes = len({one.breach.id for one in log.breaches[name]})
     if not everything:
-        entries = _newest(entries, found.breach.id)
+        entries = _of_newest(entries, alert.breach.id)
     if as_json:
         for entry in entries:
-            echo_json(why_view.entry_fields(entry))
+            echo_json(_entry_fields(entry))
         return
-    why_view.print_story(found, entries, 0 if everything else episodes - 1)
+    _print_answer(alert)
+    _print_entries(entries)
+    earlier = len({it.breach.id for it in log.breaches[name]}) - 1
+    if earlier and not everything:
+        times = "once" if earlier == 1 else f"{earlier} times"
+        echo(f"\nIt fired {times} before; --all shows that too.")
 
 
 def why_not(
@@ -60,59 +85,61 @@ def why_not(
     ] = "1h",
     as_json: AsJson = False,
 ) -> None:
-    """Say why a channel was not told: every decision not to, or not at once, by its reason.
+    """Show why a channel was not notified, or not at once: every such decision, by its reason.
 
-    Also which alerts no rule routes there. Exit 1 where there is nothing.
+    It also lists the alerts that no rule routes to the channel. Exit 1 if there is nothing.
 
     Examples:
       opwatch why-not pagerduty_oncall
       opwatch why-not slack_engineering --since 2d
       opwatch why-not slack_engineering --json | jq -r .reason | sort | uniq -c
     """
-    begin = since_ms(since) or 0
-    from agents.cli import decisions, why_view
-    from streams.audit.why_not import by_reason, channels, why_not
+    begin_ms = since_ms(since) or 0
+    from agents.cli.alert_log import read_alerts
+    from streams.audit.why_not import by_reason, channels
+    from streams.audit.why_not import why_not as decisions_of
 
-    log = run(decisions.read(settings()))
-    found = why_not(log, channel, begin)
-    known = channels(log)
-    if channel not in known and not _in_rule_file(channel):
-        meant = get_close_matches(channel, known, 1)
+    log = run(read_alerts(settings()))
+    decisions = decisions_of(log, channel, begin_ms)
+    routed = channels(log)
+    if channel not in routed and not _in_rule_file(channel):
+        meant = get_close_matches(channel, routed, 1)
         hint = f"; did you mean {meant[0]}?" if meant else " (`opwatch channels list`)."
-        raise Sentence(f"nothing was ever routed to a channel {channel!r}{hint}", NO)
-    if not found:
-        echo(f"nothing was held back from {channel} in that time", err=True)
-        raise typer.Exit(NO)
+        raise CommandError(f"nothing was ever routed to a channel {channel!r}{hint}")
+    if not decisions:
+        echo(f"no notification of {channel} was suppressed since then", err=True)
+        raise typer.Exit(FAILED)
     if as_json:
-        for one in found:
-            echo_json(why_view.untold_fields(one))
+        for decision in decisions:
+            echo_json(_decision_fields(decision))
         return
-    why_view.print_untold(channel, by_reason(found), begin)
+    _print_decisions(channel, by_reason(decisions), begin_ms)
 
 
 async def _read(settings: "Settings", prefix: str) -> "tuple[Log, list[Undelivered]]":
     import asyncio
 
-    from agents.cli import decisions, letters
+    from agents.cli.alert_log import read_alerts, read_dead_letters
     from streams.audit.why import Undelivered
 
-    log, found = await asyncio.gather(
-        decisions.read(settings, prefix=prefix), letters.read(settings)
+    log, letters = await asyncio.gather(
+        read_alerts(settings, prefix=prefix), read_dead_letters(settings)
     )
-    given = [
-        Undelivered(one.key, one.about.delivery, one.about.detail, one.refused_at_ms)
-        for one in found.by_key.values()
-        if one.about.delivery is not None
+    undelivered = [
+        Undelivered(letter.key, letter.about.delivery, letter.about.detail, letter.refused_at_ms)
+        for letter in letters.by_key.values()
+        if letter.about.delivery is not None
     ]
-    return log, given
+    return log, undelivered
 
 
-def _newest(entries: "list[HistoryEntry]", breach_id: str) -> "list[HistoryEntry]":
-    begins = min(one.at_ms for one in entries if one.breach_id == breach_id)
+def _of_newest(entries: "list[HistoryEntry]", breach_id: str) -> "list[HistoryEntry]":
+    """Return the entries of an episode, and those of no episode since it opened."""
+    begins_ms = min(entry.at_ms for entry in entries if entry.breach_id == breach_id)
     return [
-        one
-        for one in entries
-        if one.breach_id == breach_id or (one.breach_id is None and one.at_ms >= begins)
+        entry
+        for entry in entries
+        if entry.breach_id == breach_id or (entry.breach_id is None and entry.at_ms >= begins_ms)
     ]
 
 
@@ -124,4 +151,104 @@ def _in_rule_file(channel: str) -> bool:
         rules = load(settings().rule_file).rules
     except BadRuleFile:
         return False
-    return any(one.name == channel for one in rules.channels)
+    return channel in [it.name for it in rules.channels]
+
+
+def _print_answer(alert: "AlertStatus") -> None:
+    breach = alert.breach
+    by = f" by {alert.by}" if alert.by else ""
+    since = f"{when(breach.opened_ms)} UTC"
+    if breach.resolved_ms is not None:
+        since += f", resolved {when(breach.resolved_ms)} UTC"
+    echo(
+        f"{breach.rule} on {breach.series}: {breach.severity}, {state(alert)}{by}, opened {since}\n"
+        f"{breach.summary}\n"
+        f"alert {breach.fingerprint}, episode {breach.id}\n"
+    )
+    for status in alert.channels:
+        echo(f"{status.channel}: {outcome(status)}")
+    if not alert.channels:
+        echo("Nobody is notified: the rule names no channel.")
+    echo()
+
+
+def _print_entries(entries: "Iterable[HistoryEntry]") -> None:
+    print_table(
+        ("at (UTC)", "what", "channel", "why"),
+        (
+            (
+                day_and_time(entry.at_ms),
+                (entry.what, _STYLES.get(entry.what, "")),
+                entry.channel or "",
+                _with_response(entry),
+            )
+            for entry in entries
+            if not entry.minor
+        ),
+        fold=("channel", "why"),
+    )
+
+
+def _with_response(entry: "HistoryEntry") -> str:
+    if not entry.answer:
+        return entry.sentence
+    return f"{entry.sentence.removesuffix('.')}, answered {entry.answer}"
+
+
+def _print_decisions(channel: str, groups: "Sequence[ReasonGroup]", since_ms: int) -> None:
+    """Print the reasons, the most frequent first, and the alerts of each."""
+    from streams.audit.why_not import NOT_ROUTED
+
+    suppressed = sum(len(it.decisions) for it in groups if it.reason != NOT_ROUTED)
+    echo(f"{channel} was not notified, or not at once, since {when(since_ms)} UTC: {suppressed}")
+    for reason in dict.fromkeys(group.reason for group in groups):
+        of_reason = [group for group in groups if group.reason == reason]
+        total = sum(len(group.decisions) for group in of_reason)
+        echo(f"\n{reason.replace('_', ' ')}: {total}")
+        print_table(
+            ("count", "at", "alert", "why"),
+            (
+                (
+                    f"{len(group.decisions)}×",
+                    day_and_time(group.last.at_ms),
+                    group.last.fingerprint[:SHORT],
+                    f"{group.last.rule} on {group.last.series}: {group.last.sentence}"
+                    if group.last.rule
+                    else group.last.sentence,
+                )
+                for group in of_reason
+            ),
+            fold=("why",),
+            right=("count",),
+            show_header=False,
+        )
+    echo("\nThese are the newest of each alert; --json prints all. `opwatch why ALERT` shows more.")
+
+
+def _entry_fields(entry: "HistoryEntry") -> dict[str, Any]:
+    return {
+        "at": rfc3339(entry.at_ms),
+        "kind": entry.kind,
+        "what": entry.what,
+        "breach_id": entry.breach_id,
+        "channel": entry.channel,
+        "sentence": entry.sentence,
+        "answer": entry.answer,
+        "minor": entry.minor,
+        "record": None if entry.record is None else entry.record.model_dump(mode="json"),
+    }
+
+
+def _decision_fields(decision: "NotSent") -> dict[str, Any]:
+    return {
+        "at": rfc3339(decision.at_ms),
+        "reason": decision.reason,
+        "sentence": decision.sentence,
+        "until": None if decision.until_ms is None else rfc3339(decision.until_ms),
+        "event": decision.event,
+        "severity": decision.severity,
+        "rule": decision.rule,
+        "series": decision.series,
+        "fingerprint": decision.fingerprint,
+        "breach_id": decision.breach_id,
+    }

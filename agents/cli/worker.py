@@ -1,4 +1,4 @@
-"""Run a worker role until it is told to stop."""
+"""Run a worker until it is stopped."""
 
 import errno
 import socket
@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from agents.cli.running import NO, Sentence, kafka_told, settings
+from agents.cli.command import CommandError, kafka_errors, load_rules, settings
 
 if TYPE_CHECKING:
     from agents.runtime.settings import Settings
 
 HELP = """Run a worker until SIGTERM or Ctrl-C.
 
-It makes missing topics first. More workers of a role share its partitions; stop or kill any of
-them at any time.
+It creates missing topics first. Workers of the same role share the partitions; any of them may be
+stopped or killed at any time.
 
 \b
 Examples:
   opwatch worker measure
-  OPWATCH_HTTP_PORT=0 opwatch worker alert     beside it: a port of its own
+  OPWATCH_HTTP_PORT=0 opwatch worker alert     beside it, on a free port
 """
 
 app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
@@ -42,52 +42,51 @@ def measure() -> None:
     _must_listen(chosen)
     from agents.measure.app import run
 
-    with kafka_told():
+    with kafka_errors():
         run(chosen)
 
 
 @app.command()
 def alert() -> None:
-    """Tell people of what arrives on `breaches`, and put on `notifications` who was told or not.
+    """Notify people of what arrives on `breaches`, and record each decision on `notifications`.
 
-    One worker at a time does so; a second one stands by. Channels are those of OPWATCH_RULE_FILE,
-    which is taken over when it changes and at SIGHUP; their secrets come from the environment.
+    One worker at a time does so; a second one stands by. The channels are those of
+    OPWATCH_RULE_FILE, which is read again when it changes and at SIGHUP; their secrets come from
+    the environment.
 
     Examples:
       opwatch worker alert
       SLACK_WEBHOOK_URL_FILE=/run/secrets/slack opwatch worker alert
-      OPWATCH_RULE_FILE=rules.yaml OPWATCH_HTTP_PORT=0 opwatch worker alert     standing by
+      OPWATCH_RULE_FILE=rules.yaml OPWATCH_HTTP_PORT=0 opwatch worker alert     alert_status by
     """
     chosen = settings()
     from agents.alert.app import run
-    from agents.cli.rules import loaded
 
-    loaded(Path(chosen.rule_file))
+    load_rules(Path(chosen.rule_file))
     _must_listen(chosen)
-    with kafka_told():
+    with kafka_errors():
         run(chosen)
 
 
 def _must_listen(chosen: "Settings") -> None:
-    """Say in a sentence what the worker would say in a traceback: that its port is another's.
+    """Check that the worker's port is free: the worker itself would end in a traceback.
 
     Raises:
-        Sentence: the port is taken.
+        CommandError: another program has the port.
     """
     host, port = chosen.http_host, chosen.http_port
     try:
         for family, kind, number, _, where in socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         ):
-            with socket.socket(family, kind, number) as one:
-                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with socket.socket(family, kind, number) as sock:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 if family == socket.AF_INET6:  # as the worker does: 0.0.0.0 is another address
-                    one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                one.bind(where)
+                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                sock.bind(where)
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:  # what else there is the worker finds out
-            raise Sentence(
-                f"cannot listen on {host}:{port}, which another program has: OPWATCH_HTTP_PORT"
-                " names another port, 0 takes a free one.",
-                NO,
+        if error.errno == errno.EADDRINUSE:  # the worker reports other errors
+            raise CommandError(
+                f"cannot listen on {host}:{port}: another program has the port. OPWATCH_HTTP_PORT"
+                " names another; 0 takes a free one."
             ) from None

@@ -6,7 +6,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from agents.cli.table import LiveTable
+from agents.cli.live_table import LiveTable
 
 #: Lines of the table beside its rows: the headings and a rule, one more if rows are left out.
 _FRAME = 2

@@ -9,8 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from agents.cli.figures import milliseconds, percent
-from agents.cli.table import BAD_RATE
+from agents.cli.live_table import BAD_RATE, milliseconds, percent
 from examples.job_parser.counting import ALL, Counts, Key
 from examples.job_parser.site import PLATFORMS
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from agents.cli.rule_cases import failures, load_tests, parse_tests
-from agents.cli.rule_given import Case
 from agents.rule_file.load import LoadedRules, parse
+from agents.rule_tests.cases import RuleTest
+from agents.rule_tests.run import failures, load_tests, parse_tests
 from schemas.breaches import Breach
 from schemas.rule_kinds import RULE_MODELS
 
@@ -16,9 +16,9 @@ PAGE = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
-def examples() -> list[tuple[LoadedRules, list[Case]]]:
+def examples() -> list[tuple[LoadedRules, list[RuleTest]]]:
     """Return each rule file of the page with the cases that follow it."""
-    found: list[tuple[LoadedRules, list[Case]]] = []
+    found: list[tuple[LoadedRules, list[RuleTest]]] = []
     for block in BLOCKS:
         if block.startswith("rule_file:"):
             found[-1][1].extend(parse_tests(block, Path("docs/rules.md")).tests)
@@ -31,7 +31,7 @@ CASES = [(case, rules) for rules, cases in examples() for case in cases]
 
 
 @pytest.mark.parametrize(("case", "rules"), CASES, ids=lambda it: getattr(it, "name", ""))
-def test_an_example_does_what_the_page_says(case: Case, rules: LoadedRules):
+def test_an_example_does_what_the_page_says(case: RuleTest, rules: LoadedRules):
     assert failures(case, rules) == []
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from agents.cli.settings_view import markdown, source_of, unknown_variables
+from agents.cli.config import markdown, source_of, unknown_variables
 from agents.runtime.settings import Settings, mistakes
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from agents.cli.kafka import reader
+from agents.kafka.reader import topic_reader
 from agents.runtime.settings import Settings
 
 
@@ -62,7 +62,7 @@ class Cli:
 
     def topic(self, name: str) -> list[Any]:
         async def read() -> list[Any]:
-            async with reader(self.settings, self.prefix + name, committed=True) as topic:
+            async with topic_reader(self.settings, self.prefix + name, committed=True) as topic:
                 await topic.from_time(None)
                 return [record async for record in topic.to_the_end()]
 

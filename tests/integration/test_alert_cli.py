@@ -126,7 +126,7 @@ def test_alerts_are_listed_shown_and_explained(cli: Cli, role: Role):
         assert part in shown
 
     why = cli("why", FINGERPRINT[:6], COLUMNS="200").stdout
-    assert "slack_engineering: told at" in why
+    assert "slack_engineering: notified at" in why
     assert "engineering_email: below severity: The sentence of below_severity." in why
     assert "attempted" not in why
     entries = [json.loads(line) for line in cli("why", FINGERPRINT, "--json").stdout.splitlines()]
@@ -218,7 +218,7 @@ def test_silences_are_added_listed_and_ended(cli: Cli, role: Role):
     code, out, err = ended(adding)
     command: Any = CommandRecord.model_validate_json(record.value).root
     assert (code, out) == (0, command.id + "\n"), err
-    assert err == "Silenced. Of 1 alerts that fire it covers 1.\n"
+    assert err == "Silenced. It covers 1 of the 1 alerts that fire.\n"
     assert record.key.decode() == command.id
     assert command.end_ms - command.start_ms == 7_200_000
 

@@ -11,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from agents.cli.redriving import REDRIVE_OF
+from agents.cli.redrive import REDRIVE_OF
 from agents.kafka.role_topics import everything
 from agents.kafka.topics import TopicMisfit, TopicSpec, ensure
 from schemas.dead_letters import DeadLetter, to_headers
@@ -419,8 +419,8 @@ def test_what_cannot_count_any_more_is_refused_with_the_reason(cli: Cli):
     assert answer.returncode == 1
     told = answer.stderr
     assert "happened 3 h 12 min ago; windows close after 1 h." in told
-    assert re.search(r"happens 1 h 59 min from now; at most 1 min is believed", told)
-    assert "is truncated: 10,000,000 bytes were refused and only the first are kept" in told
+    assert re.search(r"happens 1 h 59 min from now; at most 1 min is accepted", told)
+    assert "is truncated: 10,000,000 bytes were refused and only the first are stored" in told
     assert f"came from {cli.prefix}partials; only what came from" in told
     assert "/5/- would be refused again: an empty array" in told
     assert "/6/2 would be refused again:" in told

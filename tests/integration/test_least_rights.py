@@ -19,7 +19,7 @@ import pytest
 from confluent_kafka import Producer
 
 from agents.cli.app import app
-from agents.cli.running import Sentence
+from agents.cli.command import CommandError
 from agents.kafka import topics
 from agents.kafka.role_topics import everything, of_role
 from agents.runtime.settings import Settings
@@ -227,7 +227,7 @@ def _call(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> tuple[int,
     code, said = 0, ""
     try:
         code = app(arguments, prog_name="opwatch", standalone_mode=False) or 0
-    except Sentence as sentence:
+    except CommandError as sentence:
         code, said = sentence.code, str(sentence)
     except (SystemExit, click.exceptions.Exit) as end:
         code = int(getattr(end, "exit_code", getattr(end, "code", 0)) or 0)

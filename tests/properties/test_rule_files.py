@@ -12,11 +12,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.cli.rule_given import Given, GivenService
-from agents.cli.rule_minutes import published
 from agents.rule_file.load import BadRuleFile, LoadedRules, load, parse
 from agents.rule_file.mistakes import MAX_MISTAKES
 from agents.rule_file.yaml import MAX_BYTES, MAX_ELEMENTS
+from agents.rule_tests.aggregates import aggregates
+from agents.rule_tests.cases import OperationsMinutes, ServiceMinutes
 from schemas.breaches import Breach
 from schemas.rules import SEVERITIES
 from streams.channels.message import Message
@@ -177,7 +177,7 @@ COUNTS = st.sampled_from(
 )
 GIVEN = st.lists(
     st.builds(
-        Given,
+        OperationsMinutes,
         series=st.sampled_from(["*", "parse", 'parse{platform="lever"}', '*{confidence="low"}']),
         count=COUNTS,
         failures=COUNTS,
@@ -186,7 +186,7 @@ GIVEN = st.lists(
         hits=COUNTS,
     )
     | st.builds(
-        GivenService,
+        ServiceMinutes,
         service=st.sampled_from(["web", "{[\x9b"]),
         status=st.sampled_from(["up x5 down x9", "silent x3 up x30", "degraded x9 _x9 down"]),
     ),
@@ -198,7 +198,7 @@ def judge_and_tell(loaded: LoadedRules, sources: list[Any]) -> int:
     """Judge what the sources publish, and write every message of it; return how many."""
     evaluation = Evaluator(loaded.rules, loaded.hash)
     records = sorted(
-        (one for each in sources for one in published(each, START_MS)), key=lambda one: one.at_ms
+        (one for each in sources for one in aggregates(each, START_MS)), key=lambda one: one.at_ms
     )
     told = 0
     for offset, record in enumerate(records):
@@ -241,7 +241,9 @@ def test_a_rule_file_is_refused_in_sentences_or_judges_and_tells(
         judge_and_tell(loaded, sources)
 
 
-FAILING = Given(series="parse", count="100x9", failures="0x2 100x5 0x2", duration_ms="5000")
+FAILING = OperationsMinutes(
+    series="parse", count="100x9", failures="0x2 100x5 0x2", duration_ms="5000"
+)
 
 
 @settings(deadline=None, max_examples=60)

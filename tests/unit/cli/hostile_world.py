@@ -5,7 +5,9 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
-from agents.cli import asking, kafka, publishing
+from agents.cli import ask_worker
+from agents.kafka import reader
+from agents.replay import playback
 from agents.runtime.settings import Settings
 from schemas.dead_letters import DeadLetter, to_headers
 from tests.unit.messages.samples import breach
@@ -104,10 +106,12 @@ def letter(reason: str, offset: int, value: bytes, **changed: Any) -> Any:
 
 
 def aggregate(operation: str, platform: str | None, start_ms: int) -> dict[str, Any]:
-    from agents.cli.rule_given import Given
-    from agents.cli.rule_minutes import published
+    from agents.rule_tests.aggregates import aggregates
+    from agents.rule_tests.cases import OperationsMinutes
 
-    (one,) = published(Given(series="parse", count="30", failures="10", duration_ms="5"), start_ms)
+    (one,) = aggregates(
+        OperationsMinutes(series="parse", count="30", failures="10", duration_ms="5"), start_ms
+    )
     series = {"operation": operation, "platform": platform, "confidence": None}
     exemplar = {"id": NAME, "success": False, "duration_ms": 1.0, "error_type": NAME}
     return one.body | {"series": series, "exemplars": [exemplar]}
@@ -227,11 +231,10 @@ def install(monkeypatch: Any) -> None:
     async def published(_: Settings, asked: Any) -> list[int]:
         return [99] * len(asked)
 
-    monkeypatch.setattr(kafka, "AIOKafkaConsumer", Consumer)
-    monkeypatch.setattr(kafka, "read_all", lambda _: None)  # it changes aiokafka for good
-    for module in (kafka, asking, publishing):
-        monkeypatch.setattr(module, "partitions", one)
-    from agents.cli import redriving
+    monkeypatch.setattr(reader, "AIOKafkaConsumer", Consumer)
+    monkeypatch.setattr(reader, "read_all", lambda _: None)  # it changes aiokafka for good
+    from agents.cli import redrive
 
-    monkeypatch.setattr(redriving, "partitions", one)
-    monkeypatch.setattr(asking, "_publish", published)
+    for module in (reader, ask_worker, playback, redrive):
+        monkeypatch.setattr(module, "partitions", one)
+    monkeypatch.setattr(ask_worker, "_publish", published)

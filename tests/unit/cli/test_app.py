@@ -199,7 +199,9 @@ def test_a_template_that_will_fail_is_a_warning(tmp_path: Path):
     given = {"OPWATCH_RULE_FILE": str(rules), "SLACK_WEBHOOK_URL": "https://example.com/hook"}
     answer = opwatch("config", "check", folder=tmp_path, **given)
     assert answer.returncode == 0
-    fails = "opwatch: warning: the template of the channel {} fails, and our own words are sent: {}"
+    fails = (
+        "opwatch: warning: the template of the channel {} fails, so the default text is sent: {}"
+    )
     assert answer.stderr.splitlines() == [
         fails.format("wrong", "UndefinedError: 'breach' is undefined"),
         fails.format("adds", "'high' is no number"),
@@ -252,8 +254,8 @@ def test_a_worker_whose_port_is_taken_says_so_in_a_sentence(role: str):
         answer = opwatch("worker", role, OPWATCH_HTTP_PORT=str(port))
     assert answer.returncode == 1
     assert answer.stderr == (
-        f"opwatch: cannot listen on 127.0.0.1:{port}, which another program has:"
-        " OPWATCH_HTTP_PORT names another port, 0 takes a free one.\n"
+        f"opwatch: cannot listen on 127.0.0.1:{port}: another program has the port."
+        " OPWATCH_HTTP_PORT names another; 0 takes a free one.\n"
     )
 
 

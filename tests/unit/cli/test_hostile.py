@@ -19,7 +19,7 @@ from typer.main import get_command
 
 from agents.cli import app
 from agents.cli import topics as topics_command
-from agents.cli.visible_console import VisibleConsole
+from agents.cli.printing import visible_console
 from agents.kafka import topics
 from agents.kafka.topic_fit import ExistingTopic, Misfit
 from agents.runtime.visible import json_text, visible, visible_json
@@ -209,7 +209,7 @@ def test_nothing_that_a_terminal_would_obey_is_written(
             letter for letter in text if letter not in "\r\n\t" and visible(letter) != letter
         ]
     both = b"".join(written).decode()
-    assert "should not happen" not in both
+    assert "Please report it" not in both
     assert "Traceback" not in both
     if shows:
         assert "[red]" in both or "\\u009b" in both or "\\x9b" in both
@@ -239,7 +239,7 @@ def test_raw_bytes_stay_as_they_are_for_a_pipe(
 
 def test_on_a_terminal_only_the_colours_are_ours() -> None:
     out = io.StringIO()
-    console = VisibleConsole(file=out, force_terminal=True, width=400, markup=False, emoji=False)
+    console = visible_console(file=out, force_terminal=True, width=400)
     table = Table(HOSTILE, title=HOSTILE)
     table.add_row(Text(HOSTILE, style="bold red"))
     with Live(table, console=console, auto_refresh=False) as live:

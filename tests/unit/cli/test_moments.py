@@ -1,7 +1,7 @@
 import pytest
 import typer
 
-from agents.cli.moments import since_ms
+from agents.cli.command import since_ms
 
 NOW_MS = 1_772_600_760_000
 

@@ -5,8 +5,14 @@ from typing import Any
 
 import pytest
 
-from agents.cli.recorded import Bad, Format, Lines, Recorded
-from agents.cli.replaying import Extent, Plan, extent_of
+from agents.replay.playback import ReplayPlan
+from agents.replay.recordings import (
+    Format,
+    InvalidLine,
+    RecordedOperations,
+    RecordingReader,
+    TimeSpan,
+)
 
 WHEN_MS = 1_772_600_760_000
 GOOD: dict[str, Any] = {
@@ -20,20 +26,20 @@ GOOD: dict[str, Any] = {
 
 def read(
     text: str | bytes, kind: Format = "jsonl", names: dict[str, str] | None = None
-) -> list[Recorded | Bad]:
+) -> list[RecordedOperations | InvalidLine]:
     raw = text if isinstance(text, bytes) else text.encode()
-    return list(Lines(kind, names or {}, "file.csv").read(io.BytesIO(raw)))
+    return list(RecordingReader(kind, names or {}, "file.csv").read(io.BytesIO(raw)))
 
 
-def body(each: Recorded | Bad, moved_by_ms: int = 0) -> Any:
-    assert isinstance(each, Recorded), each
+def body(each: RecordedOperations | InvalidLine, moved_by_ms: int = 0) -> Any:
+    assert isinstance(each, RecordedOperations), each
     return json.loads(each.moved(moved_by_ms))
 
 
 def test_a_line_that_is_not_moved_keeps_its_bytes():
     text = json.dumps(GOOD | {"unknown": [1]}, indent=None).replace(",", " ,  ")
     (one,) = read(text + "\n")
-    assert one == Recorded(WHEN_MS, text.encode())
+    assert one == RecordedOperations(WHEN_MS, text.encode())
     assert one.moved(0) == text.encode()
 
 
@@ -50,7 +56,7 @@ def test_a_time_as_text_is_moved_to_epoch_milliseconds():
 def test_an_array_is_one_record_and_keeps_its_distances():
     later = GOOD | {"occurred_at": "2026-03-04T05:06:02Z", "id": "b"}
     (one,) = read(json.dumps([GOOD, later]))
-    assert isinstance(one, Recorded)
+    assert isinstance(one, RecordedOperations)
     assert one.when_ms == WHEN_MS + 2000
     assert [each["occurred_at"] for each in body(one, 10)] == [WHEN_MS + 10, WHEN_MS + 2010]
 
@@ -70,16 +76,21 @@ def test_an_array_is_one_record_and_keeps_its_distances():
 def test_a_bad_line_is_told_with_its_number_and_its_neighbours_stay(line: str, why: str):
     good = json.dumps(GOOD)
     first, bad, last = read(f"{good}\n\n{line}\n{good}")
-    assert isinstance(first, Recorded)
-    assert isinstance(last, Recorded)
-    assert isinstance(bad, Bad)
+    assert isinstance(first, RecordedOperations)
+    assert isinstance(last, RecordedOperations)
+    assert isinstance(bad, InvalidLine)
     assert bad.number == 3
     assert why in bad.why
 
 
 def test_bad_names_are_refused_however_often_good_ones_passed():
     lines = "\n".join(json.dumps(GOOD | {"platform": name}) for name in ("a", "*", "a", "*"))
-    assert [type(each) for each in read(lines)] == [Recorded, Bad, Recorded, Bad]
+    assert [type(each) for each in read(lines)] == [
+        RecordedOperations,
+        InvalidLine,
+        RecordedOperations,
+        InvalidLine,
+    ]
 
 
 def test_keys_of_json_are_mapped_too():
@@ -87,7 +98,7 @@ def test_keys_of_json_are_mapped_too():
     (one,) = read(json.dumps([line]), names={"took": "duration_ms"})
     assert body(one)[0]["duration_ms"] == 3
     (bad,) = read("{", names={"took": "duration_ms"})
-    assert isinstance(bad, Bad)
+    assert isinstance(bad, InvalidLine)
 
 
 def test_csv_cells_become_what_the_fields_are():
@@ -120,13 +131,13 @@ def test_csv_without_an_id_is_named_by_its_line():
 def test_a_csv_cell_that_does_not_fit_is_judged_by_the_schema():
     text = f"operation,occurred_at,success,duration_ms\nparse,{WHEN_MS},perhaps,fast\n"
     (bad,) = read(text, "csv")
-    assert isinstance(bad, Bad)
+    assert isinstance(bad, InvalidLine)
     assert bad.why.startswith("success: Input should be a valid boolean")
 
 
 def test_what_is_read_is_counted_for_the_progress_bar():
     raw = f"{json.dumps(GOOD)}\n{{}}\n".encode()
-    lines = Lines("jsonl", {}, "x")
+    lines = RecordingReader("jsonl", {}, "x")
     assert len(list(lines.read(io.BytesIO(raw)))) == 2
     assert lines.consumed == len(raw)
 
@@ -134,20 +145,23 @@ def test_what_is_read_is_counted_for_the_progress_bar():
 def test_the_extent_leaves_the_file_at_its_start():
     rows = "\n".join(json.dumps(GOOD | {"occurred_at": WHEN_MS + n}) for n in (5, 0, 9))
     file = io.BytesIO(rows.encode())
-    assert extent_of(Lines("jsonl", {}, "x"), file) == Extent(WHEN_MS, WHEN_MS + 9)
+    assert RecordingReader("jsonl", {}, "x").span_of(file) == TimeSpan(WHEN_MS, WHEN_MS + 9)
     assert file.tell() == 0
-    assert extent_of(Lines("jsonl", {}, "x"), io.BytesIO(b"{}")) is None
+    assert RecordingReader("jsonl", {}, "x").span_of(io.BytesIO(b"{}")) is None
 
 
 @pytest.mark.parametrize(
     ("plan", "moved_by_ms"),
     [
-        (Plan(1, as_recorded=True, extent=Extent(0, 100)), 0),
-        (Plan(1, as_recorded=False, extent=None), 10_000),  # the first is now
-        (Plan(1, as_recorded=False, extent=Extent(0, 100)), 10_000),  # each is now
-        (Plan(10, as_recorded=False, extent=Extent(0, 100)), 10_000 + 10 - 100),  # the last is
-        (Plan(math.inf, as_recorded=False, extent=Extent(0, 100)), 10_000 - 100),
+        (ReplayPlan(1, as_recorded=True, span=TimeSpan(0, 100)), 0),
+        (ReplayPlan(1, as_recorded=False, span=None), 10_000),  # the first is now
+        (ReplayPlan(1, as_recorded=False, span=TimeSpan(0, 100)), 10_000),  # each is now
+        (
+            ReplayPlan(10, as_recorded=False, span=TimeSpan(0, 100)),
+            10_000 + 10 - 100,
+        ),  # the last is
+        (ReplayPlan(math.inf, as_recorded=False, span=TimeSpan(0, 100)), 10_000 - 100),
     ],
 )
-def test_the_last_operation_is_now_when_it_is_sent(plan: Plan, moved_by_ms: int):
+def test_the_last_operation_is_now_when_it_is_sent(plan: ReplayPlan, moved_by_ms: int):
     assert plan.moved_by_ms(first_ms=0, now_ms=10_000) == moved_by_ms

@@ -3,9 +3,18 @@ from typing import Any
 
 import pytest
 
-from agents.cli.letters import Letter, glimpse, span, when
-from agents.cli.redelivering import again
-from agents.cli.redrive import Again, Go, Refused, after_fix, before_fix, parse
+from agents.cli.alert_log import StoredDeadLetter
+from agents.cli.deadletters import first_line
+from agents.cli.printing import span, when
+from agents.cli.redrive_checks import (
+    NotRedriven,
+    Publish,
+    RetryDelivery,
+    after_fix,
+    before_fix,
+    parse,
+    retry_delivery,
+)
 from agents.runtime.settings import Settings
 from schemas.dead_letters import DeadLetter
 
@@ -24,7 +33,7 @@ def operation(**fields: Any) -> dict[str, Any]:
     } | fields
 
 
-def letter(**fields: Any) -> Letter:
+def letter(**fields: Any) -> StoredDeadLetter:
     about = DeadLetter.model_validate(
         {
             "reason": "invalid_operation",
@@ -38,18 +47,18 @@ def letter(**fields: Any) -> Letter:
         }
         | fields
     )
-    return Letter(key=about.key, about=about, value=b"", refused_at_ms=NOW_MS)
+    return StoredDeadLetter(key=about.key, about=about, value=b"", refused_at_ms=NOW_MS)
 
 
-def judged(*operations: dict[str, Any], array: bool = False, **about: Any) -> Go | Refused:
+def judged(*operations: dict[str, Any], array: bool = False, **about: Any) -> Publish | NotRedriven:
     body = list(operations) if array or len(operations) != 1 else operations[0]
     return after_fix(letter(**about), json.dumps(body).encode(), NOW_MS, SETTINGS)
 
 
 def test_what_is_good_goes_as_it_is():
     text = json.dumps(operation()).encode()
-    assert after_fix(letter(), text, NOW_MS, SETTINGS) == Go(text)
-    assert isinstance(judged(operation(), operation(id="b")), Go)
+    assert after_fix(letter(), text, NOW_MS, SETTINGS) == Publish(text)
+    assert isinstance(judged(operation(), operation(id="b")), Publish)
     assert before_fix(letter(), None, SETTINGS) is None
 
 
@@ -57,17 +66,17 @@ def test_what_is_good_goes_as_it_is():
     ("age_ms", "goes"), [(HOUR_MS, True), (HOUR_MS + 1, False), (-60_000, True), (-60_001, False)]
 )
 def test_the_limits_are_those_of_the_worker(age_ms: int, goes: bool):
-    assert isinstance(judged(operation(occurred_at=NOW_MS - age_ms)), Go) is goes
+    assert isinstance(judged(operation(occurred_at=NOW_MS - age_ms)), Publish) is goes
 
 
 def test_the_oldest_of_an_array_decides():
     answer = judged(operation(), operation(occurred_at=NOW_MS - 11_520_000))
-    assert answer == Refused("happened 3 h 12 min ago; windows close after 1 h")
+    assert answer == NotRedriven("happened 3 h 12 min ago; windows close after 1 h")
 
 
 def test_an_element_stays_one_operation():
-    assert isinstance(judged(operation(), index=3), Go)
-    assert isinstance(judged(operation(), array=True, index=3), Refused)
+    assert isinstance(judged(operation(), index=3), Publish)
+    assert isinstance(judged(operation(), array=True, index=3), NotRedriven)
 
 
 @pytest.mark.parametrize(
@@ -87,14 +96,14 @@ def test_an_element_stays_one_operation():
 )
 def test_what_would_be_refused_again_says_why(value: bytes, why: str):
     answer = parse(value, element=False)
-    assert isinstance(answer, Refused)
+    assert isinstance(answer, NotRedriven)
     assert answer.why.startswith("would be refused again: ")
     assert why in answer.why
 
 
 def test_what_was_redriven_is_told_apart():
     answer = before_fix(letter(), NOW_MS, SETTINGS)
-    assert answer == Refused("was already redriven at 2026-03-04 05:06:00 UTC", already=True)
+    assert answer == NotRedriven("was already redriven at 2026-03-04 05:06:00 UTC", already=True)
 
 
 @pytest.mark.parametrize(
@@ -131,8 +140,8 @@ def test_a_time_beyond_the_calendar_is_still_told():
 
 
 def test_bytes_are_shown_in_one_harmless_line():
-    assert glimpse(b"a\nb\x1b[31m\xff", 80) == "a\\nb\\x1b[31m\ufffd"
-    assert glimpse(b"x" * 100, 10) == "x" * 9 + "…"
+    assert first_line(b"a\nb\x1b[31m\xff", 80) == "a\\nb\\x1b[31m\ufffd"
+    assert first_line(b"x" * 100, 10) == "x" * 9 + "…"
 
 
 def test_a_message_is_tried_again_and_never_mended():
@@ -140,8 +149,8 @@ def test_a_message_is_tried_again_and_never_mended():
 
     assert given_up.key == "opwatch.breaches/0/1/d1"
     assert before_fix(given_up, None, SETTINGS) is None
-    assert again("d1", None) == Again("d1")
-    assert isinstance(again("d1", "cat"), Refused)
+    assert retry_delivery("d1", None) == RetryDelivery("d1")
+    assert isinstance(retry_delivery("d1", "cat"), NotRedriven)
     already = before_fix(given_up, NOW_MS, SETTINGS)
     assert already is not None
     assert already.already

@@ -5,14 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from agents.cli.rule_backtest import compare
-from agents.cli.rule_cases import failures, parse_tests
-from agents.cli.rule_episodes import Episode, Episodes
-from agents.cli.rule_given import Given, GivenService
-from agents.cli.rule_history import of_file
-from agents.cli.rule_minutes import published
-from agents.cli.rule_values import values
 from agents.rule_file.load import BadRuleFile, parse
+from agents.rule_tests.aggregates import aggregates
+from agents.rule_tests.backtest import compare, read_recording
+from agents.rule_tests.cases import OperationsMinutes, ServiceMinutes, values
+from agents.rule_tests.episodes import BreachEpisode, BreachEpisodes
+from agents.rule_tests.run import failures, parse_tests
 from schemas.aggregates import AggregateRecord
 from tests.unit.cli.test_app import ROOT, opwatch
 
@@ -46,10 +44,12 @@ tests:
 
 def recording(path: Path, *, shuffled: bool = False) -> Path:
     """Write what `opwatch tail --json` would: partition after partition where shuffled."""
-    lever = Given(series='*{platform="lever"}', count="100x30", failures="0x10 50x2 0x18")
-    ashby = Given(series='*{platform="ashby"}', count="100x30", failures="0")
-    service = GivenService(service="webllm_service", status="up x20 down x3 up x7")
-    records = [record for it in (lever, ashby, service) for record in published(it, START_MS)]
+    lever = OperationsMinutes(
+        series='*{platform="lever"}', count="100x30", failures="0x10 50x2 0x18"
+    )
+    ashby = OperationsMinutes(series='*{platform="ashby"}', count="100x30", failures="0")
+    service = ServiceMinutes(service="webllm_service", status="up x20 down x3 up x7")
+    records = [record for it in (lever, ashby, service) for record in aggregates(it, START_MS)]
     if not shuffled:
         records.sort(key=lambda it: it.at_ms)
     path.write_text("".join(json.dumps(it.body) + "\n" for it in records))
@@ -176,14 +176,14 @@ def test_what_are_no_values(text: str):
 
 
 def test_what_a_case_gives_are_real_aggregates():
-    series = Given(
+    series = OperationsMinutes(
         series="parse_job_data", count="0 100", failures=1, duration_ms=20, lookups=5, hits=4,
         ttl_s=1, confidence=80,
     )  # fmt: skip
-    trend = Given(series="*", window="1h", count="10", trend="degrading")
-    service = GivenService(service="s", status="up silent unknown")
+    trend = OperationsMinutes(series="*", window="1h", count="10", trend="degrading")
+    service = ServiceMinutes(service="s", status="up silent unknown")
     for given in (series, trend, service):
-        for record in published(given, START_MS):
+        for record in aggregates(given, START_MS):
             AggregateRecord.model_validate_json(json.dumps(record.body))
 
 
@@ -266,9 +266,9 @@ def test_what_cannot_be_judged(tmp_path: Path):
 
 
 def test_a_file_keeps_the_order_within_a_series(tmp_path: Path):
-    records = list(of_file(recording(tmp_path / "b.jsonl", shuffled=True)))
+    records = list(read_recording(recording(tmp_path / "b.jsonl", shuffled=True)))
     assert [it.offset for it in records] == list(range(90))
-    ends = [it.told.window.end_ms for it in records]
+    ends = [it.aggregate.window.end_ms for it in records]
     assert ends == sorted(ends)
 
 
@@ -286,7 +286,7 @@ def breach(revision: int, **more: object) -> bytes:
 
 
 def test_an_episode_keeps_its_gravest_and_worst():
-    episodes = Episodes()
+    episodes = BreachEpisodes()
     episodes.take(breach(1))
     episodes.take(breach(2, observed=30.0, severity="critical", summary="worst"))
     episodes.take(breach(3, observed=1.0, resolved_ms=9, why="condition_gone"))
@@ -296,8 +296,8 @@ def test_an_episode_keeps_its_gravest_and_worst():
     assert (episode.resolved_ms, episode.why) == (9, "condition_gone")
 
 
-def episode(opened_ms: int, resolved_ms: int | None, severity: str = "high") -> Episode:
-    return Episodes().take(breach(1, opened_ms=opened_ms, resolved_ms=resolved_ms,
+def episode(opened_ms: int, resolved_ms: int | None, severity: str = "high") -> BreachEpisode:
+    return BreachEpisodes().take(breach(1, opened_ms=opened_ms, resolved_ms=resolved_ms,
                                   severity=severity))  # fmt: skip
 
 

@@ -4,8 +4,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from agents.cli.figures import milliseconds, percent
-from agents.cli.table import LiveTable, name_of
+from agents.cli.live_table import LiveTable, milliseconds, name_of, percent
 from schemas.aggregates import Aggregate
 from schemas.fast import struct_of
 from tests.unit.cli.samples import MINUTE_MS, START_MS, aggregate
@@ -50,7 +49,7 @@ def test_a_larger_revision_stands_whatever_the_order():
     table = LiveTable()
     for revision in (5, 9, 7):
         table.update(aggregate(revision=revision, count=revision))
-    assert [row.aggregate.count for row in table.rows()] == [9]
+    assert [line.aggregate.count for line in table.lines()] == [9]
 
 
 def test_the_final_of_a_revision_stands():
@@ -58,7 +57,7 @@ def test_the_final_of_a_revision_stands():
     table.update(aggregate(revision=5))
     table.update(aggregate(revision=5, final=True))
     table.update(aggregate(revision=5))
-    assert [row.aggregate.final for row in table.rows()] == [True]
+    assert [line.aggregate.final for line in table.lines()] == [True]
 
 
 def test_the_newest_window_stands_and_other_sizes_do_not_show():
@@ -66,7 +65,7 @@ def test_the_newest_window_stands_and_other_sizes_do_not_show():
     table.update(aggregate(start_ms=START_MS, count=1))
     table.update(aggregate(start_ms=START_MS - MINUTE_MS, count=2))
     table.update(aggregate(size="5m", count=3))
-    assert [row.aggregate.count for row in table.rows()] == [1]
+    assert [line.aggregate.count for line in table.lines()] == [1]
     assert (len(table), table.seen) == (1, 3)
 
 
@@ -74,7 +73,7 @@ def test_minutes_borrow_their_trend_from_the_hour():
     table = LiveTable()
     table.update(aggregate(size="1h", verdict="improving"))
     table.update(aggregate())
-    assert [row.trend for row in table.rows()] == ["improving"]
+    assert [line.trend for line in table.lines()] == ["improving"]
 
 
 def test_totals_come_before_platforms_before_confidence():
@@ -90,7 +89,7 @@ def test_totals_come_before_platforms_before_confidence():
         aggregate("*"),
     ):
         table.update(each)
-    assert [name_of(row.aggregate) for row in table.rows()] == [
+    assert [name_of(line.aggregate) for line in table.lines()] == [
         "*",
         '*{platform="lever"}',
         "a",

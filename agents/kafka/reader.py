@@ -1,4 +1,4 @@
-"""Read a topic without a group: all partitions, from a moment on, as far as it goes now or on."""
+"""Read a topic without a group: all partitions, from a moment on, up to its end or for ever."""
 
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -7,7 +7,6 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from agents.cli.running import REACH_S, Sentence
 from agents.kafka.admin_client import admin
 from agents.kafka.batches import UnreadableBatch
 from agents.kafka.chunks import read_all
@@ -16,10 +15,16 @@ from agents.kafka.refusals import lacks
 from agents.runtime.masking import masked_value
 from agents.runtime.settings import Settings
 
+#: A broker that has not answered by then is not there, for a person who waits.
+REACH_S = 5.0
 _POLL_MS = 200
 
 
-class NoTopic(Sentence):
+class UnusableTopic(Exception):
+    """The topic cannot be read or written; the sentence says what to do about it."""
+
+
+class NoTopic(UnusableTopic):
     """The topic does not exist."""
 
 
@@ -29,7 +34,7 @@ async def partitions(settings: Settings, name: str, *rights: str) -> int:
     Raises:
         Unreachable: no broker answers.
         NoTopic: the topic does not exist.
-        Sentence: the user lacks one of the rights on it.
+        UnusableTopic: the user lacks one of the rights on it.
     """
     async with admin(settings, deadline_s=REACH_S) as client:
         topic = (await look(client, [name])).get(name)
@@ -40,12 +45,14 @@ async def partitions(settings: Settings, name: str, *rights: str) -> int:
         )
     lacking = set() if topic.rights is None else set(rights) - topic.rights
     if lacking:
-        raise Sentence(lacks(lacking, f"the topic {name}"))
+        raise UnusableTopic(lacks(lacking, f"the topic {name}"))
     return topic.partitions
 
 
-async def held(settings: Settings, counts: Mapping[str, int]) -> list[tuple[str, int, int]]:
-    """Return topic, partition and offset of each partition that open transactions hold back.
+async def open_transactions(
+    settings: Settings, counts: Mapping[str, int]
+) -> list[tuple[str, int, int]]:
+    """Return topic, partition and offset of each partition that an open transaction blocks.
 
     Args:
         settings: where Kafka is.
@@ -69,8 +76,8 @@ async def held(settings: Settings, counts: Mapping[str, int]) -> list[tuple[str,
     return [(*tp, stable[tp]) for tp in tps if stable[tp] < high[tp]]
 
 
-class Reader:
-    """A topic's records, in the order each partition has them."""
+class TopicReader:
+    """Reads a topic's records, each partition's in their order."""
 
     def __init__(self, consumer: AIOKafkaConsumer, assigned: list[TopicPartition]) -> None:
         self._consumer = consumer
@@ -104,7 +111,7 @@ class Reader:
             waiting = {tp for tp in waiting if await self._behind(tp, ends[tp])}
 
     async def onwards(self) -> AsyncIterator[list[Any]]:
-        """Yield what arrives, in batches, for ever; an empty one where nothing does."""
+        """Yield the records that arrive, in batches, for ever; an empty batch where none does."""
         while True:
             batches = await self._consumer.getmany(timeout_ms=_POLL_MS)
             yield [record for records in batches.values() for record in records]
@@ -114,9 +121,9 @@ class Reader:
 
 
 @asynccontextmanager
-async def reader(
+async def topic_reader(
     settings: Settings, name: str, *, committed: bool = False
-) -> AsyncIterator[Reader]:
+) -> AsyncIterator[TopicReader]:
     """Yield a reader of the topic.
 
     Args:
@@ -138,14 +145,14 @@ async def reader(
     try:
         await consumer.start()
         consumer.assign(assigned)
-        yield Reader(consumer, assigned)
+        yield TopicReader(consumer, assigned)
     finally:
         await consumer.stop()
 
 
 def _warn_of(topic: str, partition: int, unreadable: UnreadableBatch) -> None:
     print(
-        f"opwatch: {topic}/{partition}: offsets {unreadable.start} to {unreadable.end - 1} cannot"
-        f" be read and are left out: {unreadable.detail}.",
+        f"opwatch: {topic}/{partition}: left out the offsets {unreadable.start} to"
+        f" {unreadable.end - 1}, which cannot be read: {unreadable.detail}.",
         file=sys.stderr,
     )

@@ -7,58 +7,56 @@ import orjson
 from schemas.rules import SEVERITIES
 
 
-class Episode(NamedTuple):
-    """A breach's life, as far as it was told."""
+class BreachEpisode(NamedTuple):
+    """A breach from its opening to its newest revision."""
 
     id: str
     rule: str
     series: str
     severity: str
-    """The gravest it had."""
+    """The gravest so far."""
     opened_ms: int
     resolved_ms: int | None
     why: str
-    """Of what was told last."""
+    """Of the newest revision."""
     confirmed: bool
     observed: float | None
-    """The worst that was told, and what stands beside it there."""
+    """The worst value so far; threshold, unit, samples and summary are of the same revision."""
     threshold: float | None
     unit: str
     samples: int
     summary: str
 
-    @property
-    def what(self) -> tuple[str, str, int]:
-        """What makes two rule files' breaches the same one."""
-        return self.rule, self.series, self.opened_ms
 
-
-class Episodes:
-    """The breaches of a log, the newest revision of each."""
+class BreachEpisodes:
+    """The episodes of a log of breaches, by breach id."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[int, Episode]] = {}
+        self._by_id: dict[str, tuple[int, BreachEpisode]] = {}
 
-    def take(self, value: bytes) -> Episode:
-        """Take a breach record in; return its breach as it is now."""
+    def take(self, value: bytes) -> BreachEpisode:
+        """Take a breach record in; return its episode as it is now."""
         body: dict[str, Any] = orjson.loads(value)
-        revision, before = self._known.get(body["id"], (0, None))
+        revision, before = self._by_id.get(body["id"], (0, None))
         if before is not None and body["revision"] <= revision:
             return before
-        now = _told(body)
+        now = _episode(body)
         if before is not None:
             now = _with_the_worst(before, now, body["operator"])
-        self._known[now.id] = body["revision"], now
+        self._by_id[now.id] = body["revision"], now
         return now
 
-    def all(self) -> list[Episode]:
-        """Return all breaches by the time they opened, then rule and series."""
-        found = (episode for _, episode in self._known.values())
-        return sorted(found, key=lambda it: (it.opened_ms, it.rule, it.series, it.id))
+    def all(self) -> list[BreachEpisode]:
+        """Return all episodes by the time they opened, then by rule and series."""
+        episodes = (episode for _, episode in self._by_id.values())
+        return sorted(
+            episodes,
+            key=lambda it: (it.opened_ms, it.rule, it.series, it.id),
+        )
 
 
-def _told(body: dict[str, Any]) -> Episode:
-    return Episode(
+def _episode(body: dict[str, Any]) -> BreachEpisode:
+    return BreachEpisode(
         id=body["id"],
         rule=body["rule"],
         series=body["series"],
@@ -75,7 +73,9 @@ def _told(body: dict[str, Any]) -> Episode:
     )
 
 
-def _with_the_worst(before: Episode, now: Episode, operator: str | None) -> Episode:
+def _with_the_worst(
+    before: BreachEpisode, now: BreachEpisode, operator: str | None
+) -> BreachEpisode:
     severity = max(before.severity, now.severity, key=SEVERITIES.index)
     worse = now.observed is not None and before.observed is not None
     if worse and operator is not None:

@@ -1,10 +1,9 @@
-"""Make the aggregates that a rule test's series would have published."""
+"""Make the aggregates that the series of a rule test would have published."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from agents.cli.rule_given import Given, GivenService
-from agents.cli.rule_values import Value
+from agents.rule_tests.cases import MinuteValue, OperationsMinutes, ServiceMinutes
 from schemas.spans import MINUTE_MS
 from streams.measure.series import parse_series
 
@@ -18,42 +17,45 @@ _STATUS = {
 }
 
 
-class Published(NamedTuple):
-    """A record on `aggregates`, and the minute after which it is there."""
+class MadeAggregate(NamedTuple):
+    """A record on `aggregates`, and when it is published, epoch ms."""
 
     at_ms: int
     body: dict[str, Any]
 
 
-def published(given: Given | GivenService, start_ms: int) -> Iterator[Published]:
+def aggregates(
+    series: OperationsMinutes | ServiceMinutes, start_ms: int
+) -> Iterator[MadeAggregate]:
     """Yield a final window for each value that is not a gap."""
-    if isinstance(given, GivenService):
-        yield from _service(given, start_ms)
+    if isinstance(series, ServiceMinutes):
+        yield from _service(series, start_ms)
         return
-    columns = given.columns()
+    columns = series.columns()
     length = max(len(column) for column in columns.values())
-    span_ms = _SIZES_MIN[given.window] * MINUTE_MS
+    span_ms = _SIZES_MIN[series.window] * MINUTE_MS
     for at in range(length):
         row = {name: column[at] if at < len(column) else None for name, column in columns.items()}
         if row.get("count") is None:
             continue
-        window = _window(given.window, start_ms + at * span_ms, span_ms)
-        yield Published(window["end_ms"], _operations(given.series, window, row))
+        window = _window(series.window, start_ms + at * span_ms, span_ms)
+        yield MadeAggregate(window["end_ms"], _operations(series.series, window, row))
 
 
 def _window(size: str, start_ms: int, span_ms: int) -> dict[str, Any]:
     return {"size": size, "start_ms": start_ms, "end_ms": start_ms + span_ms}
 
 
-def _operations(name: str, window: dict[str, Any], row: Mapping[str, Value]) -> dict[str, Any]:
-    series = parse_series(name)
+def _operations(
+    name: str, window: dict[str, Any], row: Mapping[str, MinuteValue]
+) -> dict[str, Any]:
     count = _whole(row, "count")
     failures = min(_whole(row, "failures"), count)
     took = float(row.get("duration_ms") or 0.0)
     return {
         "version": 1,
         "kind": "operations",
-        "series": series.model_dump(),
+        "series": parse_series(name).model_dump(),
         "window": window,
         "revision": max(count, 1),
         "final": True,
@@ -73,7 +75,7 @@ def _operations(name: str, window: dict[str, Any], row: Mapping[str, Value]) -> 
     }
 
 
-def _cache(row: Mapping[str, Value]) -> dict[str, Any]:
+def _cache(row: Mapping[str, MinuteValue]) -> dict[str, Any]:
     lookups, evictions = _whole(row, "lookups"), _whole(row, "evictions")
     hits = min(_whole(row, "hits"), lookups)
     return {
@@ -89,7 +91,7 @@ def _cache(row: Mapping[str, Value]) -> dict[str, Any]:
     }
 
 
-def _trend(verdict: Value, count: int) -> dict[str, Any] | None:
+def _trend(verdict: MinuteValue, count: int) -> dict[str, Any] | None:
     if verdict is None:
         return None
     evidence = {"baseline_rate": None, "baseline_count": 0, "rate": None, "count": count}
@@ -97,40 +99,39 @@ def _trend(verdict: Value, count: int) -> dict[str, Any] | None:
     return {"verdict": verdict, "evidence": evidence}
 
 
-def _service(given: GivenService, start_ms: int) -> Iterator[Published]:
+def _service(series: ServiceMinutes, start_ms: int) -> Iterator[MadeAggregate]:
     since_ms, before = start_ms, None
-    for at, told in enumerate(given.statuses()):
-        if told != before:
-            since_ms, before = start_ms + at * MINUTE_MS, told
-        if told is None:
+    for at, word in enumerate(series.statuses()):
+        if word != before:
+            since_ms, before = start_ms + at * MINUTE_MS, word
+        if word is None:
             continue
         window = _window("1m", start_ms + at * MINUTE_MS, MINUTE_MS)
-        status = _STATUS[told]
-        known = status != "unknown"
+        status = _STATUS[word]
         body = {
             "version": 1,
             "kind": "service",
-            "series": {"service": given.service},
+            "series": {"service": series.service},
             "window": window,
             "revision": at + 1,
             "final": True,
             "status": status,
             "since_ms": since_ms,
-            "silent": told == "silent",
+            "silent": word == "silent",
             "last_beat_ms": None,
             "every_s": 10.0,
             "message": None,
             **{
-                f"{each}_ms": MINUTE_MS * (each == status) for each in sorted(set(_STATUS.values()))
+                f"{name}_ms": MINUTE_MS * (name == status) for name in sorted(set(_STATUS.values()))
             },
-            "uptime": float(status != "down") if known else None,
+            "uptime": None if status == "unknown" else float(status != "down"),
         }
-        yield Published(window["end_ms"], body)
+        yield MadeAggregate(window["end_ms"], body)
 
 
-def _whole(row: Mapping[str, Value], name: str) -> int:
+def _whole(row: Mapping[str, MinuteValue], name: str) -> int:
     return round(float(row.get(name) or 0))
 
 
-def _ratio(value: Value) -> float | None:
+def _ratio(value: MinuteValue) -> float | None:
     return None if value is None else float(value) / 100

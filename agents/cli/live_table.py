@@ -1,69 +1,69 @@
 """Show the newest window of each series as a table for the terminal."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from agents.cli.figures import milliseconds, number, percent, start
 from agents.runtime.visible import visible
 from schemas.aggregates import Aggregate
-from schemas.series import WindowSize
+from schemas.series import Window, WindowSize
 from streams.measure.series import series_name
 
-#: A window of fewer operations says too little to be painted red.
+#: A window of fewer operations is not painted red: it proves too little.
 ENOUGH = 20
-#: Below this success rate nobody argues.
+#: A success rate below this is painted red.
 BAD_RATE = 0.9
 #: A series whose newest window is older than the newest of all by this many is dimmed.
 STALE_WINDOWS = 3
-#: Fewer columns than NARROW: some figures are left out. From WIDE on there is room to breathe.
+#: A terminal of fewer columns than NARROW shows fewer figures; from WIDE on cells are padded.
 NARROW = 92
 WIDE = 112
 _TREND_SIZE = "1h"
 _LEVELS = {"low": 0, "medium": 1, "high": 2}
 
 
-class Row(NamedTuple):
-    """A series' newest window, and its newest trend, which only larger windows have."""
+class SeriesLine(NamedTuple):
+    """The newest window of a series, and its newest trend, which only larger windows have."""
 
     aggregate: Aggregate
     trend: str | None
 
 
 class LiveTable:
-    """The newest window of each series: hand it aggregates in any order, ask it for a table."""
+    """The newest window of each series, as a table; aggregates may come in any order."""
 
     def __init__(self, size: WindowSize = "1m") -> None:
         self.size = size
         self.seen = 0
-        self._rows: dict[str, Aggregate] = {}
+        self._newest: dict[str, Aggregate] = {}
         self._trends: dict[str, Aggregate] = {}
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._newest)
 
     def update(self, aggregate: Aggregate) -> None:
-        """Take an aggregate in; older windows and smaller revisions change nothing."""
+        """Add an aggregate; older windows and smaller revisions change nothing."""
         self.seen += 1
         name = name_of(aggregate)
         if aggregate.window.size == self.size:
-            _keep_newer(self._rows, name, aggregate)
+            _keep_newer(self._newest, name, aggregate)
         if aggregate.window.size == _TREND_SIZE and aggregate.trend is not None:
             _keep_newer(self._trends, name, aggregate)
 
-    def rows(self) -> list[Row]:
-        """Return a row a series, by operation, then platform, then confidence."""
+    def lines(self) -> list[SeriesLine]:
+        """Return a line for each series, by operation, then platform, then confidence."""
         return [
-            Row(aggregate, _verdict(aggregate) or _verdict(self._trends.get(name)))
-            for name, aggregate in sorted(self._rows.items(), key=lambda item: _order(item[1]))
+            SeriesLine(aggregate, _verdict(aggregate) or _verdict(self._trends.get(name)))
+            for name, aggregate in sorted(self._newest.items(), key=lambda item: _order(item[1]))
         ]
 
     def renderable(self, max_rows: int | None = None, width: int = 100) -> Table:
         """Return the table; of more than max_rows series those with the most operations."""
-        return render(self.rows(), self.size, max_rows=max_rows, width=width)
+        return render(self.lines(), self.size, max_rows=max_rows, width=width)
 
 
 def name_of(aggregate: Aggregate) -> str:
@@ -75,23 +75,23 @@ def name_of(aggregate: Aggregate) -> str:
 
 
 def render(
-    rows: Sequence[Row], size: WindowSize, *, max_rows: int | None = None, width: int = 100
+    lines: Sequence[SeriesLine], size: WindowSize, *, max_rows: int | None = None, width: int = 100
 ) -> Table:
-    """Return the rows as a table.
+    """Return the lines as a table.
 
     Args:
-        rows: in the order they are to be shown.
+        lines: in the order they are to be shown.
         size: of their windows.
         max_rows: show no more than these, the ones with the most operations.
-        width: below NARROW columns what can be spared is left out.
+        width: of the terminal, in characters.
     """
-    shown = _busiest(rows, max_rows)
+    shown = _busiest(lines, max_rows)
     spared = _SPARED if width < NARROW else ()
     table = Table(
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0) if width >= WIDE else 0,
         show_edge=False,
-        caption=_caption(rows, shown, size),
+        caption=_caption(lines, shown, size),
         caption_justify="left",
         caption_style="dim",
     )
@@ -103,11 +103,11 @@ def render(
             no_wrap=name not in ("operation", "by"),
             justify="right" if name in _NUMBERS else "left",
         )
-    newest = max((row.aggregate.window.start_ms for row in rows), default=0)
+    newest = max((line.aggregate.window.start_ms for line in lines), default=0)
     before = None
-    for row in shown:
-        aggregate = row.aggregate
-        cells = _cells(row)
+    for line in shown:
+        aggregate = line.aggregate
+        cells = _cells(line)
         if aggregate.series.operation == before:
             cells["operation"] = Text("")
         before = aggregate.series.operation
@@ -128,8 +128,8 @@ _NUMBERS = _HEADINGS[3:9]
 _SPARED = ("p50 ms", "final")
 
 
-def _cells(row: Row) -> dict[str, Text]:
-    aggregate, durations, cache = row.aggregate, row.aggregate.duration_ms, row.aggregate.cache
+def _cells(line: SeriesLine) -> dict[str, Text]:
+    aggregate, durations, cache = line.aggregate, line.aggregate.duration_ms, line.aggregate.cache
     series = aggregate.series
     total = series.platform is None and series.confidence is None
     bad = aggregate.success_rate < BAD_RATE and aggregate.count >= ENOUGH
@@ -145,7 +145,7 @@ def _cells(row: Row) -> dict[str, Text]:
         "p95 ms": Text(milliseconds(durations.p95)),
         "p99 ms": Text(milliseconds(durations.p99)),
         "cache": Text("–" if cache.hit_rate is None else percent(cache.hit_rate)),
-        "trend": _trend(row.trend),
+        "trend": _trend(line.trend),
         "final": Text("yes" if aggregate.final else "…"),
     }
 
@@ -160,25 +160,27 @@ def _verdict(aggregate: Aggregate | None) -> str | None:
     return aggregate.trend.verdict if aggregate and aggregate.trend else None
 
 
-def _busiest(rows: Sequence[Row], max_rows: int | None) -> Sequence[Row]:
-    if max_rows is None or len(rows) <= max_rows:
-        return rows
-    ranked = sorted(range(len(rows)), key=lambda at: -rows[at].aggregate.count)
-    return [rows[at] for at in sorted(ranked[:max_rows])]
+def _busiest(lines: Sequence[SeriesLine], max_rows: int | None) -> Sequence[SeriesLine]:
+    if max_rows is None or len(lines) <= max_rows:
+        return lines
+    ranked = sorted(range(len(lines)), key=lambda at: -lines[at].aggregate.count)
+    return [lines[at] for at in sorted(ranked[:max_rows])]
 
 
-def _caption(rows: Sequence[Row], shown: Sequence[Row], size: WindowSize) -> str | None:
-    if not rows:
+def _caption(
+    lines: Sequence[SeriesLine], shown: Sequence[SeriesLine], size: WindowSize
+) -> str | None:
+    if not lines:
         return f"no {size} windows yet"
-    if len(shown) < len(rows):
-        return f"… and {len(rows) - len(shown)} series with fewer operations (--series, --json)"
+    if len(shown) < len(lines):
+        return f"… and {len(lines) - len(shown)} series with fewer operations (--series, --json)"
     return None
 
 
-def _keep_newer(kept: dict[str, Aggregate], name: str, new: Aggregate) -> None:
-    old = kept.get(name)
+def _keep_newer(newest: dict[str, Aggregate], name: str, new: Aggregate) -> None:
+    old = newest.get(name)
     if old is None or _version(new) >= _version(old):
-        kept[name] = new
+        newest[name] = new
 
 
 def _version(aggregate: Aggregate) -> tuple[int, int, bool]:
@@ -190,3 +192,35 @@ def _order(aggregate: Aggregate) -> tuple[object, ...]:
     level = -1 if series.confidence is None else _LEVELS[series.confidence]
     # A total comes before its breakdowns, all operations before each of them.
     return series.operation != "*", series.operation, level, series.platform or ""
+
+
+def percent(ratio: float) -> str:
+    """Return a ratio in per cent; never rounded up to 100 nor down to 0."""
+    if ratio in (0.0, 1.0):
+        return f"{ratio:.0%}"
+    return f"{min(max(ratio * 100, 0.01), 99.99):.2f}%"
+
+
+def milliseconds(value: float) -> str:
+    """Return a duration in at most six characters; from a minute on with its unit."""
+    if value >= 3_600_000:
+        return f"{value / 3_600_000:.4g}h"
+    if value >= 60_000:
+        return f"{value / 1000:.0f}s"
+    if value >= 1000:
+        return f"{value:.0f}"
+    return f"{value:.3g}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def number(count: int) -> str:
+    """Return a count in at most ten characters."""
+    return f"{count:,}" if count < 10_000_000 else f"{count / 1e6:,.1f}M"
+
+
+def start(window: Window) -> str:
+    """Return when a window begins, UTC: the day of long ones, the minute of others."""
+    try:
+        begins = datetime.fromtimestamp(window.start_ms / 1000, tz=UTC)
+    except (ValueError, OverflowError, OSError):
+        return f"{window.start_ms} ms"
+    return begins.strftime("%d %b" if window.size in ("24h", "7d") else "%H:%M")

@@ -1,0 +1,1 @@
+"""Read recorded operations and publish them again: `opwatch replay`."""

@@ -1,0 +1,1 @@
+"""Judge made-up or recorded aggregates by a rule file: `opwatch rules test` and `backtest`."""
