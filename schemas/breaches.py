@@ -45,6 +45,11 @@ class Routing(Wire):
     cooldown_ms: Int64
     escalation: list[Step] = Field(default_factory=list)
 
+    def channels_at(self, level: int) -> list[str]:
+        """Return the channels of an escalation step, 0 for the opening; none past the last."""
+        steps = [self.channels, *(step.channels for step in self.escalation)]
+        return steps[level] if level < len(steps) else []
+
 
 class Span(Wire):
     """The trailing span that was judged: start_ms <= t < end_ms, epoch milliseconds UTC."""

@@ -38,6 +38,12 @@ Reason = Literal[
     "command_done",
     "command_refused",
 ]
+GaveUp = Literal[
+    "deadline",  # not delivered until its deadline
+    "refused",  # the receiver refused it for good
+    "channel_gone",  # the receiver asked to be sent nothing more
+    "channel_disabled",  # in the rule file, since it was decided
+]
 Event = Literal[
     "opened",
     "severity_raised",
@@ -80,5 +86,6 @@ class Notification(Wire):
     )
     attempt: int | None = None
     answer: str | None = Field(None, description="What the receiver said, without secrets.")
+    gave_up: GaveUp | None = Field(None, description="Why a delivery was given up.")
     now_ms: int = Field(description="The clock it was decided by, epoch milliseconds UTC.")
     cause: Cause

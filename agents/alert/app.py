@@ -17,7 +17,7 @@ from agents.runtime import role_process
 from agents.runtime.role import Role
 from agents.runtime.settings import Settings
 from schemas.topics import BREACHES, COMMANDS
-from streams.alerting.engine import Alert as AlertView
+from streams.alerting.engine import AlertView
 from streams.alerting.state import version_of
 
 ROLE = "alert"

@@ -15,9 +15,8 @@ from agents.alert.writer import AlertWriter
 from agents.kafka.producer import Producer
 from agents.kafka.table import TableRows
 from agents.runtime.settings import Settings
-from streams.alerting.engine import Alert, AlertEngine
-from streams.alerting.inputs import Input, Tick
-from streams.alerting.pipeline import why_gone
+from streams.alerting.engine import AlertEngine, AlertView
+from streams.alerting.inputs import Input, Tick, why_gone
 
 log = structlog.get_logger()
 
@@ -75,9 +74,9 @@ class Assignment:
 
     def take(self, given: Input) -> None:
         """Decide upon an input; wait for the writer before anything is done about it."""
-        self._alerting.take(given, now_ms())
+        self._alerting.apply(given, now_ms())
 
-    def alert(self, fingerprint: str) -> Alert | None:
+    def alert(self, fingerprint: str) -> AlertView | None:
         """Return how an alert stands, None if there is none."""
         return self._alerting.alert(fingerprint)
 

@@ -101,7 +101,7 @@ class Deliverer:
         answer = await self._ask(attempt, sender)
         failpoints.reached("alert_after_send")
         now = now_ms()
-        self._alerting.take(
+        self._alerting.apply(
             AttemptResult(attempt=attempt, response=answer, jitter=random.random()), now
         )
         self._show(attempt, answer, now)

@@ -16,7 +16,7 @@ from agents.alert.clock import now_ms
 from agents.alert.links import PATH, BadLink, Claim, Links, command
 from schemas.commands import Acknowledge
 from schemas.notifications import Notification
-from streams.alerting.engine import Alert
+from streams.alerting.engine import AlertView
 from streams.channels import wording
 from streams.channels.plain import fit, moment, one_line
 from streams.channels.request import FORM
@@ -67,7 +67,7 @@ class Pages:
         self,
         links: Links,
         ask: Callable[[Acknowledge], Awaitable[Notification | None]],
-        alert: Callable[[str], Alert | None],
+        alert: Callable[[str], AlertView | None],
         on_duty: Callable[[], bool],
     ) -> None:
         """Acknowledge by a command.
@@ -147,10 +147,10 @@ class Pages:
             raise _refused(web.HTTPForbidden, str(bad)) from None
 
 
-def _about(claim: Claim, alert: Alert) -> tuple[str, str, str]:
+def _about(claim: Claim, alert: AlertView) -> tuple[str, str, str]:
     """Return title, note and form."""
     rule = _shown(claim.rule)
-    if alert.state == "resolved":
+    if alert.phase == "resolved":
         return f"{rule} is over", "There is nothing to acknowledge.", ""
     if alert.breach.id != claim.breach_id:
         note = (
@@ -158,21 +158,21 @@ def _about(claim: Claim, alert: Alert) -> tuple[str, str, str]:
             " message about the new one has a link of its own."
         )
         return f"{rule} fires again", note, ""
-    if alert.state == "acknowledged":
+    if alert.phase == "acknowledged":
         return f"{rule} is acknowledged by {_shown(alert.acknowledged_by)}", "", ""
     return f"Acknowledge {rule}?", "", _FORM
 
 
-def _facts(alert: Alert) -> dict[str, str]:
+def _facts(alert: AlertView) -> dict[str, str]:
     """Return what a person needs to know of an alert before taking it."""
     breach = alert.breach
     facts = {
         "Alert": wording.name(breach),
-        "State": alert.state,
+        "State": alert.phase,
         "Severity": breach.severity,
         "Opened": moment(breach.opened_ms),
     }
-    if alert.state == "acknowledged":
+    if alert.phase == "acknowledged":
         facts |= {"Acknowledged by": alert.acknowledged_by, "Since": moment(alert.since_ms)}
     if breach.resolved_ms is not None:
         facts["Resolved"] = moment(breach.resolved_ms)

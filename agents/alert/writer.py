@@ -116,9 +116,9 @@ class AlertWriter:
             yield OutgoingRecord(topic, 0, one.key, one.value)
             said = _read(one.value)
             reasons[said.reason] += 1
-            if one.letter:
+            if one.dead_letter:
                 metrics.given_up.labels(said.channel).inc()
-                yield self._letter(said, one.letter)
+                yield self._letter(said, one.dead_letter)
         for reason, count in reasons.items():
             metrics.decisions.labels(reason).inc(count)
 

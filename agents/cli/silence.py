@@ -165,7 +165,7 @@ def _start_ms(text: str | None) -> int:
 
 def _coverage(log: "Log", matchers: "Sequence[Matcher]") -> str:
     from schemas.matchers import matches
-    from streams.alerting.silences import labels_of
+    from streams.alerting.pipeline import labels_of
 
     newest = [log.newest(fingerprint) for fingerprint in log.breaches]
     firing = [breach for breach in newest if breach.state != "resolved"]

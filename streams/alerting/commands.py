@@ -1,200 +1,239 @@
-"""Do what people ask for, or say why not."""
+"""Apply what people ask for, or refuse it with the reason."""
 
 from schemas.breaches import Breach, Routing, Span
 from schemas.commands import Acknowledge, Command, EndSilence, Redrive, Silence, TestChannel
+from schemas.matchers import MAX_MATCHERS, MAX_TEXT, pattern_problem
 from schemas.notifications import Reason
-from streams.alerting import timers
-from streams.alerting.giving_up import tell_of_both
-from streams.alerting.outbox import Telling, note_told, owe, set_mark
-from streams.alerting.pipeline import RANK
-from streams.alerting.recheck import drop_acknowledged
-from streams.alerting.resolve import acknowledge, text_name
-from streams.alerting.silences import problem
-from streams.alerting.state import COMMAND, SILENCE, Delivery, Row, Silenced
-from streams.alerting.transition import Turn, moment
+from streams.alerting.attempts import drop_acknowledged
+from streams.alerting.outbox import add_recipient, enqueue, place_of, set_cooldown
+from streams.alerting.resolve import acknowledge, resolve_with_opening
+from streams.alerting.state import (
+    COMMAND,
+    RANK,
+    SILENCE,
+    AlertState,
+    CommandState,
+    Delivery,
+    SilenceState,
+    Subject,
+    TableState,
+)
+from streams.alerting.timers import MAX_SILENCES, MINUTE_MS
+from streams.alerting.transition import Candidate, Decision, Transition
+from streams.channels.plain import moment
 
-#: A row remembers so many commands, to know a repeat.
+#: A state remembers so many commands, to recognise a repeat.
 _REMEMBERED = 20
 
 
-def take_command(turn: Turn, command: Command, offset: int) -> None:
-    """Take a command in; one whose offset its row has seen changes nothing."""
-    row = _row_of(turn, command)
-    if offset <= row.command_offset:
+def take_command(context: Transition, command: Command, offset: int) -> None:
+    """Apply a command; one whose offset its state has seen changes nothing."""
+    state = _state_of(context, command)
+    if offset <= state.command_offset:
         return
-    row.command_offset = offset
-    if command.id in row.command_ids:
-        turn.say(row, "duplicate", f"The command {command.id} was taken in before.")
+    state.command_offset = offset
+    if command.id in state.command_ids:
+        why = f"The command {command.id} was taken in before."
+        decisions = [context.decision(state, "duplicate", why)]
     else:
-        row.command_ids = [*row.command_ids, command.id][-_REMEMBERED:]
-        match command:
-            case Acknowledge():
-                _acknowledge(turn, row, command)
-            case Silence():
-                _silence(turn, row, command)
-            case EndSilence():
-                _end_silence(turn, row, command)
-            case Redrive():
-                _redrive(turn, row, command)
-            case TestChannel():
-                _test(turn, row, command)
-    turn.table.settle(row)
+        state.command_ids = [*state.command_ids, command.id][-_REMEMBERED:]
+        decisions = _apply(context, state, command)
+    context.settle(state, decisions)
 
 
-def _row_of(turn: Turn, command: Command) -> Row:
-    """Return the row a command is about; if there is none, one of its own that says so."""
-    rows = turn.table.rows
-    found: Row | None = None
+def _state_of(context: Transition, command: Command) -> TableState:
+    """Return the state a command is about; if there is none, one of its own that records it."""
+    table = context.table
+    found: TableState | None = None
     match command:
         case Acknowledge():
-            found = rows.get(command.fingerprint)
+            found = table.alert(command.fingerprint)
         case Silence():
             key = SILENCE + command.id
-            found = rows.get(key) or turn.table.create(key)
+            found = table.states.get(key) or table.add(SilenceState(key=key))
         case EndSilence():
-            found = rows.get(SILENCE + command.silence)
+            found = table.states.get(SILENCE + command.silence)
         case Redrive():
-            found = turn.table.parcels.row_of(command.delivery)
-    if found is not None:
-        return found
+            found = table.batches.subject_of(command.delivery)
     key = COMMAND + command.id
-    row = rows.get(key)
-    if row is None:
-        row = turn.table.create(key)
-        row.since_ms = turn.now_ms
-    return row
+    found = found or table.states.get(key)
+    return found or table.add(CommandState(key=key, since_ms=context.now_ms))
 
 
-def _refuse(turn: Turn, row: Row, why: str, reason: Reason = "command_refused") -> None:
-    turn.say(row, reason, why)
+def _apply(context: Transition, state: TableState, command: Command) -> list[Decision]:
+    match command:
+        case Acknowledge():
+            return _acknowledge(context, state, command)
+        case Silence():
+            return [_silence(context, state, command)]
+        case EndSilence():
+            return [_end_silence(context, state, command)]
+        case Redrive():
+            return _redrive(context, state, command)
+        case TestChannel():
+            return [_test(context, state, command)]
 
 
-def _acknowledge(turn: Turn, row: Row, command: Acknowledge) -> None:
-    if not row.newest or row.key != command.fingerprint:
-        _refuse(turn, row, f"There is no alert {command.fingerprint} to acknowledge.")
-        return
-    breach = turn.table.newest(row)
-    if breach.id != command.breach_id:
-        _refuse(turn, row, f"{command.breach_id} is another episode than {breach.id}, which fires.")
-    elif row.state == "resolved":
-        _refuse(turn, row, "It has resolved, so there is nothing to acknowledge.")
-    elif row.state == "acknowledged":
-        _refuse(turn, row, f"{row.acknowledged_by} has acknowledged it already.")
-    else:
-        row.state, row.since_ms, row.acknowledged_by = "acknowledged", turn.now_ms, command.by
-        said = f": {command.comment}" if command.comment else "."
-        turn.say(row, "command_done", f"Acknowledged by {command.by}{said}")
-        acknowledge(turn, row, breach, command.by)
-        drop_acknowledged(turn, row)
+def _refuse(
+    context: Transition, state: TableState, why: str, reason: Reason = "command_refused"
+) -> Decision:
+    return context.decision(state, reason, why)
 
 
-def _silence(turn: Turn, row: Row, command: Silence) -> None:
-    row.since_ms = turn.now_ms
-    standing = sum(
-        row.silence is not None and row.silence.end_ms > turn.now_ms
-        for row in map(turn.table.rows.__getitem__, turn.table.silences)
-    )
-    why = problem(command, turn.now_ms, standing)
+def _acknowledge(context: Transition, state: TableState, command: Acknowledge) -> list[Decision]:
+    if not isinstance(state, AlertState) or not state.newest:
+        why = f"There is no alert {command.fingerprint} to acknowledge."
+        return [_refuse(context, state, why)]
+    newest = context.table.newest(state)
+    if newest.id != command.breach_id:
+        why = f"{command.breach_id} is another episode than {newest.id}, which fires."
+        return [_refuse(context, state, why)]
+    if state.phase == "resolved":
+        why = "It has resolved, so there is nothing to acknowledge."
+        return [_refuse(context, state, why)]
+    if state.phase == "acknowledged":
+        why = f"{state.acknowledged_by} has acknowledged it already."
+        return [_refuse(context, state, why)]
+    state.phase, state.since_ms, state.acknowledged_by = "acknowledged", context.now_ms, command.by
+    comment = f": {command.comment}" if command.comment else "."
+    done = context.decision(state, "command_done", f"Acknowledged by {command.by}{comment}")
+    return [done, *acknowledge(context, state), *drop_acknowledged(context, state)]
+
+
+# ---------------------------------------------------------------------- silences
+
+
+def _silence(context: Transition, state: TableState, command: Silence) -> Decision:
+    assert isinstance(state, SilenceState)
+    state.since_ms = context.now_ms
+    why = _problem(context, command)
     if why is not None:
-        _refuse(turn, row, why)
-        return
-    row.silence = Silenced(command.model_dump_json().encode(), command.start_ms, command.end_ms)
+        return _refuse(context, state, why)
+    state.command = command.model_dump_json().encode()
+    state.start_ms, state.end_ms = command.start_ms, command.end_ms
     span = f"from {moment(command.start_ms)} to {moment(command.end_ms)}"
-    turn.say(row, "command_done", f"{command.by} silences what matches {span}.")
+    why = f"{command.by} silences what matches {span}."
+    return context.decision(state, "command_done", why)
 
 
-def _end_silence(turn: Turn, row: Row, command: EndSilence) -> None:
-    if row.silence is None:
-        _refuse(turn, row, f"There is no silence {command.silence}.")
-    elif row.silence.end_ms <= turn.now_ms:
-        _refuse(turn, row, f"The silence ended at {moment(row.silence.end_ms)} already.")
-    else:
-        row.silence.end_ms, row.silence.ended_by = turn.now_ms, command.by
-        turn.say(row, "command_done", f"{command.by} ended the silence.")
+def _problem(context: Transition, silence: Silence) -> str | None:
+    """Return why a silence cannot be, None if it can."""
+    states = (context.table.states[key] for key in context.table.silences)
+    standing = sum(isinstance(s, SilenceState) and s.end_ms > context.now_ms for s in states)
+    if standing >= MAX_SILENCES:
+        return f"There are {standing} silences, and at most {MAX_SILENCES} can be: end some first."
+    if silence.end_ms <= silence.start_ms:
+        return "It ends before it starts."
+    if silence.end_ms <= context.now_ms:
+        return "It is over already."
+    if len(silence.matchers) > MAX_MATCHERS:
+        return f"It has {len(silence.matchers)} matchers: at most {MAX_MATCHERS}."
+    if sum(len(matcher.label) + len(matcher.value) for matcher in silence.matchers) > MAX_TEXT:
+        return f"Its matchers are longer than {MAX_TEXT} characters."
+    for matcher in silence.matchers:
+        if matcher.operator in ("=~", "!~"):
+            why = pattern_problem(matcher.value)
+            if why is not None:
+                return f"The pattern of {matcher.label} {why}."
+    return None
 
 
-def _redrive(turn: Turn, row: Row, command: Redrive) -> None:
-    delivery = row.delivery(command.delivery)
-    if delivery is None:
-        _refuse(turn, row, f"There is no delivery {command.delivery}.")
-    elif delivery.outcome != "gave_up":
-        _refuse(turn, row, f"It was not given up: it is {delivery.outcome or 'still owed'}.")
-    elif _told_since(row, delivery):
-        _refuse(turn, row, f"{delivery.channel} is told of it already.")
-    else:
-        turn.say(row, "command_done", f"Redriven by {command.by}.", delivery=delivery)
-        before = len(row.deliveries)
-        _drive_again(turn, row, delivery, command.by)
-        if len(row.deliveries) > before:  # once is enough
-            delivery.outcome, delivery.finished_ms = "cancelled", turn.now_ms
+def _end_silence(context: Transition, state: TableState, command: EndSilence) -> Decision:
+    if not isinstance(state, SilenceState) or not state.command:
+        return _refuse(context, state, f"There is no silence {command.silence}.")
+    if state.end_ms <= context.now_ms:
+        return _refuse(context, state, f"The silence ended at {moment(state.end_ms)} already.")
+    state.end_ms, state.ended_by = context.now_ms, command.by
+    return context.decision(state, "command_done", f"{command.by} ended the silence.")
 
 
-def _told_since(row: Row, delivery: Delivery) -> bool:
-    """Whether the channel is told as much, or graver, of the episode by another delivery."""
+# ---------------------------------------------------------------------- redrive
+
+
+def _redrive(context: Transition, state: TableState, command: Redrive) -> list[Decision]:
+    delivery = state.delivery(command.delivery) if isinstance(state, Subject) else None
+    if delivery is None or not isinstance(state, Subject):
+        return [_refuse(context, state, f"There is no delivery {command.delivery}.")]
+    if delivery.outcome != "gave_up":
+        why = f"It was not given up: it is {delivery.outcome or 'still owed'}."
+        return [_refuse(context, state, why)]
+    if _is_superseded(state, delivery):
+        return [_refuse(context, state, f"{delivery.channel} is told of it already.")]
+    done = context.about(state, delivery, "command_done", f"Redriven by {command.by}.")
+    before = len(state.deliveries)
+    decisions = [done, *_drive_again(context, state, delivery, command.by)]
+    if len(state.deliveries) > before:  # once is enough
+        delivery.outcome, delivery.finished_ms = "cancelled", context.now_ms
+    return decisions
+
+
+def _is_superseded(subject: Subject, delivery: Delivery) -> bool:
+    """Whether another delivery reports as much, or graver, of the episode to the channel."""
     if delivery.event in ("resolved", "acknowledged", "test"):
         return False
-    place = (delivery.channel, delivery.breach_id, delivery.level)
-    grave = RANK[delivery.severity]
-    others = any(
-        (one.channel, one.breach_id, one.level) == place
-        and one.id != delivery.id
-        and one.outcome in ("", "sent")
-        and one.created_ms >= delivery.created_ms
-        and RANK[one.severity] >= grave
-        for one in row.deliveries
+    place, rank = place_of(delivery), RANK[delivery.severity]
+    later = any(
+        place_of(other) == place
+        and other.id != delivery.id
+        and other.outcome in ("", "sent")
+        and other.created_ms >= delivery.created_ms
+        and RANK[other.severity] >= rank
+        for other in subject.deliveries
     )
-    return others or any(
-        (one.channel, one.breach_id, one.level) == place
-        and one.delivery != delivery.id
-        and one.state != "failed"
+    return later or any(
+        place_of(recipient) == place
+        and recipient.delivery != delivery.id
+        and recipient.state != "failed"
         and delivery.event != "severity_raised"
-        and RANK[one.severity] >= grave
-        for one in row.told
+        and RANK[recipient.severity] >= rank
+        for recipient in subject.recipients
     )
 
 
-def _drive_again(turn: Turn, row: Row, delivery: Delivery, by: str) -> None:
-    newest = turn.table.newest(row)
-    over = row.state == "resolved" or newest.id != delivery.breach_id
+def _drive_again(
+    context: Transition, subject: Subject, delivery: Delivery, by: str
+) -> list[Decision]:
+    breach = context.table.breach(subject, delivery.breach_key)
     opens = delivery.event not in ("resolved", "acknowledged", "test")
-    if over and opens:
-        text = row.newest if newest.id == delivery.breach_id else delivery.text
-        tell_of_both(turn, row, delivery, text, delivery.channel, ())
-        return
-    telling = Telling(
-        breach=turn.table.text(row, delivery.text),
-        text=delivery.text,
-        channel=delivery.channel,
-        event=delivery.event,
-        level=delivery.level,
-        incident=delivery.incident,
-        opening_untold=delivery.opening_untold,
+    fires = isinstance(subject, AlertState) and subject.fires(delivery.breach_id)
+    if opens and not fires:
+        newest = context.table.newest(subject)
+        breach = newest if newest.id == delivery.breach_id else breach
+        return resolve_with_opening(context, subject, delivery, breach, delivery.channel, ())
+    notification = Candidate(
+        breach,
+        delivery.channel,
+        delivery.event,
+        delivery.level,
+        delivery.incident,
+        with_opening=delivery.with_opening,
         by=by,
     )
-    new = owe(turn, row, telling)
+    new, decision = enqueue(context, subject, notification)
     if opens and delivery.event != "severity_raised":
-        note_told(turn, row, new)
-        set_mark(turn, row, new, telling.breach.routing.cooldown_ms)
-    for told in row.told:
-        if told.resolve == delivery.id:
-            told.resolve = new.id
+        add_recipient(context, subject, new)
+        set_cooldown(context, subject, new, breach.routing.cooldown_ms)
+    for recipient in subject.recipients:
+        if recipient.resolve == delivery.id:
+            recipient.resolve = new.id
+    return [decision]
 
 
-def _test(turn: Turn, row: Row, command: TestChannel) -> None:
-    name = command.channel
-    channel = turn.channels.by_name.get(name)
-    if channel is None:
-        _refuse(turn, row, f"There is no channel {name} in the rule file.", "unknown_channel")
-        return
-    if name in turn.channels.missing:
-        why = f"Undeliverable to {name}: {turn.channels.missing[name]}"
-        _refuse(turn, row, why, "undeliverable")
-        return
-    breach = _test_breach(row.key, command, turn.now_ms)
-    raw = breach.model_dump_json().encode()
-    turn.table.set_newest(row, text_name(breach), raw, breach)
-    telling = Telling(breach=breach, text=row.newest, channel=name, event="test", by=command.by)
-    owe(turn, row, telling)
+# ---------------------------------------------------------------------- test a channel
+
+
+def _test(context: Transition, state: TableState, command: TestChannel) -> Decision:
+    channel = command.channel
+    assert isinstance(state, CommandState)
+    if channel not in context.channels.by_name:
+        why = f"There is no channel {channel} in the rule file."
+        return _refuse(context, state, why, "unknown_channel")
+    if channel in context.channels.missing:
+        why = f"Undeliverable to {channel}: {context.channels.missing[channel]}"
+        return _refuse(context, state, why, "undeliverable")
+    breach = _test_breach(state.key, command, context.now_ms)
+    context.table.set_newest(state, breach.model_dump_json().encode(), breach)
+    return enqueue(context, state, Candidate(breach, channel, "test", by=command.by))[1]
 
 
 def _test_breach(key: str, command: TestChannel, now_ms: int) -> Breach:
@@ -214,7 +253,7 @@ def _test_breach(key: str, command: TestChannel, now_ms: int) -> Breach:
         threshold=None,
         observed=None,
         samples=0,
-        span=Span(start_ms=now_ms - timers.MINUTE_MS, end_ms=now_ms),
+        span=Span(start_ms=now_ms - MINUTE_MS, end_ms=now_ms),
         since_ms=now_ms,
         opened_ms=now_ms,
         confirmed=True,

@@ -1,238 +1,267 @@
-"""Claim a message, and decide what its receiver's answer means for everyone it tells of."""
+"""Decide what a receiver's response means for every alert of the batch."""
 
-from streams.alerting import timers
-from streams.alerting.backoff import backoff_ms, failed
-from streams.alerting.freeing import free
-from streams.alerting.giving_up import give_up
-from streams.alerting.inputs import Attempt, AttemptResult
-from streams.alerting.messages import in_order, message_of
-from streams.alerting.outbox import OPENINGS, cancel, set_mark
-from streams.alerting.pipeline import why_gone
-from streams.alerting.recheck import reconsider
-from streams.alerting.resolve import acknowledge, succeed
-from streams.alerting.state import Circuit, Claim, Delivery, Row, digest
-from streams.alerting.transition import Turn, moment
-from streams.channels.registry import named, traits
+import msgspec
+
+from schemas.notifications import Event, GaveUp
+from streams.alerting.attempts import is_leased, is_notified, recheck
+from streams.alerting.inputs import AttemptResult, why_gone
+from streams.alerting.lifecycle import fallback_decision, notify_channel
+from streams.alerting.outbox import cancel, end_cooldown, place_of, set_cooldown
+from streams.alerting.pipeline import ALERT_STAGES, UNUSABLE, decide, record
+from streams.alerting.resolve import acknowledge, resolve_with_opening, succeed
+from streams.alerting.state import (
+    OPENINGS,
+    PAGES,
+    AlertState,
+    Circuit,
+    Delivery,
+    Subject,
+    Suppressed,
+)
+from streams.alerting.timers import CIRCUIT_FAILURES, after_failure, backoff_ms
+from streams.alerting.transition import Candidate, Decision, Send, Transition
+from streams.channels.plain import moment
 from streams.channels.response import Rejected, Retry, Sent
 
 
-def claim(turn: Turn, parcel: str, generation: str, lease_ms: int) -> Attempt:
-    """Begin an attempt to send a message; what it does not name goes in the next one."""
-    unnamed = _split(turn, parcel)
-    found = turn.table.parcels.head_of(parcel)
-    assert found is not None
-    row, head = found
-    head.attempts += 1
-    lease_until_ms = turn.now_ms + lease_ms
-    head.claim = Claim(generation, head.attempts, lease_until_ms)
-    members = len(turn.table.parcels.members[parcel])
-    more = f", with {members - 1} more in the same message" if members > 1 else ""
-    why = f"Attempt {head.attempts} to tell {head.channel}{more}."
-    turn.say(row, "attempted", why, delivery=head, attempt=head.attempts)
-    turn.table.settle(row)
-    return Attempt(
-        id=parcel,
-        channel=head.channel,
-        row=row.key,
-        delivery=head.id,
-        generation=generation,
-        attempt=head.attempts,
-        lease_until_ms=lease_until_ms,
-        message=message_of(turn.table, parcel),
-        unnamed=unnamed,
-    )
-
-
-def _split(turn: Turn, parcel: str) -> frozenset[str]:
-    """Let what a message has no room to name go in another one.
-
-    Return the deliveries that stay in it unnamed: a text message names one alert, and who is to
-    read forty of them?
-    """
-    members = in_order(turn.table, parcel)
-    channel = turn.channels.by_name.get(members[0][1].channel)
-    if channel is None or len(members) == 1:
-        return frozenset()
-    rest = members[named(message_of(turn.table, parcel), channel) :]
-    if not rest or traits(channel).counts_unnamed:
-        return frozenset(delivery.id for _, delivery in rest)
-    name = digest("rest", parcel, *(delivery.id for _, delivery in rest))
-    turn.table.parcels.split(parcel, [(row.key, one.id) for row, one in rest], name)
-    for row, delivery in rest:
-        if delivery.incident == parcel:
-            _rename(row, delivery, name)
-    for row, _ in reversed(members):
-        turn.table.settle(row)
-    return frozenset()
-
-
-def _rename(row: Row, delivery: Delivery, incident: str) -> None:
-    """Let a delivery open an incident of its own message, unless it may be open already."""
-    for told in row.told:
-        if told.delivery == delivery.id:
-            told.incident = incident
-    delivery.incident = incident
-
-
-def given_up_unasked(turn: Turn, parcel: str) -> bool:
-    """Give up what tells a channel more that was disabled since; an end it is still told.
-
-    One that asked to be sent nothing more is told nothing, but tests.
-    """
-    found = turn.table.parcels.head_of(parcel)
-    assert found is not None
-    head = found[1]
-    if turn.table.circuit(head.channel).gone and head.event != "test":
-        give_up(turn, parcel, why_gone(head.channel), head.answer)
-        return True
-    channel = turn.channels.by_name.get(head.channel)
-    heard = head.event == "resolved" and (head.ambiguous or not head.opening_untold)
-    if channel is None or channel.enabled or heard:
-        return False
-    give_up(turn, parcel, f"The channel {head.channel} is disabled in the rule file.", head.answer)
-    return True
-
-
-def take_answer(turn: Turn, given: AttemptResult) -> None:
-    """Take a receiver's answer in; that of a claim which is closed already changes nothing."""
-    parcel, answer = given.attempt, given.response
-    found = turn.table.parcels.head_of(parcel.id)
-    if found is None or not is_claimed(found[1], parcel):
+def take_result(context: Transition, result: AttemptResult) -> None:
+    """Apply what came of an attempt; that of a lease which is closed already changes nothing."""
+    attempt, response = result.attempt, result.response
+    found = context.table.batches.head_of(attempt.id)
+    if found is None or not is_leased(found[1], attempt):
         return
-    row, head = found
-    match answer:
+    head, channel = found[1], attempt.channel
+    circuit = context.table.circuit(channel)
+    match response:
         case Sent():
-            before = turn.table.circuit(head.channel)
-            if before != Circuit():
-                turn.table.set_circuit(head.channel, Circuit())
-            sent(turn, parcel.id, answer.answer, parcel.unnamed)
-            if before.gone:
-                free(turn.table, turn.channels)
+            if circuit != Circuit():
+                context.table.set_circuit(channel, Circuit())
+            _sent(context, attempt.id, response.answer, attempt.unnamed)
+            if circuit.gone:
+                release(context)
         case Retry():
-            if answer.requested:
-                circuit = failed(turn.table.circuit(head.channel), turn.now_ms)
-                turn.table.set_circuit(head.channel, circuit)
-            wait_ms = backoff_ms(head.attempts, given.jitter, answer.after_ms)
-            retry(turn, row, head, answer, wait_ms)
-            reconsider(turn, parcel.id)  # what was decided while it was under way
+            if response.requested:
+                context.table.set_circuit(channel, after_failure(circuit, context.now_ms))
+            _retry(
+                context, head, response, backoff_ms(head.attempts, result.jitter, response.after_ms)
+            )
+            recheck(context, attempt.id)  # what was decided while it was under way
         case Rejected(gone=True):
-            turn.table.set_circuit(head.channel, Circuit(gone=True))
-            give_up(turn, parcel.id, why_gone(head.channel), answer.answer)
+            context.table.set_circuit(channel, Circuit(gone=True))
+            give_up(context, attempt.id, "channel_gone", why_gone(channel), response.answer)
         case Rejected():
-            give_up(turn, parcel.id, f"{head.channel} refused it for good.", answer.answer)
+            why = f"{channel} refused it for good."
+            give_up(context, attempt.id, "refused", why, response.answer)
 
 
-def is_claimed(head: Delivery, parcel: Attempt) -> bool:
-    """Whether a claim is the one that is open."""
-    claimed = head.claim
-    return claimed is not None and (claimed.generation, claimed.attempt) == (
-        parcel.generation,
-        parcel.attempt,
-    )
-
-
-def lapse(turn: Turn, row: Row, head: Delivery) -> None:
-    """Close a claim that nobody closed in time: the receiver may have heard."""
-    answer = Retry(answer="", ambiguous=True)
-    retry(turn, row, head, answer, 0)
-
-
-def retry(turn: Turn, row: Row, head: Delivery, answer: Retry, wait_ms: int) -> None:
-    """Try a message again later, or give it up if that is past its deadline."""
-    head.ambiguous = head.ambiguous or answer.ambiguous
-    not_before_ms = turn.now_ms + wait_ms
-    open_until_ms = turn.table.circuit(head.channel).open_until_ms
-    not_before_ms = max(not_before_ms, open_until_ms)
-    if not_before_ms >= head.deadline_ms:
-        why = f"{head.channel} could not be reached until {moment(head.deadline_ms)}."
-        give_up(turn, head.parcel, why, answer.answer)
-        return
-    attempt = head.attempts
-    head.claim = None
-    head.not_before_ms = not_before_ms
-    what = "It is not known whether the receiver heard" if answer.ambiguous else "Not taken"
-    what = what if answer.requested else "Not sent"
-    why = f"{what}; again at {moment(not_before_ms)}."
-    if open_until_ms > turn.now_ms:
-        why += (
-            f" {head.channel} failed {timers.CIRCUIT_FAILURES} times or more: left alone so long."
-        )
-    turn.say(
-        row,
-        "retry",
-        why,
-        until_ms=not_before_ms,
-        delivery=head,
-        attempt=attempt,
-        answer=answer.answer or None,
-    )
-    turn.table.settle(row)
-    for key, delivery_id in list(turn.table.parcels.members[head.parcel]):
-        _after_failure(turn, turn.table.rows[key], delivery_id, ambiguous=answer.ambiguous)
-
-
-def _after_failure(turn: Turn, row: Row, delivery_id: str, *, ambiguous: bool) -> None:
-    """Let what waits for a failed delivery take its place; what may be heard begins a cooldown."""
-    waits = any(one.owed and one.after == delivery_id for one in row.deliveries)
-    if not (waits or ambiguous):
-        return
-    delivery = row.delivery(delivery_id)
-    assert delivery is not None
-    if ambiguous:
-        _cool(turn, row, delivery)
-    succeed(turn, row, delivery, through=False)
-    turn.table.settle(row)
-
-
-def sent(turn: Turn, parcel: str, answer: str, unnamed: frozenset[str] = frozenset()) -> None:
-    """Note for everyone a message names that it got through; its head comes last."""
-    count = len(turn.table.parcels.members.get(parcel, ()))
-    head = turn.table.parcels.head_of(parcel)
-    for key, delivery_id in turn.table.parcels.members_of(parcel):
-        row = turn.table.rows[key]
-        delivery = row.delivery(delivery_id)
-        assert delivery is not None
-        if delivery_id in unnamed:
-            _summarise(turn, row, delivery, count)
-            turn.table.settle(row)
+def expire(context: Transition, subject: Subject) -> None:
+    """End the leases that nobody closed in time, and give up what is past its deadline."""
+    for head in list(subject.deliveries):
+        if not (head.pending and head.head) or head.waits_for:
             continue
-        attempt = head[1].attempts if head is not None else delivery.attempts
-        delivery.claim = None
-        delivery.outcome = "sent"
-        delivery.finished_ms = turn.now_ms
-        delivery.answer = answer
-        for told in row.told:
-            if delivery.id in (told.delivery, told.resolve) and told.state != "failed":
-                told.state = "sent"
-                told.at_ms = turn.now_ms
-            place = (told.channel, told.breach_id, told.level)
-            if place == (delivery.channel, delivery.breach_id, delivery.level):
-                told.heard = delivery.severity
-        _cool(turn, row, delivery)
-        why = f"{delivery.channel} took it ({delivery.event.replace('_', ' ')})."
-        turn.say(row, "sent", why, delivery=delivery, attempt=attempt, answer=answer or None)
-        succeed(turn, row, delivery, through=True)
-        if row.state == "acknowledged" and delivery.event in OPENINGS:
-            acknowledge(turn, row, turn.table.newest(row), row.acknowledged_by, delivery.id)
-        turn.table.settle(row)
+        if head.lease is not None:
+            if head.lease.until_ms <= context.now_ms:  # the receiver may have accepted it
+                _retry(context, head, Retry(ambiguous=True), 0)
+        elif head.deadline_ms <= context.now_ms:
+            why = f"{head.channel} could not be told until {moment(head.deadline_ms)}."
+            give_up(context, head.batch, "deadline", why, head.answer)
 
 
-def _summarise(turn: Turn, row: Row, delivery: Delivery, count: int) -> None:
-    """Note that a message got through that counts an alert and does not name it: it is not sent."""
+def release(context: Transition) -> None:
+    """Make what waits for a channel that can be used now due: the next tick decides again."""
+    for state in list(context.table.states.values()):
+        if not isinstance(state, AlertState):
+            continue
+        if any(s.reason in UNUSABLE and s.until_ms is None for s in state.suppressed):
+            state.suppressed = [_released(context, state, s) for s in state.suppressed]
+            context.settle(state)
+
+
+def _released(context: Transition, alert: AlertState, suppressed: Suppressed) -> Suppressed:
+    severity = context.table.newest(alert).severity
+    if suppressed.reason not in UNUSABLE or context.refusal(suppressed.channel, severity):
+        return suppressed
+    return msgspec.structs.replace(suppressed, until_ms=0)
+
+
+# ---------------------------------------------------------------------- tried again
+
+
+def _retry(context: Transition, head: Delivery, response: Retry, wait_ms: int) -> None:
+    """Try a batch again later, or give it up if that is past its deadline."""
+    channel, batch = head.channel, head.batch
+    head.ambiguous = head.ambiguous or response.ambiguous
+    open_until_ms = context.table.circuit(channel).open_until_ms
+    not_before_ms = max(context.now_ms + wait_ms, open_until_ms)
+    if not_before_ms >= head.deadline_ms:
+        why = f"{channel} could not be reached until {moment(head.deadline_ms)}."
+        give_up(context, batch, "deadline", why, response.answer)
+        return
+    head.lease = None
+    head.not_before_ms = not_before_ms
+    what = "It is not known whether the receiver heard" if response.ambiguous else "Not taken"
+    why = f"{what if response.requested else 'Not sent'}; again at {moment(not_before_ms)}."
+    if open_until_ms > context.now_ms:
+        why += f" {channel} failed {CIRCUIT_FAILURES} times or more: left alone so long."
+
+    def try_again(subject: Subject, _: Delivery) -> list[Decision]:
+        return [
+            context.about(
+                subject,
+                head,
+                "retry",
+                why,
+                until_ms=not_before_ms,
+                attempt=head.attempts,
+                answer=response.answer,
+            )
+        ]
+
+    def go_on(subject: Subject, delivery: Delivery) -> list[Decision] | None:
+        """Let what waits take its place; what may have been delivered begins a cooldown."""
+        waits = any(d.pending and d.waits_for == delivery.id for d in subject.deliveries)
+        if not (waits or response.ambiguous):
+            return None
+        if response.ambiguous:
+            _cool(context, subject, delivery)
+        return succeed(context, subject, delivery, through=False)
+
+    members = context.table.batches.members_of(batch)
+    context.settle_each(members[-1:], try_again)
+    context.settle_each(list(context.table.batches.members[batch]), go_on)
+
+
+# ---------------------------------------------------------------------- delivered
+
+
+def _sent(context: Transition, batch: str, answer: str, unnamed: frozenset[str]) -> None:
+    """Note for every alert that a message names that it was delivered; its head comes last."""
+    members = context.table.batches.members_of(batch)
+    found = context.table.batches.head_of(batch)
+    attempts = found[1].attempts if found is not None else 0
+
+    def deliver(subject: Subject, delivery: Delivery) -> list[Decision]:
+        if delivery.id in unnamed:
+            return _summarise(context, subject, delivery, len(members))
+        return _deliver(context, subject, delivery, attempts, answer)
+
+    context.settle_each(members, deliver)
+
+
+def _deliver(
+    context: Transition, subject: Subject, delivery: Delivery, attempts: int, answer: str
+) -> list[Decision]:
+    delivery.lease = None
+    delivery.outcome = "sent"
+    delivery.finished_ms = context.now_ms
+    delivery.answer = answer
+    for recipient in subject.recipients:
+        own = delivery.id in (recipient.delivery, recipient.resolve)
+        if own and recipient.state != "failed":
+            recipient.state = "sent"
+            recipient.at_ms = context.now_ms
+        if place_of(recipient) == place_of(delivery):
+            recipient.sent_severity = delivery.severity
+    _cool(context, subject, delivery)
+    why = f"{delivery.channel} took it ({delivery.event.replace('_', ' ')})."
+    sent = context.about(subject, delivery, "sent", why, attempt=attempts, answer=answer)
+    decisions = [sent, *succeed(context, subject, delivery, through=True)]
+    if (
+        isinstance(subject, AlertState)
+        and subject.phase == "acknowledged"
+        and delivery.event in OPENINGS
+    ):
+        decisions += acknowledge(context, subject, opening=delivery.id)
+    return decisions
+
+
+def _summarise(
+    context: Transition, subject: Subject, delivery: Delivery, count: int
+) -> list[Decision]:
+    """Note that a message was delivered that counts an alert and does not name it: not sent."""
     why = (
         f"One of {count} that a text message to {delivery.channel} counts; it names another, so"
         " this one is not told there by name."
     )
-    cancel(turn, row, delivery, why, "summarised")
-    for told in row.told:
-        if told.delivery == delivery.id and told.state == "owed":
-            told.state = "failed"
-    _cool(turn, row, delivery)
-    succeed(turn, row, delivery, through=False)
+    decisions = [cancel(context, subject, delivery, why, "summarised")]
+    for recipient in subject.recipients:
+        if recipient.delivery == delivery.id and recipient.state == "pending":
+            recipient.state = "failed"
+    _cool(context, subject, delivery)
+    return [*decisions, *succeed(context, subject, delivery, through=False)]
 
 
-def _cool(turn: Turn, row: Row, delivery: Delivery) -> None:
-    """Let the cooldown count from when the channel heard, or may have."""
-    if delivery.event in (*OPENINGS, "severity_raised") or delivery.opening_untold:
-        cooldown_ms = turn.table.text(row, delivery.text).routing.cooldown_ms
-        set_mark(turn, row, delivery, cooldown_ms)
+def _cool(context: Transition, subject: Subject, delivery: Delivery) -> None:
+    """Let the cooldown count from when the channel received it, or may have."""
+    if delivery.event in PAGES or delivery.with_opening:
+        breach = context.table.breach(subject, delivery.breach_key)
+        set_cooldown(context, subject, delivery, breach.routing.cooldown_ms)
+
+
+# ---------------------------------------------------------------------- given up
+
+
+def give_up(
+    context: Transition, batch: str, code: GaveUp, why: str, answer: str | None = None
+) -> None:
+    """Give a batch up for every alert in it; its head comes last.
+
+    Args:
+        context: the input being applied.
+        batch: which.
+        code: why.
+        why: the same in a sentence.
+        answer: the receiver's; None: its last one.
+    """
+    found = context.table.batches.head_of(batch)
+    assert found is not None
+    ambiguous, attempts = found[1].ambiguous, found[1].attempts
+    answer = found[1].answer if answer is None else answer
+    tries = f"after {attempts} attempt{'s' if attempts > 1 else ''}"
+    why = f"{why} Given up {tries if attempts else 'without an attempt'}."
+
+    def give_up_delivery(subject: Subject, delivery: Delivery) -> list[Decision]:
+        delivery.lease = None
+        delivery.outcome = "gave_up"
+        delivery.finished_ms = context.now_ms
+        delivery.ambiguous = delivery.ambiguous or ambiguous
+        delivery.answer, delivery.attempts = answer, attempts
+        for recipient in subject.recipients:
+            own = delivery.id in (recipient.delivery, recipient.resolve)
+            if own and recipient.state == "pending":
+                recipient.state = "unknown" if delivery.ambiguous else "failed"
+        opens = delivery.event in OPENINGS or delivery.with_opening
+        if opens and not is_notified(subject, delivery):
+            end_cooldown(subject, delivery)
+        gave_up = context.about(
+            subject, delivery, "gave_up", why, attempt=attempts, answer=answer, gave_up=code
+        )
+        through = None if delivery.ambiguous else False
+        decisions = [gave_up, *succeed(context, subject, delivery, through=through)]
+        if isinstance(subject, AlertState) and (opens or delivery.event == "severity_raised"):
+            decisions += _fall_back(context, subject, delivery)
+        return decisions
+
+    context.settle_each(context.table.batches.members_of(batch), give_up_delivery)
+
+
+def _fall_back(context: Transition, alert: AlertState, delivery: Delivery) -> list[Decision]:
+    """Notify the fallback of the channel that failed."""
+    failed, level = delivery.channel, delivery.level
+    channel = context.channels.by_name.get(failed)
+    fallback = channel.fallback if channel is not None else None
+    tried = (*delivery.tried, failed)
+    if not fallback or fallback in tried:
+        return []
+    newest = context.table.newest(alert)
+    event: Event = "escalated" if delivery.event == "escalated" else "opened"
+    instead = fallback_decision(context, alert, failed, fallback, delivery.event)
+    if alert.fires(delivery.breach_id) and not delivery.with_opening:
+        notification = Candidate(newest, fallback, event, level, tried=tried)
+        verdict = decide(ALERT_STAGES, alert, notification, context)
+        if not isinstance(verdict, Send):
+            return [record(context, alert, notification, verdict)]
+        return [instead, *notify_channel(context, alert, notification)]
+    breach = newest if newest.id == delivery.breach_id else None
+    breach = breach or context.table.breach(alert, delivery.breach_key)
+    return [instead, *resolve_with_opening(context, alert, delivery, breach, fallback, tried)]

@@ -1,4 +1,4 @@
-"""Decide in which message a telling goes: at once, in a follow-up, or in a storm's summary.
+"""Decide in which batch a delivery goes: at once, in a follow-up, or in a storm's summary.
 
     first            5 s: one follow-up
       |---x-x--x-------|
@@ -6,7 +6,7 @@
 
 A message that holds as many as its channel names is followed by another one of the same time.
 
-Views are derived from the deliveries in the rows, so they are the same after a restart.
+Views are derived from the deliveries in the states, so they are the same after a restart.
 """
 
 from collections import deque
@@ -21,17 +21,17 @@ from streams.alerting.timers import (
 )
 
 
-class Place(NamedTuple):
-    """The message that a delivery goes in."""
+class Placement(NamedTuple):
+    """The batch that a delivery goes in."""
 
-    parcel: str
+    batch: str
     """Empty: one of its own."""
     not_before_ms: int
     storm: bool = False
 
 
-class _View:
-    """What one channel was owed lately, of one family."""
+class _Group:
+    """The recent deliveries of one channel with one grouping key."""
 
     def __init__(self) -> None:
         self.lead = ""
@@ -45,57 +45,56 @@ class _View:
 
 
 class Groups:
-    """What the channels were owed lately."""
+    """The recent deliveries, by channel and grouping key."""
 
     def __init__(self) -> None:
-        self._views: dict[tuple[str, str], _View] = {}
+        self._groups: dict[tuple[str, str], _Group] = {}
 
     def note(self, delivery: Delivery) -> None:
-        """Take a new delivery in; each once, in the order of their creation."""
-        if not delivery.family:
+        """Count a new delivery; each once, in the order of their creation."""
+        if not delivery.group_key:
             return
-        view = self._view(delivery.channel, delivery.family)
+        group = self._group(delivery.channel, delivery.group_key)
         if delivery.storm:
-            if view.storm != delivery.parcel:
-                view.storm, view.storm_until_ms = delivery.parcel, delivery.not_before_ms
-        elif delivery.parcel == delivery.id:
-            view.lead, view.lead_ms = delivery.id, delivery.created_ms
-        elif view.follow_up != delivery.parcel:
-            view.follow_up = delivery.parcel
-        if delivery.parcel not in view.sizes:
-            view.messages.append((delivery.created_ms, delivery.parcel))
-        view.sizes[delivery.parcel] = view.sizes.get(delivery.parcel, 0) + 1
+            if group.storm != delivery.batch:
+                group.storm, group.storm_until_ms = delivery.batch, delivery.not_before_ms
+        elif delivery.batch == delivery.id:
+            group.lead, group.lead_ms = delivery.id, delivery.created_ms
+        elif group.follow_up != delivery.batch:
+            group.follow_up = delivery.batch
+        if delivery.batch not in group.sizes:
+            group.messages.append((delivery.created_ms, delivery.batch))
+        group.sizes[delivery.batch] = group.sizes.get(delivery.batch, 0) + 1
 
-    def place(self, channel: str, family: str, delivery_id: str, now_ms: int, most: int) -> Place:
-        """Return the message that a new delivery goes in.
+    def place(
+        self, channel: str, group_key: str, delivery_id: str, now_ms: int, max_size: int
+    ) -> Placement:
+        """Return the batch that a new delivery goes in.
 
         Args:
-            channel: who is told.
-            family: as what it is grouped.
+            channel: where it is sent.
+            group_key: its grouping key.
             delivery_id: its own.
             now_ms: the clock.
-            most: so many may share a message.
+            max_size: so many may share a message.
         """
-        view = self._view(channel, family)
-        while view.messages and view.messages[0][0] <= now_ms - STORM_WINDOW_MS:
-            view.sizes.pop(view.messages.popleft()[1], None)
-        if now_ms < view.storm_until_ms:
-            full = view.sizes.get(view.storm, 0) >= most
-            parcel = digest("storm", delivery_id) if full else view.storm
-            return Place(parcel, view.storm_until_ms, storm=True)
-        if view.lead_ms <= now_ms < view.lead_ms + GROUP_WAIT_MS:
-            parcel = digest("follow-up", channel, family, view.lead)
-            if parcel in view.sizes:
-                parcel = view.follow_up
-            if view.sizes.get(parcel, 0) >= most:
-                parcel = digest("follow-up", delivery_id)
-            return Place(parcel, view.lead_ms + GROUP_WAIT_MS)
-        if len(view.messages) >= STORM_MESSAGES:
-            return Place(digest("storm", delivery_id), now_ms + STORM_WAIT_MS, storm=True)
-        return Place("", now_ms)
+        group = self._group(channel, group_key)
+        while group.messages and group.messages[0][0] <= now_ms - STORM_WINDOW_MS:
+            group.sizes.pop(group.messages.popleft()[1], None)
+        if now_ms < group.storm_until_ms:
+            full = group.sizes.get(group.storm, 0) >= max_size
+            batch = digest("storm", delivery_id) if full else group.storm
+            return Placement(batch, group.storm_until_ms, storm=True)
+        if group.lead_ms <= now_ms < group.lead_ms + GROUP_WAIT_MS:
+            batch = digest("follow-up", channel, group_key, group.lead)
+            if batch in group.sizes:
+                batch = group.follow_up
+            if group.sizes.get(batch, 0) >= max_size:
+                batch = digest("follow-up", delivery_id)
+            return Placement(batch, group.lead_ms + GROUP_WAIT_MS)
+        if len(group.messages) >= STORM_MESSAGES:
+            return Placement(digest("storm", delivery_id), now_ms + STORM_WAIT_MS, storm=True)
+        return Placement("", now_ms)
 
-    def _view(self, channel: str, family: str) -> _View:
-        place = (channel, family)
-        if place not in self._views:
-            self._views[place] = _View()
-        return self._views[place]
+    def _group(self, channel: str, group_key: str) -> _Group:
+        return self._groups.setdefault((channel, group_key), _Group())

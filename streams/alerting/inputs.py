@@ -1,4 +1,4 @@
-"""Name what alerting is given: records, ticks, claims and receivers' answers."""
+"""Define what the engine takes in: breaches, commands, ticks, and what came of attempts."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -39,13 +39,13 @@ class Tick:
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """A claimed message: write the changes, then make the request, then give the answer."""
+    """A try to send a message: write the changes, then make the request, then report the result."""
 
     id: str
     """Names the message over its attempts: the same content has the same."""
     channel: str
     row: str
-    """The key of the row that carries the claim."""
+    """The key of the state that has the lease."""
     delivery: str
     """The head's id."""
     generation: str
@@ -58,7 +58,7 @@ class Attempt:
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptResult:
-    """What came of a parcel."""
+    """What came of an attempt."""
 
     attempt: Attempt
     response: Answer
@@ -82,7 +82,17 @@ class Channels:
         cls, channels: Iterable[Channel], missing: Mapping[str, str] | None = None
     ) -> "Channels":
         """Return the channels of a rule file."""
-        return cls(by_name={one.name: one for one in channels}, missing=dict(missing or {}))
+        return cls(
+            by_name={channel.name: channel for channel in channels}, missing=dict(missing or {})
+        )
+
+
+def why_gone(name: str) -> str:
+    """Return why nothing is sent to a channel that answered 410 Gone, and what ends that."""
+    return (
+        f"{name} answered 410 Gone, so nothing more is sent there;"
+        f" `opwatch channels test {name}` enables it again if it takes the test."
+    )
 
 
 #: A breach with its evidence takes a few kilobytes.
@@ -95,7 +105,7 @@ _command = Judge(CommandRecord, _FIELDS, WHOLE_BYTES)
 
 
 def read_breach(value: bytes) -> Breach:
-    """Return a record on `breaches`.
+    """Return a record on `breaches`, in time that its bytes bound.
 
     Raises:
         streams.judge.NotFit: it is none.
@@ -104,7 +114,7 @@ def read_breach(value: bytes) -> Breach:
 
 
 def read_command(value: bytes) -> Command:
-    """Return a record on `commands`.
+    """Return a record on `commands`, in time that its bytes bound.
 
     Raises:
         streams.judge.NotFit: it is none.

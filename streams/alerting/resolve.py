@@ -1,174 +1,280 @@
-"""Decide who hears that an episode is over, or acknowledged: exactly those who heard of it."""
+"""Notify those who were notified of an episode: that it is over, acknowledged or not judged.
+
+An alert for which there are no operations any more goes on to fire: nobody knows that it is well.
+PagerDuty's incident stays open and is sent nothing; an escalation goes on.
+
+    operations  x x x . . . . . . . x x
+    sent        opened      not judged judged again
+"""
 
 from schemas.breaches import Breach
-from streams.alerting.notify import pending
-from streams.alerting.outbox import OPENINGS, Telling, cancel, owe
+from schemas.notifications import Event, Reason
+from streams.alerting.outbox import add_recipient, cancel, enqueue, pending
 from streams.alerting.pipeline import UNUSABLE
-from streams.alerting.state import Delivery, Row, Told
-from streams.alerting.transition import Turn
+from streams.alerting.state import OPENINGS, AlertState, Delivery, Recipient, Subject
+from streams.alerting.transition import Candidate, Decision, Transition
 
 NOBODY = "-"
-"""In Told.resolve: there is none to be told."""
+"""In Recipient.resolve: no end is sent."""
 
 
-def resolve(turn: Turn, row: Row, breach: Breach) -> None:
-    """Tell everyone who was told of an episode that it is over; the row keeps the breach's text.
+def resolve(context: Transition, alert: AlertState, breach: Breach) -> list[Decision]:
+    """Send an episode's end to every channel that was notified of it.
 
     Args:
-        turn: the input being decided upon.
-        row: the alert's.
+        context: the input being applied.
+        alert: whose episode it is.
         breach: the episode as it ended.
     """
-    before = turn.said
-    for hold in row.holds:
-        if hold.reason in UNUSABLE:
+    decisions = []
+    for suppressed in alert.suppressed:
+        if suppressed.reason in UNUSABLE:
             continue
-        whom = hold.channel or "Anybody"
-        why = f"It resolved before {whom} was told; held until then: {hold.reason}."
-        channel = hold.channel or None
-        turn.say(row, "cancelled", why, breach=breach, channel=channel, event=hold.event)
-    row.holds = []
-    told = [one for one in row.told if one.breach_id == breach.id and not one.resolve]
-    groups: dict[tuple[str, str], list[Told]] = {}
-    for one in told:
-        incident = one.incident if turn.has_incidents(one.channel) else ""
-        groups.setdefault((one.channel, incident), []).append(one)
-    for (channel, _), heard in groups.items():
-        _resolve_one(turn, row, breach, channel, heard)
-    if turn.said == before:
-        why = "It is over; nobody was told of it."
-        turn.say(row, "not_told", why, breach=breach, event="resolved")
+        channel, event = suppressed.channel, suppressed.event
+        why = (
+            f"It resolved before {channel or 'Anybody'} was told;"
+            f" held until then: {suppressed.reason}."
+        )
+        decisions.append(
+            context.decision(alert, "cancelled", why, breach=breach, channel=channel, event=event)
+        )
+    alert.suppressed = []
+    by_incident: dict[tuple[str, str], list[Recipient]] = {}
+    for recipient in alert.recipients:
+        if recipient.breach_id == breach.id and not recipient.resolve:
+            pager = context.has_incidents(recipient.channel)
+            incident = recipient.incident if pager else ""
+            by_incident.setdefault((recipient.channel, incident), []).append(recipient)
+    for recipients in by_incident.values():
+        decisions += _resolve_incident(context, alert, breach, recipients)
+    if decisions:
+        return decisions
+    why = "It is over; nobody was told of it."
+    return [context.decision(alert, "not_told", why, breach=breach, event="resolved")]
 
 
-def _resolve_one(turn: Turn, row: Row, breach: Breach, channel: str, heard: list[Told]) -> None:
-    if all(one.state == "failed" for one in heard):
-        _nobody(heard)
+def _resolve_incident(
+    context: Transition, alert: AlertState, breach: Breach, recipients: list[Recipient]
+) -> list[Decision]:
+    """Send the end to one channel; of PagerDuty's incidents to one."""
+    channel = recipients[0].channel
+    reached = [recipient for recipient in recipients if recipient.state != "failed"]
+    if not reached:
+        _send_no_end(recipients)
         why = f"{channel} never got the opening, so it is not told of the end."
-        turn.say(row, "not_told", why, breach=breach, channel=channel, event="resolved")
-        return
-    heard = [one for one in heard if one.state != "failed"]
-    waiting, flying = pending(turn, row, heard)
-    opener = next((one for one in waiting if one.event in OPENINGS and not one.after), None)
-    untold = opener is not None and flying is None and all(one.state == "owed" for one in heard)
-    for unsent in waiting:
-        why = "The alert is over" + (": told together with its end." if untold else ".")
-        cancel(turn, row, unsent, why)
-    if not untold and flying is None and shared_still(turn, row, heard):
-        _nobody(heard)
+        return [_not_sent(context, alert, breach, channel, "not_told", why)]
+    waiting, in_flight = pending(context, alert, reached)
+    opener = next((d for d in waiting if d.event in OPENINGS and not d.waits_for), None)
+    unsent = in_flight is None and all(recipient.state == "pending" for recipient in reached)
+    replaced = opener if unsent else None
+    why = "The alert is over" + (": told together with its end." if replaced else ".")
+    decisions = [cancel(context, alert, delivery, why) for delivery in waiting]
+    if replaced is None and in_flight is None and _is_shared(context, alert, reached):
+        _send_no_end(reached)
         why = "Its incident is shared with alerts that still fire: closed with the last of them."
-        turn.say(row, "grouped", why, breach=breach, channel=channel, event="resolved")
-        return
-    last = max(heard, key=lambda one: one.level)
-    telling = Telling(
-        breach=breach,
-        text=text_name(breach),
-        channel=channel,
-        event="resolved",
-        level=last.level,
-        incident=last.incident,
-        opening_untold=flying is None and all(one.state != "sent" for one in heard),
-        after=flying.id if flying is not None else "",
+        return [*decisions, _not_sent(context, alert, breach, channel, "grouped", why)]
+    last = max(reached, key=lambda recipient: recipient.level)
+    notification = Candidate(
+        breach,
+        channel,
+        "resolved",
+        last.level,
+        last.incident,
+        with_opening=in_flight is None and all(r.state != "sent" for r in reached),
+        waits_for=in_flight.id if in_flight is not None else "",
     )
-    delivery = owe(turn, row, telling, opener if untold else None)
-    for one in heard:
-        one.resolve = delivery.id
+    delivery, decision = enqueue(context, alert, notification, replaced)
+    for recipient in reached:
+        recipient.resolve = delivery.id
+    return [*decisions, decision]
 
 
-def shared_still(turn: Turn, row: Row, heard: list[Told]) -> bool:
+def _not_sent(
+    context: Transition, alert: AlertState, breach: Breach, channel: str, reason: Reason, why: str
+) -> Decision:
+    return context.decision(alert, reason, why, breach=breach, channel=channel, event="resolved")
+
+
+def _is_shared(context: Transition, subject: Subject, recipients: list[Recipient]) -> bool:
     """Whether other alerts fire under the same incident of PagerDuty."""
-    if not turn.has_incidents(heard[0].channel):
+    if not context.has_incidents(recipients[0].channel):
         return False
-    places = turn.table.incidents.get(heard[0].incident, set())
-    return any(key != row.key for key, _, _ in places)
+    places = context.table.incidents.get(recipients[0].incident, set())
+    return any(key != subject.key for key, _, _ in places)
 
 
-def succeed(turn: Turn, row: Row, before: Delivery, *, through: bool | None) -> None:
-    """Let what waited for an answer go on, or take the place of what did not get through.
+def resolve_with_opening(
+    context: Transition,
+    alert: Subject,
+    delivery: Delivery,
+    breach: Breach,
+    channel: str,
+    tried: tuple[str, ...],
+) -> list[Decision]:
+    """Notify a channel, in one message, that an episode opened and resolved.
 
     Args:
-        turn: the input being decided upon.
-        row: the alert's.
-        before: the delivery that was answered.
-        through: whether it got through; None: nobody knows and it is not tried again.
+        context: the input being applied.
+        alert: whose episode it is.
+        delivery: what was to report the opening.
+        breach: the episode as it is to be reported.
+        channel: where.
+        tried: channels that could not be reached before.
     """
-    for waiting in [one for one in row.deliveries if one.owed and one.after == before.id]:
-        told = [one for one in row.told if one.resolve == waiting.id]
-        if before.owed:
-            _take_place(turn, row, before, waiting)
+    refused = context.refusal(channel, breach.severity)
+    if refused is not None:
+        reason, why = refused.reason, refused.sentence
+        return [context.decision(alert, reason, why, channel=channel, event="resolved")]
+    place = (channel, breach.id)
+    states = [r.state for r in alert.recipients if (r.channel, r.breach_id) == place]
+    if any(state != "failed" for state in states):
+        why = f"{channel} is told of it already."
+        return [context.decision(alert, "duplicate", why, channel=channel)]
+    notification = Candidate(
+        breach, channel, "resolved", delivery.level, tried=tried, with_opening=True
+    )
+    new, decision = enqueue(context, alert, notification)
+    add_recipient(context, alert, new).resolve = new.id
+    return [decision]
+
+
+# ---------------------------------------------------------------------- after a delivery
+
+
+def succeed(
+    context: Transition, subject: Subject, before: Delivery, *, through: bool | None
+) -> list[Decision]:
+    """Let what waited for a delivery go on, or take the place of what was not delivered.
+
+    Args:
+        context: the input being applied.
+        subject: what it is about.
+        before: the delivery.
+        through: whether it was delivered; None: unknown, and it is not tried again.
+    """
+    decisions: list[Decision] = []
+    for waiting in [d for d in subject.deliveries if d.pending and d.waits_for == before.id]:
+        recipients = [r for r in subject.recipients if r.resolve == waiting.id]
+        if before.pending:
+            decisions += _take_place(context, subject, before, waiting)
         elif through is False and before.event in OPENINGS:
-            _nobody(told)
-            cancel(turn, row, waiting, "Its opening could not be told, so there is nothing to add.")
-        elif told and shared_still(turn, row, told):
-            _nobody(told)
+            _send_no_end(recipients)
+            why = "Its opening could not be told, so there is nothing to add."
+            decisions.append(cancel(context, subject, waiting, why))
+        elif recipients and _is_shared(context, subject, recipients):
+            _send_no_end(recipients)
             why = "Its incident is shared with alerts that still fire: closed with the last."
-            cancel(turn, row, waiting, why)
+            decisions.append(cancel(context, subject, waiting, why))
         else:
-            waiting.after = ""
-            waiting.not_before_ms = turn.now_ms
-            waiting.opening_untold = waiting.event == "resolved" and through is None
+            waiting.waits_for = ""
+            waiting.not_before_ms = context.now_ms
+            waiting.with_opening = waiting.event == "resolved" and through is None
+    return decisions
 
 
-def _take_place(turn: Turn, row: Row, before: Delivery, waiting: Delivery) -> None:
-    """Tell what waited in place of what has to be tried again."""
-    untold = before.event in OPENINGS and all(
-        one.state == "owed" for one in row.told if one.delivery == before.id
+def _take_place(
+    context: Transition, subject: Subject, before: Delivery, waiting: Delivery
+) -> list[Decision]:
+    """Send what waited in place of what has to be tried again."""
+    unsent = before.event in OPENINGS and all(
+        recipient.state == "pending"
+        for recipient in subject.recipients
+        if recipient.delivery == before.id
     )
-    cancel(turn, row, before, "It did not get through and more is to be told: in one message.")
-    telling = Telling(
-        breach=turn.table.text(row, waiting.text),
-        text=waiting.text,
-        channel=waiting.channel,
-        event=before.event if untold and waiting.event != "resolved" else waiting.event,
-        level=waiting.level,
-        incident=waiting.incident,
-        opening_untold=untold and waiting.event == "resolved",
+    why = "It did not get through and more is to be told: in one message."
+    decisions = [cancel(context, subject, before, why)]
+    ends = waiting.event == "resolved"
+    notification = Candidate(
+        context.table.breach(subject, waiting.breach_key),
+        waiting.channel,
+        before.event if unsent and not ends else waiting.event,
+        waiting.level,
+        waiting.incident,
+        with_opening=unsent and ends,
     )
-    cancel(turn, row, waiting, "Told in place of what did not get through.")
-    delivery = owe(turn, row, telling, before)
-    for one in row.told:
-        if one.resolve == waiting.id:
-            one.resolve = delivery.id
-        if untold and one.delivery == before.id and delivery.event != "resolved":
-            one.delivery = delivery.id
+    why = "Told in place of what did not get through."
+    decisions.append(cancel(context, subject, waiting, why))
+    delivery, decision = enqueue(context, subject, notification, before)
+    for recipient in subject.recipients:
+        if recipient.resolve == waiting.id:
+            recipient.resolve = delivery.id
+        if unsent and recipient.delivery == before.id and delivery.event != "resolved":
+            recipient.delivery = delivery.id
+    return [*decisions, decision]
 
 
-def acknowledge(turn: Turn, row: Row, breach: Breach, by: str, opening: str = "") -> None:
+# ---------------------------------------------------------------------- acknowledged, not judged
+
+
+def acknowledge(context: Transition, alert: AlertState, *, opening: str = "") -> list[Decision]:
     """Let PagerDuty know that somebody works on it; other channels are not bothered.
 
     Args:
-        turn: the input being decided upon.
-        row: the alert's.
-        breach: its newest.
-        by: who.
+        context: the input being applied.
+        alert: the acknowledged one.
         opening: only of what this delivery opened; empty: of all that was.
     """
-    told = {
-        (one.channel, one.incident): one
-        for one in sorted(row.told, key=lambda one: one.level)
-        if one.breach_id == breach.id
-        and opening in ("", one.delivery)
-        and one.state in ("sent", "maybe")
-        and not one.resolve
-        and turn.has_incidents(one.channel)
+    breach = context.table.newest(alert)
+    by_incident = {
+        (recipient.channel, recipient.incident): recipient
+        for recipient in sorted(alert.recipients, key=lambda recipient: recipient.level)
+        if recipient.breach_id == breach.id
+        and opening in ("", recipient.delivery)
+        and recipient.state in ("sent", "unknown")
+        and not recipient.resolve
+        and context.has_incidents(recipient.channel)
     }
-    for (channel, _), one in told.items():
-        telling = Telling(
-            breach=breach,
-            text=row.newest,
-            channel=channel,
-            event="acknowledged",
-            level=one.level,
-            incident=one.incident,
-            by=by,
-        )
-        owe(turn, row, telling)
+    decisions = []
+    for recipient in by_incident.values():
+        channel, level, incident = recipient.channel, recipient.level, recipient.incident
+        by = alert.acknowledged_by
+        notification = Candidate(breach, channel, "acknowledged", level, incident, by=by)
+        decisions.append(enqueue(context, alert, notification)[1])
+    return decisions
 
 
-def text_name(breach: Breach) -> str:
-    """Return the name under which a row keeps a breach."""
-    return f"{breach.id}/{breach.revision}"
+def notify_not_judged(context: Transition, alert: AlertState) -> list[Decision]:
+    """Notify that the newest episode is no longer judged, once within a cooldown."""
+    breach = context.table.newest(alert)
+    last_ms, cooldown_ms = alert.not_judged_ms, breach.routing.cooldown_ms
+    if alert.awaits_judgement or (last_ms and context.now_ms < last_ms + cooldown_ms):
+        return []
+    decisions = _notify_of_judgement(context, alert, "not_judged")
+    if any(decision.reason != "updated" for decision in decisions):
+        alert.not_judged_ms, alert.awaits_judgement = context.now_ms, True
+    return decisions
 
 
-def _nobody(heard: list[Told]) -> None:
-    for one in heard:
-        one.resolve = NOBODY
+def notify_judged_again(context: Transition, alert: AlertState) -> list[Decision]:
+    """Notify those of "no longer judged" that it is judged again, and still true."""
+    alert.awaits_judgement = False
+    return _notify_of_judgement(context, alert, "judged_again")
+
+
+def _notify_of_judgement(context: Transition, alert: AlertState, event: Event) -> list[Decision]:
+    breach = context.table.newest(alert)
+    by_channel = {
+        recipient.channel: recipient
+        for recipient in sorted(alert.recipients, key=lambda recipient: recipient.level)
+        if recipient.breach_id == breach.id
+        and recipient.state != "failed"
+        and not recipient.resolve
+        and not context.has_incidents(recipient.channel)
+    }
+    decisions = []
+    for channel, recipient in by_channel.items():
+        waiting, in_flight = pending(context, alert, [recipient])
+        if any(delivery.event in OPENINGS for delivery in waiting):
+            why = f"{channel} is not told of the opening yet, so of nothing more ({event})."
+            decisions.append(context.decision(alert, "updated", why, channel=channel, event=event))
+            continue
+        waits_for = in_flight.id if in_flight is not None else ""
+        level, incident = recipient.level, recipient.incident
+        notification = Candidate(breach, channel, event, level, incident, waits_for=waits_for)
+        decisions.append(enqueue(context, alert, notification)[1])
+    return decisions
+
+
+def _send_no_end(recipients: list[Recipient]) -> None:
+    for recipient in recipients:
+        recipient.resolve = NOBODY

@@ -1,14 +1,10 @@
-"""Keep everything about one alert in one table row: what it is, who was told, what is owed.
+"""Define what the `alerts` table keeps: the state of an alert, a silence, a command or a channel.
 
-A row's key is the alert's fingerprint; silences, commands that belong to no alert and channels
-have rows of their own in the same table, under a key with a prefix that no fingerprint has:
-
-    <fingerprint>     Row       an alert
-    silence/<id>      Row       `silence` is set, `newest` is empty
-    command/<id>      Row       a refused command, or a test message, until that is done
-    channel/<name>    Row       `circuit` is set
-
-New fields go to the end, with a default: old rows are then read as well.
+key               state
+<fingerprint>     AlertState
+silence/<id>      SilenceState
+command/<id>      CommandState    a refused command, or a test message until it is done
+channel/<name>    ChannelState
 """
 
 from hashlib import blake2b
@@ -16,32 +12,40 @@ from typing import Literal
 
 import msgspec
 
+from schemas.breaches import Breach
 from schemas.notifications import Event, Reason
-from schemas.rules import Severity
+from schemas.rules import SEVERITIES, Severity
 
-State = Literal["firing", "acknowledged", "resolved"]
+Phase = Literal["firing", "acknowledged", "resolved"]
 
 SILENCE = "silence/"
 COMMAND = "command/"
 CHANNEL = "channel/"
-OTHERS = (SILENCE, COMMAND, CHANNEL)
-"""What no alert's row begins with."""
+
+OPENINGS: tuple[Event, ...] = ("opened", "escalated")
+PAGES: tuple[Event, ...] = (*OPENINGS, "severity_raised")
+"""What asks for somebody's attention."""
+
+RANK: dict[Severity, int] = {severity: rank for rank, severity in enumerate(SEVERITIES)}
+"""Of two severities the higher one is worse."""
+
+_DIGEST_BYTES = 12
 
 
-class Claim(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """An attempt that has begun; until the lease is over nobody else may try."""
+class Lease(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """An attempt that has begun; until the lease ends nobody else may try."""
 
     generation: str
     """Names the process that tries."""
     attempt: int
-    lease_until_ms: int
+    until_ms: int
 
 
 class Delivery(msgspec.Struct, array_like=True, gc=False):
-    """A message that one channel is owed, or was.
+    """A notification that is to be sent to one channel, or was.
 
-    Several with the same `parcel` go in one message. Its head alone carries attempts, claim and
-    times for all of them.
+    Several with the same `batch` go in one message. The batch's head alone carries attempts, lease
+    and times for all of them.
     """
 
     id: str
@@ -49,45 +53,45 @@ class Delivery(msgspec.Struct, array_like=True, gc=False):
     event: Event
     level: int
     breach_id: str
-    text: str
-    """Names the breach as it was when this was decided, in Row.texts."""
+    breach_key: str
+    """Names the breach as it was when this was decided, in Subject.breaches."""
     severity: Severity
     incident: str
     """What a resolve must name again: PagerDuty's dedup_key."""
     created_ms: int
     not_before_ms: int
     deadline_ms: int
-    parcel: str
+    batch: str
     """The message it goes in: its own id, unless it shares one."""
     head: bool
     attempts: int = 0
-    claim: Claim | None = None
+    lease: Lease | None = None
     ambiguous: bool = False
-    """Whether some attempt may have got through unheard."""
+    """Whether an attempt may have reached the receiver although no response came."""
     outcome: Literal["", "sent", "gave_up", "cancelled"] = ""
     finished_ms: int = 0
-    after: str = ""
-    """A delivery in flight that is waited for."""
-    opening_untold: bool = False
-    """Whether this resolve tells of the opening too."""
-    family: str = ""
-    """As what it counts for grouping and storms; empty: not, it stands for one that did."""
+    waits_for: str = ""
+    """A delivery in flight whose response is awaited first."""
+    with_opening: bool = False
+    """Whether this resolve reports the opening too."""
+    group_key: str = ""
+    """Grouping key; empty when it replaces a delivery that was already counted."""
     storm: bool = False
-    asked: list[str] = []
+    tried: list[str] = []
     """The channels that could not be reached before this one."""
     answer: str = ""
-    """What the receiver said last."""
+    """The receiver's last answer."""
     by: str = ""
     """Who acknowledged, redrove or asked for a test."""
 
     @property
-    def owed(self) -> bool:
-        """Whether it is still to be told."""
+    def pending(self) -> bool:
+        """Whether it is still to be sent."""
         return not self.outcome
 
 
-class Told(msgspec.Struct, array_like=True, gc=False):
-    """What a channel was told, or may have been, of one episode at one level."""
+class Recipient(msgspec.Struct, array_like=True, gc=False):
+    """What a channel has received, or may have, of one episode at one level."""
 
     channel: str
     breach_id: str
@@ -96,17 +100,17 @@ class Told(msgspec.Struct, array_like=True, gc=False):
     event: Event
     incident: str
     delivery: str
-    state: Literal["owed", "maybe", "sent", "failed"]
-    """Confirmed only if `sent`; `maybe`: nobody knows; `failed`: certainly not."""
+    state: Literal["pending", "unknown", "sent", "failed"]
+    """Confirmed only if `sent`; `unknown`: no response, and not tried again; `failed`: not sent."""
     at_ms: int
     resolve: str = ""
-    """The delivery that tells the resolution; "-" if there is to be none."""
-    heard: Literal["", Severity] = ""
-    """The severity in the last message that got through; empty if none did."""
+    """The delivery that reports the end; "-" if there is to be none."""
+    sent_severity: Literal["", Severity] = ""
+    """The severity in the last message that was delivered; empty if none was."""
 
 
-class Mark(msgspec.Struct, array_like=True, gc=False):
-    """A cooldown: what this channel was told holds openings of this severity or a lower one."""
+class Cooldown(msgspec.Struct, array_like=True, gc=False):
+    """Suppresses openings of this severity or a lower one on a channel, until a time."""
 
     channel: str
     severity: Severity
@@ -115,129 +119,179 @@ class Mark(msgspec.Struct, array_like=True, gc=False):
     until_ms: int
 
 
-class Hold(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What is not told now and is decided again."""
+class Suppressed(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A suppressed notification, to be evaluated again."""
 
     event: Event
     channel: str
-    """Empty: all that it is routed to."""
+    """Empty: all channels of the route."""
     level: int
     reason: Reason
     until_ms: int | None
-    """None: when `by` ends, or a breach says more."""
+    """None: when `by` ends, or with another breach or rule file."""
     by: str = ""
-    """The row of the silence or of the alert that holds it."""
+    """The key of the silence or alert that suppresses it."""
 
 
-class Decision(msgspec.Struct, array_like=True, frozen=True, gc=False):
+class UnpublishedDecision(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A record for `notifications` that is not known to be published."""
 
     id: str
     key: str
     """The record's key: the alert's fingerprint."""
     value: bytes
-    """A Notification as JSON, the same bytes each time."""
-    letter: bytes = b""
+    """A schemas.notifications.Notification as JSON, the same bytes each time."""
+    dead_letter: bytes = b""
     """Of a delivery that was given up: its dead letter."""
 
 
-class Silenced(msgspec.Struct, array_like=True, gc=False):
-    """A silence: the command that asked for it, and until when it stands."""
-
-    command: bytes
-    """A schemas.commands.Silence as JSON."""
-    start_ms: int
-    end_ms: int
-    """Earlier than the command's if it was ended."""
-    ended_by: str = ""
-
-
-class Circuit(msgspec.Struct, array_like=True, gc=False):
-    """A channel's failures in a row, and until when it is left alone."""
+class Circuit(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A channel's failures in a row, and until when nothing is sent to it."""
 
     failures: int = 0
     open_until_ms: int = 0
     gone: bool = False
-    """Whether it asked to be sent nothing more: left alone until a test gets through."""
+    """Whether it answered 410 Gone: nothing is sent until a test is delivered."""
 
 
-class Row(msgspec.Struct, array_like=True, gc=False):
-    """An alert, a silence, a command or a channel."""
+class TableState(msgspec.Struct, array_like=True, gc=False):
+    """What every row of the table has."""
 
     version: int = 0
-    """Only grows: of two rows the higher one stands. Stands first, so that it is read alone."""
+    """Only grows: of two rows the higher one stands. Comes first, so that it is read alone."""
     key: str = ""
-    state: State = "resolved"
-    newest: str = ""
-    """Names the newest breach in `texts`."""
-    texts: dict[str, bytes] = {}
-    """Breaches as JSON, by "id/revision"."""
-    revisions: dict[str, int] = {}
-    """The newest revision of each episode that is still spoken of, and of the last ones."""
-    breach_offset: int = -1
-    command_offset: int = -1
     decided: int = 0
     """How many decisions there were."""
-    decisions: list[Decision] = []
-    since_ms: int = 0
-    """The clock when this state began."""
-    firing_ms: int = 0
-    """The clock when this episode was first heard of: escalation counts from here."""
-    escalated: int = 0
-    """How many escalation steps are decided."""
-    told: list[Told] = []
-    marks: list[Mark] = []
-    holds: list[Hold] = []
-    deliveries: list[Delivery] = []
-    acknowledged_by: str = ""
+    unpublished: list[UnpublishedDecision] = []
+    command_offset: int = -1
     command_ids: list[str] = []
-    """Commands taken in: a repeat does nothing."""
-    silence: Silenced | None = None
-    circuit: Circuit | None = None
-    hid: bool = False
-    """Whether it hid others when it last fired: its service was down."""
-    ended_by_us: str = ""
-    """The last episode that a change of the rule file ended: its cooldown holds nothing."""
-    not_judged_ms: int = 0
-    """When people were last told that this episode is no longer judged."""
-    awaits_judgement: bool = False
-    """Whether that is the last they were told of it."""
+    """The last commands that were applied: a repeat does nothing."""
+    since_ms: int = 0
+    """The clock when its phase began."""
+
+
+class Subject(TableState):
+    """What deliveries are about: an alert, or the test of a channel."""
+
+    newest: str = ""
+    """Names the newest breach in `breaches`."""
+    breaches: dict[str, bytes] = {}
+    """Breaches as JSON, by breach_key."""
+    recipients: list[Recipient] = []
+    cooldowns: list[Cooldown] = []
+    suppressed: list[Suppressed] = []
+    deliveries: list[Delivery] = []
 
     def delivery(self, delivery_id: str) -> Delivery | None:
         """Return a delivery by its id."""
-        for one in self.deliveries:
-            if one.id == delivery_id:
-                return one
+        for delivery in self.deliveries:
+            if delivery.id == delivery_id:
+                return delivery
         return None
 
 
+class AlertState(Subject, tag="alert"):
+    """An alert: its newest episode, who has received what, and what is still to be sent."""
+
+    phase: Phase = "resolved"
+    revisions: dict[str, int] = {}
+    """The newest revision of each episode that somebody was notified of, and of the last ones."""
+    breach_offset: int = -1
+    firing_ms: int = 0
+    """The clock when this episode was first read: escalation counts from here."""
+    escalated: int = 0
+    """How many escalation steps are decided."""
+    acknowledged_by: str = ""
+    inhibited_others: bool = False
+    """Whether it inhibited others when it last fired: its service was down."""
+    ended_by_us: str = ""
+    """The last episode that a change of the rule file ended: its cooldown suppresses nothing."""
+    not_judged_ms: int = 0
+    """When people were last notified that this episode is no longer judged."""
+    awaits_judgement: bool = False
+    """Whether that is the last they were notified of."""
+
+    def fires(self, breach_id: str) -> bool:
+        """Whether an episode is the newest one, and is not resolved."""
+        return self.phase != "resolved" and self.newest.rpartition("/")[0] == breach_id
+
+    def recipient(self, channel: str, breach_id: str, level: int | None) -> Recipient | None:
+        """Return what a channel has received of an episode, at a level or at the last one."""
+        found = [
+            recipient
+            for recipient in self.recipients
+            if (recipient.channel, recipient.breach_id) == (channel, breach_id)
+            and recipient.state != "failed"
+            and not recipient.resolve
+            and level in (None, recipient.level)
+        ]
+        return max(found, key=lambda recipient: recipient.level, default=None)
+
+    def is_lost(self, recipient: Recipient) -> bool:
+        """Whether it is unknown what a channel received, and it is not tried any more."""
+        delivery = self.delivery(recipient.delivery)
+        ended = delivery is None or delivery.outcome == "cancelled"
+        return recipient.state == "unknown" and ended
+
+
+class SilenceState(TableState, tag="silence"):
+    """A silence, or one that was refused."""
+
+    command: bytes = b""
+    """A schemas.commands.Silence as JSON; empty if it was refused."""
+    start_ms: int = 0
+    end_ms: int = 0
+    """Earlier than the command's if it was ended."""
+    ended_by: str = ""
+
+    def silences(self, at_ms: int) -> bool:
+        """Whether it is in force at a time."""
+        return bool(self.command) and self.start_ms <= at_ms < self.end_ms
+
+
+class CommandState(Subject, tag="command"):
+    """A command that is about no alert and no silence: it was refused, or tests a channel."""
+
+
+class ChannelState(TableState, tag="channel"):
+    """A channel."""
+
+    circuit: Circuit = Circuit()
+
+
+State = AlertState | SilenceState | CommandState | ChannelState
+
+
 class _Head(msgspec.Struct, array_like=True, gc=False):
+    tag: str
     version: int
 
 
-_decode = msgspec.msgpack.Decoder(Row).decode
+_decoder: msgspec.msgpack.Decoder[State] = msgspec.msgpack.Decoder(State)
 _decode_head = msgspec.msgpack.Decoder(_Head).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
-def pack_row(row: Row) -> bytes:
-    """Return the row as bytes for the table."""
-    return _encode(row)
+def pack_state(state: State) -> bytes:
+    """Return the state as bytes for the table."""
+    return _encode(state)
 
 
-def unpack_row(packed: bytes) -> Row:
-    """Return the row that pack_row was given."""
-    return _decode(packed)
+def unpack_state(packed: bytes) -> State:
+    """Return the state that pack_state got."""
+    return _decoder.decode(packed)
 
 
 def version_of(packed: bytes) -> int:
-    """Return a packed row's version: it only grows, so of two rows the higher one stands."""
+    """Return a packed state's version: it only grows, so of two rows the higher one stands."""
     return _decode_head(packed).version
 
 
-_BYTES = 12
+def breach_key(breach: Breach) -> str:
+    """Return the name under which a state keeps a breach."""
+    return f"{breach.id}/{breach.revision}"
 
 
 def digest(*parts: str) -> str:
     """Return 24 hexadecimal digits that stand for the parts."""
-    return blake2b("\x1f".join(parts).encode(), digest_size=_BYTES).hexdigest()
+    return blake2b("\x1f".join(parts).encode(), digest_size=_DIGEST_BYTES).hexdigest()

@@ -1,136 +1,153 @@
-"""Hold the rows in memory, with the views that are derived from them."""
+"""Hold the states in memory, with the views that are derived from them."""
 
 from collections.abc import Collection, Iterator, MutableMapping
 from heapq import heappop, heappush
+from typing import TypeVar
 
 from schemas.breaches import Breach
 from schemas.commands import Silence
-from streams.alerting.batches import Parcels
-from streams.alerting.inhibition import hidden_with, hides
+from streams.alerting.batches import Batches
 from streams.alerting.state import (
     CHANNEL,
-    SILENCE,
+    AlertState,
+    ChannelState,
     Circuit,
-    Decision,
-    Row,
-    pack_row,
-    unpack_row,
+    SilenceState,
+    State,
+    Subject,
+    TableState,
+    UnpublishedDecision,
+    breach_key,
+    pack_state,
+    unpack_state,
 )
-from streams.alerting.waking import wake_ms
+from streams.alerting.timers import due_ms, inhibited_with, inhibits
+
+AnyState = TypeVar("AnyState", bound=State)
 
 
 class Table:
-    """All rows; whoever changes one calls `settle` before the next is looked at."""
+    """All states; whoever changes one settles it before the next is looked at."""
 
     def __init__(self, packed: MutableMapping[bytes, bytes]) -> None:
+        self.states: dict[str, State] = {}
         self.incidents: dict[str, set[tuple[str, str, int]]] = {}
-        """(row, episode, level) of those told under an incident and not resolved yet."""
-        self.hiders: dict[str, set[str]] = {}
-        """Rows of alerts that hide others, by service."""
+        """(state, episode, level) of the recipients of each incident that is not resolved yet."""
         self.silences: dict[str, Silence] = {}
-        self.rows: dict[str, Row] = {}
+        self._inhibitors: dict[str, set[str]] = {}
+        """Keys of alerts that inhibit others, by service."""
         self._packed = packed
-        self._held_by: dict[str, set[str]] = {}
+        self._suppressed_by: dict[str, set[str]] = {}
         self._breaches: dict[str, tuple[str, Breach]] = {}
         self._published: dict[str, None] = {}
         self._traces: dict[str, _Trace] = {}
-        self._wakes: list[tuple[int, str]] = []
-        self._woken: dict[str, int] = {}
-        self._unsaid: dict[str, None] = {}
+        self._due: list[tuple[int, str]] = []
+        self._due_ms: dict[str, int] = {}
+        self._unpublished: dict[str, None] = {}
         self._changed: dict[str, None] = {}
-        """Rows that changed with the present input."""
+        """States that changed with the present input."""
         self._noted: dict[str, bytes | None] = {}
-        """What to write: rows as the inputs before left them, last changed last; None to delete."""
+        """What to write: as the inputs before left it, last changed last; None to delete."""
         self._dropped: dict[str, int] = {}
-        """Versions of rows that were deleted, until that is written: what comes after is higher."""
+        """Versions of states that were deleted, until that is written: the next one is higher."""
         for value in packed.values():
-            row = unpack_row(value)
-            self.rows[row.key] = row
-        self.parcels = Parcels(self.rows)
-        for row in self.rows.values():
-            self._index(row)
-        for row in self.rows.values():
-            self.wake(row)
+            state = unpack_state(value)
+            self.states[state.key] = state
+        self.batches = Batches(self.states)
+        for state in self.states.values():
+            self._index(state)
+        for state in self.states.values():
+            self._schedule(state)
 
-    # ------------------------------------------------------------------ rows
+    # ------------------------------------------------------------------ states
 
-    def create(self, key: str) -> Row:
-        """Return a new row."""
-        row = self.rows[key] = Row(key=key, version=self._dropped.pop(key, 0))
-        return row
+    def add(self, state: AnyState) -> AnyState:
+        """Add a new state; return it."""
+        state.version = self._dropped.pop(state.key, 0)
+        self.states[state.key] = state
+        return state
+
+    def alert(self, key: str) -> AlertState | None:
+        """Return an alert by its fingerprint."""
+        state = self.states.get(key)
+        return state if isinstance(state, AlertState) else None
 
     def circuit(self, channel: str) -> Circuit:
         """Return a channel's failures."""
-        row = self.rows.get(CHANNEL + channel)
-        return row.circuit if row is not None and row.circuit is not None else Circuit()
+        state = self.states.get(CHANNEL + channel)
+        return state.circuit if isinstance(state, ChannelState) else Circuit()
 
     def set_circuit(self, channel: str, circuit: Circuit) -> None:
         """Set a channel's failures."""
-        row = self.rows.get(CHANNEL + channel) or self.create(CHANNEL + channel)
-        row.circuit = circuit
-        self.settle(row)
+        key = CHANNEL + channel
+        state = self.states.get(key) or self.add(ChannelState(key=key))
+        assert isinstance(state, ChannelState)
+        state.circuit = circuit
+        self.settle(state)
 
-    def newest(self, row: Row) -> Breach:
-        """Return an alert's newest breach."""
-        known = self._breaches.get(row.key)
-        if known is None or known[0] != row.newest:
-            known = self._breaches[row.key] = (row.newest, self.text(row, row.newest))
-        return known[1]
+    def newest(self, subject: Subject) -> Breach:
+        """Return a subject's newest breach."""
+        cached = self._breaches.get(subject.key)
+        if cached is None or cached[0] != subject.newest:
+            breach = self.breach(subject, subject.newest)
+            cached = self._breaches[subject.key] = (subject.newest, breach)
+        return cached[1]
 
-    def text(self, row: Row, name: str) -> Breach:
-        """Return a breach that the row keeps."""
-        known = self._breaches.get(row.key)
-        if known is not None and known[0] == name:
-            return known[1]
-        return Breach.model_validate_json(row.texts[name])
+    def breach(self, subject: Subject, key: str) -> Breach:
+        """Return a breach that a state keeps."""
+        cached = self._breaches.get(subject.key)
+        if cached is not None and cached[0] == key:
+            return cached[1]
+        return Breach.model_validate_json(subject.breaches[key])
 
-    def set_newest(self, row: Row, name: str, raw: bytes, breach: Breach) -> None:
-        """Let a breach be the newest of a row."""
-        row.newest = name
-        row.texts[name] = raw
-        self._breaches[row.key] = (name, breach)
+    def set_newest(self, subject: Subject, raw: bytes, breach: Breach) -> None:
+        """Let a breach be the newest of a subject."""
+        key = breach_key(breach)
+        subject.newest = key
+        subject.breaches[key] = raw
+        self._breaches[subject.key] = (key, breach)
+
+    def inhibitors_of(self, breach: Breach) -> list[str]:
+        """Return the alerts that may inhibit a breach, in order."""
+        service = inhibited_with(breach)
+        return sorted(self._inhibitors.get(service, ())) if service is not None else []
 
     # ------------------------------------------------------------------ changes
 
-    def settle(self, row: Row) -> None:
-        """Note that a row has changed: it is to be written, and what is derived follows."""
-        row.version += 1
-        self._change(row.key)
-        needed = {one.text for one in row.deliveries if one.outcome in ("", "gave_up")}
-        needed.add(row.newest)
-        row.texts = {name: raw for name, raw in row.texts.items() if name in needed}
-        self.parcels.index(row)
-        self._index(row)
-        for heir in self.parcels.pass_on(row):
-            self.settle(heir)
-        self.wake(row)
+    def settle(self, state: TableState) -> None:
+        """Note that a state has changed: it is to be written, and the views follow."""
+        state.version += 1
+        self._change(state.key)
+        if isinstance(state, Subject):
+            used = {d.breach_key for d in state.deliveries if d.outcome in ("", "gave_up")}
+            used.add(state.newest)
+            state.breaches = {key: raw for key, raw in state.breaches.items() if key in used}
+            self.batches.index(state)
+        self._index(state)
+        if isinstance(state, Subject):
+            for heir in self.batches.pass_on(state):
+                self.settle(heir)
+        self._schedule(state)
 
-    def wake(self, row: Row) -> None:
-        """Note when the row is to be looked at again, and those that wait for it now."""
-        for key in [row.key, *sorted(self._held_by.get(row.key, ()))]:
-            at_ms = wake_ms(self, self.rows[key]) if key in self.rows else None
-            if at_ms is not None and self._woken.get(key) != at_ms:
-                self._woken[key] = at_ms
-                heappush(self._wakes, (at_ms, key))
-
-    def drop(self, row: Row) -> None:
-        """Delete a row."""
-        self._unindex(row.key)
-        self.parcels.forget(row)
-        self.rows.pop(row.key)
-        self._dropped[row.key] = row.version
-        self._breaches.pop(row.key, None)
-        self._change(row.key)
+    def drop(self, state: TableState) -> None:
+        """Delete a state."""
+        self._unindex(state.key)
+        if isinstance(state, Subject):
+            self.batches.forget(state)
+        self.states.pop(state.key)
+        self._dropped[state.key] = state.version
+        self._breaches.pop(state.key, None)
+        self._change(state.key)
 
     def note(self) -> None:
-        """Note the rows as they are now that an input is decided upon."""
+        """Note the states as they are now that an input is applied."""
         for key in self._changed:
             self._noted.pop(key, None)  # last changed, last written
-            self._noted[key] = pack_row(self.rows[key]) if key in self.rows else None
+            self._noted[key] = pack_state(self.states[key]) if key in self.states else None
         self._changed.clear()
 
     def rebuilt(self) -> "Table":
-        """Return the rows as they were noted last, in a table that writes what this one was to."""
+        """Return the states as they were noted last, in a table with the same to write."""
         packed = {key.decode(): value for key, value in self._packed.items()} | self._noted
         table = Table({key.encode(): value for key, value in packed.items() if value is not None})
         table._packed = self._packed
@@ -138,24 +155,12 @@ class Table:
         table._dropped = self._dropped
         return table
 
-    def next_wake(self) -> tuple[int, str] | None:
-        """Return when which row is to be looked at next."""
-        while self._wakes:
-            at_ms, key = self._wakes[0]
-            row = self.rows.get(key)
-            if row is not None and wake_ms(self, row) == at_ms:
-                return at_ms, key
-            heappop(self._wakes)
-            if self._woken.get(key) == at_ms:
-                del self._woken[key]
-        return None
-
     def take_changes(self, *, published: bool) -> list[tuple[bytes, bytes | None]]:
         """Return what to write, None to delete."""
         if published:
-            for row in (self.rows[key] for key in self._published if key in self.rows):
-                row.version += 1
-                self._noted[row.key] = pack_row(row)
+            for state in (self.states[key] for key in self._published if key in self.states):
+                state.version += 1
+                self._noted[state.key] = pack_state(state)
             self._published.clear()
         changes = [(key.encode(), value) for key, value in self._noted.items()]
         for key, value in changes:
@@ -167,23 +172,23 @@ class Table:
         self._dropped.clear()
         return changes
 
-    def unpublished(self) -> Iterator[tuple[str, Decision]]:
-        """Yield (row's key, decision) of all that are not known to be published."""
-        for key in list(self._unsaid):
-            row = self.rows.get(key)
-            for decision in list(row.decisions) if row else ():
+    def unpublished(self) -> Iterator[tuple[str, UnpublishedDecision]]:
+        """Yield (state's key, decision) of all that are not known to be published."""
+        for key in list(self._unpublished):
+            state = self.states.get(key)
+            for decision in list(state.unpublished) if state else ():
                 yield key, decision
 
     def published(self, key: str, ids: Collection[str]) -> None:
-        """Note that decisions of a row are published."""
-        row = self.rows.get(key)
-        if row is None:
+        """Note that decisions of a state are published."""
+        state = self.states.get(key)
+        if state is None:
             return
-        row.decisions = [one for one in row.decisions if one.id not in ids]
+        state.unpublished = [decision for decision in state.unpublished if decision.id not in ids]
         self._published[key] = None
-        if not row.decisions:
-            self._unsaid.pop(key, None)
-            self.wake(row)
+        if not state.unpublished:
+            self._unpublished.pop(key, None)
+            self._schedule(state)
 
     def _change(self, key: str) -> None:
         self._changed.pop(key, None)
@@ -191,37 +196,50 @@ class Table:
 
     # ------------------------------------------------------------------ views
 
-    def _index(self, row: Row) -> None:
-        self._unindex(row.key)
-        trace = self._traces[row.key] = _Trace()
-        if row.decisions:
-            self._unsaid[row.key] = None
-        self._index_told(row, trace)
-        for hold in row.holds:
-            if hold.by:
-                self._held_by.setdefault(hold.by, set()).add(row.key)
-                trace.held_by.append(hold.by)
-        if row.silence is not None:
-            self.silences[row.key] = Silence.model_validate_json(row.silence.command)
-        elif row.newest and not row.key.startswith(SILENCE):
-            service = hides(self.newest(row))
-            if service is not None:
-                self.hiders.setdefault(service, set()).add(row.key)
-                trace.hides = service
+    def next_due(self) -> tuple[int, str] | None:
+        """Return when which state is due next."""
+        while self._due:
+            at_ms, key = self._due[0]
+            state = self.states.get(key)
+            if state is not None and due_ms(self, state) == at_ms:
+                return at_ms, key
+            heappop(self._due)
+            if self._due_ms.get(key) == at_ms:
+                del self._due_ms[key]
+        return None
 
-    def _index_told(self, row: Row, trace: "_Trace") -> None:
-        for told in row.told:
-            if told.state != "failed" and self._unresolved(row, told.resolve):
-                place = (row.key, told.breach_id, told.level)
-                self.incidents.setdefault(told.incident, set()).add(place)
-                trace.incidents.append((told.incident, place))
+    def _schedule(self, state: TableState) -> None:
+        """Note when a state is due, and those that it suppresses."""
+        for key in [state.key, *sorted(self._suppressed_by.get(state.key, ()))]:
+            at_ms = due_ms(self, self.states[key]) if key in self.states else None
+            if at_ms is not None and self._due_ms.get(key) != at_ms:
+                self._due_ms[key] = at_ms
+                heappush(self._due, (at_ms, key))
 
-    def _unresolved(self, row: Row, resolve: str) -> bool:
-        """Whether what was told is open: no resolve is decided, or it waits for an answer."""
-        if not resolve:
-            return True
-        delivery = row.delivery(resolve)
-        return delivery is not None and bool(delivery.after)
+    def _index(self, state: TableState) -> None:
+        self._unindex(state.key)
+        trace = self._traces[state.key] = _Trace()
+        if state.unpublished:
+            self._unpublished[state.key] = None
+        if isinstance(state, SilenceState) and state.command:
+            self.silences[state.key] = Silence.model_validate_json(state.command)
+        elif isinstance(state, AlertState):
+            self._index_alert(state, trace)
+
+    def _index_alert(self, alert: AlertState, trace: "_Trace") -> None:
+        for recipient in alert.recipients:
+            if recipient.state != "failed" and _is_unresolved(alert, recipient.resolve):
+                place = (alert.key, recipient.breach_id, recipient.level)
+                self.incidents.setdefault(recipient.incident, set()).add(place)
+                trace.incidents.append((recipient.incident, place))
+        for suppressed in alert.suppressed:
+            if suppressed.by:
+                self._suppressed_by.setdefault(suppressed.by, set()).add(alert.key)
+                trace.suppressed_by.append(suppressed.by)
+        service = inhibits(self.newest(alert)) if alert.newest else None
+        if service is not None:
+            self._inhibitors.setdefault(service, set()).add(alert.key)
+            trace.inhibits = service
 
     def _unindex(self, key: str) -> None:
         trace = self._traces.pop(key, None)
@@ -233,23 +251,26 @@ class Table:
             places.discard(place)
             if not places:
                 self.incidents.pop(incident, None)
-        for by in trace.held_by:
-            self._held_by.get(by, set()).discard(key)
-        if trace.hides is not None:
-            self.hiders[trace.hides].discard(key)
+        for by in trace.suppressed_by:
+            self._suppressed_by.get(by, set()).discard(key)
+        if trace.inhibits is not None:
+            self._inhibitors[trace.inhibits].discard(key)
 
-    def service_hidden_by(self, breach: Breach) -> list[str]:
-        """Return the rows of alerts that may hide a breach, in order."""
-        service = hidden_with(breach)
-        return sorted(self.hiders.get(service, ())) if service is not None else []
+
+def _is_unresolved(alert: AlertState, resolve: str) -> bool:
+    """Whether an incident is open: no resolve is decided, or it waits for a response."""
+    if not resolve:
+        return True
+    delivery = alert.delivery(resolve)
+    return delivery is not None and bool(delivery.waits_for)
 
 
 class _Trace:
-    """What a row has put in the views."""
+    """What a state has put in the views."""
 
-    __slots__ = ("held_by", "hides", "incidents")
+    __slots__ = ("incidents", "inhibits", "suppressed_by")
 
     def __init__(self) -> None:
         self.incidents: list[tuple[str, tuple[str, str, int]]] = []
-        self.held_by: list[str] = []
-        self.hides: str | None = None
+        self.suppressed_by: list[str] = []
+        self.inhibits: str | None = None

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from schemas.breaches import Breach
 from schemas.commands import Acknowledge, Command
 from schemas.notifications import Notification, Reason
-from streams.alerting.pipeline import RANK
+from streams.alerting.state import RANK
 from streams.episodes import Episodes
 
 #: What a request came to.

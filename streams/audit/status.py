@@ -9,8 +9,8 @@ from schemas.commands import Acknowledge, EndSilence, Silence
 from schemas.matchers import matches
 from schemas.notifications import Event, Notification, NotSentReason, Reason
 from schemas.rules import SEVERITIES
-from streams.alerting.pipeline import why_gone
-from streams.alerting.silences import labels_of
+from streams.alerting.inputs import why_gone
+from streams.alerting.pipeline import labels_of
 from streams.audit.log import ON_ITS_WAY, SHARED, Log, ends
 
 #: Decisions that tell nobody, or nobody yet.
@@ -110,7 +110,7 @@ def channels_gone(decisions: Iterable[Notification]) -> dict[str, str]:
             continue
         if one.reason == "sent":
             found.pop(name, None)
-        elif one.reason == "gave_up" and one.sentence.startswith(why_gone(name)):
+        elif one.gave_up == "channel_gone":
             found[name] = why_gone(name)
     return found
 

@@ -9,7 +9,7 @@ from schemas.breaches import Breach
 from schemas.commands import Acknowledge, Command, EndSilence, Redrive, Silence
 from schemas.matchers import matches
 from schemas.notifications import Notification
-from streams.alerting.silences import labels_of
+from streams.alerting.pipeline import labels_of
 from streams.audit.log import CommandAt, Log
 from streams.audit.status import silence_statuses
 from streams.channels.plain import moment

@@ -11,7 +11,7 @@ from schemas.breaches import Breach
 from schemas.commands import CommandRecord
 from schemas.dead_letters import DeadLetter, to_headers
 from schemas.notifications import Notification
-from streams.alerting.pipeline import why_gone
+from streams.alerting.inputs import why_gone
 from tests.integration.command_line import Cli
 from tests.unit.messages.samples import breach, resolved
 
@@ -253,7 +253,7 @@ def test_a_webhook_that_answered_410_is_listed_as_gone(cli: Cli, role: Role):
     alone = cli(*list_, OPWATCH_RULE_FILE=str(rules), OPWATCH_KAFKA_BOOTSTRAP="127.0.0.1:1")
     assert json.loads(alone.stdout)["gone"] is None
     assert "whether a webhook answered 410 Gone is not known" in alone.stderr
-    role.decides("gave_up", "hook", sentence=f"{why_gone('hook')} Given up after 1 attempt.")
+    role.decides("gave_up", "hook", gave_up="channel_gone")
 
     gone = json.loads(cli(*list_, OPWATCH_RULE_FILE=str(rules)).stdout)
     assert gone["gone"] == why_gone("hook")

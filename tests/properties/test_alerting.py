@@ -141,7 +141,7 @@ class Shell(World):
 
     def give(self, given):
         self.inputs.append((given, self.now))
-        return self.alerting.take(given, self.now)
+        return self.alerting.apply(given, self.now)
 
     def read_due(self):
         while self.read < len(self.log) and self.log[self.read][0] <= self.now:
@@ -388,7 +388,7 @@ def test_replaying_the_inputs_gives_the_same_decisions_with_or_without_restarts(
                 assert attempts[given_.attempt.id, given_.attempt.attempt].message == (
                     given_.attempt.message
                 )
-            alerting.take(given_, now_ms)
+            alerting.apply(given_, now_ms)
         for key, value in alerting.take_changes():
             packed[key] = value
             if value is None:
@@ -408,7 +408,7 @@ def test_the_same_record_twice_changes_nothing(seed):
         said = take(given_)  # and again:
         if isinstance(given_, BreachInput | CommandInput | AttemptResult):
             world.alerting.take_changes()
-            assert world.alerting.take(given_, world.now) == 0
+            assert world.alerting.apply(given_, world.now) == 0
             assert world.alerting.take_changes() == []
         return said
 

@@ -48,7 +48,7 @@ def test_an_acknowledgement_while_the_claim_is_written_is_before_the_request(
         if acknowledged:
             named = {"fingerprint": "fp-lever", "breach_id": "lever-e1"}
             command = Acknowledge(id="c", by="ann", at_ms=world.now, **named)
-            world.alerting.take(CommandInput(command=command, offset=7), world.now)
+            world.alerting.apply(CommandInput(command=command, offset=7), world.now)
 
     async def deliver() -> None:
         delivery = Deliverer("slack", world.alerting, AlertWriter(acknowledge), alarm, lambda: None)

@@ -144,7 +144,7 @@ def test_pressing_the_button_acknowledges_the_episode_and_says_so(live: Page):
     assert "<form" not in text
     [made] = live.asked
     assert (made.by, made.comment, made.breach_id) == ("ann <x>", "on it", "breach-00001-0")
-    assert live.world.alerting.alert("alert-00001").state == "acknowledged"
+    assert live.world.alerting.alert("alert-00001").phase == "acknowledged"
 
 
 def test_who_comes_second_sees_who_has_it(live: Page):
@@ -188,7 +188,7 @@ def test_another_episode_is_shown_as_another(live: Page):
         assert status == expected
         assert "fires again" in text
         assert "<form" not in text
-    assert live.world.alerting.alert("alert-00001").state == "firing"
+    assert live.world.alerting.alert("alert-00001").phase == "firing"
 
 
 def test_an_alert_that_nobody_knows_any_more_is_said_to_be_over(live: Page):
@@ -281,7 +281,7 @@ def test_a_link_works_whatever_the_names_are(live: Page, name: str):
     assert "<script>" not in text
     assert len(text) < 10_000
     assert live.ask("POST", path, data=FORM)[0] == 200
-    assert live.world.alerting.alert("alert-00001").state == "acknowledged"
+    assert live.world.alerting.alert("alert-00001").phase == "acknowledged"
 
 
 def test_ids_that_are_too_long_for_a_link_have_none():

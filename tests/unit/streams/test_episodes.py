@@ -106,12 +106,12 @@ def test_the_commands_show_what_the_role_holds(seed):
         for decision in said[told:]:
             log.add_decision(decision)
         told = len(said)
-        row = world.alerting._table.rows[FINGERPRINT]
+        row = world.alerting._table.states[FINGERPRINT]
         newest = world.alerting._table.newest(row)
         assert log.newest(FINGERPRINT) == newest
         shown = alert_status(log, FINGERPRINT, world.now)
-        assert (shown.state, shown.breach) == (row.state, newest)
-        assert shown.by == (row.acknowledged_by if row.state == "acknowledged" else "")
+        assert (shown.state, shown.breach) == (row.phase, newest)
+        assert shown.by == (row.acknowledged_by if row.phase == "acknowledged" else "")
 
 
 def test_a_row_does_not_grow_with_its_episodes():
@@ -120,4 +120,4 @@ def test_a_row_does_not_grow_with_its_episodes():
         world.take_breach(opened(f"e{n}", n * MINUTE))
         world.take_breach(resolved(f"e{n}", n * MINUTE))
         world.run(20 * MINUTE)
-    assert len(world.alerting._table.rows[FINGERPRINT].revisions) <= REMEMBERED + 2
+    assert len(world.alerting._table.states[FINGERPRINT].revisions) <= REMEMBERED + 2

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from streams.alerting.state import unpack_row
+from streams.alerting.state import AlertState, unpack_state
 from tests.unit.streams.alerting.world import MINUTE
 from tests.unit.streams.alerting.world import World as Alerts
 from tests.unit.streams.rules.worlds import World as Rules
@@ -43,7 +43,8 @@ class Both:
 
     @property
     def row(self) -> Any:
-        (row,) = [one for one in map(unpack_row, self.alerts.packed.values()) if one.newest]
+        states = map(unpack_state, self.alerts.packed.values())
+        (row,) = [state for state in states if isinstance(state, AlertState)]
         return row
 
     def acknowledge(self) -> None:
@@ -85,7 +86,7 @@ def test_an_edit_while_it_fires_ends_nothing_and_keeps_the_acknowledgement(
     both.acknowledge()
     both.edit(**fields)
     both.fails(8)
-    assert both.row.state == "acknowledged"
+    assert both.row.phase == "acknowledged"
     assert both.events("slack") == ["opened"]
     assert both.events("pager") == ["opened", "acknowledged"]
     both.fails(4, 0)  # the longest window is of three minutes

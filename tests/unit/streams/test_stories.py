@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.alerting.pipeline import why_gone
+from streams.alerting.inputs import why_gone
 from streams.audit.log import CommandAnswer, Unfound, find
 from streams.audit.status import alert_status, alert_statuses, channels_gone, silence_statuses
 from streams.audit.why import Undelivered, history
@@ -394,8 +394,8 @@ def test_a_prefix_finds_as_git_does():
 def test_a_channel_is_gone_from_its_410_until_it_takes_a_message():
     records = Records()
     of_nobody = records.decision("no_channel")
-    refused = records.decision("gave_up", "hook", sentence="hook refused it for good.")
-    gone = records.decision("gave_up", "hook", sentence=f"{why_gone('hook')} Undelivered up.")
+    refused = records.decision("gave_up", "hook", gave_up="refused")
+    gone = records.decision("gave_up", "hook", gave_up="channel_gone")
     other = records.decision("sent", "slack")
     taken = records.decision("sent", "hook")
     assert channels_gone([of_nobody, refused]) == {}

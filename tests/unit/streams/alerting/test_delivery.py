@@ -6,8 +6,8 @@ import json
 import pytest
 
 from streams.alerting import timers
-from streams.alerting.backoff import backoff_ms
 from streams.alerting.engine import AlertEngine
+from streams.alerting.timers import backoff_ms
 from tests.unit.streams.alerting.world import (
     MINUTE,
     T0,
@@ -76,7 +76,7 @@ def test_retries_end_at_the_deadline_with_a_letter_and_the_fallback(world):
 
     def watched():
         for one in published():
-            letters.extend([one.letter] if one.letter else [])
+            letters.extend([one.dead_letter] if one.dead_letter else [])
             yield one
 
     world.alerting.unpublished = watched
@@ -317,7 +317,7 @@ def test_a_message_without_its_head_finds_another_after_a_crash(world):
         (1, 0.5, None, 1_000),
         (9, 0.999, None, 59_940),
         (3, 0.5, 7_000, 7_000),
-        (3, 0.5, 10**9, timers.AFTER_MOST_MS),
+        (3, 0.5, 10**9, timers.RETRY_AFTER_MAX_MS),
     ],
 )
 def test_backoff(attempt, jitter, after, expected):

@@ -2,8 +2,13 @@
 
 import pytest
 
-from streams.alerting.state import unpack_row
+from streams.alerting.state import AlertState, unpack_state
 from tests.unit.streams.alerting.world import MINUTE, World, breach
+
+
+def alerts_of(world: World) -> list[AlertState]:
+    states = map(unpack_state, world.packed.values())
+    return [state for state in states if isinstance(state, AlertState)]
 
 
 def unjudged(revision: int = 2, **more):
@@ -28,8 +33,8 @@ def test_who_was_told_hears_that_it_is_not_judged_and_pagerduty_hears_nothing(wh
     world.run(MINUTE)
     assert events(world, "slack") == ["opened", "not_judged"]
     assert events(world, "pager") == ["opened"]
-    (row,) = [unpack_row(one) for one in world.packed.values() if unpack_row(one).newest]
-    assert row.state == "firing"
+    (row,) = alerts_of(world)
+    assert row.phase == "firing"
 
 
 def test_what_is_judged_again_is_told_and_resolves_everywhere() -> None:
@@ -78,8 +83,8 @@ def test_an_edited_rule_keeps_the_acknowledgement_and_tells_only_who_is_new() ->
     world.take_breach(breach(revision=3, state="updated", why="rule_changed",
                              channels=("slack", "pager", "mail", "bare")))  # fmt: skip
     world.run(MINUTE)
-    (row,) = [unpack_row(one) for one in world.packed.values() if unpack_row(one).newest]
-    assert row.state == "acknowledged"
+    (row,) = alerts_of(world)
+    assert row.phase == "acknowledged"
     assert events(world, "slack") == events(world, "mail") == ["opened"]
 
 

@@ -5,7 +5,7 @@ import pytest
 from streams.alerting import timers
 from streams.alerting.engine import AlertEngine
 from streams.alerting.inputs import BreachInput, Channels, Tick
-from streams.alerting.state import unpack_row, version_of
+from streams.alerting.state import unpack_state, version_of
 from tests.unit.streams.alerting.world import (
     CHANNELS,
     MINUTE,
@@ -38,13 +38,13 @@ def test_a_row_that_is_deleted_and_made_again_goes_on_from_its_version(world):
     world.run(10 * MINUTE)
     known = version_of(world.packed[b"fp-lever"])
     world.now += 70 * MINUTE
-    world.alerting.take(Tick(), world.now)  # deletes it, and nothing is written yet
+    world.alerting.apply(Tick(), world.now)  # deletes it, and nothing is written yet
     one = breach(episode="e9", at_ms=world.now)
     given = BreachInput(breach=one, raw=one.model_dump_json().encode(), offset=99)
-    world.alerting.take(given, world.now)
+    world.alerting.apply(given, world.now)
     ((key, row),) = world.alerting.take_changes()
     assert version_of(row) > known
-    assert unpack_row(row).newest == "lever-e9/1"
+    assert unpack_state(row).newest == "lever-e9/1"
     assert AlertEngine({key: row}, world.channels, "g2").queued == {"slack": 1}
 
 
@@ -164,5 +164,5 @@ def test_deliveries_that_are_forgotten_leave_nothing_behind(world):
         world.breach(episode=name, at_ms=at_ms, state="resolved", revision=2, cooldown_ms=0)
         world.run(15 * MINUTE)
     table = world.alerting._table
-    kept = {one.id for row in table.rows.values() for one in row.deliveries}
-    assert set(table.parcels._row_of) == kept
+    kept = {one.id for row in table.states.values() for one in getattr(row, "deliveries", ())}
+    assert set(table.batches._key_of) == kept

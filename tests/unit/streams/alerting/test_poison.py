@@ -80,12 +80,12 @@ def test_what_cannot_be_decided_upon_changes_nothing(world, monkeypatch):
     given = BreachInput(breach=one, raw=one.model_dump_json().encode(), offset=7)
     before = breach("mine")  # not written yet
     raw = before.model_dump_json().encode()
-    world.alerting.take(BreachInput(breach=before, raw=raw, offset=6), world.now)
+    world.alerting.apply(BreachInput(breach=before, raw=raw, offset=6), world.now)
     with monkeypatch.context() as patched:
         patched.setattr("streams.alerting.engine.prune", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            world.alerting.take(given, world.now)
-    assert set(world.alerting._table.rows) == {"fp-ashby", "fp-mine"}
+            world.alerting.apply(given, world.now)
+    assert set(world.alerting._table.states) == {"fp-ashby", "fp-mine"}
     world.take(given)
     assert set(world.packed) == {b"fp-ashby", b"fp-mine", b"fp-lever"}
     world.run(MINUTE)

@@ -90,7 +90,7 @@ class World:
         return self
 
     def take(self, given):
-        said = self.alerting.take(given, self.now)
+        said = self.alerting.apply(given, self.now)
         self.write()
         return said
 
