@@ -9,9 +9,10 @@ import orjson
 from benchmarks.signal_traffic import PARTS, Scenario
 from schemas.fields import Sums
 from schemas.rule_file import RuleFile
-from streams.measure.aggregates import figures_of
-from streams.measure.sizes import CHILD, MINUTE_MS, SIZE_MS, TREND_SIZES
+from schemas.spans import MINUTE_MS
+from streams.measure.aggregate import figures_of
 from streams.measure.trend import MAX_P, Counts, trend
+from streams.measure.window_times import CHILD, SIZE_MS, TREND_SIZES
 from streams.rules.evaluator import Evaluator
 from streams.rules.records import (
     OperationsRecord,

@@ -50,7 +50,7 @@ class TrendEvidence(Wire):
     dispersion: float | None = Field(
         description="Of the failures, from one sub-window to the next; 1 is what chance gives."
     )
-    agreeing: int = Field(description="How many of the last three evaluations said so.")
+    agreeing: int = Field(description="How many of the last three evaluations agree.")
 
 
 class Exemplar(Wire):
@@ -140,7 +140,7 @@ class ServiceAggregate(Wire):
         description="At the end of the window, or now."
     )
     since_ms: int = Field(description="Since when it has this status.")
-    silent: bool = Field(description="Down, since three beats were missed, not since it said so.")
+    silent: bool = Field(description="Down because three beats were missed, no beat reported it.")
     last_beat_ms: int | None
     every_s: float
     message: str | None

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 
 from schemas import checks
 from schemas.rules import SEVERITIES, Channels, Configured, Labels, Link, Severity
-from schemas.spans import Span
+from schemas.spans import MINUTE_MS, Span
 
 
 def _address(text: str) -> str:
@@ -182,7 +182,7 @@ MODELS: Mapping[str, type[_Channel]] = {
 class Defaults(Configured):
     """What a rule gets that does not set it itself."""
 
-    cooldown: Span = 10 * 60_000
+    cooldown: Span = 10 * MINUTE_MS
     channels: Channels = Field(default_factory=list)
     runbook: Link | None = None
     dashboard: Link | None = None

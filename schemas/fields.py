@@ -25,7 +25,7 @@ class Summed(NamedTuple):
     """A fraction is multiplied by this and rounded, so that no order of addition shows."""
     equals: str | None = None
     """Add 1 where the attribute is this."""
-    is_given: bool = False
+    present: bool = False
     """Add 1 where the attribute is not null."""
     mean_of: str | None = None
     """What is published is the mean over this field."""
@@ -40,11 +40,11 @@ class Sums(NamedTuple):
     hits: Annotated[Whole, Summed("cache", "cache.hits", equals="hit")] = 0
     misses: Annotated[Whole, Summed("cache", "cache.misses", equals="miss")] = 0
     evictions: Annotated[Whole, Summed("cache_evictions", "cache.evictions")] = 0
-    ttl_count: Annotated[Whole, Summed("cache_ttl_s", "cache.ttl_count", is_given=True)] = 0
+    ttl_count: Annotated[Whole, Summed("cache_ttl_s", "cache.ttl_count", present=True)] = 0
     ttl_ms: Annotated[
         Whole, Summed("cache_ttl_s", "cache.average_ttl_s", 1000, mean_of="ttl_count")
     ] = 0
-    confidence_count: Annotated[Whole, Summed("confidence", "confidence_count", is_given=True)] = 0
+    confidence_count: Annotated[Whole, Summed("confidence", "confidence_count", present=True)] = 0
     confidence_ppm: Annotated[
         Whole, Summed("confidence", "mean_confidence", 1_000_000, mean_of="confidence_count")
     ] = 0

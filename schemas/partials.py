@@ -1,4 +1,4 @@
-"""Describe what ingest tells windows on the internal topic `partials`.
+"""Describe what ingest sends to windows on the internal topic `partials`.
 
 JSON; rows are arrays in the order of the fields here, bytes are base64.
 """
@@ -11,10 +11,11 @@ from pydantic import Field, RootModel
 from schemas.base import Wire
 from schemas.fields import Sums, Whole
 from schemas.operations import MAX_EPOCH_MS
+from schemas.spans import MINUTE_MS
 
 # Anybody who may write to the topic can: what a sum, a row or a time could not hold is no partial.
 _Amount = Annotated[float, msgspec.Meta(ge=0, le=1e300)]
-_Minute = Annotated[int, msgspec.Meta(ge=0, le=MAX_EPOCH_MS // 60_000)]
+_Minute = Annotated[int, msgspec.Meta(ge=0, le=MAX_EPOCH_MS // MINUTE_MS)]
 #: Series have two names of 128 characters at most.
 _Series = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
 #: A thousand centroids take twelve kilobytes.
@@ -79,7 +80,7 @@ class Partials(Wire):
 
 
 class Progress(Wire):
-    """How far a worker has read its source partitions: what it has told of them stands before this.
+    """How far a worker has read its source partitions: their rows stand before this record.
 
     One record a worker and target partition, of a size that the number of sources hardly changes.
     """
@@ -88,8 +89,8 @@ class Progress(Wire):
     version: Literal[1] = 1
     sources: bytes = Field(
         max_length=_SOURCES_BYTES,
-        description="Which sources, a bit each: source i is bit i % 8 of byte i // 8. None that it"
-        " cannot say a time of.",
+        description="Which sources, a bit each: source i is bit i % 8 of byte i // 8. Only those"
+        " with a known time.",
     )
     at_ms: int = Field(
         description="The event time that each of them has reached, at least; of one that is read to"

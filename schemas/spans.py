@@ -5,11 +5,14 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
-MINUTE_MS = 60_000
+SECOND_MS = 1_000
+MINUTE_MS = 60 * SECOND_MS
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
 #: `aggregates` keeps a week.
 LONGEST_MS = 7 * 24 * 60 * MINUTE_MS
 MOST_MS = 100 * 366 * 24 * 60 * MINUTE_MS
-_UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+_UNIT_MS = {"ms": 1, "s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS, "w": 7 * DAY_MS}
 PATTERN = r"^(0|(\d+(ms|s|m|h|d|w))+)$"
 _MAX_TEXT = 40
 _SPAN = re.compile(r"(\d+)(ms|s|m|h|d|w)")

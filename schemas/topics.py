@@ -2,8 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
+from schemas.spans import DAY_MS, HOUR_MS, MINUTE_MS
 
 #: A row with overflow's members, or with many sources, is larger than Kafka's default of 1 MiB.
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
@@ -43,7 +42,7 @@ OPERATIONS = Topic(
             # With LogAppendTime history could not be told from what happens now.
             "message.timestamp.type": "CreateTime",
             # A producer whose clock is far ahead is told so by the broker (Kafka 3.6 and later).
-            "message.timestamp.after.max.ms": str(5 * 60_000),
+            "message.timestamp.after.max.ms": str(5 * MINUTE_MS),
         },
     ),
     "One operation's outcome a record, or a JSON array of them.",

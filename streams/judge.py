@@ -1,4 +1,4 @@
-"""Judge a record by its model, in time that its bytes bound; say in a sentence what is wrong."""
+"""Validate a record by its model in time linear in its bytes; errors are short sentences."""
 
 from collections.abc import Collection
 from typing import Generic, Literal, TypeVar
@@ -11,8 +11,8 @@ M = TypeVar("M", bound=BaseModel)
 #: A larger record is first cut down to the fields that its model knows: pydantic would make an
 #: object of each of a million others.
 WHOLE_BYTES = 64 * 1024
-#: So many mistakes of one record are told in its dead letter, …
-_TOLD_MISTAKES = 3
+#: Mistakes of a record that its dead letter names, …
+_NAMED_MISTAKES = 3
 #: … in at most so many characters: some of pydantic's sentences repeat the input.
 DETAIL_LENGTH = 400
 
@@ -47,10 +47,10 @@ class Judge(Generic[M]):
         self._scalars = scalars
         self._names = tuple(fields)
         missing = msgspec.Raw()
-        known = msgspec.defstruct(
+        fields_only = msgspec.defstruct(
             model.__name__, [(name, msgspec.Raw, missing) for name in self._names]
         )
-        self._known_of = msgspec.json.Decoder(known).decode
+        self._fields_of = msgspec.json.Decoder(fields_only).decode
 
     def read(self, value: bytes) -> M:
         """Return what a record says.
@@ -59,7 +59,7 @@ class Judge(Generic[M]):
             NotFit: it is none of the model's.
         """
         if len(value) > WHOLE_BYTES:
-            value = self._known(value)
+            value = self._without_unknown(value)
         if len(value) > self._limit:
             detail = f"its fields take {len(value)} bytes, more than {self._limit}"
             raise NotFit("size", detail)
@@ -68,10 +68,10 @@ class Judge(Generic[M]):
         except ValidationError as error:
             raise _not_fit(error) from None
 
-    def _known(self, value: bytes) -> bytes:
+    def _without_unknown(self, value: bytes) -> bytes:
         """Return a record without the fields that its model does not know."""
         try:
-            found = self._known_of(value)
+            found = self._fields_of(value)
         except msgspec.ValidationError as error:
             raise NotFit("model", str(error)) from None
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -88,14 +88,14 @@ class Judge(Generic[M]):
 
 def _not_fit(error: ValidationError) -> NotFit:
     mistakes = error.errors(include_url=False, include_context=False, include_input=False)
-    told = [
+    sentences = [
         f"{'.'.join(map(str, mistake['loc']))}: {mistake['msg']}"
         if mistake["loc"]
         else mistake["msg"]
-        for mistake in mistakes[:_TOLD_MISTAKES]
+        for mistake in mistakes[:_NAMED_MISTAKES]
     ]
     is_json = mistakes[0]["type"] != "json_invalid"
-    return NotFit("model" if is_json else "json", "; ".join(told))
+    return NotFit("model" if is_json else "json", "; ".join(sentences))
 
 
 def cut(text: str) -> str:

@@ -18,7 +18,7 @@ from schemas.dead_letters import Reason
 from schemas.topics import BREACHES, DEAD_LETTERS
 from streams.alerting.inputs import BreachInput, CommandInput, Input, read_breach, read_command
 from streams.judge import NotFit, cut
-from streams.measure.decode import Refused
+from streams.measure.decode import RefusedRecord
 
 log = structlog.get_logger()
 
@@ -78,7 +78,7 @@ class AlertReader:
 
     def _take(self, duty: Assignment, tp: TP, record: Any, letters: DeadLetterBuffer) -> None:
         given = self._given(tp, record)
-        if isinstance(given, Refused):
+        if isinstance(given, RefusedRecord):
             letters.add(given)
         elif not duty.writer.lost:
             try:  # what raises would end us again and again
@@ -91,7 +91,7 @@ class AlertReader:
                 detail = f"{type(error).__name__}: {error}"
                 letters.add(self._refuse(tp, record, unfit, detail))
 
-    def _given(self, tp: TP, record: Any) -> Input | Refused:
+    def _given(self, tp: TP, record: Any) -> Input | RefusedRecord:
         is_breach = tp.topic == self._breaches
         if record.value is None:
             detail = "a breach has a value" if is_breach else "a command has a value"
@@ -107,7 +107,7 @@ class AlertReader:
                 reason = "too_large"
             return self._refuse(tp, record, reason, str(unfit))
 
-    def _refuse(self, tp: TP, record: Any, reason: Reason, detail: str) -> Refused:
+    def _refuse(self, tp: TP, record: Any, reason: Reason, detail: str) -> RefusedRecord:
         detail = cut(detail)
         log.warning("refused", topic=tp.topic, offset=record.offset, reason=reason, detail=detail)
-        return Refused(record, None, reason, detail, bytes(record.value or b""))
+        return RefusedRecord(record, None, reason, detail, bytes(record.value or b""))

@@ -6,7 +6,7 @@ from collections import Counter
 from agents.kafka.producer import OutgoingRecord, Producer
 from agents.runtime import metrics
 from schemas.dead_letters import KEPT_BYTES, DeadLetter, Reason, to_headers
-from streams.measure.decode import Refused
+from streams.measure.decode import RefusedRecord
 
 #: Dead letters published together; the loop is let go in between.
 _TOGETHER = 500
@@ -41,7 +41,7 @@ class DeadLetterBuffer:
         """Whether they take so much memory that they should be published first."""
         return self._bytes >= _WAITING_BYTES
 
-    def add(self, refused: Refused) -> None:
+    def add(self, refused: RefusedRecord) -> None:
         """Add the dead letter of a record, or an element; it is made at once, its value cut."""
         record = refused_record(self._topic, *self._source, refused)
         self._records.append(record)
@@ -65,7 +65,7 @@ class DeadLetterBuffer:
 
 
 def refused_record(
-    topic: str, source_topic: str, partition: int, refused: Refused
+    topic: str, source_topic: str, partition: int, refused: RefusedRecord
 ) -> OutgoingRecord:
     """Return the dead letter of a record, or an element, that was refused."""
     return dead_letter(

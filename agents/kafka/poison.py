@@ -15,7 +15,7 @@ from agents.runtime import metrics
 from agents.runtime.settings import Settings
 from schemas.topics import DEAD_LETTERS
 from streams.judge import cut
-from streams.measure.decode import Refused
+from streams.measure.decode import RefusedRecord
 
 log = structlog.get_logger()
 
@@ -110,7 +110,7 @@ class PoisonFilter:
             offset=record.offset,
             why=why,
         )
-        refused = Refused(record, None, "poison", cut(why), bytes(record.value or b""))
+        refused = RefusedRecord(record, None, "poison", cut(why), bytes(record.value or b""))
         await self._producer.publish([refused_record(self._topic, tp.topic, tp.partition, refused)])
         metrics.dead_letters.labels("poison").inc()
 

@@ -4,13 +4,13 @@ from typing import NamedTuple
 
 from agents.kafka.topic_fit import TopicSpec
 from agents.runtime.settings import Settings
+from schemas.spans import HOUR_MS
 from schemas.topics import (
     AGGREGATES,
     BREACHES,
     COMMANDS,
     DEAD_LETTERS,
     HEARTBEATS,
-    HOUR_MS,
     LARGE,
     NOTIFICATIONS,
     OPERATIONS,

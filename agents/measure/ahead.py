@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from agents.runtime import metrics
+from schemas.spans import MINUTE_MS
 from streams.measure.blocks import Events
 
 #: A sender is named for so long after its last operation that was ahead.
@@ -54,8 +55,8 @@ class Ahead:
         ]
         sentences = [
             f"operation {operation} of platform {platform} (operations, partition {partition}) is"
-            f" sent {ahead_ms / 60_000:.1f} min ahead of the clock here: its windows are not final"
-            " before their time; set the clock of whoever sends it"
+            f" sent {ahead_ms / MINUTE_MS:.1f} min ahead of the clock here: its windows are not"
+            " final before their time; set the clock of whoever sends it"
             for ahead_ms, (operation, platform), partition in sorted(recent, reverse=True)
         ]
         if len(sentences) > _REMARKS:

@@ -7,7 +7,7 @@ from typing import Any
 
 from faust.types import TP
 
-from agents.measure.ingest import PROGRESS_S, TELL_S, Ingest
+from agents.measure.ingest import PROGRESS_S, SEND_S, Ingest
 from agents.measure.rules import BEAT_S as RULES_BEAT_S
 from agents.measure.rules import RulesBeat
 from agents.measure.services import BEAT_S as SERVICES_BEAT_S
@@ -17,9 +17,9 @@ from agents.runtime import role_process
 from agents.runtime.role import Role
 from agents.runtime.settings import Settings
 from schemas.topics import AGGREGATES, HEARTBEATS, OPERATIONS, PARTIALS
-from streams.measure.rows import revision_of
+from streams.measure.window_state import revision_of
 from streams.rules.series_state import version_of as rules_version_of
-from streams.services.service_rows import version_of as service_version_of
+from streams.services.service_state import version_of as service_version_of
 
 ROLE = "measure"
 #: The tables, and what reads a packed row's version.
@@ -36,30 +36,30 @@ class Measure:
     def __init__(self, settings: Settings) -> None:
         """Make the app; nothing runs yet."""
         topics = (OPERATIONS, PARTIALS, HEARTBEATS, AGGREGATES)
-        self._role = one = Role(settings, ROLE, settings.partitions, topics, TABLES)
-        common = settings, one.producer, self._consumer
+        self._role = role = Role(settings, ROLE, settings.partitions, topics, TABLES)
+        common = settings, role.producer, self._consumer
         self._ingest = Ingest(*common)
-        self._windows = WindowsBeat(*common, one.rows("windows"))
-        self._services = ServicesBeat(*common, one.rows("services"))
-        self._rules = RulesBeat(*common, one.rows("rules"))
+        self._windows = WindowsBeat(*common, role.rows("windows"))
+        self._services = ServicesBeat(*common, role.rows("services"))
+        self._rules = RulesBeat(*common, role.rows("rules"))
         ingest, services = self._ingest, self._services
-        one.agent(OPERATIONS, "ingest", ingest.read, ingest.rehearse, ingest.skip)
-        one.agent(PARTIALS, "windows", self._windows.read, self._windows.rehearse)
-        one.agent(HEARTBEATS, "services", services.read, services.rehearse, services.skip)
-        one.agent(AGGREGATES, "rules", self._rules.read, self._rules.rehearse)
-        one.every(TELL_S, self._ingest.tell)
-        one.every(PROGRESS_S, self._ingest.report)
-        one.every(BEAT_S, self._windows.beat)
-        one.every(SERVICES_BEAT_S, self._services.beat)
-        one.every(RULES_BEAT_S, self._rules.beat)
-        one.when_lost(self._lost)
-        one.after_end(self._ingest.stop)
-        one.remark(self._rules.remarks)
-        one.remark(self._ingest.ahead.remarks)
+        role.agent(OPERATIONS, "ingest", ingest.read, ingest.rehearse, ingest.skip)
+        role.agent(PARTIALS, "windows", self._windows.read, self._windows.rehearse)
+        role.agent(HEARTBEATS, "services", services.read, services.rehearse, services.skip)
+        role.agent(AGGREGATES, "rules", self._rules.read, self._rules.rehearse)
+        role.every(SEND_S, self._ingest.send)
+        role.every(PROGRESS_S, self._ingest.report)
+        role.every(BEAT_S, self._windows.beat)
+        role.every(SERVICES_BEAT_S, self._services.beat)
+        role.every(RULES_BEAT_S, self._rules.beat)
+        role.when_lost(self._lost)
+        role.after_end(self._ingest.stop)
+        role.remark(self._rules.remarks)
+        role.remark(self._ingest.ahead.remarks)
         self._ingest.failed.add_done_callback(self._failed)
 
     async def run(self, stopped: asyncio.Event) -> None:
-        """Run until told to stop.
+        """Run until `stopped` is set.
 
         Raises:
             Exception: whatever ended it.

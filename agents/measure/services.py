@@ -1,8 +1,8 @@
-"""Drive the services of this worker's partitions of `heartbeats`, in beats.
+"""Run the services of this worker's partitions of `heartbeats`, in beats.
 
 Twice a second: look how far the log was read, publish what follows and wait for the broker, write
-the rows to the table's changelog and wait for the broker. What only repeats that all is well is
-written, and its input said to be done, every few seconds: until then it is read again.
+the rows to the table's changelog and wait for the broker. Beats without news are written, and their
+input is committed, every few seconds: a restart before that reads them again.
 """
 
 import asyncio
@@ -20,10 +20,10 @@ from agents.runtime import failpoints, metrics
 from agents.runtime.pacing import Pace
 from agents.runtime.settings import Settings
 from schemas.topics import AGGREGATES, DEAD_LETTERS, HEARTBEATS
-from streams.measure.decode import Refused
+from streams.measure.decode import RefusedRecord
 from streams.measure.series import partition_of
-from streams.services.heartbeats import Limits, read_heartbeat
-from streams.services.services import Services, Times
+from streams.services.heartbeats import read_heartbeat
+from streams.services.services import Services
 
 BEAT_S = 0.5
 #: What is not urgent is written, and its input committed, this often.
@@ -37,13 +37,13 @@ _WHY = {
 }
 
 
-class _Source:
+class _ServicePartition:
     """A partition: its services, and how far it was read."""
 
-    def __init__(self, services: Services, read_to: int, letters: DeadLetterBuffer) -> None:
+    def __init__(self, services: Services, read_to: int, dead_letters: DeadLetterBuffer) -> None:
         self.services = services
         self.read_to = read_to
-        self.letters = letters
+        self.dead_letters = dead_letters
         self.write_at_s = time.monotonic() + WRITE_S
 
 
@@ -59,11 +59,9 @@ class ServicesBeat:
         self._consumer = consumer
         self._rows = rows
         self._topic = settings.topic(HEARTBEATS)
-        lateness_ms, future_ms = int(settings.lateness_s * 1000), int(settings.future_s * 1000)
-        self._limits = Limits(lateness_ms, future_ms)
-        self._times = Times(lateness_ms, future_ms, int(settings.grace_s * 1000))
+        self._limits = settings.time_limits
         self._services_limit = -(-settings.series_limit // settings.partitions)
-        self._sources: dict[TP, _Source] = {}
+        self._sources: dict[TP, _ServicePartition] = {}
 
     def lost(self, tps: Collection[TP]) -> None:
         """Forget partitions at once."""
@@ -86,7 +84,7 @@ class ServicesBeat:
         pace = Pace()
         for _ in self._steps(source, chunk.records):
             await pace.rest()
-            while source.letters.are_many and self._sources.get(tp) is source:  # noqa: ASYNC110 - a beat publishes them
+            while source.dead_letters.are_many and self._sources.get(tp) is source:  # noqa: ASYNC110 - a beat publishes them
                 await asyncio.sleep(BEAT_S / 10)
             if self._sources.get(tp) is not source:
                 return  # lost meanwhile
@@ -96,27 +94,27 @@ class ServicesBeat:
         """Fold records and nothing else; yield after each."""
         return self._steps(self._sources[tp], records)
 
-    def _steps(self, source: _Source, records: Sequence[Any]) -> Iterator[None]:
+    def _steps(self, source: _ServicePartition, records: Sequence[Any]) -> Iterator[None]:
         now_ms = int(time.time() * 1000)
         for record in records:
-            said = read_heartbeat(record, self._limits)
-            if isinstance(said, Refused):
-                source.letters.add(said)
-            elif reason := source.services.apply(*said, record.offset, now_ms):
+            found = read_heartbeat(record, self._limits)
+            if isinstance(found, RefusedRecord):
+                source.dead_letters.add(found)
+            elif reason := source.services.apply(*found, record.offset, now_ms):
                 value = record.value or b""
-                source.letters.add(Refused(record, None, reason, _WHY[reason], value))
+                source.dead_letters.add(RefusedRecord(record, None, reason, _WHY[reason], value))
             else:
                 metrics.heartbeats.inc()
             yield
 
-    def _begin_at(self, tp: TP, start: int) -> _Source:
+    def _begin_at(self, tp: TP, start: int) -> _ServicePartition:
         source = self._sources.get(tp)
         if source is None:
-            services = Services(self._rows.of(tp.partition), self._times, self._services_limit)
-            letters = DeadLetterBuffer(
+            services = Services(self._rows.of(tp.partition), self._limits, self._services_limit)
+            dead_letters = DeadLetterBuffer(
                 self._settings.topic(DEAD_LETTERS), self._topic, tp.partition
             )
-            source = self._sources[tp] = _Source(services, start, letters)
+            source = self._sources[tp] = _ServicePartition(services, start, dead_letters)
         return source
 
     async def beat(self) -> None:
@@ -131,10 +129,10 @@ class ServicesBeat:
             if self._sources.get(tp) is source:
                 await self._write(tp, source)
 
-    def _look(self, tp: TP, source: _Source) -> None:
-        end, told_at_ms = self._consumer().end_of(tp)
+    def _look(self, tp: TP, source: _ServicePartition) -> None:
+        end, seen_ms = self._consumer().end_of(tp)
         at_end = end is not None and source.read_to >= end
-        source.services.look(told_at_ms if at_end else None, int(time.time() * 1000))
+        source.services.look(seen_ms if at_end else None, int(time.time() * 1000))
         metrics.services.labels(tp.partition).set(len(source.services))
         metrics.services_down.labels(tp.partition).set(source.services.down)
         metrics.services_behind.labels(tp.partition).set(not at_end)
@@ -142,25 +140,27 @@ class ServicesBeat:
             lag = max(0, end - source.read_to)
             metrics.lag.labels(self._topic, tp.partition).set(lag)
 
-    async def _publish(self, source: _Source) -> None:
-        publications = list(source.services.collect(int(time.time() * 1000)))
-        if not publications:
+    async def _publish(self, source: _ServicePartition) -> None:
+        revisions = list(source.services.collect(int(time.time() * 1000)))
+        if not revisions:
             return
         topic, partitions = self._settings.topic(AGGREGATES), self._settings.partitions
         await self._producer.publish(
-            OutgoingRecord(topic, partition_of(one.series, partitions), one.key, one.value)
-            for one in publications
+            OutgoingRecord(
+                topic, partition_of(revision.series, partitions), revision.key, revision.value
+            )
+            for revision in revisions
         )
         failpoints.reached("services_after_publish")
-        for one in publications:
-            metrics.aggregates.labels(one.final).inc()
+        for revision in revisions:
+            metrics.aggregates.labels(revision.final).inc()
 
-    async def _write(self, tp: TP, source: _Source) -> None:
-        """Write what changed; now and then all of it, and say that the input so far is done."""
-        everything = time.monotonic() >= source.write_at_s or bool(source.letters)
-        read_to, letters = source.read_to, source.letters.take()
+    async def _write(self, tp: TP, source: _ServicePartition) -> None:
+        """Write what changed; every few seconds all of it, and commit the input so far."""
+        everything = time.monotonic() >= source.write_at_s or bool(source.dead_letters)
+        read_to, dead_letters = source.read_to, source.dead_letters.take()
         changes = source.services.take_changes(everything=everything)
-        await letters.publish(self._producer)
+        await dead_letters.publish(self._producer)
         await self._rows.write(tp.partition, changes)
         failpoints.reached("services_after_rows")
         if everything and self._sources.get(tp) is source:

@@ -1,8 +1,8 @@
-"""Drive the windows of this worker's target partitions, in beats.
+"""Run the windows of this worker's target partitions, in beats.
 
 Once a second: publish what is due and wait for the broker, write the rows to the table's
-changelog and wait for the broker, say the input is done. Whatever is killed in between is said
-again: the same revisions under the same keys.
+changelog and wait for the broker, commit the input. After a kill in between, the same revisions are
+published again under the same keys.
 """
 
 import asyncio
@@ -21,19 +21,20 @@ from agents.kafka.table import TableRows
 from agents.runtime import failpoints, metrics
 from agents.runtime.settings import Settings
 from schemas.partials import PartialRow
+from schemas.spans import MINUTE_MS
 from schemas.topics import AGGREGATES, DEAD_LETTERS, OPERATIONS
 from streams.judge import NotFit
 from streams.measure.digests import ENGINES
 from streams.measure.partials import BlockRows, read_partial
-from streams.measure.rows import Removed
 from streams.measure.series import ALL
 from streams.measure.watermarks import Reached
-from streams.measure.windows import Publication, Times, Windows
+from streams.measure.window_state import RemovedRecords
+from streams.measure.windows import WindowRevision, Windows
 
 log = structlog.get_logger()
 
 BEAT_S = 1.0
-#: Input that changed nothing, such as progress, is said to be done this often.
+#: Input that changed nothing, such as progress, is committed this often.
 COMMIT_S = 10.0
 #: Beats may be so much less than that apart.
 _JITTER_MS = 50
@@ -48,8 +49,8 @@ _PARTITIONS_TOGETHER = 16
 _APPLIED_TOGETHER = 20
 _LARGE_BYTES = 64 * 1024
 
-#: Changed minutes a series, on average, that wait to be published before reading does: a replay
-#: is read faster than its windows are told, and what waits is kept in memory.
+#: Changed minutes per series, on average, that may wait to be published before reading waits: a
+#: replay is read faster than its windows are published, and what waits takes memory.
 _WAITING_A_SERIES = 2
 _ROOM_AGAIN_S = 0.02
 
@@ -73,11 +74,7 @@ class WindowsBeat:
         self._producer = producer
         self._consumer = consumer
         self._rows = rows
-        self._times = Times(
-            int(settings.lateness_s * 1000),
-            int(settings.future_s * 1000),
-            int(settings.grace_s * 1000),
-        )
+        self._limits = settings.time_limits
         self._most_due = _WAITING_A_SERIES * settings.series_limit
         self._beaten_ms = 0
         self._windows: dict[TP, Windows] = {}
@@ -105,7 +102,7 @@ class WindowsBeat:
                 tp.partition,
                 self._sources(),
                 self._rows.of(tp.partition),
-                self._times,
+                self._limits,
                 ENGINES[settings.digest_engine],
                 -(-settings.series_limit // settings.partitions),
                 int(time.time() * 1000),
@@ -138,21 +135,23 @@ class WindowsBeat:
 
     def _take(self, tp: TP, windows: Windows, record: Any, now_ms: int) -> None:
         try:
-            told = read_partial(record.value or b"")
+            partial = read_partial(record.value or b"")
         except NotFit as unfit:
             partition, offset = tp.partition, record.offset
             log.warning("not a partial", partition=partition, offset=offset, error=str(unfit))
             return
-        if isinstance(told, Reached):
-            windows.progress(told.until(int(time.time() * 1000) + self._times.future_ms))
+        if isinstance(partial, Reached):
+            windows.progress(partial.until(int(time.time() * 1000) + self._limits.future_ms))
             return
-        if isinstance(told, Removed):
-            windows.missing(told)
+        if isinstance(partial, RemovedRecords):
+            windows.missing(partial)
             return
-        late = windows.apply(told.source, told.block, told.rows, now_ms, told.next_offset)
+        late = windows.apply(
+            partial.source, partial.block, partial.rows, now_ms, partial.next_offset
+        )
         if late:
-            letters = self._expired.setdefault(tp, [])
-            letters += [self._letter(told, row) for row in late if row.series == ALL]
+            expired = self._expired.setdefault(tp, [])
+            expired += [self._expired_record(partial, row) for row in late if row.series == ALL]
         self._weigh(tp, windows)
 
     async def _room(self) -> None:
@@ -172,8 +171,8 @@ class WindowsBeat:
         if windows is not None:
             self._due[tp] = due
 
-    def _letter(self, told: BlockRows, row: PartialRow) -> OutgoingRecord:
-        """Return the dead letter of a minute that is closed: one a block, however often told."""
+    def _expired_record(self, partial: BlockRows, row: PartialRow) -> OutgoingRecord:
+        """Return the dead letter of a minute that is closed: one a block, however often partial."""
         minute = time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(row.minute * 60))
         return dead_letter(
             self._settings.topic(DEAD_LETTERS),
@@ -181,8 +180,8 @@ class WindowsBeat:
             "window_expired",
             f"up to {row.stats.sums.count} operations of {minute}, whose windows are closed",
             # An array's operations may lie in several minutes.
-            place=(self._settings.topic(OPERATIONS), told.source, told.block, row.minute),
-            timestamp_ms=row.minute * 60_000,
+            place=(self._settings.topic(OPERATIONS), partial.source, partial.block, row.minute),
+            timestamp_ms=row.minute * MINUTE_MS,
         )
 
     async def beat(self) -> None:
@@ -192,8 +191,8 @@ class WindowsBeat:
         with metrics.beat_seconds.time():
             partitions = list(self._windows.items())
             for at in range(0, len(partitions), _PARTITIONS_TOGETHER):
-                some = partitions[at : at + _PARTITIONS_TOGETHER]
-                await asyncio.gather(*(self._beat(tp, windows, began) for tp, windows in some))
+                together = partitions[at : at + _PARTITIONS_TOGETHER]
+                await asyncio.gather(*(self._beat(tp, windows, began) for tp, windows in together))
         self._measure()
 
     async def _beat(self, tp: TP, windows: Windows, began: float) -> None:
@@ -208,46 +207,47 @@ class WindowsBeat:
 
     async def _publish(self, tp: TP, windows: Windows, until: float) -> None:
         topic = self._settings.topic(AGGREGATES)
-        some: list[Publication] = []
+        revisions: list[WindowRevision] = []
 
         async def send() -> None:
             if self._windows.get(tp) is not windows:
-                some.clear()  # another worker's now
+                revisions.clear()  # another worker's now
                 return
             await self._producer.publish(
-                OutgoingRecord(topic, tp.partition, one.key, one.value) for one in some
+                OutgoingRecord(topic, tp.partition, revision.key, revision.value)
+                for revision in revisions
             )
             failpoints.reached("windows_after_publish")
-            for one in some:
-                windows.confirm(one)
+            for revision in revisions:
+                windows.confirm(revision)
             self._weigh(tp, windows)
-            finals = sum(one.published % 2 for one in some)
+            finals = sum(revision.published % 2 for revision in revisions)
             metrics.aggregates.labels(True).inc(finals)
-            metrics.aggregates.labels(False).inc(len(some) - finals)
-            some.clear()
+            metrics.aggregates.labels(False).inc(len(revisions) - finals)
+            revisions.clear()
 
         now_ms = int(time.time() * 1000)
         finals_only = time.monotonic() > until and not self._too_much
-        for publication in windows.collect(now_ms, finals_only=finals_only):
-            some.append(publication)
-            if len(some) >= _TOGETHER:
+        for revision in windows.collect(now_ms, finals_only=finals_only):
+            revisions.append(revision)
+            if len(revisions) >= _TOGETHER:
                 await send()
-        if some:
+        if revisions:
             await send()
         windows.retire()
 
     async def _write(self, tp: TP, windows: Windows) -> None:
-        """Write what changed, then say that the input read so far is done."""
+        """Write what changed, then commit the input read so far."""
         read_to = self._read_to.get(tp)
-        letters = self._expired.pop(tp, [])
+        dead_letters = self._expired.pop(tp, [])
         changes = windows.take_changes()
-        if letters:
-            await self._producer.publish(letters)
-            metrics.dead_letters.labels("window_expired").inc(len(letters))
+        if dead_letters:
+            await self._producer.publish(dead_letters)
+            metrics.dead_letters.labels("window_expired").inc(len(dead_letters))
         await self._rows.write(tp.partition, changes)
         failpoints.reached("windows_after_rows")
         now = time.monotonic()
-        is_due = changes or letters or now - self._committed.get(tp, 0.0) >= COMMIT_S
+        is_due = changes or dead_letters or now - self._committed.get(tp, 0.0) >= COMMIT_S
         if read_to is not None and is_due and self._windows.get(tp) is windows:
             self._committed[tp] = now
             self._consumer().done(tp, read_to)
@@ -261,7 +261,7 @@ class WindowsBeat:
             metrics.series.labels(partition).set(len(windows.admission))
             metrics.rows.labels(partition).set(len(self._rows.of(partition)))
             metrics.held_finals.labels(partition).set(windows.held_finals)
-            metrics.unheard_sources.labels(partition).set(windows.watermarks.unheard_count)
+            metrics.unheard_sources.labels(partition).set(windows.watermarks.unreported_count)
             if (low := windows.watermarks.low_ms) is not None:
                 metrics.watermark_delay.labels(partition).set((now_ms - low) / 1000)
             if (due := windows.oldest_due_ms) is not None:

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from agents.channels import variables as channel_variables
 from agents.runtime.masking import masked_value
 from schemas.topics import DEFAULT_PARTITIONS, Topic
+from streams.measure.window_times import TimeLimits
 
 #: A signature is only as strong as its secret.
 _MIN_SECRET = 16
@@ -183,6 +184,12 @@ class Settings(BaseSettings):
             message = "OPWATCH_LINK_SECRET and OPWATCH_PUBLIC_URL need one another"
             raise ValueError(message)
         return self
+
+    @property
+    def time_limits(self) -> TimeLimits:
+        """Lateness, future and grace."""
+        seconds = self.lateness_s, self.future_s, self.grace_s
+        return TimeLimits(*(int(span_s * 1000) for span_s in seconds))
 
     def topic(self, topic: Topic) -> str:
         """Return the topic's full name."""

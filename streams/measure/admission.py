@@ -1,15 +1,15 @@
-"""Decide which series are kept, so that no one's cardinality fills the memory.
+"""Admit series up to a limit, so that no producer's cardinality fills the memory.
 
 Past the limit a new series counts in overflow instead. Totals (`*`, and `*` by confidence) are
-always kept. Overflow lives in the partition that refused the series, so its name has the
-partition in it: `*{platform="overflow-3"}`, `overflow-3{confidence="low"}`.
+always admitted. Overflow belongs to the partition that refused the series, so its name contains the
+partition: `*{platform="overflow-3"}`, `overflow-3{confidence="low"}`.
 """
 
 from streams.measure.series import ALL, LEVELS, parse_series, series_name
 
-#: Of so many refused names the warning tells.
+#: Refused names in a warning.
 NAMED = 10
-#: Refused series remembered one by one; while there are more no new one is admitted.
+#: Refused series remembered by name; while there are more, no new series is admitted.
 _REMEMBERED = 50_000
 
 _TOTALS = frozenset({ALL, *(series_name(ALL, "confidence", level) for level in LEVELS)})
@@ -26,7 +26,7 @@ class Admission:
         self._refused: dict[str, int] = {}
         self._closed_until_ms: int | None = None
         self.refused_names: list[str] = []
-        """Some names refused since this was last emptied, for the warning."""
+        """Names refused since this was last emptied, for the warning."""
 
     def __len__(self) -> int:
         """Return how many series have rows."""
@@ -35,11 +35,11 @@ class Admission:
     def place(self, series: str, end_ms: int) -> str:
         """Return the series to count in: its own, or overflow's.
 
-        Once refused a series stays so while overflow may hold a part of what it tells again.
+        A refused series stays refused while overflow may hold a part of its counts.
 
         Args:
             series: the name.
-            end_ms: where the five minutes that are counted end.
+            end_ms: the end of the five minutes to count in.
         """
         if series in self._live or series in _TOTALS:
             return series
@@ -58,9 +58,9 @@ class Admission:
         return self._overflow_of(series)
 
     def resume(self, series: str, end_ms: int) -> None:
-        """Admit no one while five minutes that overflow had before a restart can change.
+        """Admit no series while five minutes of overflow from before a restart can change.
 
-        Whoever is in them is no longer known by name, and may be told of again.
+        The names of the series in them are lost, and their partials may come again.
         """
         if series not in _TOTALS and self._overflow_of(series) == series:
             self._close(end_ms)
@@ -69,10 +69,11 @@ class Admission:
         self._closed_until_ms = max(self._closed_until_ms or 0, end_ms)
 
     def forget(self, sealed_ms: int) -> None:
-        """Let those be judged anew whose five minutes in overflow end by a time, sealed."""
+        """Forget refusals whose five minutes in overflow end by a time and are sealed."""
         if self._refused:
-            kept = {name: end_ms for name, end_ms in self._refused.items() if end_ms > sealed_ms}
-            self._refused = kept
+            self._refused = {
+                name: end_ms for name, end_ms in self._refused.items() if end_ms > sealed_ms
+            }
         if self._closed_until_ms is not None and self._closed_until_ms <= sealed_ms:
             self._closed_until_ms = None
 

@@ -96,12 +96,12 @@ def _segments(value: bytes, begin: int) -> Iterator[_Segment]:
     plain = value.replace(b"\\\\", b"__").replace(b'\\"', b"__") if b"\\" in value else value
     is_inside, depth_before = False, 0
     for start in range(begin, len(plain), _SEGMENT):
-        some = plain[start : start + _SEGMENT]
-        signs = np.frombuffer(some, np.uint8)
+        segment = plain[start : start + _SEGMENT]
+        signs = np.frombuffer(segment, np.uint8)
         inside = np.bitwise_xor.accumulate((signs == _QUOTE).view(np.uint8)).view(np.bool_)
         if is_inside:
             inside = ~inside
-        step = np.frombuffer(some.translate(_STEP), np.int8) * ~inside
+        step = np.frombuffer(segment.translate(_STEP), np.int8) * ~inside
         depth = np.cumsum(step, dtype=np.int32)
         depth += depth_before
         yield _Segment(start, signs, ~inside, depth)

@@ -1,13 +1,13 @@
-"""Cut a source partition's log into blocks, and fold each into rows a (series, minute).
+"""Cut a source partition's log into blocks, and fold a block into a row for each (series, minute).
 
-A block begins at an offset that depends on the log alone, so that whoever reads it again from
-there says the same again:
+A block begins at an offset that depends on the log alone. So a worker that reads it again from
+there makes the same rows:
 
     offset   0 ............ 19,999 | 20,000 ...... 31,207 | 31,208 ..
     ended by         BLOCK_OFFSETS      a later hour's record
 
-Within a block the columns of all its events are kept; a fold reads them whole, so that every row
-it tells is cumulative over the block.
+A block keeps the columns of all its events, and a fold reads all of them: every row is cumulative
+over the block.
 """
 
 from collections.abc import Sequence
@@ -18,49 +18,45 @@ import numpy as np
 
 from schemas.operations import epoch_ms
 from schemas.partials import PartialRow
+from schemas.spans import HOUR_MS
 from streams.measure.columns import Columns, Ints, columns_of
-from streams.measure.decode import Record, Refused, decoding, original_of
+from streams.measure.decode import KafkaRecord, RefusedRecord, decoding, original_of
 from streams.measure.fold import fold
+from streams.measure.window_times import TimeLimits
 from streams.steps import Steps, finish
 
-#: A block has at most so many offsets, …
+#: A block has at most this many offsets, …
 BLOCK_OFFSETS = 20_000
-#: … is closed by the record that brings it to so many events, …
+#: … ends with the record that brings it to this many events, …
 BLOCK_EVENTS = 20_000
-#: … or to so many pairs of operation and platform, which bounds what overflow has to remember, …
+#: … or to this many pairs of operation and platform, which limits what overflow remembers, …
 BLOCK_PAIRS = 2_048
 #: … and before a record of a later hour than its first, by the records' own timestamps.
-HOUR_MS = 3_600_000
 #: Operations refused for their age between two steps.
 _REFUSED_TOGETHER = 1_000
 
 
-class Limits(NamedTuple):
-    """How far an event's time may be from its record's timestamp."""
-
-    lateness_ms: int
-    future_ms: int
-
-
 class Events(NamedTuple):
-    """Operations in the log's order, and where and when they stand in it."""
+    """Operations in the log's order, with offsets and timestamps."""
 
     offset: Ints
     stamp_ms: Ints
-    """Each one's record's timestamp."""
+    """The record's timestamp of each operation."""
     when_ms: Ints
     operations: list[Any]
 
 
-def read_events(records: Sequence[Record], limits: Limits) -> tuple[Events, list[Refused]]:
-    """Return the records' operations that count, and what is refused, and why."""
+def read_events(
+    records: Sequence[KafkaRecord], limits: TimeLimits
+) -> tuple[Events, list[RefusedRecord]]:
+    """Return the operations that count, and what is refused with the reason."""
     return finish(reading_events(records, limits))
 
 
 def reading_events(
-    records: Sequence[Record], limits: Limits
-) -> Steps[tuple[Events, list[Refused]]]:
-    """Do the same in steps."""
+    records: Sequence[KafkaRecord], limits: TimeLimits
+) -> Steps[tuple[Events, list[RefusedRecord]]]:
+    """Do the work of read_events in steps."""
     operations, places, refused = yield from decoding(records)
     offset = np.array([record.offset for record in records], np.int64)
     stamp = np.array([record.timestamp for record in records], np.int64)
@@ -81,8 +77,8 @@ def reading_events(
         elif count % _REFUSED_TOGETHER == 0:
             yield
         refused.append(_refused_for_age(records[place], index, int(age[i]), originals[index or 0]))
-    kept = np.flatnonzero(~bad)
-    events = Events(offset[kept], stamp[kept], when[kept], [operations[i] for i in kept.tolist()])
+    good = np.flatnonzero(~bad)
+    events = Events(offset[good], stamp[good], when[good], [operations[i] for i in good.tolist()])
     return events, refused
 
 
@@ -92,12 +88,14 @@ def _epoch_ms(times: list[Any]) -> Ints:
     return np.array(times, np.int64)
 
 
-def _refused_for_age(record: Record, index: int | None, age_ms: int, value: bytes) -> Refused:
+def _refused_for_age(
+    record: KafkaRecord, index: int | None, age_ms: int, value: bytes
+) -> RefusedRecord:
     if age_ms > 0:
         detail = f"happened {age_ms} ms before its record's timestamp"
-        return Refused(record, index, "too_old", detail, value)
+        return RefusedRecord(record, index, "too_old", detail, value)
     detail = f"happens {-age_ms} ms after its record's timestamp"
-    return Refused(record, index, "from_future", detail, value)
+    return RefusedRecord(record, index, "from_future", detail, value)
 
 
 class Block:
@@ -126,7 +124,7 @@ class Block:
         return until
 
     def reach(self, next_offset: int) -> None:
-        """Say that everything before `next_offset` was taken, or refused."""
+        """Note that everything before `next_offset` was taken, or refused."""
         if self.end is None and next_offset >= self.start + BLOCK_OFFSETS:
             self.end = self.start + BLOCK_OFFSETS
 
@@ -159,16 +157,16 @@ class Block:
 
     def _intern(self, events: Events, begin: int, until: int) -> tuple[list[int], int]:
         """Return the number of each event's pair in this block, in order of appearance."""
-        known = self._pairs
+        pairs = self._pairs
         ids: list[int] = []
         for place, operation in enumerate(events.operations[begin:until], begin):
             pair = (operation.operation, operation.platform)
-            number = known.get(pair)
+            number = pairs.get(pair)
             if number is None:
                 if place >= until:
                     break
-                number = known[pair] = len(known)
-                if len(known) == BLOCK_PAIRS:
+                number = pairs[pair] = len(pairs)
+                if len(pairs) == BLOCK_PAIRS:
                     until = self._ended_after(events, place)
             ids.append(number)
         return ids[: until - begin], until

@@ -23,7 +23,7 @@ Places = npt.NDArray[np.intp]
 #: Values in one cell differ by at most so much.
 _VALUE_CELL = math.log(1.005)
 #: A value with more than so many times the average share of a centroid is never joined to others
-#: within 0.5 %: many equal values are told exactly even where others are close.
+#: within 0.5 %: many equal values stay exact, also where others are close.
 _HEAVY = 4
 #: Percentiles are promised from p50 to p99: four fifths of the centroids lie there, evenly
 #: (with a margin), and a fifth by t-digest's k1 scale, fine at both tails.
@@ -101,7 +101,7 @@ def _rank_cells(limit: int) -> Floats:
 
 
 def _starts(changed: npt.NDArray[np.bool_]) -> Places:
-    """Return where runs begin, given at which places but the first one does."""
+    """Return where runs begin; `changed` says so for all places but the first."""
     begins = np.empty(len(changed) + 1, np.bool_)
     begins[0] = True
     begins[1:] = changed

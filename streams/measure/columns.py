@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.fields import SUMMED
+from schemas.spans import MINUTE_MS
 from streams.measure.series import HIGH_FROM, LEVELS, MEDIUM_FROM
-from streams.measure.sizes import MINUTE_MS
 
 #: An exemplar names an error type by so many characters: six rows repeat it, and a record on
 #: `partials` must stay below Kafka's limit whatever a producer takes for a type.
@@ -64,8 +64,8 @@ class Columns(NamedTuple):
     def joined(parts: "list[Columns]") -> "Columns":
         """Return the parts, one after the other."""
         joined = [np.concatenate(column) for column in list(zip(*parts, strict=True))[:7]]
-        ids = [one for part in parts for one in part.ids]
-        return Columns._make([*joined, ids, [one for part in parts for one in part.error_types]])
+        ids = [name for part in parts for name in part.ids]
+        return Columns._make([*joined, ids, [name for part in parts for name in part.error_types]])
 
 
 def columns_of(events: Any, begin: int, until: int, pairs: list[int]) -> Columns:
@@ -75,13 +75,13 @@ def columns_of(events: Any, begin: int, until: int, pairs: list[int]) -> Columns
         name: np.array(values_of(operations), np.float64) for name, values_of in _NUMBERS.items()
     }
     sums = np.empty((len(operations), len(SUMMED)), np.int64)
-    for place, (attribute, _, times, equals, is_given, _) in enumerate(SUMMED.values()):
+    for place, (attribute, _, times, equals, present, _) in enumerate(SUMMED.values()):
         if attribute is None:
             sums[:, place] = 1
         elif equals is None:
             added = numbers[attribute]
             missing = np.isnan(added)
-            if is_given:
+            if present:
                 sums[:, place] = ~missing
             else:
                 sums[:, place] = np.rint(np.where(missing, 0, added) * times)

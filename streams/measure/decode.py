@@ -1,4 +1,4 @@
-"""Read operations out of records; say of each record or element that is refused why."""
+"""Read operations out of records; a record or element that is refused has the reason."""
 
 import contextlib
 import re
@@ -34,7 +34,7 @@ _is_name = re.compile(NAME_PATTERN).fullmatch
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-class Record(Protocol):
+class KafkaRecord(Protocol):
     """A Kafka record, as far as it matters here."""
 
     @property
@@ -45,10 +45,10 @@ class Record(Protocol):
     def value(self) -> bytes | None: ...
 
 
-class Refused(NamedTuple):
+class RefusedRecord(NamedTuple):
     """A record, or an array's element, that does not count, and why."""
 
-    record: Record
+    record: KafkaRecord
     index: int | None  # type: ignore[assignment]  # hides tuple.index
     reason: Reason
     detail: str
@@ -62,36 +62,36 @@ class Decoded(NamedTuple):
     """Structs made from schemas.operations.Operation."""
     places: list[tuple[int, int | None]] | None
     """Of each, the record's place and the index in its array; None: every record holds one."""
-    refused: list[Refused]
+    refused: list[RefusedRecord]
 
 
-def decode(records: Sequence[Record]) -> Decoded:
+def decode(records: Sequence[KafkaRecord]) -> Decoded:
     """Return the operations of the records; what cannot be read is refused, its neighbours not."""
     return finish(decoding(records))
 
 
-def decoding(records: Sequence[Record]) -> Steps[Decoded]:
-    """Do the same in steps; a step takes some megabytes of records that are in order."""
+def decoding(records: Sequence[KafkaRecord]) -> Steps[Decoded]:
+    """Do the work of decode in steps; one step takes some megabytes of valid records."""
     fast = _decode_fast([record.value for record in records])
     if fast is not None:
         return fast
     operations: list[Any] = []
     places: list[tuple[int, int | None]] = []
-    refused: list[Refused] = []
+    refused: list[RefusedRecord] = []
     judged = size = 0
     for place, record in enumerate(records):
         parts = yield from _parts(record)
-        if isinstance(parts, Refused):
+        if isinstance(parts, RefusedRecord):
             refused.append(parts)
             continue
         for index, value in parts:
             is_long = len(value) > _DEEP_BYTES
             if is_long and (yield from is_deeper(value, MAX_NESTING)):
                 detail = f"objects or arrays nest more than {MAX_NESTING} deep"
-                found: Any = Refused(record, index, "invalid_json", detail, value)
+                found: Any = RefusedRecord(record, index, "invalid_json", detail, value)
             else:
                 found = _judge(record, index, value)
-            if type(found) is Refused:
+            if type(found) is RefusedRecord:
                 refused.append(found)
             else:
                 operations.append(found)
@@ -116,14 +116,14 @@ def _decode_fast(values: Sequence[bytes | None]) -> Decoded | None:
         return None
     places: list[tuple[int, int | None]] | None = None
     if list in set(map(type, read)):
-        if [] in read or any(type(one) is list and len(one) > MAX_ELEMENTS for one in read):
+        if [] in read or any(type(value) is list and len(value) > MAX_ELEMENTS for value in read):
             return None
         places = []
-        for place, one in enumerate(read):
+        for place, value in enumerate(read):
             places += (
-                [(place, i) for i in range(len(one))] if type(one) is list else [(place, None)]
+                [(place, i) for i in range(len(value))] if type(value) is list else [(place, None)]
             )
-        read = [op for one in read for op in (one if type(one) is list else (one,))]
+        read = [op for value in read for op in (value if type(value) is list else (value,))]
     names = {op.operation for op in read} | {op.platform for op in read}
     return Decoded(read, places, []) if all(map(_is_name, names)) else None
 
@@ -138,26 +138,26 @@ def _is_deep(value: bytes, read: Any) -> bool:
     return finish(is_deeper(value, MAX_NESTING))
 
 
-def _parts(record: Record) -> Steps[list[tuple[int | None, bytes]] | Refused]:
+def _parts(record: KafkaRecord) -> Steps[list[tuple[int | None, bytes]] | RefusedRecord]:
     """Return the operations that a record holds, each with its index, or the refusal."""
     value = record.value
     if value is None:
-        return Refused(record, None, "null_value", "the record has no value", b"")
+        return RefusedRecord(record, None, "null_value", "the record has no value", b"")
     if len(value) > MAX_RECORD_BYTES:
         detail = f"{len(value)} bytes, more than {MAX_RECORD_BYTES}"
-        return Refused(record, None, "too_large", detail, value)
+        return RefusedRecord(record, None, "too_large", detail, value)
     if value.lstrip()[:1] != b"[":
         return [(None, value)]
     try:
         elements = yield from _elements(value)
     except TooMany:
         detail = f"an array of more than {MAX_ELEMENTS} operations"
-        return Refused(record, None, "too_large", detail, value)
+        return RefusedRecord(record, None, "too_large", detail, value)
     except NotArray:
         detail = "an array whose brackets do not match, or of which an element is missing"
-        return Refused(record, None, "invalid_json", detail, value)
+        return RefusedRecord(record, None, "invalid_json", detail, value)
     if not elements:
-        return Refused(record, None, "empty_array", "an array without operations", value)
+        return RefusedRecord(record, None, "empty_array", "an array without operations", value)
     return list(enumerate(elements))
 
 
@@ -174,7 +174,7 @@ def _elements(value: bytes) -> Steps[list[bytes]]:
     return (yield from elements_of(value, MAX_ELEMENTS))
 
 
-def _judge(record: Record, index: int | None, value: bytes) -> Any:
+def _judge(record: KafkaRecord, index: int | None, value: bytes) -> Any:
     """Return the operation, or the refusal; where the struct refuses, the model decides."""
     with contextlib.suppress(*_UNREADABLE):
         operation = _one_of(value)
@@ -184,12 +184,12 @@ def _judge(record: Record, index: int | None, value: bytes) -> Any:
         model = _model.read(value)
     except NotFit as unfit:
         reason: Reason = "invalid_json" if unfit.kind == "json" else "invalid_operation"
-        return Refused(record, index, reason, str(unfit), value)
+        return RefusedRecord(record, index, reason, str(unfit), value)
     return Struct(**{name: getattr(model, name) for name in Struct.__struct_fields__})
 
 
-def original_of(record: Record) -> list[bytes]:
+def original_of(record: KafkaRecord) -> list[bytes]:
     """Return the original bytes of the operations of a record that was read."""
     parts = finish(_parts(record))
-    assert not isinstance(parts, Refused)
+    assert not isinstance(parts, RefusedRecord)
     return [value for _, value in parts]

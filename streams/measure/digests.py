@@ -98,16 +98,16 @@ def pack_samples(samples: Floats, limit: int) -> bytes:
     return pack(*_cut(centroids.counted(samples), limit))
 
 
-def _cut(kept: Centroids, limit: int) -> Centroids:
+def _cut(found: Centroids, limit: int) -> Centroids:
     """Return at most `limit` centroids, without an engine."""
-    return centroids.ranks_joined(centroids.close_joined(kept, limit), limit)
+    return centroids.ranks_joined(centroids.close_joined(found, limit), limit)
 
 
 class Engine(Protocol):
     """A t-digest: merges weighted centroids."""
 
     def compress(self, means: Floats, weights: Floats, limit: int) -> tuple[Floats, Floats]:
-        """Return at most `limit` centroids that stand for the ones given, which ascend."""
+        """Return at most `limit` centroids that stand for these, which ascend."""
 
 
 #: How fastdigest packs: this, its sums, then (mean, weight) of each centroid. Its list of tuples
@@ -123,9 +123,9 @@ class FastEngine:
         """See Engine."""
         values: Any = means  # it takes arrays too, though its types say only sequences
         counts: Any = weights
-        told = fastdigest.TDigest.from_values(values, counts, max_centroids=limit).to_bytes()
-        assert told.startswith(_FAST_FORM), "fastdigest packs its digests in another form"
-        packed = np.frombuffer(told, "<f8", offset=_FAST_HEADER).reshape(-1, 2)
+        merged = fastdigest.TDigest.from_values(values, counts, max_centroids=limit).to_bytes()
+        assert merged.startswith(_FAST_FORM), "fastdigest packs its digests in another form"
+        packed = np.frombuffer(merged, "<f8", offset=_FAST_HEADER).reshape(-1, 2)
         return packed[:, 0], packed[:, 1]
 
 
@@ -142,7 +142,7 @@ class ReferenceEngine:
         delta = 1 / limit
         while len((digest := self._digest(pairs, delta)).C) > limit:
             delta *= 1.1
-        found = np.array([(one.mean, one.count) for one in digest.C.values()])
+        found = np.array([(centroid.mean, centroid.count) for centroid in digest.C.values()])
         return found[:, 0], found[:, 1]
 
     def _digest(self, pairs: list[tuple[float, float]], delta: float) -> Any:
@@ -159,7 +159,7 @@ _UPPER_SHARE = 0.85
 
 
 def merge(packed: Sequence[bytes], engine: Engine, limit: int, room: int = 1) -> bytes:
-    """Return one digest for all that is in the ones given.
+    """Return the digest of everything in several digests.
 
     Args:
         packed: disjoint digests, at least one.
@@ -171,26 +171,26 @@ def merge(packed: Sequence[bytes], engine: Engine, limit: int, room: int = 1) ->
     if sum(map(centroid_count, packed)) <= room * limit:
         if len(packed) == 1:
             return packed[0]
-        if not any(one[0] for one in packed):
-            return EMPTY + b"".join(one[1:] for one in packed)
+        if not any(digest[0] for digest in packed):
+            return EMPTY + b"".join(digest[1:] for digest in packed)
         return pack(*_concatenated(packed))
     means, weights = _concatenated(packed)
-    kept = centroids.close_joined(centroids.counted(*_ordered(means, weights)), limit)
-    return pack(*(kept if len(kept.means) <= limit else _compressed(kept, engine, limit)))
+    joined = centroids.close_joined(centroids.counted(*_ordered(means, weights)), limit)
+    return pack(*(joined if len(joined.means) <= limit else _compressed(joined, engine, limit)))
 
 
-def _compressed(kept: Centroids, engine: Engine, limit: int) -> Centroids:
+def _compressed(joined: Centroids, engine: Engine, limit: int) -> Centroids:
     """Return at most `limit` centroids: heavy ones as they are, what is below and above by engine.
 
     Each half by itself: a t-digest is the coarsest in its middle, which would be the median.
     """
-    heavy = centroids.is_heavy(kept, limit)
+    heavy = centroids.is_heavy(joined, limit)
     room = limit - int(heavy.sum())
-    upper = centroids.upper_half(kept)
-    parts = [Centroids(kept.means[heavy], kept.weights[heavy])]
+    upper = centroids.upper_half(joined)
+    parts = [Centroids(joined.means[heavy], joined.weights[heavy])]
     for half, share in ((upper, _UPPER_SHARE), (~upper, 1 - _UPPER_SHARE)):
         light = half & ~heavy
-        means, weights = kept.means[light], kept.weights[light]
+        means, weights = joined.means[light], joined.weights[light]
         if len(means) > int(room * share):
             means, weights = engine.compress(means.astype(np.float64), weights, int(room * share))
         parts.append(Centroids(means.astype(_MEAN), weights))
@@ -241,6 +241,6 @@ def _ordered(means: Floats, weights: Floats) -> tuple[Floats, Floats]:
 
 
 def _concatenated(packed: Sequence[bytes]) -> tuple[Floats, Floats]:
-    parts = [unpack(one) for one in packed]
+    parts = [unpack(digest) for digest in packed]
     weights = [np.ones(len(m)) if w is None else w.astype(np.float64) for m, w in parts]
     return np.concatenate([means for means, _ in parts]), np.concatenate(weights)

@@ -127,8 +127,8 @@ def fold(columns: Columns, pairs: list[tuple[str, str]], after: int) -> list[Par
             first = order[start]
             names = map(name, keys[first].tolist())
             stats = _stats(columns, leaves, order, start, exemplar)
-            told = zip(names, minute[first].tolist(), last.tolist(), stats, strict=True)
-            rows += map(PartialRow._make, told)
+            columns_of_rows = names, minute[first].tolist(), last.tolist(), stats
+            rows += map(PartialRow._make, zip(*columns_of_rows, strict=True))
     return rows + _named_for(operations[0], rows) if alone else rows
 
 
@@ -147,8 +147,8 @@ def _newer(order: Ints, start: Ints, last: Ints, after: int) -> tuple[Ints, Ints
     if touched.all():
         return order, start, last
     sizes = np.diff(start, append=len(order))
-    kept = sizes[touched]
-    return order[np.repeat(touched, sizes)], np.cumsum(kept) - kept, last[touched]
+    left = sizes[touched]
+    return order[np.repeat(touched, sizes)], np.cumsum(left) - left, last[touched]
 
 
 def _numbered(names: list[str], places: Ints) -> tuple[list[str], Ints]:

@@ -1,4 +1,4 @@
-"""Say which windows are due: to be published, to be final, to be sealed or deleted."""
+"""Schedule windows: when to publish them, when they are final, when to seal or delete them."""
 
 import heapq
 import sys
@@ -6,31 +6,27 @@ from collections.abc import Collection, Iterator
 from typing import Literal, NamedTuple
 
 from schemas.series import WindowSize
-from streams.measure.sizes import MINUTE_MS, PARENT, SIZE_MS, SIZES, needed_until, window_start
-from streams.measure.window_rows import Window
+from schemas.spans import MINUTE_MS
+from streams.measure.window_state import published_as
+from streams.measure.window_times import (
+    SIZE_MS,
+    SIZES,
+    SeriesWindow,
+    TimeLimits,
+    needed_until,
+    parent_of,
+    window_start,
+)
 
 #: How long after its first change a window that is not final is published.
 INTERVAL_MS: dict[WindowSize, int] = {
     "1m": 1_000,
     "5m": 5_000,
     "1h": 30_000,
-    "6h": 60_000,
-    "24h": 60_000,
-    "7d": 60_000,
+    "6h": MINUTE_MS,
+    "24h": MINUTE_MS,
+    "7d": MINUTE_MS,
 }
-
-
-class Times(NamedTuple):
-    """How late data may be, and how long a window waits for it before it is final."""
-
-    lateness_ms: int
-    future_ms: int
-    grace_ms: int
-
-    @property
-    def kept_ms(self) -> int:
-        """How long after its use a row is kept, since late data may still come."""
-        return self.lateness_ms + self.future_ms + self.grace_ms
 
 
 #: What is a child of a larger window and does not keep its sums from the beginning.
@@ -50,52 +46,47 @@ class Ending(NamedTuple):
     action: Literal["seal", "expire"]
 
 
-def parent_of(window: Window) -> Window | None:
-    """Return the window that is recomputed from this one; five minutes are their minutes' row."""
-    size = PARENT.get(window.size)
-    if size is None or size == "5m":
-        return None
-    return Window(size, window_start(size, window.start_ms), window.series)
-
-
 class Schedule:
     """What is due of one target partition's windows, as the sources' time goes on."""
 
-    def __init__(self, times: Times) -> None:
+    def __init__(self, limits: TimeLimits) -> None:
         """Begin without windows, before all time."""
         self.reached_ms = 0
         """Up to here every source was read when `advance` was last called."""
         self.settled_ms = 0
         """Up to here all that was to be sealed or deleted is."""
-        self._times = times
+        self._limits = limits
         self._series_at: dict[tuple[WindowSize, int], list[str]] = {}
-        self._due: dict[WindowSize, dict[Window, int]] = {size: {} for size in SIZES}
+        self._due: dict[WindowSize, dict[SeriesWindow, int]] = {size: {} for size in SIZES}
         self._finals: list[tuple[int, int, int, WindowSize]] = []
         self._awaited: set[tuple[WindowSize, int]] = set()
         self._endings: list[Ending] = []
 
     # ------------------------------------------------------------------ rows come
 
-    def enter(self, window: Window) -> None:
+    def enter(self, window: SeriesWindow) -> None:
         """Note a window's new row, of five minutes or more."""
         size, start_ms, series = window
         names = self._series_at.get((size, start_ms))
         if names is None:
             names = self._series_at[size, start_ms] = []
-            order, kept_ms = SIZES.index(size), self._times.kept_ms
-            until_ms = needed_until(size, start_ms) + kept_ms
-            expire = Ending(until_ms, len(SIZES) + order, start_ms, size, "expire")
+            order = SIZES.index(size)
+            expire = Ending(self.expires_ms(window), len(SIZES) + order, start_ms, size, "expire")
             heapq.heappush(self._endings, expire)
             if size in _SEALED_SIZES:
-                sealed_ms = window.end_ms + kept_ms
+                sealed_ms = window.end_ms + self._limits.kept_ms
                 heapq.heappush(self._endings, Ending(sealed_ms, order, start_ms, size, "seal"))
         names.append(sys.intern(series))
 
+    def expires_ms(self, window: SeriesWindow) -> int:
+        """Return when a window's row is deleted."""
+        return needed_until(window.size, window.start_ms) + self._limits.kept_ms
+
     # ------------------------------------------------------------------ to be published
 
-    def is_final(self, window: Window) -> bool:
+    def is_final(self, window: SeriesWindow) -> bool:
         """Return whether every source has passed its end by the grace."""
-        return window.end_ms + self._times.grace_ms <= self.reached_ms
+        return window.end_ms + self._limits.grace_ms <= self.reached_ms
 
     def changed(self, size: WindowSize, start_ms: int, names: Collection[str], now_ms: int) -> None:
         """Make windows due: at once if they are final, else after their interval, and when final.
@@ -107,7 +98,7 @@ class Schedule:
             now_ms: the clock.
         """
         due = self._due[size]
-        windows = [Window(size, start_ms, name) for name in names]
+        windows = [SeriesWindow(size, start_ms, name) for name in names]
         if windows and self.is_final(windows[0]):
             due.update(dict.fromkeys(windows, now_ms))
             return
@@ -128,8 +119,15 @@ class Schedule:
         """Make the windows of one size and start due once they are final."""
         if (size, start_ms) not in self._awaited:
             self._awaited.add((size, start_ms))
-            at_ms = start_ms + SIZE_MS[size] + self._times.grace_ms
+            at_ms = start_ms + SIZE_MS[size] + self._limits.grace_ms
             heapq.heappush(self._finals, (at_ms, SIZES.index(size), start_ms, size))
+
+    def recover(self, window: SeriesWindow, revision: int, published: int) -> None:
+        """Make due what is not known to be published, and once more when final if that is not."""
+        if published < published_as(revision, final=False):
+            self.changed(window.size, window.start_ms, (window.series,), 0)
+        elif published < published_as(revision, final=True):
+            self.await_final(window.size, window.start_ms)
 
     def advance(self, low_ms: int, now_ms: int) -> None:
         """Make due what is final now that every source has passed a time."""
@@ -142,21 +140,21 @@ class Schedule:
             at: tuple[WindowSize, int]
             at = (size, start_ms) if size != "1m" else ("5m", window_start("5m", start_ms))
             names = self._series_at.get(at, [])
-            self._due[size].update((Window(size, start_ms, name), now_ms) for name in names)
+            self._due[size].update((SeriesWindow(size, start_ms, name), now_ms) for name in names)
         for size in {size for size, _ in ended}:  # those that have no row yet
             due = self._due[size]
-            due.update((one, now_ms) for one in list(due) if (size, one.start_ms) in ended)
+            due.update((window, now_ms) for window in list(due) if (size, window.start_ms) in ended)
 
-    def due(self, size: WindowSize, now_ms: int) -> list[Window]:
+    def due(self, size: WindowSize, now_ms: int) -> list[SeriesWindow]:
         """Return the windows of a size that are due."""
         return [window for window, due_ms in self._due[size].items() if due_ms <= now_ms]
 
-    def is_due(self, window: Window) -> bool:
+    def is_due(self, window: SeriesWindow) -> bool:
         """Return whether a window changed and is to be published, now or later."""
         return window in self._due[window.size]
 
-    def done(self, window: Window) -> None:
-        """Say that a window is due no more."""
+    def done(self, window: SeriesWindow) -> None:
+        """Note that a window is no longer due."""
         self._due[window.size].pop(window, None)
 
     @property
@@ -176,7 +174,7 @@ class Schedule:
 
     # ------------------------------------------------------------------ rows go
 
-    def endings(self) -> Iterator[tuple[Ending, list[Window]]]:
+    def endings(self) -> Iterator[tuple[Ending, list[SeriesWindow]]]:
         """Yield the rows to seal or delete now, in the order of time.
 
         It stops at a time with a window that is yet to be published, or whose parent is yet to
@@ -184,12 +182,14 @@ class Schedule:
         """
         while self._endings and self._endings[0].at_ms <= self.reached_ms:
             at_ms = self._endings[0].at_ms
-            together: list[tuple[Ending, list[Window]]] = []
+            together: list[tuple[Ending, list[SeriesWindow]]] = []
             while self._endings and self._endings[0].at_ms == at_ms:
                 end = heapq.heappop(self._endings)
                 names = self._series_at[end.size, end.start_ms]
-                together.append((end, [Window(end.size, end.start_ms, name) for name in names]))
-            if any(self._is_owed(window) for _, windows in together for window in windows):
+                together.append(
+                    (end, [SeriesWindow(end.size, end.start_ms, name) for name in names])
+                )
+            if any(self._is_wanted(window) for _, windows in together for window in windows):
                 for end, _ in together:
                     heapq.heappush(self._endings, end)
                 self.settled_ms = max(self.settled_ms, at_ms - 1)
@@ -200,7 +200,7 @@ class Schedule:
             yield from together
         self.settled_ms = max(self.settled_ms, self.reached_ms)
 
-    def _is_owed(self, window: Window) -> bool:
+    def _is_wanted(self, window: SeriesWindow) -> bool:
         """Return whether a window, a minute of it or its parent is yet to be published."""
         if window in self._due[window.size]:
             return True
@@ -211,4 +211,4 @@ class Schedule:
         if window.size != "5m" or not minutes:
             return False
         starts = range(window.start_ms, window.end_ms, MINUTE_MS)
-        return any(Window("1m", start_ms, window.series) in minutes for start_ms in starts)
+        return any(SeriesWindow("1m", start_ms, window.series) in minutes for start_ms in starts)

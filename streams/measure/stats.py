@@ -13,7 +13,7 @@ _MOST = 1 << 40
 
 
 def are_sums(rows: Sequence[PartialRow]) -> bool:
-    """Return whether rows of a partial can be summed up: anybody who may can write one."""
+    """Return whether rows of a partial can be summed up: anybody may send one."""
     return are_packed(row.stats.digest for row in rows) and all(
         max(1, stats.sums.successes) <= stats.sums.count <= _MOST
         and len(stats.exemplars) <= EXEMPLARS
@@ -33,7 +33,7 @@ def _worth(row: ExemplarRow) -> tuple[bool, float, str]:
 def merge_stats(
     parts: Sequence[Stats], engine: Engine, digest_limit: int, digest_room: int = 1
 ) -> Stats:
-    """Return what the parts, at least one, say together; the order does not matter."""
+    """Return the sum of at least one part; the order does not matter."""
     if len(parts) == 1:
         return parts[0]
     sums, squares, lows, highs, digests, exemplars = zip(*parts, strict=True)
@@ -43,7 +43,7 @@ def merge_stats(
         min(lows),
         max(highs),
         merge(digests, engine, digest_limit, digest_room),
-        best_exemplars(exemplar for each in exemplars for exemplar in each),
+        best_exemplars(exemplar for part in exemplars for exemplar in part),
     )
 
 

@@ -1,4 +1,4 @@
-"""Say whether a window's success rate moved against the window before, with evidence.
+"""Judge whether a window's success rate moved against the window before, with evidence.
 
 A two-proportion z test, its z divided by the square root of the dispersion over the sub-windows,
 since failures come in bursts: in simulated traffic (200 requests a minute, 1 % failures, correlated
@@ -43,7 +43,7 @@ def trend(before: Counts, now: Counts) -> Trend:
     """Return the verdict on the sub-windows of now against those of the window before."""
     evaluations = [_evaluate(before, now[: len(now) - back]) for back in range(EVALUATIONS)]
     last = evaluations[0]
-    agreeing = sum(one.verdict == last.verdict for one in evaluations)
+    agreeing = sum(evaluation.verdict == last.verdict for evaluation in evaluations)
     verdict = last.verdict
     if verdict in ("improving", "degrading") and agreeing < _NEEDED:
         verdict = "stable"

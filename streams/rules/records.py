@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from schemas.fields import MAX_SUM, SUMMED, Summed
+from schemas.spans import DAY_MS
 from streams.measure.series import ALL, series_name, service_series
-from streams.measure.sizes import DAY_MS
 
 #: Minute 0 is none to a fold.
 _FIRST_MS = DAY_MS

@@ -1,19 +1,21 @@
-"""Read heartbeats out of records; say of each that is refused why."""
+"""Read heartbeats out of records; a record that is refused has the reason."""
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import msgspec
 
 from schemas.dead_letters import Reason
 from schemas.heartbeats import Health, Heartbeat
+from schemas.spans import MINUTE_MS
 from streams.judge import WHOLE_BYTES, Judge, NotFit
-from streams.measure.decode import MAX_RECORD_BYTES, Refused
+from streams.measure.decode import MAX_RECORD_BYTES, RefusedRecord
+from streams.measure.window_times import TimeLimits
 
-#: A service's clock may be behind by so much, and its newest beat is still news when it comes.
-BEHIND_MS = 60_000
-#: So many beats are missed when a service is down.
+#: How far a service's clock may be behind while its newest beat still counts when it comes.
+BEHIND_MS = MINUTE_MS
+#: A service that has missed this many beats is down.
 MISSED = 3
-#: What a beat may take on its way beyond that, at most.
+#: How long a beat may take on its way beyond that, at most.
 _SLACK_MS = 2_000
 _REASONS: dict[str, Reason] = {
     "json": "invalid_json",
@@ -40,7 +42,7 @@ class Keyed(Protocol):
 
 
 class Beat(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What a service said, and when it came; in packed rows by the hundred, hence no names."""
+    """A heartbeat and when it came; an array, because a row holds hundreds of them."""
 
     sent_ms: int
     lag_ms: int
@@ -52,15 +54,15 @@ class Beat(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     @property
     def at_ms(self) -> int:
-        """From when on it speaks: not after it came, whatever the service's clock says."""
+        """From when on it counts: not after it came, whatever the service's clock was."""
         return self.sent_ms + min(self.lag_ms, 0)
 
     @property
     def until_ms(self) -> int:
-        """Until when it speaks, unless a later one does.
+        """Until when it counts, unless a later one does.
 
-        One that came at once proves its service alive then, also where its clock is behind. One
-        that waited for Kafka proves it for when it was sent.
+        A beat that came at once proves its service alive at that time, also if the service's clock
+        is behind. A beat that waited for Kafka proves it for the time it was sent.
         """
         return (
             self.at_ms
@@ -75,15 +77,8 @@ class Beat(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     @property
     def order(self) -> tuple[int, int, int, int]:
-        """Sorts beats: the last one that is not after a time speaks for it."""
+        """Sorts beats: the last one that is not after a time counts for it."""
         return self.at_ms, *self.identity
-
-
-class Limits(NamedTuple):
-    """How old a beat may be when it comes, and how far in the future."""
-
-    lateness_ms: int
-    future_ms: int
 
 
 def patience_ms(every_ms: int) -> int:
@@ -91,29 +86,29 @@ def patience_ms(every_ms: int) -> int:
     return MISSED * every_ms + min(every_ms // 4, _SLACK_MS)
 
 
-def read_heartbeat(record: Keyed, limits: Limits) -> tuple[str, Beat] | Refused:
-    """Return the service and what it said, or the refusal."""
+def read_heartbeat(record: Keyed, limits: TimeLimits) -> tuple[str, Beat] | RefusedRecord:
+    """Return the service and its beat, or the refusal."""
     value = record.value
     if value is None:
-        return Refused(record, None, "null_value", "the record has no value", b"")
+        return RefusedRecord(record, None, "null_value", "the record has no value", b"")
 
-    def refused(reason: Reason, detail: str) -> Refused:
-        return Refused(record, None, reason, detail, value)
+    def refused(reason: Reason, detail: str) -> RefusedRecord:
+        return RefusedRecord(record, None, reason, detail, value)
 
     if len(value) > MAX_RECORD_BYTES:
         return refused("too_large", f"{len(value)} bytes, more than {MAX_RECORD_BYTES}")
     try:
-        said = _model.read(value)
+        heartbeat = _model.read(value)
     except NotFit as unfit:
         return refused(_REASONS[unfit.kind], str(unfit))
-    if record.key != said.service.encode():
+    if record.key != heartbeat.service.encode():
         key = "none" if record.key is None else repr(record.key[:128])
-        return refused("wrong_key", f"the key is {key}, not the service {said.service!r}")
-    lag_ms = record.timestamp - said.sent_at
+        return refused("wrong_key", f"the key is {key}, not the service {heartbeat.service!r}")
+    lag_ms = record.timestamp - heartbeat.sent_at
     if lag_ms > limits.lateness_ms:
         return refused("too_old", f"sent {lag_ms / 1000:.0f} s before it came")
     if -lag_ms > limits.future_ms:
         return refused("from_future", f"sent {-lag_ms / 1000:.0f} s after it came")
-    every_ms = round(said.every_s * 1000)
-    health = HEALTHS.index(said.status)
-    return said.service, Beat(said.sent_at, lag_ms, health, every_ms, said.message)
+    every_ms = round(heartbeat.every_s * 1000)
+    health = HEALTHS.index(heartbeat.status)
+    return heartbeat.service, Beat(heartbeat.sent_at, lag_ms, health, every_ms, heartbeat.message)

@@ -1,32 +1,35 @@
-"""Keep one partition's services: fold heartbeats in, judge silence, say what to publish and write.
+"""Keep one partition's services: apply heartbeats, find silent ones, return what to publish.
 
-A shell drives it in beats: `apply` as records come, then `look` with how far the log was read,
-`collect` what to publish, and once the broker has it `take_changes` for the table.
+The agent calls `apply` as records come. In each beat it calls `look` with how far the log was read,
+publishes what `collect` yields, and then writes `take_changes` to the table.
 
-Only who listens can call a service silent: somebody who has read the log to its end, three
-intervals long. What a service says in the log counts whenever it is read.
+A service is silent only for a worker that has read the log to its end for three intervals. A
+heartbeat in the log counts whenever it is read.
 """
 
 from collections.abc import Iterator, MutableMapping
-from typing import NamedTuple
 
 from schemas.dead_letters import Reason
 from schemas.series import WindowSize
-from streams.measure.sizes import DAY_MS, HOUR_MS, MINUTE_MS, SIZE_MS, SIZES, window_start
+from schemas.spans import DAY_MS, HOUR_MS, MINUTE_MS
+from streams.measure.window_times import SIZE_MS, SIZES, TimeLimits, window_start
 from streams.services.heartbeats import Beat, patience_ms
-from streams.services.service_aggregates import Moment, Publication, farewell, publication
-from streams.services.service_rows import (
+from streams.services.service_aggregate import (
+    ReadingTime,
+    ServiceRevision,
+    last_revision,
+    revision_of_window,
+)
+from streams.services.service_state import (
     DOWN,
     MOST_BEATS,
     UNKNOWN,
-    Row,
-    Span,
+    HealthSpan,
+    ServiceState,
     pack_service,
     public,
     unpack_service,
 )
-
-__all__ = ["Publication", "Services", "Times"]
 
 #: How often a window that is not final is published, but for changes, which are at once.
 INTERVAL_MS: dict[WindowSize, int] = {
@@ -37,92 +40,84 @@ INTERVAL_MS: dict[WindowSize, int] = {
     "24h": MINUTE_MS,
     "7d": MINUTE_MS,
 }
-#: Who has not looked at the log for longer begins to listen anew.
-DEAF_MS = 5_000
-#: Clients need so long to be back after Kafka was away, whatever their interval.
+#: After a longer gap at the end of the log, silence detection starts over.
+_GAP_MS = 5_000
+#: How long clients need to come back after Kafka was away, whatever their interval.
 RETURN_MS = 10_000
-#: A service that is silent for so long is no more.
+#: A service that is silent for this long is forgotten.
 FORGOTTEN_MS = 7 * DAY_MS
-
-
-class Times(NamedTuple):
-    """How late beats may be, and how long a window waits for them before it is final."""
-
-    lateness_ms: int
-    future_ms: int
-    grace_ms: int
 
 
 class Services:
     """The services of one partition of `heartbeats`."""
 
     def __init__(
-        self, packed: MutableMapping[bytes, bytes], times: Times, services_limit: int
+        self, packed: MutableMapping[bytes, bytes], limits: TimeLimits, services_limit: int
     ) -> None:
         """Begin with what the table holds.
 
         Args:
-            packed: the partition's rows in the table; kept in step by take_changes.
-            times: lateness, future and grace.
-            services_limit: services kept here.
+            packed: the partition's rows in the table; take_changes updates it.
+            limits: lateness, future and grace.
+            services_limit: how many services fit in this partition.
         """
         self._packed = packed
-        self._times = times
-        self._limit = services_limit
-        self._rows = {key: unpack_service(row) for key, row in packed.items()}
-        self._heard_ms: dict[bytes, int] = {}
+        self._limits = limits
+        self._most_services = services_limit
+        self._services = {key: unpack_service(state) for key, state in packed.items()}
+        self._arrived_ms: dict[bytes, int] = {}
         self._due: dict[bytes, list[int]] = {}
         self._changed: set[bytes] = set()
         self._urgent: set[bytes] = set()
         self._gone: set[bytes] = set()
-        self._leaving: list[Row] = []
+        self._leaving: list[ServiceState] = []
         self._read_ms = 0
         self._seen_ms = 0
         self._listening_since_ms: int | None = None
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._services)
 
     @property
     def down(self) -> int:
         """How many are down, as far as that was published."""
-        return sum(public(row.told) == DOWN for row in self._rows.values())
+        return sum(public(state.published) == DOWN for state in self._services.values())
 
-    # ------------------------------------------------------------------ taking in
+    # ------------------------------------------------------------------ input
 
     def apply(self, service: str, beat: Beat, offset: int, now_ms: int) -> Reason | None:
-        """Fold a beat in; return why not, if it cannot be."""
+        """Apply a beat; return the reason if it cannot be."""
         key = service.encode()
-        row = self._rows.get(key)
+        state = self._services.get(key)
         came_ms = min(beat.sent_ms + beat.lag_ms, now_ms)
         self._read_ms = max(self._read_ms, came_ms)
-        if row is None:
-            if len(self._rows) >= self._limit:
+        if state is None:
+            if len(self._services) >= self._most_services:
                 return "too_many_services"
-            settled_ms = came_ms - self._times.lateness_ms - self._times.future_ms
-            row = self._rows[key] = Row.begin(service, settled_ms)
+            settled_ms = came_ms - self._limits.lateness_ms - self._limits.future_ms
+            state = self._services[key] = ServiceState.begin(service, settled_ms)
             self._gone.discard(key)
-        if offset < row.next_offset:
-            return None  # known since before a restart
-        if beat.at_ms < row.settled_ms:
+        if offset < state.next_offset:
+            return None  # applied before a restart
+        if beat.at_ms < state.settled_ms:
             return "window_expired"
-        if len(row.beats) >= 2 * MOST_BEATS:
+        if len(state.beats) >= 2 * MOST_BEATS:
             return "too_often"
-        row.next_offset = offset + 1
+        state.next_offset = offset + 1
         self._changed.add(key)
-        self._heard_ms[key] = now_ms
-        if row.fold(beat):
-            _revise(row, beat.at_ms)
-            if len(row.beats) > MOST_BEATS:
-                self._settle(row, row.beats[-MOST_BEATS].at_ms)
+        self._arrived_ms[key] = now_ms
+        if state.fold(beat):
+            _revise(state, beat.at_ms)
+            if len(state.beats) > MOST_BEATS:
+                self._settle(state, state.beats[-MOST_BEATS].at_ms)
         return None
 
     def look(self, seen_ms: int | None, now_ms: int) -> None:
-        """Judge who is silent.
+        """Detect silent services, and forget those that are silent for a week.
 
         Args:
-            seen_ms: the time at which the log's end was where it was read to; None: it is read
-                further still.
+            seen_ms: when the log's end was last seen where it is read to; None: it is not read to
+                its end.
             now_ms: the clock.
         """
         if seen_ms is None:
@@ -130,101 +125,114 @@ class Services:
             self._seen_ms = max(self._seen_ms, self._read_ms)
             return
         seen_ms = min(max(seen_ms, self._read_ms), now_ms)
-        if self._listening_since_ms is None or seen_ms - self._seen_ms > DEAF_MS:
+        if self._listening_since_ms is None or seen_ms - self._seen_ms > _GAP_MS:
             self._listening_since_ms = seen_ms
         self._seen_ms = max(self._seen_ms, seen_ms)
-        for key, row in list(self._rows.items()):
-            self._judge(key, row, self._listening_since_ms)
-            self._forget(key, row)
+        for key, state in list(self._services.items()):
+            self._judge(key, state, self._listening_since_ms)
+            self._forget(key, state)
 
-    def _judge(self, key: bytes, row: Row, listening_ms: int) -> None:
-        newest, seen_ms = row.newest, self._seen_ms
+    def _judge(self, key: bytes, state: ServiceState, listening_ms: int) -> None:
+        newest, seen_ms = state.newest, self._seen_ms
         if newest is None:
             return
-        # Less a moment: who was silent before is so from the first look on, not unknown in between.
+        # A moment earlier: a service that was silent before is silent from the first look on.
         start_ms = max(newest.until_ms, listening_ms - 1)
-        if row.silent_since_ms is None:
+        if state.silent_since_ms is None:
             wait_ms = patience_ms(newest.every_ms)
             due_ms = max(
                 newest.until_ms,
                 listening_ms + max(wait_ms, RETURN_MS),
-                self._heard_ms.get(key, 0) + wait_ms,
+                self._arrived_ms.get(key, 0) + wait_ms,
             )
             if seen_ms < due_ms:
                 return
-            row.silent_since_ms = start_ms
-            _revise(row, start_ms)
+            state.silent_since_ms = start_ms
+            _revise(state, start_ms)
         if seen_ms > start_ms:
-            row.silence(start_ms, seen_ms)
+            state.silence(start_ms, seen_ms)
             self._changed.add(key)
 
-    def _forget(self, key: bytes, row: Row) -> None:
-        newest = row.newest
+    def _forget(self, key: bytes, state: ServiceState) -> None:
+        newest = state.newest
         if newest is not None and self._seen_ms - newest.until_ms > FORGOTTEN_MS:
-            self._leaving.append(self._rows.pop(key))
+            self._leaving.append(self._services.pop(key))
             self._due.pop(key, None)
-            self._heard_ms.pop(key, None)
+            self._arrived_ms.pop(key, None)
             self._changed.discard(key)
             self._gone.add(key)
 
-    # ------------------------------------------------------------------ giving out
+    # ------------------------------------------------------------------ output
 
-    def collect(self, now_ms: int) -> Iterator[Publication]:
-        """Yield what is due: finals, and while the log is read to its end also what goes on."""
+    def collect(self, now_ms: int) -> Iterator[ServiceRevision]:
+        """Yield what is due: finals, and while the log is read to its end also current windows."""
         live = self._listening_since_ms is not None
         leaving, self._leaving = self._leaving, []
-        for row in leaving:
-            yield farewell(row, self._moment(now_ms))
-        final_to_ms = self._seen_ms - self._times.grace_ms
-        for key, row in list(self._rows.items()):
-            owes_finals = final_to_ms // MINUTE_MS > row.finals_to_ms // MINUTE_MS
-            revised = row.changed_from_ms is not None and row.changed_from_ms < row.finals_to_ms
+        for state in leaving:
+            yield last_revision(state, self._reading_time(now_ms))
+        final_to_ms = self._seen_ms - self._limits.grace_ms
+        for key, state in list(self._services.items()):
+            finals_due = final_to_ms // MINUTE_MS > state.finals_to_ms // MINUTE_MS
+            revised = (
+                state.changed_from_ms is not None and state.changed_from_ms < state.finals_to_ms
+            )
             due = self._due.setdefault(key, [0] * len(SIZES))
-            if not (owes_finals or revised or (live and self._is_due(key, due, now_ms))):
+            if not (finals_due or revised or (live and self._is_due(key, due, now_ms))):
                 continue
-            spans = row.spans(self._seen_ms)
-            if self._seen_ms <= row.first_ms or not spans:
+            spans = state.spans(self._seen_ms)
+            if self._seen_ms <= state.first_ms or not spans:
                 continue  # it has not begun
-            if owes_finals or revised:
-                yield from self._finals(key, row, spans, final_to_ms, now_ms)
+            if finals_due or revised:
+                yield from self._finals(key, state, spans, final_to_ms, now_ms)
             if live:
-                yield from self._going_on(key, row, spans, due, now_ms)
-            settle_ms = self._seen_ms - self._times.lateness_ms - self._times.future_ms
-            if settle_ms - row.settled_ms >= MINUTE_MS:
-                self._settle(row, settle_ms)
+                yield from self._current(key, state, spans, due, now_ms)
+            settle_ms = self._seen_ms - self._limits.lateness_ms - self._limits.future_ms
+            if settle_ms - state.settled_ms >= MINUTE_MS:
+                self._settle(state, settle_ms)
 
     def _is_due(self, key: bytes, due: list[int], now_ms: int) -> bool:
         return key in self._changed or min(due) <= now_ms
 
     def _finals(
-        self, key: bytes, row: Row, spans: list[Span], final_to_ms: int, now_ms: int
-    ) -> Iterator[Publication]:
-        changed_ms = row.changed_from_ms
-        from_ms = row.finals_to_ms if changed_ms is None else min(changed_ms, row.finals_to_ms)
+        self,
+        key: bytes,
+        state: ServiceState,
+        spans: list[HealthSpan],
+        final_to_ms: int,
+        now_ms: int,
+    ) -> Iterator[ServiceRevision]:
+        changed_ms = state.changed_from_ms
+        from_ms = state.finals_to_ms if changed_ms is None else min(changed_ms, state.finals_to_ms)
         for size in SIZES:
-            for start_ms in self._known_windows(row, size, spans, from_ms, final_to_ms):
+            for start_ms in self._windows_to_publish(state, size, spans, from_ms, final_to_ms):
                 end_ms = start_ms + SIZE_MS[size]
-                is_new = end_ms > row.finals_to_ms
+                is_new = end_ms > state.finals_to_ms
                 if end_ms > from_ms and (is_new or (changed_ms is not None)):
-                    one = publication(row, size, start_ms, spans, self._moment(now_ms))
-                    if one is not None:
-                        yield one
-        row.finals_to_ms = max(row.finals_to_ms, final_to_ms)
-        row.changed_from_ms = None
+                    moment = self._reading_time(now_ms)
+                    revision = revision_of_window(state, size, start_ms, spans, moment)
+                    if revision is not None:
+                        yield revision
+        state.finals_to_ms = max(state.finals_to_ms, final_to_ms)
+        state.changed_from_ms = None
         self._changed.add(key)
         self._urgent.add(key)
 
-    def _known_windows(
-        self, row: Row, size: WindowSize, spans: list[Span], from_ms: int, to_ms: int
+    def _windows_to_publish(
+        self,
+        state: ServiceState,
+        size: WindowSize,
+        spans: list[HealthSpan],
+        from_ms: int,
+        to_ms: int,
     ) -> Iterator[int]:
         """Yield the starts of windows of which anything is known, or that are not long over.
 
-        Nothing is published of the others: a month in which nobody listened is no month of work.
+        The others are not published: a month without a worker makes no work.
         """
-        span_ms, first_ms = SIZE_MS[size], max(from_ms, row.first_ms)
+        span_ms, first_ms = SIZE_MS[size], max(from_ms, state.first_ms)
         lately_ms = self._seen_ms - HOUR_MS - span_ms
         next_ms = window_start(size, first_ms)
-        base_ms, _ = row.bases[SIZES.index(size)]
+        base_ms, _ = state.bases[SIZES.index(size)]
         stretches = [(base_ms, base_ms + 1)]  # what was summed up stands in the window it is of
         for start_ms, end_ms, health in spans:
             since_ms = max(start_ms, lately_ms) if health == UNKNOWN else start_ms
@@ -235,39 +243,40 @@ class Services:
                 yield next_ms
                 next_ms += span_ms
 
-    def _going_on(
-        self, key: bytes, row: Row, spans: list[Span], due: list[int], now_ms: int
-    ) -> Iterator[Publication]:
-        changed = spans[-1].health != row.told
+    def _current(
+        self, key: bytes, state: ServiceState, spans: list[HealthSpan], due: list[int], now_ms: int
+    ) -> Iterator[ServiceRevision]:
+        changed = spans[-1].health != state.published
         for place, size in enumerate(SIZES):
             if changed or due[place] <= now_ms:
                 due[place] = now_ms + INTERVAL_MS[size]
                 start_ms = window_start(size, spans[-1].end_ms - 1)
-                one = publication(row, size, start_ms, spans, self._moment(now_ms))
-                if one is not None:
-                    yield one
+                moment = self._reading_time(now_ms)
+                revision = revision_of_window(state, size, start_ms, spans, moment)
+                if revision is not None:
+                    yield revision
         if changed:
-            row.told = spans[-1].health
+            state.published = spans[-1].health
             self._changed.add(key)
             self._urgent.add(key)
 
-    def _moment(self, now_ms: int) -> Moment:
-        return Moment(self._seen_ms, now_ms, self._times.grace_ms)
+    def _reading_time(self, now_ms: int) -> ReadingTime:
+        return ReadingTime(self._seen_ms, now_ms, self._limits.grace_ms)
 
-    def _settle(self, row: Row, to_ms: int) -> None:
+    def _settle(self, state: ServiceState, to_ms: int) -> None:
         """Sum up what is before a time and was published as final."""
-        row.settle(min(to_ms, row.finals_to_ms))
+        state.settle(min(to_ms, state.finals_to_ms))
 
     def take_changes(self, *, everything: bool) -> list[tuple[bytes, bytes | None]]:
         """Return what to write to the table's changelog, None to delete.
 
         Args:
-            everything: also rows that only tell of beats that say nothing new, or of time.
+            everything: also rows that changed only by beats without news, or by time.
         """
         keys = self._changed if everything else self._urgent & self._changed
         changes: list[tuple[bytes, bytes | None]] = []
         for key in sorted(keys):
-            packed = self._packed[key] = pack_service(self._rows[key])
+            packed = self._packed[key] = pack_service(self._services[key])
             changes.append((key, packed))
         gone = [key for key in sorted(self._gone) if self._packed.pop(key, None) is not None]
         changes += [(key, None) for key in gone]
@@ -277,6 +286,6 @@ class Services:
         return changes
 
 
-def _revise(row: Row, from_ms: int) -> None:
-    known = row.changed_from_ms
-    row.changed_from_ms = from_ms if known is None else min(known, from_ms)
+def _revise(state: ServiceState, from_ms: int) -> None:
+    before_ms = state.changed_from_ms
+    state.changed_from_ms = from_ms if before_ms is None else min(before_ms, from_ms)

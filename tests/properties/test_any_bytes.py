@@ -11,19 +11,19 @@ from hypothesis import strategies as st
 from schemas.dead_letters import DeadLetter, Reason, from_headers, to_headers
 from streams.alerting.inputs import read_breach, read_command
 from streams.judge import DETAIL_LENGTH, NotFit
-from streams.measure.blocks import Block, Limits, read_events
-from streams.measure.decode import Refused
+from streams.measure.blocks import Block, read_events
+from streams.measure.decode import RefusedRecord
 from streams.measure.digests import ENGINES
 from streams.measure.partials import read_partial
-from streams.measure.rows import Removed
 from streams.measure.watermarks import Reached
-from streams.measure.windows import Times, Windows
+from streams.measure.window_state import RemovedRecords
+from streams.measure.window_times import TimeLimits
+from streams.measure.windows import Windows
 from streams.rules.records import read_aggregate
-from streams.services.heartbeats import Limits as BeatLimits
 from streams.services.heartbeats import read_heartbeat
 from tests.properties.worlds import MONDAY_MS, operation
 
-LIMITS = Limits(3_600_000, 60_000)
+LIMITS = TimeLimits(3_600_000, 60_000)
 REASONS = set(get_args(Reason))
 
 
@@ -198,8 +198,8 @@ def test_operations_count_or_are_refused_and_neighbours_do_not_matter(values):
 @settings(max_examples=400)
 @given(ANY, st.none() | st.binary(max_size=5) | st.just(b"api"))
 def test_a_heartbeat_is_one_or_is_refused(value, key):
-    found = read_heartbeat(Record(0, MONDAY_MS, key, value), BeatLimits(3_600_000, 60_000))
-    if isinstance(found, Refused):
+    found = read_heartbeat(Record(0, MONDAY_MS, key, value), TimeLimits(3_600_000, 60_000))
+    if isinstance(found, RefusedRecord):
         well_refused(found)
 
 
@@ -258,7 +258,7 @@ def partial(draw):
 @given(st.lists(ANY | partial(), min_size=1, max_size=6))
 def test_partials_count_or_say_why_and_windows_go_on(values):
     packed = {}
-    times = Times(3_600_000, 60_000, 10_000)
+    times = TimeLimits(3_600_000, 60_000, 10_000)
     for _ in range(2):  # and after a restart, when the same comes again
         windows = Windows(0, 2, packed, times, ENGINES["fastdigest"], 10, MONDAY_MS)
         for value in [*values, json.dumps(PARTIAL).encode(), json.dumps(PROGRESS).encode()]:
@@ -272,7 +272,7 @@ def test_partials_count_or_say_why_and_windows_go_on(values):
                 continue
             if isinstance(told, Reached):
                 windows.progress(told.until(MONDAY_MS + 60_000))
-            elif isinstance(told, Removed):
+            elif isinstance(told, RemovedRecords):
                 windows.missing(told)
             else:
                 windows.apply(told.source, told.block, told.rows, MONDAY_MS, told.next_offset)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.measure.digests import ENGINES
-from streams.measure.sizes import SIZES, window_start
+from streams.measure.window_times import SIZES, window_start
 from streams.rules.history import History
 from streams.rules.needs import Needs
 from streams.rules.records import read_aggregate

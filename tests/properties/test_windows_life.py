@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.measure.rows import unpack_row
-from streams.measure.sizes import CHILD, child_starts
+from streams.measure.window_state import unpack_window
+from streams.measure.window_times import CHILD, child_starts
 from tests.properties.worlds import (
     FAR_MS,
     MONDAY_MS,
@@ -146,7 +146,7 @@ def test_a_write_that_is_cut_off_has_no_window_without_those_it_is_merged_from(s
                 continue
             written.add(key)
             size, start, series = key.decode().split("/", 2)
-            if size != "5m" and unpack_row(value).stats is None:
+            if size != "5m" and unpack_window(value).stats is None:
                 starts = child_starts(size, int(start))
                 assert any(f"{CHILD[size]}/{at}/{series}".encode() in written for at in starts)
 

@@ -12,16 +12,16 @@ import numpy as np
 
 from schemas.fast import struct_of
 from schemas.partials import PartialRow, Partials
-from streams.measure.blocks import Block, Limits, read_events
+from streams.measure.blocks import Block, read_events
 from streams.measure.digests import ENGINES
-from streams.measure.sizes import SIZES, window_start
 from streams.measure.watermarks import Reached, SourceTime, reached
-from streams.measure.windows import Publication, Times, Windows
+from streams.measure.window_times import SIZES, TimeLimits, window_start
+from streams.measure.windows import WindowRevision, Windows
 
 #: Monday 2026-09-21 00:00 UTC.
 MONDAY_MS = 1_789_948_800_000
-LIMITS = Limits(3_600_000, 60_000)
-TIMES = Times(3_600_000, 60_000, 10_000)
+LIMITS = TimeLimits(3_600_000, 60_000)
+TIMES = TimeLimits(3_600_000, 60_000, 10_000)
 ENGINE = ENGINES["fastdigest"]
 ROWS_A_RECORD = 3
 FAR_MS = MONDAY_MS + 60 * 86_400_000
@@ -319,7 +319,7 @@ class Target:
                 break
         self.windows.retire()
 
-    def take(self, one: Publication) -> None:
+    def take(self, one: WindowRevision) -> None:
         self.published[one.key].append((one.published, msgspec.json.decode(one.value)))
         self.sent.append((one.key, one.published))
 

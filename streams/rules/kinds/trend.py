@@ -16,8 +16,8 @@ from typing import NamedTuple
 from schemas.rule_kinds import TrendRule
 from schemas.rules import SEVERITIES
 from schemas.spans import as_text
-from streams.measure.sizes import SIZE_MS
 from streams.measure.trend import is_worse
+from streams.measure.window_times import SIZE_MS
 from streams.rules.firing import NO_SEVERITY, Verdict
 from streams.rules.history import History
 from streams.rules.kind import MINUTE_MS, Evidence, Kind, Measured

@@ -15,7 +15,7 @@ from agents.kafka.table import TableRows
 from agents.measure.windows import WindowsBeat
 from agents.runtime.settings import Settings
 from schemas.topics import PARTIALS
-from streams.measure.rows import Removed
+from streams.measure.window_state import RemovedRecords
 
 MINUTE = 29_833_333
 DIGEST = base64.b64encode(b"\0" + np.float32(1.5).tobytes()).decode()
@@ -104,7 +104,7 @@ async def test_what_kafka_removed_is_kept_with_the_rows() -> None:
     again = Worker()
     again.packed = worker.packed
     again.beat._of(again.tp)
-    assert again.beat._of(again.tp)._state.removed == [Removed(0, 10, 15, 0, 60_000)]
+    assert again.beat._of(again.tp)._state.removed == [RemovedRecords(0, 10, 15, 0, 60_000)]
 
 
 @pytest.mark.parametrize("field", MISSING)

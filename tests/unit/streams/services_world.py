@@ -3,13 +3,14 @@
 import json
 from typing import Any
 
+from streams.measure.window_times import TimeLimits
 from streams.services.heartbeats import HEALTHS, Beat
-from streams.services.services import Services, Times
+from streams.services.services import Services
 
 #: Monday 2026-03-02 12:00 UTC.
 NOON = 1_772_452_800_000
 LATENESS, FUTURE, GRACE = 3_600_000, 60_000, 10_000
-TIMES = Times(LATENESS, FUTURE, GRACE)
+TIMES = TimeLimits(LATENESS, FUTURE, GRACE)
 
 
 def at(seconds: float) -> int:

@@ -4,13 +4,14 @@ from typing import NamedTuple
 import pytest
 
 import streams.measure.blocks as blocks
-from streams.measure.blocks import Block, Limits, read_events
+from streams.measure.blocks import Block, read_events
 from streams.measure.columns import ERROR_TYPE_LENGTH
 from streams.measure.digests import PARTIAL_LIMIT, centroid_count, unpack
+from streams.measure.window_times import TimeLimits
 
 HOUR_MS = 3_600_000
 NOON_MS = 1_790_000_000_000 // HOUR_MS * HOUR_MS
-LIMITS = Limits(HOUR_MS, 60_000)
+LIMITS = TimeLimits(HOUR_MS, 60_000)
 
 
 class Record(NamedTuple):

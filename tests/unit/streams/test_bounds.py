@@ -7,12 +7,13 @@ from typing import NamedTuple
 import pytest
 
 from streams.measure.arrays import NotArray, TooMany, elements_of, is_deeper
-from streams.measure.blocks import Limits, reading_events
+from streams.measure.blocks import reading_events
 from streams.measure.decode import MAX_ELEMENTS, MAX_NESTING, MAX_RECORD_BYTES, decode
+from streams.measure.window_times import TimeLimits
 from streams.steps import finish
 
 NOW_MS = 1_790_000_000_000
-LIMITS = Limits(3_600_000, 60_000)
+LIMITS = TimeLimits(3_600_000, 60_000)
 #: CPU seconds; a quiet machine needs a tenth.
 STEP_S, RECORD_S = 0.4, 2.0
 

@@ -3,8 +3,9 @@ from typing import NamedTuple
 
 import pytest
 
-from streams.measure.blocks import Limits, read_events
+from streams.measure.blocks import read_events
 from streams.measure.decode import MAX_RECORD_BYTES, decode, original_of
+from streams.measure.window_times import TimeLimits
 
 
 class Record(NamedTuple):
@@ -168,7 +169,7 @@ def test_unknown_fields_and_nulls_are_fine():
     assert (ids, refused) == (["x"], [])
 
 
-LIMITS = Limits(lateness_ms=3_600_000, future_ms=60_000)
+LIMITS = TimeLimits(lateness_ms=3_600_000, future_ms=60_000)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import tdigest
 
 from schemas.fields import Sums
 from schemas.partials import Stats
-from streams.measure.aggregates import aggregate
+from streams.measure.aggregate import aggregate
 from streams.measure.digests import (
     EMPTY,
     ENGINES,

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.measure.event_time import EventTime
+from streams.measure.watermarks import EventTime
 
 NOW_MS = 1_789_948_800_000
 HOUR_MS = 3_600_000

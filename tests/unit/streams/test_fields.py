@@ -7,7 +7,7 @@ from schemas.aggregates import Aggregate, Cache, Durations
 from schemas.fields import DERIVED, METRICS, RATIOS, SUMMED, Sums
 from schemas.operations import Operation
 from schemas.rules import Metric
-from streams.measure.aggregates import figures_of
+from streams.measure.aggregate import figures_of
 from streams.rules.metrics import MEASURES
 from streams.rules.records import SummedRecord
 from streams.rules.sums import sums_of

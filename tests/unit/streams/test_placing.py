@@ -6,12 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.spans import DAY_MS, HOUR_MS, MINUTE_MS
 from streams.measure.series import parse_series, partition_of, series_name
-from streams.measure.sizes import (
+from streams.measure.watermarks import SourceTime, Watermarks, reached
+from streams.measure.window_times import (
     CHILD,
-    DAY_MS,
-    HOUR_MS,
-    MINUTE_MS,
     PARENT,
     SIZE_MS,
     SIZES,
@@ -19,7 +18,6 @@ from streams.measure.sizes import (
     needed_until,
     window_start,
 )
-from streams.measure.watermarks import SourceTime, Watermarks, reached
 
 MONDAY_MS = 1_789_948_800_000
 
@@ -109,15 +107,15 @@ def note(watermarks, *times):
         watermarks.note(told)
 
 
-def test_a_source_unheard_of_holds_everything_back():
+def test_a_source_that_has_not_reported_holds_everything_back():
     watermarks = Watermarks(3)
     note(watermarks, (0, 1_000), (2, 2_000))
     assert watermarks.low_ms is None
-    assert watermarks.unheard == [1]
+    assert watermarks.unreported == [1]
     note(watermarks, (1, 1_500))
     assert watermarks.low_ms == 1_000
-    assert watermarks.unheard == []
-    assert watermarks.unheard_count == 0
+    assert watermarks.unreported == []
+    assert watermarks.unreported_count == 0
 
 
 def test_a_reader_that_begins_again_earlier_moves_nothing_back():
@@ -132,7 +130,7 @@ def test_a_progress_without_any_time_is_not_heard():
     watermarks = Watermarks(1)
     note(watermarks, (0, None))
     assert watermarks.low_ms is None
-    assert watermarks.unheard == [0]
+    assert watermarks.unreported == [0]
 
 
 def test_a_quiet_source_holds_no_one_back_but_takes_time_no_further_than_it_lasts():
@@ -150,7 +148,7 @@ def test_sources_without_any_event_make_no_time():
     watermarks = Watermarks(1)
     note(watermarks, (0, None, 900_000, 50_000))
     assert watermarks.low_ms is None
-    assert watermarks.unheard == []
+    assert watermarks.unreported == []
 
 
 def test_after_a_restart_silence_is_measured_from_what_was_reached_before():
@@ -169,7 +167,7 @@ def test_a_source_that_is_added_holds_back_what_is_not_final_yet():
     watermarks.expect(1)
     note(watermarks, (0, 9_000))
     assert watermarks.low_ms == 5_000
-    assert watermarks.unheard == [1]
+    assert watermarks.unreported == [1]
     note(watermarks, (0, 9_000), (1, 8_000))
     assert watermarks.low_ms == 8_000
 
@@ -191,7 +189,7 @@ def test_what_nobody_expects_is_no_source():
     watermarks = Watermarks(1)
     note(watermarks, (0, 5_000), (700, 6_000))
     assert watermarks.low_ms == 5_000
-    assert watermarks.unheard == []
+    assert watermarks.unreported == []
 
 
 TIMES = st.tuples(
@@ -215,8 +213,8 @@ def test_the_low_watermark_never_regresses_nor_passes_a_source(notes):
         low_ms = watermarks.low_ms
         assert before is None or (low_ms is not None and low_ms >= before)
         assert (low_ms is None) or (None not in at_ms and low_ms <= min(at_ms))
-        assert watermarks.unheard == [i for i, at in enumerate(at_ms) if at is None]
-        assert watermarks.unheard_count == len(watermarks.unheard)
+        assert watermarks.unreported == [i for i, at in enumerate(at_ms) if at is None]
+        assert watermarks.unreported_count == len(watermarks.unreported)
         before = low_ms
 
 

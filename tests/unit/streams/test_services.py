@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from schemas.aggregates import AggregateRecord, ServiceAggregate
-from streams.services.service_aggregates import publication
+from streams.services.service_aggregate import revision_of_window
 from tests.unit.streams.services_world import GRACE, World, at, beat, seconds
 
 
@@ -300,9 +300,9 @@ def test_a_gap_in_which_nobody_listened_takes_no_work(
 
     def counted(*given: Any) -> Any:
         asked.append(given[2])
-        return publication(*given)
+        return revision_of_window(*given)
 
-    monkeypatch.setattr("streams.services.services.publication", counted)
+    monkeypatch.setattr("streams.services.services.revision_of_window", counted)
     world.start()
     world.hears(beat(days * 86_400), now_s=days * 86_400)
     world.look(days * 86_400, at_end=False)

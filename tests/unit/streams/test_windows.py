@@ -9,14 +9,14 @@ from schemas.aggregates import Aggregate
 from schemas.fields import Sums
 from schemas.partials import ExemplarRow, PartialRow, Stats
 from streams.measure.digests import ENGINES, pack
-from streams.measure.rows import Removed
-from streams.measure.schedule import INTERVAL_MS, Schedule, parent_of
+from streams.measure.schedule import INTERVAL_MS, Schedule
 from streams.measure.watermarks import Reached
-from streams.measure.window_rows import Window
-from streams.measure.windows import Times, Windows
+from streams.measure.window_state import RemovedRecords
+from streams.measure.window_times import SeriesWindow, TimeLimits, parent_of
+from streams.measure.windows import Windows
 
 ENGINE = ENGINES["fastdigest"]
-TIMES = Times(lateness_ms=3_600_000, future_ms=60_000, grace_ms=10_000)
+TIMES = TimeLimits(lateness_ms=3_600_000, future_ms=60_000, grace_ms=10_000)
 #: Monday 2026-09-21 00:00 UTC.
 MONDAY_MS = 1_789_948_800_000
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
@@ -490,10 +490,10 @@ def test_a_confirmation_of_what_is_gone_or_older_changes_nothing():
 
 
 def test_parents_are_recomputed_windows_only():
-    minute = Window("1m", MONDAY_MS + 5 * MINUTE_MS, "*")
+    minute = SeriesWindow("1m", MONDAY_MS + 5 * MINUTE_MS, "*")
     assert parent_of(minute) is None
-    assert parent_of(minute.five) == Window("1h", MONDAY_MS, "*")
-    assert parent_of(Window("7d", MONDAY_MS, "*")) is None
+    assert parent_of(minute.five) == SeriesWindow("1h", MONDAY_MS, "*")
+    assert parent_of(SeriesWindow("7d", MONDAY_MS, "*")) is None
 
 
 def test_what_changes_makes_due_the_windows_of_an_hour_and_more_that_it_is_part_of():
@@ -514,7 +514,10 @@ def test_what_changes_makes_due_the_windows_of_an_hour_and_more_that_it_is_part_
 
 def test_a_time_settles_only_when_all_that_ends_at_it_can():
     schedule = Schedule(TIMES)
-    owed, free = Window("5m", MONDAY_MS + 55 * MINUTE_MS, "b"), Window("5m", MONDAY_MS, "a")
+    owed, free = (
+        SeriesWindow("5m", MONDAY_MS + 55 * MINUTE_MS, "b"),
+        SeriesWindow("5m", MONDAY_MS, "a"),
+    )
     for window in (owed, free):
         schedule.enter(window)
     schedule.advance(MONDAY_MS + 2 * DAY_MS, 0)
@@ -530,8 +533,11 @@ def test_a_time_settles_only_when_all_that_ends_at_it_can():
 
 
 def test_a_minute_or_a_parent_that_is_due_keeps_its_row():
-    five = Window("5m", MONDAY_MS, "a")
-    for keeper in (Window("1m", MONDAY_MS + 4 * MINUTE_MS, "a"), Window("1h", MONDAY_MS, "a")):
+    five = SeriesWindow("5m", MONDAY_MS, "a")
+    for keeper in (
+        SeriesWindow("1m", MONDAY_MS + 4 * MINUTE_MS, "a"),
+        SeriesWindow("1h", MONDAY_MS, "a"),
+    ):
         schedule = Schedule(TIMES)
         schedule.enter(five)
         schedule.advance(MONDAY_MS + DAY_MS, 0)
@@ -559,7 +565,7 @@ def test_time_never_goes_back_and_every_interval_is_known():
 
 def test_a_final_window_without_a_row_is_due_at_once_too():
     schedule = Schedule(TIMES)
-    hour, later = Window("1h", MONDAY_MS, "a"), Window("1h", MONDAY_MS + HOUR_MS, "a")
+    hour, later = SeriesWindow("1h", MONDAY_MS, "a"), SeriesWindow("1h", MONDAY_MS + HOUR_MS, "a")
     schedule.changed(hour.size, hour.start_ms, [hour.series], 0)
     schedule.changed(later.size, later.start_ms, [later.series], 0)
     schedule.advance(MONDAY_MS + HOUR_MS + 10_000, 7)
@@ -585,8 +591,10 @@ def test_windows_in_whose_time_records_were_removed_say_how_many():
     #   counted  |  <---- removed ---> counted
     packed = {}
     windows = made(packed=packed)
-    windows.missing(Removed(0, 10, 15, MONDAY_MS + 61_000, MONDAY_MS + 121_000))
-    windows.missing(Removed(0, 10, 15, MONDAY_MS + 61_000, MONDAY_MS + 121_000))  # said again
+    windows.missing(RemovedRecords(0, 10, 15, MONDAY_MS + 61_000, MONDAY_MS + 121_000))
+    windows.missing(
+        RemovedRecords(0, 10, 15, MONDAY_MS + 61_000, MONDAY_MS + 121_000)
+    )  # said again
     for minute in (0, 1, 2, 3, 9):
         windows.apply(0, 0, [row(at_ms=MONDAY_MS + minute * MINUTE_MS, offset=minute)], 0)
     far_ms = MONDAY_MS + HOUR_MS
@@ -597,15 +605,19 @@ def test_windows_in_whose_time_records_were_removed_say_how_many():
     assert missing_of(windows, far_ms + MINUTE_MS)["1h", 0] == 15
 
     again = made(packed=packed)
-    again.missing(Removed(0, 10, 18, MONDAY_MS + 61_000, MONDAY_MS + 121_000))  # more were removed
-    again.missing(Removed(1, 10, 2, MONDAY_MS + 61_000, MONDAY_MS + 61_000))  # of another source
+    again.missing(
+        RemovedRecords(0, 10, 18, MONDAY_MS + 61_000, MONDAY_MS + 121_000)
+    )  # more were removed
+    again.missing(
+        RemovedRecords(1, 10, 2, MONDAY_MS + 61_000, MONDAY_MS + 61_000)
+    )  # of another source
     again.apply(0, 0, [row(2, at_ms=MONDAY_MS + MINUTE_MS, offset=20)], 0)
     assert missing_of(again, far_ms)["1m", 1] == 20
 
 
 def test_what_is_missing_is_forgotten_with_the_windows_that_lack_it():
     windows = made()
-    windows.missing(Removed(0, 10, 15, MONDAY_MS, MONDAY_MS + 1))
+    windows.missing(RemovedRecords(0, 10, 15, MONDAY_MS, MONDAY_MS + 1))
     for days, kept in ((6, 1), (7, 1), (16, 0)):
         read_to(windows, MONDAY_MS + days * DAY_MS)
         beat(windows, MONDAY_MS + days * DAY_MS)

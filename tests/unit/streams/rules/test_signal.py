@@ -9,14 +9,15 @@ from benchmarks.signal_traffic import Scenario
 from schemas.fields import Sums
 from schemas.partials import PartialRow, Stats
 from schemas.rule_file import RuleFile
+from schemas.spans import MINUTE_MS
 from streams.measure.digests import ENGINES, pack
-from streams.measure.sizes import MINUTE_MS
 from streams.measure.watermarks import Reached
-from streams.measure.windows import Times, Windows
+from streams.measure.window_times import TimeLimits
+from streams.measure.windows import Windows
 from streams.rules.records import OperationsRecord, name_of, read_aggregate
 from tests.unit.streams.rules.worlds import World, operations
 
-TIMES = Times(lateness_ms=3_600_000, future_ms=60_000, grace_ms=10_000)
+TIMES = TimeLimits(lateness_ms=3_600_000, future_ms=60_000, grace_ms=10_000)
 
 
 def test_what_is_wrong_is_found_and_what_is_well_is_not():

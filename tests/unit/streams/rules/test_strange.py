@@ -5,18 +5,10 @@ from typing import Any
 
 import pytest
 
-from streams.measure.sizes import DAY_MS
+from schemas.spans import DAY_MS, MINUTE_MS
 from streams.rules.evaluator import Evaluator, read_aggregate
 from streams.rules.records import OperationsRecord
-from tests.unit.streams.rules.worlds import (
-    BASE,
-    MINUTE_MS,
-    World,
-    operations,
-    rule_file,
-    service,
-    threshold,
-)
+from tests.unit.streams.rules.worlds import BASE, World, operations, rule_file, service, threshold
 
 RULES = (
     threshold(),

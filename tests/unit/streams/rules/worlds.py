@@ -7,7 +7,7 @@ from typing import Any
 from schemas.breaches import Breach
 from schemas.rule_file import RuleFile
 from schemas.series import WindowSize
-from streams.measure.sizes import SIZE_MS
+from streams.measure.window_times import SIZE_MS
 from streams.rules.evaluator import BreachRecord, Evaluator, read_aggregate
 
 MINUTE_MS = 60_000

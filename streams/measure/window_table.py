@@ -1,17 +1,13 @@
 """Hold one target partition's rows: packed at rest, unpacked while they are worked on."""
 
-import sys
 from collections.abc import Iterator, MutableMapping
-from typing import NamedTuple
 
 from schemas.partials import Stats
-from schemas.series import WindowSize
 from streams.measure.digests import STORED_LIMIT, Engine
-from streams.measure.rows import Minute, Row, pack_row, unpack_row
-from streams.measure.sizes import CHILD, MINUTE_MS, SIZE_MS, SIZES, child_starts
 from streams.measure.stats import merge_stats
+from streams.measure.window_state import MinuteState, WindowState, pack_window, unpack_window
+from streams.measure.window_times import SIZES, SeriesWindow, children_of, minute_place
 
-_FIVE_MS = SIZE_MS["5m"]
 #: A row's windows are merged from those of a size before it.
 _DEPTH = {size.encode(): depth for depth, size in enumerate(SIZES)}
 #: Rows kept unpacked while they are worked on, …
@@ -20,88 +16,47 @@ _KEPT_UNPACKED = 2_048
 _KEPT_AT_REST = 256
 
 
-class Window(NamedTuple):
-    """A window of a series."""
-
-    size: WindowSize
-    start_ms: int
-    series: str
-
-    @property
-    def end_ms(self) -> int:
-        """Where it ends, not included."""
-        return self.start_ms + SIZE_MS[self.size]
-
-    @property
-    def five(self) -> "Window":
-        """The five minutes whose row a minute is in."""
-        return Window("5m", self.start_ms - self.start_ms % _FIVE_MS, self.series)
-
-    @property
-    def row_key(self) -> bytes:
-        """The key of its row, for five minutes or more."""
-        return f"{self.size}/{self.start_ms}/{self.series}".encode()
-
-    @classmethod
-    def of_key(cls, key: bytes) -> "Window":
-        """Return the window whose row_key it is."""
-        size, start_ms, series = key.decode().split("/", 2)
-        return cls(size, int(start_ms), sys.intern(series))  # type: ignore[arg-type]
-
-
-def children_of(window: Window) -> Iterator[Window]:
-    """Yield the windows that one of an hour or more is recomputed from."""
-    size, series = CHILD[window.size], window.series
-    for start_ms in child_starts(window.size, window.start_ms):
-        yield Window(size, start_ms, series)
-
-
 def _depth(row_key: bytes) -> int:
     return _DEPTH[row_key[: row_key.index(b"/")]]
 
 
-def minute_place(start_ms: int) -> int:
-    """Return which of its five minutes a minute is."""
-    return start_ms // MINUTE_MS % 5
-
-
-class WindowRows:
+class WindowTable:
     """The rows, by window. Changes gather until they are taken."""
 
     def __init__(self, packed: MutableMapping[bytes, bytes], engine: Engine) -> None:
         """Begin with what the table holds."""
         self._packed = packed
         self._engine = engine
-        self._unpacked: dict[Window, Row] = {}
-        self._dirty: set[Window] = set()
+        self._unpacked: dict[SeriesWindow, WindowState] = {}
+        self._dirty: set[SeriesWindow] = set()
         self._changed: set[bytes] = set()
         self._deleted: list[bytes] = []
 
-    def get(self, window: Window) -> Row | None:
+    def get(self, window: SeriesWindow) -> WindowState | None:
         """Return a window's row, of five minutes or more, if there is one."""
         row = self._unpacked.get(window)
         if row is None and (packed := self._packed.get(window.row_key)) is not None:
-            row = self._unpacked[window] = unpack_row(packed)
+            row = self._unpacked[window] = unpack_window(packed)
         return row
 
-    def peek(self, window: Window) -> Row | None:
+    def peek(self, window: SeriesWindow) -> WindowState | None:
         """Return a window's row to be read only: it does not stay unpacked."""
         row = self._unpacked.get(window)
         if row is None and (packed := self._packed.get(window.row_key)) is not None:
-            return unpack_row(packed)
+            return unpack_window(packed)
         return row
 
-    def create(self, window: Window) -> Row:
+    def create(self, window: SeriesWindow) -> WindowState:
         """Return a new row for a window that has none."""
-        row = self._unpacked[window] = Row()
+        row = self._unpacked[window] = WindowState()
         self.touch(window)
         return row
 
-    def touch(self, window: Window) -> None:
-        """Say that a window's row changed."""
+    def touch(self, window: SeriesWindow) -> None:
+        """Note that a window's row changed."""
         self._dirty.add(window)
 
-    def delete(self, window: Window) -> None:
+    def delete(self, window: SeriesWindow) -> None:
         """Drop a window's row."""
         key = window.row_key
         self._unpacked.pop(window, None)
@@ -110,12 +65,12 @@ class WindowRows:
         self._changed.discard(key)
         self._deleted.append(key)
 
-    def minute(self, window: Window) -> Minute | None:
+    def minute(self, window: SeriesWindow) -> MinuteState | None:
         """Return a minute, unless it is unknown or sealed."""
         row = self.get(window.five)
         return row.minutes[minute_place(window.start_ms)] if row and row.minutes else None
 
-    def stats(self, window: Window, row: Row | None = None) -> Stats | None:
+    def stats(self, window: SeriesWindow, row: WindowState | None = None) -> Stats | None:
         """Return the sums of a window of five minutes or more; None where there are none.
 
         Args:
@@ -130,16 +85,18 @@ class WindowRows:
         if row.minutes is not None:
             minutes = [minute for minute in row.minutes if minute]
             return self._merged([part for minute in minutes for part in minute.parts()])
-        return self._merged([one for child in children_of(window) if (one := self.stats(child))])
+        return self._merged(
+            [stats for child in children_of(window) if (stats := self.stats(child))]
+        )
 
-    def stats_of_minute(self, minute: Minute) -> Stats | None:
+    def stats_of_minute(self, minute: MinuteState) -> Stats | None:
         """Return the sums of a minute; None where there are none."""
         return self._merged(minute.parts())
 
     def _merged(self, parts: list[Stats]) -> Stats | None:
         return merge_stats(parts, self._engine, STORED_LIMIT) if parts else None
 
-    def seal(self, window: Window) -> None:
+    def seal(self, window: SeriesWindow) -> None:
         """Keep a window's sums for good: no more can come, and what they were merged from goes."""
         row = self.get(window)
         if row is not None and not row.sealed:
@@ -147,7 +104,7 @@ class WindowRows:
             row.sealed = True
             self.touch(window)
 
-    def recompute(self, window: Window) -> Row | None:
+    def recompute(self, window: SeriesWindow) -> WindowState | None:
         """Count a window of an hour or more anew from its children; None without any.
 
         All its children live as long as any of them can change. An hour's sums are kept at once;
@@ -182,9 +139,9 @@ class WindowRows:
         yield from ((key, None) for key in deleted if key not in self._packed)
         self.forget(_KEPT_AT_REST)
 
-    def forget(self, kept: int | None = None) -> None:
-        """Keep no more than a few rows unpacked. A row in hand is stale after this."""
-        if len(self._unpacked) > (_KEPT_UNPACKED if kept is None else kept):
+    def forget(self, most: int | None = None) -> None:
+        """Keep only a few rows unpacked. A row that was returned before must not be used after."""
+        if len(self._unpacked) > (_KEPT_UNPACKED if most is None else most):
             self._pack()
             self._unpacked.clear()
 
@@ -193,6 +150,6 @@ class WindowRows:
             row = self._unpacked[window]
             row.revision = row.count()
             key = window.row_key
-            self._packed[key] = pack_row(row)
+            self._packed[key] = pack_window(row)
             self._changed.add(key)
         self._dirty.clear()

@@ -1,7 +1,7 @@
-"""Keep what is known of one service in a table row, and say how it was at any time.
+"""Hold what a table row says of one service, and its health at any time.
 
-Time up to `settled_ms` is summed up, per window size, in `bases`: no late beat can change it. After
-it stand the beats themselves, and the spans in which we listened and heard none:
+Time up to `settled_ms` is summed up in `bases`, for each window size: no late beat can change it.
+Later time has the beats themselves, and the spans in which we read the log and no beat came:
 
     settled |--up------|  nobody listened   |--down------|--up------|
             beat beat beat                  silence      beat beat
@@ -10,24 +10,28 @@ it stand the beats themselves, and the spans in which we listened and heard none
 
 from bisect import bisect_right, insort
 from collections.abc import Iterator
+from copy import copy
 from typing import NamedTuple
 
 import msgspec
 
 from schemas.series import WindowSize
-from streams.measure.sizes import SIZE_MS, SIZES, window_start
+from schemas.spans import MINUTE_MS
+from streams.measure.window_times import SIZE_MS, SIZES, window_start
 from streams.services.heartbeats import Beat
 
 UP, DEGRADED, DOWN, UNKNOWN, SILENT = range(5)
-#: Beats kept one by one; of more, those go that change nothing, and then the oldest are settled.
+#: Beats that are stored; of more, those that change nothing are dropped, then the oldest settled.
 THIN_FROM = 400
 MOST_BEATS = 2_000
 _THIN_EACH = 50
-#: Of so many of the newest beats the messages are kept.
+#: A repeat of a beat comes no later than this, by what the beats say.
+_REPEAT_MS = 2 * MINUTE_MS
+#: How many of the newest beats keep their messages.
 _MESSAGES = 32
 
 
-class Span(NamedTuple):
+class HealthSpan(NamedTuple):
     """A stretch of time in one health."""
 
     start_ms: int
@@ -35,15 +39,15 @@ class Span(NamedTuple):
     health: int
 
 
-class Times(msgspec.Struct, array_like=True, gc=False):
-    """Milliseconds of a window, as far as they are known."""
+class HealthTimes(msgspec.Struct, array_like=True, gc=False):
+    """How many milliseconds of a window had which health, as far as that is known."""
 
     up: int = 0
     degraded: int = 0
     down: int = 0
 
     def add(self, health: int, span_ms: int) -> None:
-        """Add a stretch; of the unknown nothing is kept."""
+        """Add a stretch of time; unknown time is not counted."""
         if health == UP:
             self.up += span_ms
         elif health == DEGRADED:
@@ -52,13 +56,13 @@ class Times(msgspec.Struct, array_like=True, gc=False):
             self.down += span_ms
 
     @property
-    def known(self) -> int:
-        """How much is known."""
+    def total(self) -> int:
+        """How many milliseconds are known."""
         return self.up + self.degraded + self.down
 
 
-class Row(msgspec.Struct, array_like=True, gc=False):
-    """A service. The first three are its version: it only grows."""
+class ServiceState(msgspec.Struct, array_like=True, gc=False):
+    """A service. The first three fields are its version: it only grows."""
 
     next_offset: int
     judged_ms: int
@@ -67,8 +71,8 @@ class Row(msgspec.Struct, array_like=True, gc=False):
     first_ms: int
     """Its first beat."""
     service: str
-    bases: list[tuple[int, Times]]
-    """Of each size the window that holds settled_ms, and its times before that."""
+    bases: list[tuple[int, HealthTimes]]
+    """For each size the start of the window that holds settled_ms, and its times before that."""
     before: Beat | None = None
     """The last beat that is settled."""
     beats: list[Beat] = []
@@ -82,33 +86,33 @@ class Row(msgspec.Struct, array_like=True, gc=False):
     """Windows that end until here were published as final."""
     changed_from_ms: int | None = None
     """Since then what was published is not so any more."""
-    told: int = UNKNOWN
+    published: int = UNKNOWN
     """The health that was published last."""
 
     @classmethod
-    def begin(cls, service: str, settled_ms: int) -> "Row":
-        """Return the row of a service that was not heard of."""
-        bases = [(window_start(size, settled_ms), Times()) for size in SIZES]
+    def begin(cls, service: str, settled_ms: int) -> "ServiceState":
+        """Return the state of a service before its first beat."""
+        bases = [(window_start(size, settled_ms), HealthTimes()) for size in SIZES]
         edge = (UNKNOWN, settled_ms)
         return cls(0, 0, settled_ms, 2**62, service, bases, edge=edge, finals_to_ms=settled_ms)
 
     @property
     def newest(self) -> Beat | None:
-        """The beat that speaks last."""
+        """The last beat."""
         return self.beats[-1] if self.beats else self.before
 
-    # ------------------------------------------------------------------ taking in
+    # ------------------------------------------------------------------ input
 
     def fold(self, beat: Beat) -> bool:
-        """Take a beat in that is not older than what is settled; False for a repeat."""
+        """Add a beat that is not older than settled_ms; False for a repeat."""
         for place in range(len(self.beats) - 1, -1, -1):
-            known = self.beats[place]
-            if known.at_ms < beat.at_ms - 120_000:
+            other = self.beats[place]
+            if other.at_ms < beat.at_ms - _REPEAT_MS:
                 break
-            if known.identity == beat.identity:
-                if beat.lag_ms >= known.lag_ms:
+            if other.identity == beat.identity:
+                if beat.lag_ms >= other.lag_ms:
                     return False
-                del self.beats[place]  # the one that came first tells when it was sent
+                del self.beats[place]  # the beat that came first has the right lag
                 break
         newest = self.newest
         insort(self.beats, beat, key=_order)
@@ -123,34 +127,34 @@ class Row(msgspec.Struct, array_like=True, gc=False):
         return True
 
     def silence(self, start_ms: int, end_ms: int) -> None:
-        """Note that we listened for so long, longer than its patience, and heard nothing."""
+        """Note a span, longer than its patience, in which the log was read and no beat came."""
         if self.silences and self.silences[-1][1] >= start_ms:
             start_ms = min(self.silences.pop()[0], start_ms)
         self.silences.append((start_ms, end_ms))
         self.judged_ms = max(self.judged_ms, end_ms)
 
     def _thin(self) -> None:
-        """Let beats go that say what those around them say."""
-        kept = [self.beats[0]]
+        """Drop beats that change nothing between those around them."""
+        beats = [self.beats[0]]
         for beat, after in zip(self.beats[1:], self.beats[2:], strict=False):
-            last = kept[-1]
+            last = beats[-1]
             alike = last.identity[1:] == beat.identity[1:] == after.identity[1:]
             if not alike or after.at_ms > last.until_ms:
-                kept.append(beat)
-        self.beats = [*kept, self.beats[-1]]
+                beats.append(beat)
+        self.beats = [*beats, self.beats[-1]]
 
-    # ------------------------------------------------------------------ how it was
+    # ------------------------------------------------------------------ health
 
-    def spans(self, end_ms: int) -> list[Span]:
-        """Return how it was from settled_ms on and before a time, without gaps."""
-        spans: list[Span] = []
+    def spans(self, end_ms: int) -> list[HealthSpan]:
+        """Return its health from settled_ms on and before a time, without gaps."""
+        spans: list[HealthSpan] = []
         for start_ms, health, until_ms in self._raw(end_ms):
             if until_ms <= start_ms:
                 continue
             if spans and spans[-1].health == health:
-                spans[-1] = Span(spans[-1].start_ms, until_ms, health)
+                spans[-1] = HealthSpan(spans[-1].start_ms, until_ms, health)
             else:
-                spans.append(Span(start_ms, until_ms, health))
+                spans.append(HealthSpan(start_ms, until_ms, health))
         return spans
 
     def _raw(self, end_ms: int) -> Iterator[tuple[int, int, int]]:
@@ -167,23 +171,23 @@ class Row(msgspec.Struct, array_like=True, gc=False):
             beat = following
 
     def _uncovered(self, start_ms: int, end_ms: int) -> Iterator[tuple[int, int, int]]:
-        for silent_ms, heard_ms in self.silences:
-            if heard_ms > start_ms and silent_ms < end_ms:
+        for silent_ms, until_read_ms in self.silences:
+            if until_read_ms > start_ms and silent_ms < end_ms:
                 yield start_ms, UNKNOWN, silent_ms
-                start_ms, until_ms = max(start_ms, silent_ms), min(heard_ms, end_ms)
+                start_ms, until_ms = max(start_ms, silent_ms), min(until_read_ms, end_ms)
                 yield start_ms, SILENT, until_ms
                 start_ms = until_ms
         yield start_ms, UNKNOWN, end_ms
 
-    def speaks_at(self, time_ms: int) -> Beat | None:
-        """Return the beat that spoke last before a time."""
+    def beat_at(self, time_ms: int) -> Beat | None:
+        """Return the last beat before a time."""
         place = bisect_right(self.beats, time_ms - 1, key=_at)
         return self.beats[place - 1] if place else self.before
 
-    def times(self, size: WindowSize, start_ms: int, spans: list[Span]) -> Times:
-        """Return a window's times, given the spans since settled_ms."""
+    def times(self, size: WindowSize, start_ms: int, spans: list[HealthSpan]) -> HealthTimes:
+        """Return a window's times; `spans` are those since settled_ms."""
         base_ms, base = self.bases[SIZES.index(size)]
-        times = Times(base.up, base.degraded, base.down) if base_ms == start_ms else Times()
+        times = copy(base) if base_ms == start_ms else HealthTimes()
         end_ms = start_ms + SIZE_MS[size]
         for span in spans:
             if span.start_ms >= end_ms:
@@ -192,7 +196,7 @@ class Row(msgspec.Struct, array_like=True, gc=False):
                 times.add(span.health, clipped_ms)
         return times
 
-    def since(self, spans: list[Span]) -> int:
+    def since(self, spans: list[HealthSpan]) -> int:
         """Return since when it has the health of the last of some spans from settled_ms on."""
         place = len(spans) - 1
         health = public(spans[place].health)
@@ -202,7 +206,7 @@ class Row(msgspec.Struct, array_like=True, gc=False):
             return self.edge[1]
         return spans[place].start_ms
 
-    # ------------------------------------------------------------------ letting go
+    # ------------------------------------------------------------------ settling
 
     def settle(self, to_ms: int) -> None:
         """Sum up what is before a time: no beat will change it any more."""
@@ -236,24 +240,24 @@ def _at(beat: Beat) -> int:
     return beat.at_ms
 
 
-class _Version(msgspec.Struct, array_like=True, gc=False):
+class _ServiceVersion(msgspec.Struct, array_like=True, gc=False):
     next_offset: int
     judged_ms: int
     settled_ms: int
 
 
-_decode = msgspec.msgpack.Decoder(Row).decode
-_decode_version = msgspec.msgpack.Decoder(_Version).decode
+_decode = msgspec.msgpack.Decoder(ServiceState).decode
+_decode_version = msgspec.msgpack.Decoder(_ServiceVersion).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
-def pack_service(row: Row) -> bytes:
-    """Return the row as bytes for the table."""
-    return _encode(row)
+def pack_service(state: ServiceState) -> bytes:
+    """Return a state as bytes for the table."""
+    return _encode(state)
 
 
-def unpack_service(packed: bytes) -> Row:
-    """Return the row that pack_service was given."""
+def unpack_service(packed: bytes) -> ServiceState:
+    """Return the state that was packed."""
     return _decode(packed)
 
 

@@ -1,4 +1,4 @@
-"""Put a window's sums into the form that is published."""
+"""Make the aggregate of a window that is published."""
 
 import math
 from functools import lru_cache
@@ -17,15 +17,17 @@ from schemas.series import WindowSize
 from streams.measure.centroids import Floats
 from streams.measure.digests import PUBLISHED_LIMIT, shown
 from streams.measure.series import parse_series
-from streams.measure.sizes import SIZE_MS
+from streams.measure.window_times import SIZE_MS
 
 _RANKS = (0.5, 0.9, 0.95, 0.99)
+_SUM_PATHS = {
+    summed.published: (name, summed.times)
+    for name, summed in SUMMED.items()
+    if summed.mean_of is None
+} | {path: (name, 1) for path, name in DERIVED.items()}
 _PUBLISHED_SUMS = [
     (*path.rpartition(".")[::2], times, attrgetter(name))
-    for path, name, times in (
-        *((one.published, name, one.times) for name, one in SUMMED.items() if not one.mean_of),
-        *((path, name, 1) for path, name in DERIVED.items()),
-    )
+    for path, (name, times) in _SUM_PATHS.items()
 ]
 _PUBLISHED_RATIOS = [(*path.rpartition(".")[::2], ratio) for path, ratio in RATIOS.items()]
 _encode = msgspec.json.Encoder().encode
@@ -110,13 +112,13 @@ def _durations(stats: Stats, mean: float, percentiles: list[float]) -> dict[str,
 
 def _centroids(means: Floats, weights: Floats | None) -> msgspec.Raw:
     """Return the `tdigest` package's form; float32 means in the digits they have, not float64's."""
-    told = _joined(means)
+    values = _joined(means)
     if weights is None:
-        pairs = told.replace(b",", b',"c":1},{"m":') + b',"c":1'
+        pairs = values.replace(b",", b',"c":1},{"m":') + b',"c":1'
     else:
         counts = _joined(weights.astype(np.int64))
-        each = zip(told.split(b","), counts.split(b","), strict=True)
-        pairs = b'},{"m":'.join(map(b',"c":'.join, each))
+        both = zip(values.split(b","), counts.split(b","), strict=True)
+        pairs = b'},{"m":'.join(map(b',"c":'.join, both))
     return msgspec.Raw(b'[{"m":' + pairs + b"}]")
 
 

@@ -4,23 +4,24 @@ import msgspec
 import numpy as np
 import pytest
 
-import streams.measure.window_rows as window_rows
+import streams.measure.window_table as window_rows
 from schemas.fields import MAX_SUM, Sums
 from schemas.partials import ExemplarRow, Stats
 from streams.measure.digests import ENGINES, pack
-from streams.measure.rows import (
+from streams.measure.stats import best_exemplars, merge_stats
+from streams.measure.window_state import (
     OWN,
-    Minute,
+    MinuteState,
     OpenBlock,
-    Row,
-    State,
-    pack_row,
+    PartitionState,
+    WindowState,
+    pack_window,
     published_as,
     revision_of,
-    unpack_row,
+    unpack_window,
 )
-from streams.measure.stats import best_exemplars, merge_stats
-from streams.measure.window_rows import Window, WindowRows
+from streams.measure.window_table import WindowTable
+from streams.measure.window_times import SeriesWindow
 
 ENGINE = ENGINES["fastdigest"]
 MONDAY_MS = 1_789_948_800_000
@@ -54,7 +55,7 @@ def test_a_sum_stops_where_the_tables_integers_end(field):
 
     merged = merge_stats([of(MAX_SUM - 1), of(2)], ENGINE, 500)
     assert getattr(merged.sums, field) == MAX_SUM
-    assert unpack_row(pack_row(Row(stats=merged))).stats == merged
+    assert unpack_window(pack_window(WindowState(stats=merged))).stats == merged
     again = merge_stats([merged, of(5)], ENGINE, 500)
     assert getattr(again.sums, field) == MAX_SUM
 
@@ -76,7 +77,7 @@ def told(minute, source, block, offset, count, member=OWN):
 
 
 def test_of_one_block_the_later_telling_stands():
-    minute = Minute()
+    minute = MinuteState()
     assert told(minute, 0, 10, 12, 3)
     assert not told(minute, 0, 10, 11, 2)
     assert not told(minute, 0, 10, 12, 3)
@@ -86,7 +87,7 @@ def test_of_one_block_the_later_telling_stands():
 
 
 def test_a_later_block_adds_and_an_earlier_one_is_known():
-    minute = Minute()
+    minute = MinuteState()
     told(minute, 0, 10, 12, 3)
     assert told(minute, 0, 20, 21, 1)
     assert not told(minute, 0, 10, 19, 9)
@@ -97,7 +98,7 @@ def test_a_later_block_adds_and_an_earlier_one_is_known():
 
 
 def test_sources_do_not_disturb_each_other():
-    minute = Minute()
+    minute = MinuteState()
     told(minute, 0, 10, 12, 3)
     assert told(minute, 1, 5, 6, 4)
     assert told(minute, 1, 9, 9, 1)
@@ -106,7 +107,7 @@ def test_sources_do_not_disturb_each_other():
 
 
 def test_members_of_overflow_are_told_apart_and_end_with_their_block():
-    minute = Minute()
+    minute = MinuteState()
     told(minute, 0, 10, 12, 3, "a")
     assert told(minute, 0, 10, 11, 4, "b")
     assert not told(minute, 0, 10, 11, 4, "b")
@@ -118,16 +119,16 @@ def test_members_of_overflow_are_told_apart_and_end_with_their_block():
 
 
 def test_a_row_survives_packing_and_tells_its_version_first():
-    minute = Minute(stats(2), {3: OpenBlock(7, {OWN: (9, stats(4))})}, 5, 6)
-    row = Row(6, 12, minutes=[None, minute, None, None, None])
-    assert unpack_row(pack_row(row)) == row
+    minute = MinuteState(stats(2), {3: OpenBlock(7, {OWN: (9, stats(4))})}, 5, 6)
+    row = WindowState(6, 12, minutes=[None, minute, None, None, None])
+    assert unpack_window(pack_window(row)) == row
     assert row.count() == 6
-    assert revision_of(pack_row(row)) == (6, 12, False)
-    sealed = Row(9, 19, True, stats=stats(9), children=[(4, 1), (5, 0)])
-    assert unpack_row(pack_row(sealed)) == sealed
+    assert revision_of(pack_window(row)) == (6, 12, False)
+    sealed = WindowState(9, 19, True, stats=stats(9), children=[(4, 1), (5, 0)])
+    assert unpack_window(pack_window(sealed)) == sealed
     assert sealed.count() == 9
-    assert revision_of(pack_row(sealed)) == (9, 19, True)
-    assert revision_of(msgspec.msgpack.encode(State(8, 3, {0: 5}))) == (8, 3, False)
+    assert revision_of(pack_window(sealed)) == (9, 19, True)
+    assert revision_of(msgspec.msgpack.encode(PartitionState(8, 3, {0: 5}))) == (8, 3, False)
 
 
 def test_a_final_revision_is_newer_than_the_same_one_not_final():
@@ -135,29 +136,29 @@ def test_a_final_revision_is_newer_than_the_same_one_not_final():
 
 
 def test_new_minutes_and_rows_share_nothing():
-    told(Minute(), 0, 1, 1, 1)
-    assert Minute().open == {}
-    assert Row().children == []
+    told(MinuteState(), 0, 1, 1, 1)
+    assert MinuteState().open == {}
+    assert WindowState().children == []
 
 
 # ---------------------------------------------------------------------- the table's rows
 
 
 def five(series="*", start_ms=MONDAY_MS):
-    return Window("5m", start_ms, series)
+    return SeriesWindow("5m", start_ms, series)
 
 
 def minute_of(count):
-    minute = Minute()
+    minute = MinuteState()
     told(minute, 0, 0, count, count)
     return minute
 
 
 def test_windows_know_their_place():
-    window = Window("1m", MONDAY_MS + 7 * 60_000, "a/b")
+    window = SeriesWindow("1m", MONDAY_MS + 7 * 60_000, "a/b")
     assert window.end_ms == MONDAY_MS + 8 * 60_000
-    assert window.five == Window("5m", MONDAY_MS + 300_000, "a/b")
-    assert Window.of_key(window.five.row_key) == window.five
+    assert window.five == SeriesWindow("5m", MONDAY_MS + 300_000, "a/b")
+    assert SeriesWindow.of_key(window.five.row_key) == window.five
     assert [window_rows.minute_place(MONDAY_MS + i * 60_000) for i in range(6)] == [
         0,
         1,
@@ -170,18 +171,18 @@ def test_windows_know_their_place():
 
 def test_changes_are_taken_once_and_packed_rows_are_read_back():
     packed = {}
-    rows = WindowRows(packed, ENGINE)
+    rows = WindowTable(packed, ENGINE)
     rows.create(five()).minutes = [minute_of(2), None, None, None, minute_of(3)]
     assert rows.stats(five()).sums.count == 5
-    minute = rows.minute(Window("1m", MONDAY_MS + 240_000, "*"))
+    minute = rows.minute(SeriesWindow("1m", MONDAY_MS + 240_000, "*"))
     assert rows.stats_of_minute(minute).sums.count == 3
-    assert rows.minute(Window("1m", MONDAY_MS + 60_000, "*")) is None
+    assert rows.minute(SeriesWindow("1m", MONDAY_MS + 60_000, "*")) is None
     assert rows.stats(five("other")) is None
     changes = dict(rows.take_changes())
     assert changes == packed == {five().row_key: packed[five().row_key]}
     assert revision_of(packed[five().row_key]) == (5, 0, False)
     assert list(rows.take_changes()) == []
-    again = WindowRows(dict(packed), ENGINE)
+    again = WindowTable(dict(packed), ENGINE)
     assert again.peek(five()).count() == again.get(five()).count() == 5
     assert again.get(five()) is again.get(five())
     assert again.peek(five("other")) is None
@@ -189,7 +190,7 @@ def test_changes_are_taken_once_and_packed_rows_are_read_back():
 
 def test_a_deleted_row_is_a_tombstone_unless_it_is_made_again():
     packed = {}
-    rows = WindowRows(packed, ENGINE)
+    rows = WindowTable(packed, ENGINE)
     rows.create(five()).minutes = [minute_of(2), None, None, None, None]
     list(rows.take_changes())
     rows.touch(five())
@@ -206,7 +207,7 @@ def test_a_deleted_row_is_a_tombstone_unless_it_is_made_again():
 
 
 def test_sealing_keeps_the_sums_and_drops_the_minutes():
-    rows = WindowRows({}, ENGINE)
+    rows = WindowTable({}, ENGINE)
     rows.create(five()).minutes = [minute_of(2), None, minute_of(3), None, None]
     before = rows.stats(five())
     rows.seal(five())
@@ -214,7 +215,7 @@ def test_sealing_keeps_the_sums_and_drops_the_minutes():
     rows.seal(five("unknown"))
     row = rows.get(five())
     assert (row.minutes, row.revision, row.stats) == (None, 5, before)
-    assert rows.minute(Window("1m", MONDAY_MS, "*")) is None
+    assert rows.minute(SeriesWindow("1m", MONDAY_MS, "*")) is None
     assert len(list(rows.take_changes())) == 1
     rows.seal(five())
     assert list(rows.take_changes()) == []
@@ -222,8 +223,8 @@ def test_sealing_keeps_the_sums_and_drops_the_minutes():
 
 
 def test_a_larger_window_is_its_children_and_never_shrinks():
-    rows = WindowRows({}, ENGINE)
-    hour = Window("1h", MONDAY_MS, "*")
+    rows = WindowTable({}, ENGINE)
+    hour = SeriesWindow("1h", MONDAY_MS, "*")
     assert rows.recompute(hour) is None
     for place, count in ((0, 2), (11, 3)):
         row = rows.create(five(start_ms=MONDAY_MS + place * 300_000))
@@ -240,8 +241,8 @@ def test_a_larger_window_is_its_children_and_never_shrinks():
 
 def test_days_and_weeks_are_merged_when_asked_for_and_kept_only_when_sealed():
     packed = {}
-    rows = WindowRows(packed, ENGINE)
-    hour, six, day = (Window(size, MONDAY_MS, "*") for size in ("1h", "6h", "24h"))
+    rows = WindowTable(packed, ENGINE)
+    hour, six, day = (SeriesWindow(size, MONDAY_MS, "*") for size in ("1h", "6h", "24h"))
     rows.create(five()).minutes = [minute_of(2), minute_of(3), None, None, None]
     for window in (hour, six, day):
         assert rows.recompute(window).revision == 5
@@ -261,10 +262,10 @@ def failed(count):
 
 
 def test_failures_are_known_of_minutes_of_sums_and_of_counts_alone():
-    rows = WindowRows({}, ENGINE)
-    minute = Minute(failed(2), {0: OpenBlock(7, {OWN: (9, failed(4))})}, 0, 6)
+    rows = WindowTable({}, ENGINE)
+    minute = MinuteState(failed(2), {0: OpenBlock(7, {OWN: (9, failed(4))})}, 0, 6)
     rows.create(five()).minutes = [minute, None, None, None, None]
-    week = [Window(size, MONDAY_MS, "*") for size in ("1h", "6h", "24h", "7d")]
+    week = [SeriesWindow(size, MONDAY_MS, "*") for size in ("1h", "6h", "24h", "7d")]
     for window in week:
         rows.recompute(window)
     assert [rows.get(window).failures() for window in (five(), *week)] == [4] * 5
@@ -274,7 +275,7 @@ def test_failures_are_known_of_minutes_of_sums_and_of_counts_alone():
 def test_no_more_than_a_few_rows_stay_unpacked_and_no_change_is_lost(monkeypatch):
     monkeypatch.setattr(window_rows, "_KEPT_UNPACKED", 3)
     packed = {}
-    rows = WindowRows(packed, ENGINE)
+    rows = WindowTable(packed, ENGINE)
     for number in range(10):
         rows.create(five(f"s{number}")).minutes = [minute_of(1 + number), None, None, None, None]
         rows.forget()
