@@ -13,9 +13,9 @@ from agents.alert.pages import HEADERS, Pages
 from agents.alert.reader import AlertReader
 from agents.alert.receivers import Receivers
 from agents.rule_file.reload import LOOK_S, RuleSource
-from agents.runtime import role_process
-from agents.runtime.role import Role
 from agents.runtime.settings import Settings
+from agents.worker import process
+from agents.worker.role import Role
 from schemas.topics import BREACHES, COMMANDS
 from streams.alerting.engine import AlertView
 from streams.alerting.state import version_of
@@ -124,4 +124,4 @@ def run(settings: Settings) -> None:
     async def work(stopped: asyncio.Event) -> None:
         await Alert(settings).run(stopped)
 
-    role_process.run(settings, ROLE, work)
+    process.run(settings, ROLE, work)

@@ -32,7 +32,7 @@ from agents.cli.redrive_checks import (
     retry_delivery,
 )
 from agents.kafka.reader import partitions
-from agents.kafka.refusals import lacks
+from agents.runtime.refusals import lacks
 from agents.runtime.settings import Settings
 from schemas.dead_letters import DeadLetter
 from schemas.topics import COMMANDS, DEAD_LETTERS, OPERATIONS, Topic

@@ -7,6 +7,7 @@ for all that there is: rows were missing, and their windows were published anew 
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
@@ -17,6 +18,7 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from agents.kafka.chunks import Chunk, Gap
+from agents.kafka.offset_gaps import CORRUPT_OFFSETS, CORRUPT_PATIENCE_S
 
 log = structlog.get_logger()
 
@@ -50,6 +52,8 @@ class ChangelogRecovery:
         self._begun: dict[TP, int] = {}
         """For which assignment."""
         self._sought: dict[TP, float] = {}
+        self._corrupt: dict[TP, int] = {}
+        """How many offsets were passed over last, of each that the broker cannot read."""
         recovery, queue = app.tables.recovery, app.tables.changelog_queue
         self._build, self._get = recovery._build_offsets, queue.get  # noqa: SLF001 - no other way
         recovery._build_offsets, queue.get = self._begin, self._taken  # noqa: SLF001 - as above
@@ -63,6 +67,7 @@ class ChangelogRecovery:
             offsets[tp] = -1
         await self._build(consumer, tps, offsets, title)
         self._sought.clear()
+        self._corrupt.clear()
         ends = self._app.tables.recovery.active_highwaters
         for tp in tps:
             self._next[tp] = offsets[tp] + 1
@@ -115,8 +120,12 @@ class ChangelogRecovery:
         app = self._app
         if not app.in_recovery or app.rebalancing:
             return
+        corrupt = app.consumer.corrupt_since()
         for tp, expected in list(self._next.items()):
             if expected > self._last[tp] or self._begun[tp] != app.consumer_generation_id:
+                continue
+            if time.monotonic() - corrupt.get(tp, math.inf) >= CORRUPT_PATIENCE_S:
+                await self._pass_over(tp, expected)
                 continue
             try:
                 position = await app.consumer.position(tp)
@@ -124,6 +133,14 @@ class ChangelogRecovery:
                 return
             if position is not None and position > expected:
                 await self._go_back(tp, expected, position)
+
+    async def _pass_over(self, tp: TP, expected: int) -> None:
+        """Go on behind rows that the broker cannot read; its end is passed over if all else is."""
+        count = self._corrupt[tp] = 2 * self._corrupt.get(tp, CORRUPT_OFFSETS // 2)
+        self._next[tp] = after = min(expected + count, self._last[tp] + 1)
+        self._app.tables.recovery.active_offsets[tp] = after - 1
+        await self._missing(tp, Gap(expected, after, is_corrupt=True))
+        await self._app.consumer.seek(tp, after)
 
     async def _go_back(self, tp: TP, expected: int, start: int) -> None:
         now = time.monotonic()

@@ -5,13 +5,25 @@ for others it is a record. This leans on internals of aiokafka, whose version is
 tests/contract/test_transport.py compares the unpacking with aiokafka's own.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import aiokafka.consumer.consumer as consumer
 import aiokafka.consumer.fetcher as fetcher
+from aiokafka.errors import CorruptRecordException
+from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import ConsumerRecord
 
-from agents.kafka.batches import BatchHeader, FetchedBytes, ReadBatch, UnreadableBatch, read_batches
+from agents.kafka.batches import (
+    BatchHeader,
+    FetchedBytes,
+    Hole,
+    PlainRecord,
+    ReadBatch,
+    UnreadableBatch,
+    read_batches,
+)
 
 #: Records in a chunk, about: a chunk ends with the Kafka batch that fills it...
 CHUNK_RECORDS = 5_000
@@ -24,6 +36,11 @@ Tell = Callable[[str, int, UnreadableBatch], None]
 """Is told of a topic's and partition's batch that is passed over."""
 
 
+#: Records, or bytes of them and a last one, read in one go: what is in order takes 20 ms.
+_PART_RECORDS = 10_000
+_PART_BYTES = 2 * 1024 * 1024
+
+
 class Chunk(NamedTuple):
     """Part of a partition's log: all there is from `start` on and before `end`."""
 
@@ -33,8 +50,28 @@ class Chunk(NamedTuple):
     """With offset, timestamp, key and value; fewer than end - start where the log has holes."""
     unreadable: tuple[UnreadableBatch, ...] = ()
     """What lies in it and cannot be read."""
-    removed: int = 0
-    """How many of its offsets compaction has left empty."""
+    holes: tuple[Hole, ...] = ()
+    """What compaction has removed of it."""
+    epochs: tuple[tuple[int, int], ...] = ()
+    """From which offset on records were taken by which leader: its epoch grows."""
+
+    def moved(self, by: int) -> "Chunk":
+        """Return it with other offsets."""
+        if not by:
+            return self
+        return self._replace(
+            start=self.start + by,
+            end=self.end + by,
+            records=[PlainRecord.of(record, record.offset + by) for record in self.records],
+            unreadable=tuple(
+                batch._replace(start=batch.start + by, end=batch.end + by)
+                for batch in self.unreadable
+            ),
+            holes=tuple(
+                hole._replace(start=hole.start + by, end=hole.end + by) for hole in self.holes
+            ),
+            epochs=tuple((offset + by, epoch) for offset, epoch in self.epochs),
+        )
 
 
 class Gap(NamedTuple):
@@ -44,6 +81,27 @@ class Gap(NamedTuple):
     end: int
     since_ms: int | None = None
     """The timestamp of the last record before them, if it is known."""
+    cut_at: int | None = None
+    """Where Kafka's offsets begin anew, if it cut the log."""
+    is_corrupt: bool = False
+    """Whether they may be there, and the broker cannot read them."""
+
+
+def parts_of(chunk: Chunk) -> Iterator[Chunk]:
+    """Cut a chunk into parts that can each be read in one go."""
+    records = chunk.records
+    sizes = [len(record.value or b"") for record in records]
+    if len(records) <= _PART_RECORDS and sum(sizes) <= _PART_BYTES:
+        yield chunk
+        return
+    start, first, size = chunk.start, 0, 0
+    for place, record_size in enumerate(sizes):
+        size += record_size
+        last = place + 1 == len(records)
+        if last or size >= _PART_BYTES or place + 1 - first >= _PART_RECORDS:
+            end = chunk.end if last else records[place + 1].offset
+            yield Chunk(start, end, records[first : place + 1])
+            start, first, size = end, place + 1, 0
 
 
 class ChunkedRecords(fetcher.PartitionRecords):
@@ -73,26 +131,34 @@ class ChunkedRecords(fetcher.PartitionRecords):
         start = self.next_fetch_offset
         records: list[Any] = []
         unreadable: list[UnreadableBatch] = []
-        size = removed = 0
+        epochs: list[tuple[int, int]] = []
+        holes: list[Hole] = []
+        size = 0
+
+        def message(end: int) -> ConsumerRecord:
+            chunk = Chunk(start, end, records, tuple(unreadable), tuple(holes), tuple(epochs))
+            return self._message(chunk, size)
+
         for batch in self._batches():
+            if batch.epoch >= 0 and (not epochs or batch.epoch != epochs[-1][1]):
+                epochs.append((self.next_fetch_offset, batch.epoch))
             records += batch.records
-            removed += batch.removed
+            holes += batch.holes
             size += sum(len(record.value or b"") for record in batch.records)
             if batch.unreadable:
                 unreadable.append(batch.unreadable)
             while len(records) > MAX_CHUNK_RECORDS:
-                some, records = records[:CHUNK_RECORDS], records[CHUNK_RECORDS:]
-                self.next_fetch_offset = records[0].offset
-                yield self._message(Chunk(start, self.next_fetch_offset, some))
-                start = self.next_fetch_offset
+                part, records = records[:CHUNK_RECORDS], records[CHUNK_RECORDS:]
+                end = self.next_fetch_offset = records[0].offset
+                yield self._message(Chunk(start, end, part, epochs=tuple(epochs)))
+                start, epochs = end, epochs[-1:]
             self.next_fetch_offset = batch.end
             if len(records) >= CHUNK_RECORDS or size >= CHUNK_BYTES:
-                chunk = Chunk(start, batch.end, records, tuple(unreadable), removed)
-                yield self._message(chunk, size)
-                start, records, unreadable, size, removed = batch.end, [], [], 0, 0
+                yield message(batch.end)
+                start, size = batch.end, 0
+                records, unreadable, holes, epochs = [], [], [], []
         if self.next_fetch_offset > start:
-            last = Chunk(start, self.next_fetch_offset, records, tuple(unreadable), removed)
-            yield self._message(last, size)
+            yield message(self.next_fetch_offset)
 
     def _batches(self) -> Iterator[ReadBatch]:
         return read_batches(self._records.data, self.next_fetch_offset, self._is_skipped)
@@ -129,6 +195,38 @@ class ChunkedFetch(fetcher.FetchResult):
         return chunks
 
 
+class _FetchClient:
+    """A client of Kafka that notes what the broker cannot read: aiokafka only logs that."""
+
+    def __init__(self, client: Any, corrupt_since: dict[tuple[str, int], float]) -> None:
+        self._client = client
+        self._corrupt_since = corrupt_since
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    async def send(self, node_id: Any, request: Any, **options: Any) -> Any:
+        response = await self._client.send(node_id, request, **options)
+        if isinstance(request, FetchRequest):
+            for topic, partitions in response.topics:
+                for partition, code, *_ in partitions:
+                    if code == CorruptRecordException.errno:
+                        self._corrupt_since.setdefault((topic, partition), time.monotonic())
+                    elif not code:
+                        self._corrupt_since.pop((topic, partition), None)
+        return response
+
+
+class NotingFetcher(fetcher.Fetcher):
+    """A fetcher that knows which partitions the broker answers CORRUPT_MESSAGE for."""
+
+    def __init__(self, client: Any, *args: Any, **options: Any) -> None:
+        """See aiokafka.consumer.fetcher.Fetcher."""
+        self.corrupt_since: dict[tuple[str, int], float] = {}
+        """Since when, by the monotonic clock, of each topic and partition."""
+        super().__init__(_FetchClient(client, self.corrupt_since), *args, **options)
+
+
 def read_all(tell: Tell | None = None) -> None:
     """Let every aiokafka consumer of this process read what a log may hold.
 
@@ -140,3 +238,4 @@ def read_all(tell: Tell | None = None) -> None:
     fetcher.MemoryRecords = FetchedBytes
     fetcher.PartitionRecords = ChunkedRecords
     fetcher.FetchResult = ChunkedFetch
+    consumer.Fetcher = NotingFetcher

@@ -7,7 +7,7 @@ become another's.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import aiokafka.consumer.consumer as consumer
@@ -23,8 +23,8 @@ from aiokafka.errors import (
 from aiokafka.protocol.admin import DescribeConfigsRequest
 from aiokafka.protocol.group import JoinGroupRequest
 
-from agents.kafka import refusals
-from agents.kafka.refusals import Refusal
+from agents.runtime import refusals
+from agents.runtime.refusals import Refusal
 
 #: https://kafka.apache.org/protocol#protocol_error_codes; aiokafka does not know it.
 FENCED_INSTANCE_ID = 82
@@ -35,7 +35,6 @@ class GroupMember(GroupCoordinator):
     """A member that ends its worker where the group does not take it."""
 
     on_refused: Callable[[Refusal], object]
-    note: Callable[[], str]
     _is_unknown = False
     """Whether the group said, asked for our id and name together, that it knows no such member."""
 
@@ -47,12 +46,6 @@ class GroupMember(GroupCoordinator):
         else:
             self.generation = -1
             self.request_rejoin()
-
-    async def commit_offsets(self, assignment: Any, offsets: Mapping[Any, Any]) -> None:
-        """Commit with the note before what each says itself, for whoever reads on after us."""
-        note = self.note()
-        noted = {tp: each._replace(metadata=note + each.metadata) for tp, each in offsets.items()}
-        await super().commit_offsets(assignment, noted)
 
     async def _send_req(self, request: Any) -> Any:
         response = await super()._send_req(request)
@@ -108,12 +101,11 @@ class GroupMember(GroupCoordinator):
         return f"{low} to {high} ({_LIMITS[0]}, {_LIMITS[1]})"
 
 
-def use(on_refused: Callable[[Refusal], object], note: Callable[[], str]) -> None:
+def use(on_refused: Callable[[Refusal], object]) -> None:
     """Make this process's consumers such members.
 
     Args:
         on_refused: ends the worker; called in the consumer's thread.
-        note: what each commit carries; as above.
     """
-    members = {"on_refused": staticmethod(on_refused), "note": staticmethod(note)}
+    members = {"on_refused": staticmethod(on_refused)}
     consumer.GroupCoordinator = type("GroupMember", (GroupMember,), members)

@@ -20,6 +20,10 @@ log = structlog.get_logger()
 
 #: A seek that was not obeyed is repeated after this long.
 _SEEK_AGAIN_S = 3.0
+#: What a broker cannot read is passed over after this long: another may lead by then.
+CORRUPT_PATIENCE_S = 30.0
+#: So many offsets at first, then twice as many.
+CORRUPT_OFFSETS = 64
 
 
 class ChunkSequence:
@@ -40,16 +44,43 @@ class ChunkSequence:
         self._generation: dict[TP, int] = {}
         self._sought: dict[TP, float] = {}
         self._suspect: dict[TP, int] = {}
+        self._ends: dict[TP, int] = {}
+        """The furthest end of each log that the broker has named."""
+        self._short: dict[TP, int] = {}
+        """Logs that ended before what was read of them when it was looked last."""
+        self._read: dict[TP, tuple[int, int]] = {}
+        """The first offset that was not read, also by whoever read before, and the last epoch."""
+        self._corrupt: dict[TP, int] = {}
+        """How many offsets were passed over last, of each log that the broker cannot read."""
 
     def turn(self, tp: TP) -> asyncio.Lock:
         """Return what is held while a chunk of a partition is accepted and read."""
         return self._turns.setdefault(tp, asyncio.Lock())
+
+    async def begin(self) -> None:
+        """Commit where reading begins, so that what becomes of the logs from now on is noticed."""
+        for tp in self._partitions():
+            await self._app.consumer.begin_of(tp)
 
     def lost(self, tps: Collection[TP]) -> None:
         """Forget partitions."""
         for tp in tps:
             self._next.pop(tp, None)
             self._sought.pop(tp, None)
+            self._ends.pop(tp, None)
+            self._short.pop(tp, None)
+            self._read.pop(tp, None)
+            self._corrupt.pop(tp, None)
+
+    def unready(self) -> str | None:
+        """Return a sentence about each partition that the broker cannot read; None if it can."""
+        sentences = [
+            f"Kafka cannot read {tp.topic}/{tp.partition} from offset {self._next.get(tp, 0)} on"
+            " (CORRUPT_MESSAGE): its log is damaged. Let another replica lead it; else what cannot"
+            f" be read is passed over {CORRUPT_PATIENCE_S:.0f} s after it was found."
+            for tp in self._app.consumer.corrupt_since()
+        ]
+        return " ".join(sentences) or None
 
     def behind(self) -> dict[TP, int]:
         """Return where reading stands of each partition that is not read to its end."""
@@ -75,6 +106,8 @@ class ChunkSequence:
         no chunk on its way. Call it about once a second.
         """
         consumer: ChunkConsumer = self._app.consumer
+        await self._look_for_cuts(consumer)
+        await self._pass_over_corrupt(consumer)
         suspect, self._suspect = self._suspect, {}
         if consumer.waiting:
             return
@@ -92,6 +125,84 @@ class ChunkSequence:
                         await self._go_back(tp, expected, position)
                     self._suspect[tp] = expected
 
+    async def _look_for_cuts(self, consumer: ChunkConsumer) -> None:
+        """Find logs that end before what was read of them.
+
+        What is left of such a log is read again first: whatever a later leader took of it is new.
+        """
+        short, self._short = self._short, {}
+        for tp in self._partitions():
+            expected, (end, _) = self._next.get(tp), consumer.end_of(tp)
+            if expected is None or end is None or self.turn(tp).locked():
+                continue
+            if end >= expected:
+                self._ends[tp] = max(end, self._ends.get(tp, 0))
+                continue
+            self._short[tp] = end
+            async with self.turn(tp):
+                try:
+                    await self._look_at_short(consumer, tp, end, is_new=short.get(tp) != end)
+                except KafkaError:  # not ours any more, or the broker is away
+                    continue
+
+    async def _look_at_short(
+        self, consumer: ChunkConsumer, tp: TP, end: int, *, is_new: bool
+    ) -> None:
+        expected, start = self._next.get(tp), consumer.starts.of(tp)
+        committed = max(start.committed, start.cut_at)
+        if expected is None or await consumer.end_now(tp) >= expected:
+            return  # a new leader learns late how far its log is known
+        if is_new:
+            begin = committed if committed < end else await consumer.earliest(tp)
+            await consumer.go_to(tp, begin)
+        elif not consumer.waiting and (consumer.position_of(tp) or 0) >= end:
+            await self._go_on_behind_cut(tp, end)
+            await consumer.go_to(tp, self._next[tp])
+
+    async def _pass_over_corrupt(self, consumer: ChunkConsumer) -> None:
+        """Go on behind what the broker cannot read: further each time, until it can."""
+        corrupt = consumer.corrupt_since()
+        self._corrupt = {tp: count for tp, count in self._corrupt.items() if tp in corrupt}
+        for tp, since in corrupt.items():
+            expected = self._next.get(tp)
+            if expected is None or time.monotonic() - since < CORRUPT_PATIENCE_S:
+                continue
+            try:
+                end = await consumer.end_now(tp)
+            except KafkaError:  # not ours any more, or the broker is away
+                continue
+            async with self.turn(tp):
+                if end > expected and self._next.get(tp) == expected:
+                    count = self._corrupt[tp] = 2 * self._corrupt.get(tp, CORRUPT_OFFSETS // 2)
+                    self._next[tp] = after = min(expected + count, end)
+                    await self._missing(tp, Gap(expected, after, is_corrupt=True))
+                    await consumer.go_to(tp, after)
+
+    def _cut_in(self, tp: TP, chunk: Chunk) -> int | None:
+        """Return from where on a chunk has other records than those that were read there."""
+        read_to, last_epoch = self._read.get(tp, (0, -1))
+        if last_epoch >= 0:
+            for offset, epoch in chunk.epochs:
+                if epoch > last_epoch and offset < read_to:
+                    return offset
+        return None
+
+    async def _go_on_behind_cut(self, tp: TP, at: int) -> int:
+        """Go on where a log was cut; return by how much its offsets are moved.
+
+        The records that stood there were read, and count; Kafka gives their offsets to others.
+        """
+        consumer: ChunkConsumer = self._app.consumer
+        read_to, _ = self._read[tp]
+        # A block must not reach over it, also where all was read.
+        after = max(self._ends.pop(tp, 0), read_to + 1)
+        gap = Gap(read_to, after, cut_at=at - consumer.starts.of(tp).moved)
+        by = consumer.starts.move(tp, after, at)
+        self._next[tp], self._read[tp] = after, (after, -1)
+        self._short.pop(tp, None)
+        await self._missing(tp, gap)
+        return by
+
     async def accept(self, message: Any) -> Chunk | None:
         """Return the part of a message's chunk that continues what was read, or None.
 
@@ -99,25 +210,36 @@ class ChunkSequence:
         missing; then reading goes back to what is missing.
         """
         tp: TP = message.tp
-        chunk: Chunk = message.value
         generation = self._app.consumer_generation_id
         if message.generation_id != generation or self._app.rebalancing:
             return None  # after a rebalance all is read again from the commit
         expected = await self._expected(tp, generation)
         if expected is None:
             return None
+        chunk: Chunk = message.value.moved(self._app.consumer.starts.of(tp).moved)
         if chunk.start > expected:
             expected = await self._go_back(tp, expected, chunk.start)
             if chunk.start > expected or self._generation.get(tp) != generation:
                 return None
+        if (cut_at := self._cut_in(tp, chunk)) is not None:
+            chunk = chunk.moved(await self._go_on_behind_cut(tp, cut_at))
+            expected = self._next.get(tp, chunk.end)
         if chunk.end <= expected:
             return None
         self._sought.pop(tp, None)
         self._next[tp] = chunk.end
+        self._note_read(tp, chunk)
         if chunk.start == expected:
             return chunk
         records = [record for record in chunk.records if record.offset >= expected]
         return chunk._replace(start=expected, records=records)
+
+    def _note_read(self, tp: TP, chunk: Chunk) -> None:
+        read_to, epoch = self._read.get(tp, (0, -1))
+        if chunk.end >= read_to:
+            epoch = chunk.epochs[-1][1] if chunk.epochs else epoch
+            self._read[tp] = chunk.end, epoch
+            self._app.consumer.starts.of(tp).epoch = epoch
 
     async def _expected(self, tp: TP, generation: int) -> int | None:
         """Return where reading of a partition stands; None when another assignment came."""
@@ -127,6 +249,7 @@ class ChunkSequence:
                 return None
             self._generation[tp] = generation
             self._next[tp] = begin.offset
+            self._read[tp] = max(begin.read_to, begin.offset), begin.epoch
             if begin.gap is not None:
                 await self._missing(tp, begin.gap)
         return self._next.get(tp)
@@ -155,5 +278,5 @@ class ChunkSequence:
             from_offset=expected,
             instead_of=start,
         )
-        await self._app.consumer.seek(tp, expected)
+        await self._app.consumer.go_to(tp, expected)
         return expected

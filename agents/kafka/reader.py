@@ -7,12 +7,11 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from agents.kafka.admin_client import admin
+from agents.kafka.admin_client import admin, describe_topics
 from agents.kafka.batches import UnreadableBatch
 from agents.kafka.chunks import read_all
-from agents.kafka.metadata import look
-from agents.kafka.refusals import lacks
 from agents.runtime.masking import masked_value
+from agents.runtime.refusals import lacks
 from agents.runtime.settings import Settings
 
 #: A broker that has not answered by then is not there, for a person who waits.
@@ -37,7 +36,7 @@ async def partitions(settings: Settings, name: str, *rights: str) -> int:
         UnusableTopic: the user lacks one of the rights on it.
     """
     async with admin(settings, deadline_s=REACH_S) as client:
-        topic = (await look(client, [name])).get(name)
+        topic = (await describe_topics(client, [name])).get(name)
     if topic is None:
         raise NoTopic(
             f"{name} does not exist at {masked_value(settings.kafka_bootstrap)}:"

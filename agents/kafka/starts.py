@@ -6,11 +6,16 @@ begins anew at nought; who gives a partition back alive takes the count back. So
 three deaths, whatever brought them. The offsets of records that are known to end a worker stand
 there too, until the commit has passed them; and how far beyond the commit records are counted, so
 that nothing is counted twice where Kafka removes what lies in between.
+
+Offsets here only grow. Where a log was cut (an unclean leader election), Kafka's begin anew at the
+cut: from there on they are moved, so that no offset names two records:
+
+    Kafka   0 .......... 120 | cut, 150 were read      120 ......
+    here    0 .......... 120 ..... 149 | 150: the gap | 151 ......     moved by 31
 """
 
 import contextlib
-import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -20,23 +25,12 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.types import TP
 
 from agents.kafka.chunks import Gap
+from agents.kafka.commit_metadata import CommitMetadata, CommitProgress, parse
 
 log = structlog.get_logger()
 
 #: From so many starts at one offset on, what stood in the log by then is tried before it is read.
 SUSPICIOUS = 3
-#: Kafka's own bound is 4,096 (offset.metadata.max.bytes), and topics' ids stand there before it, in
-#: a line of their own (agents/kafka/topic_watch.py). What has no room is found again.
-_METADATA_BYTES = 2_500
-
-
-class CommitProgress(NamedTuple):
-    """How far the records of a partition are counted."""
-
-    read_to: int
-    """The first offset that is not: the commit may stand before it."""
-    time_ms: int
-    """The timestamp of the last one that is."""
 
 
 class Begin(NamedTuple):
@@ -45,6 +39,12 @@ class Begin(NamedTuple):
     offset: int
     gap: Gap | None = None
     """What Kafka removed of it before it was read."""
+    read_to: int = 0
+    """The first offset that was not read, or not counted, when it was committed."""
+    epoch: int = -1
+    """Which leader took the record before it."""
+    moved: int = 0
+    """What is added to Kafka's offsets."""
 
 
 @dataclass(kw_only=True)
@@ -52,6 +52,7 @@ class Start:
     """Where reading of a partition began in this assignment."""
 
     offset: int
+    """What was committed then."""
     end: int
     """The log's end then: a record beyond it has ended nobody yet."""
     count: int = 0
@@ -60,6 +61,12 @@ class Start:
     """Offsets of records that end a worker."""
     committed: int = 0
     progress: CommitProgress | None = None
+    moved: int = 0
+    """What is added to Kafka's offsets."""
+    cut_at: int = 0
+    """The first offset that was moved: no earlier one is committed any more."""
+    epoch: int = -1
+    """Which leader of the partition took the last record that was read."""
 
     @property
     def got_on(self) -> bool:
@@ -74,11 +81,16 @@ class Start:
 class Starts:
     """The starts of one consumer; its commits pass through here."""
 
-    def __init__(self) -> None:
-        """Begin with none."""
+    def __init__(self, topic_ids: Callable[[], Mapping[str, str]] = dict) -> None:
+        """Begin with none.
+
+        Args:
+            topic_ids: of the topics that the role reads, by their names without prefix.
+        """
+        self._topic_ids = topic_ids
         self._of: dict[TP, Start] = {}
         self._ended: dict[TP, Start] = {}
-        """A last commit may follow an end: it must not say less."""
+        """A last commit may follow an end: it must not lack anything."""
         self._commit: Any = None
 
     def of(self, tp: TP) -> Start:
@@ -86,25 +98,39 @@ class Starts:
         return self._of.get(tp) or Start(offset=0, end=0)
 
     def watch(self, consumer: Any) -> None:
-        """Let the commits of an aiokafka consumer say how often reading began."""
+        """Let the commits of an aiokafka consumer carry how often reading began."""
         self._commit = consumer.commit
         consumer.commit = self._commit_all
 
-    async def begin(self, consumer: Any, offsets: Mapping[TP, int]) -> None:
-        """Note where reading of partitions begins. Call it in the consumer's thread."""
-        partitions = [TopicPartition(*tp) for tp in offsets]
-        ends = await consumer.end_offsets(partitions)
-        committed = await consumer._coordinator.fetch_committed_offsets(partitions)  # noqa: SLF001 - committed() leaves the metadata out
-        begun = []
-        for tp, offset in offsets.items():
-            end, known = ends[TopicPartition(*tp)], committed.get(TopicPartition(*tp))
-            start = Start(offset=offset, end=end, committed=offset)
-            if known is not None:
-                count, start.poison, start.progress = _read(known.metadata)
-                start.count = count if known.offset == offset else 0
-            if end > offset:
-                start.count += 1
-                begun.append(tp)
+    async def begin(
+        self,
+        begins: Mapping[TP, Begin],
+        committed: Mapping[TP, OffsetAndMetadata],
+        ends: Mapping[TP, int],
+    ) -> None:
+        """Note where reading of partitions begins. Call it in the consumer's thread.
+
+        All of them are committed at once, so that the topics' ids are remembered, and what Kafka
+        removes from now on is noticed, also where nothing is counted for long.
+        """
+        for tp, begin in begins.items():
+            commit, end = committed.get(tp), ends[tp] + begin.moved
+            start = Start(offset=begin.offset, end=end, moved=begin.moved, epoch=begin.epoch)
+            if commit is not None and commit.offset >= 0:
+                metadata = parse(commit.metadata)
+                start.offset = commit.offset + begin.moved
+                start.count = min(metadata.starts, SUSPICIOUS)
+                start.poison, start.progress = set(metadata.poison), metadata.progress
+            elif begin.offset:
+                log.warning(
+                    "the group has no commit, and records were removed: they may not be counted",
+                    topic=tp.topic,
+                    partition=tp.partition,
+                    first_offset=begin.offset,
+                )
+            offset = start.offset
+            start.committed = offset
+            start.count += end > offset
             self._of[tp] = start
             if start.count >= SUSPICIOUS:
                 log.warning(
@@ -114,14 +140,20 @@ class Starts:
                     offset=offset,
                     starts=start.count,
                 )
-        if begun:
-            await self.say(*begun)
+        await self.write(*begins)
+
+    def move(self, tp: TP, offset: int, found: int) -> int:
+        """Name an offset, and those after it, anew: the log was cut there. Return by how much."""
+        by = offset - found
+        if start := self._of.get(tp):
+            start.moved, start.cut_at = start.moved + by, offset
+        return by
 
     async def isolate(self, tp: TP, offset: int) -> None:
         """Note a record that ends a worker. Call it in the consumer's thread."""
         if start := self._of.get(tp):
             start.poison.add(offset)
-            await self.say(tp)
+            await self.write(tp)
 
     def end(self, tps: Collection[TP]) -> dict[TP, Start]:
         """Forget partitions; return the starts that are to be taken back, see `take_back`."""
@@ -131,65 +163,55 @@ class Starts:
 
     async def take_back(self, ended: dict[TP, Start]) -> None:
         """Note that these starts ended alive. Call it in the consumer's thread."""
-        committed = {}
-        for tp, start in ended.items():
+        for start in ended.values():
             start.count -= 1
-            at = OffsetAndMetadata(start.committed, _written(start))
-            committed[TopicPartition(*tp)] = at
         with contextlib.suppress(KafkaError, IllegalStateError):  # another owner counts on
-            await self._commit(committed)
+            await self._commit_all({tp: start.committed for tp, start in ended.items()})
 
-    async def say(self, *tps: TP) -> None:
+    async def write(self, *tps: TP) -> None:
         """Commit what is committed once more, with the counts of now."""
         with contextlib.suppress(KafkaError, IllegalStateError):  # another owner counts on
-            await self._commit_all({TopicPartition(*tp): self._of[tp].committed for tp in tps})
+            await self._commit_all({tp: self._of[tp].committed for tp in tps if tp in self._of})
 
-    async def _commit_all(self, offsets: Any = None) -> None:
-        committed = {}
-        for tp, at in (offsets or {}).items():
-            offset = at if isinstance(at, int) else at[0]
-            start = self._of.get(TP(*tp)) or self._ended.get(TP(*tp))
-            metadata = ""
-            if start is not None:
-                start.committed = offset  # before anything is awaited: no later call goes back
-                metadata = _written(start)
-            committed[tp] = OffsetAndMetadata(offset, metadata)
-        await self._commit(committed)
-
-
-def _written(start: Start) -> str:
-    count = 0 if start.got_on else start.count
-    poison = sorted(offset for offset in start.poison if offset >= start.committed)
-    while True:
-        said: dict[str, Any] = {"starts": count, "poison": poison}
-        if start.progress is not None and start.progress.read_to > start.committed:
-            said["counted"] = start.progress
-        said = {name: value for name, value in said.items() if value}
-        text = json.dumps(said)
-        if len(text) <= _METADATA_BYTES:
-            return f"\n{text}" if said else ""
-        poison = poison[: len(poison) // 2]
+    async def _commit_all(self, offsets: Mapping[Any, Any]) -> None:
+        commits, topic_ids = {}, self._topic_ids()
+        for place, at in offsets.items():
+            offset, tp = at if isinstance(at, int) else at[0], TP(*place)
+            start = self._of.get(tp) or self._ended.get(tp) or Start(offset=offset, end=offset)
+            if offset < start.cut_at:  # of the log before it was cut
+                continue
+            start.committed = offset  # before anything is awaited: no later call goes back
+            text = _metadata_of(start, topic_ids).text()
+            commits[TopicPartition(*tp)] = OffsetAndMetadata(offset - start.moved, text)
+        if commits:
+            await self._commit(commits)
 
 
-def _read(metadata: str | None) -> tuple[int, set[int], CommitProgress | None]:
-    """Return what _written wrote, on the last line; nothing where somebody else wrote another."""
-    try:
-        said = json.loads((metadata or "").partition("\n")[2] or "{}")
-        count, poison = int(said.get("starts", 0)), set(map(int, said.get("poison", [])))
-        progress = None
-        if "counted" in said:
-            progress = CommitProgress(*map(int, said["counted"]))
-    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
-        return 0, set(), None
-    return max(0, min(count, SUSPICIOUS)), poison, progress
+def _metadata_of(start: Start, topic_ids: Mapping[str, str]) -> CommitMetadata:
+    progress = start.progress
+    return CommitMetadata(
+        topic_ids,
+        0 if start.got_on else start.count,
+        frozenset(offset for offset in start.poison if offset >= start.committed),
+        progress if progress is not None and progress.read_to > start.committed else None,
+        start.moved,
+        start.epoch,
+    )
 
 
-def begin_of(commit: OffsetAndMetadata | None, earliest: int) -> Begin:
-    """Return where reading begins by a commit and where the log starts."""
-    if commit is None or commit.offset < 0 or commit.offset >= earliest:
-        return Begin(max(earliest, commit.offset if commit else 0))
-    _, _, progress = _read(commit.metadata)
-    counted_to = max(commit.offset, progress.read_to if progress else 0)
-    if counted_to >= earliest:
-        return Begin(counted_to)
-    return Begin(earliest, Gap(counted_to, earliest, progress.time_ms if progress else None))
+def begin_of(commit: OffsetAndMetadata | None, earliest: int, end: int) -> Begin:
+    """Return where reading begins by a commit, and by where Kafka's log starts and ends."""
+    if commit is None or commit.offset < 0:
+        return Begin(earliest)
+    metadata = parse(commit.metadata)
+    moved, progress, epoch = metadata.moved, metadata.progress, metadata.epoch
+    offset = commit.offset + moved
+    read_to = max(offset, progress.read_to if progress else 0)
+    earliest += moved
+    if earliest <= offset and read_to <= end + moved:
+        return Begin(offset, None, read_to, epoch, moved)
+    # Of an open block not all is there: what is counted of it stands, and is not read again.
+    if read_to >= earliest:
+        return Begin(read_to, None, read_to, epoch, moved)
+    gap = Gap(read_to, earliest, progress.time_ms if progress else None)
+    return Begin(earliest, gap, earliest, epoch, moved)

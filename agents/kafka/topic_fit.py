@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from agents.kafka.refusals import lacks
+from agents.runtime.refusals import lacks
 
 #: A topic cleaned otherwise loses rows, or grows for ever: the worker must not start on it.
 _EXACT = ("cleanup.policy",)

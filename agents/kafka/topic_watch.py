@@ -8,22 +8,20 @@ which are compared at start and while running.
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, for_code
-from aiokafka.protocol.commit import OffsetFetchRequest
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 from faust.types import TP
 
-from agents.kafka import metadata
-from agents.kafka.admin_client import Unreachable, admin
+from agents.kafka.admin_client import Unreachable, admin, describe_topics
+from agents.kafka.commit_metadata import committed_by
 from agents.kafka.producer import may_pass
-from agents.kafka.refusals import Refusal, lacks
 from agents.kafka.role_topics import ROLES, of_role
 from agents.kafka.topic_fit import ExistingTopic, Misfit, judge, leaderless, pinned, remade
 from agents.kafka.topics import describe
 from agents.runtime import metrics
+from agents.runtime.refusals import Refusal, lacks
 from agents.runtime.settings import Settings
 
 log = structlog.get_logger()
@@ -37,7 +35,6 @@ _START_S = 30.0
 _CHECK_S = 5.0
 #: A transaction that is open for longer is worth a remark.
 _PINNED_S = 10.0
-_MARK = "opwatch1"
 #: What is said of a topic with which a worker may start.
 DIFFERS = "a topic differs from what opwatch makes"
 
@@ -88,9 +85,10 @@ class TopicWatch:
         # What a worker may start with, it has named when it started.
         self._know([misfit for misfit in judge(self._specs, existing) if not misfit.stops])
 
-    def note(self) -> str:
-        """Return what each commit is to carry."""
-        return noted(self._ids, self._settings.topic_prefix)
+    def topic_ids(self) -> dict[str, str]:
+        """Return the ids that each commit is to carry, by the topics' names without prefix."""
+        prefix = self._settings.topic_prefix
+        return {name.removeprefix(prefix): known for name, known in self._ids.items()}
 
     def unready(self) -> str | None:
         """Return why Kafka cannot be worked with, None if it can."""
@@ -132,7 +130,7 @@ class TopicWatch:
                 async with admin(self._settings, deadline_s=PING_S) as client:
                     while True:
                         async with asyncio.timeout(PING_S):
-                            await metadata.look(client, [])
+                            await describe_topics(client, [])
                         self._is_there()
                         if time.monotonic() - looked >= LOOK_S:
                             async with asyncio.timeout(LOOK_S):
@@ -168,7 +166,7 @@ class TopicWatch:
         known = {name: before[name] for name in self._read if name in before}
         if found := remade(known, existing):
             raise Refusal(" ".join(misfit.sentence for misfit in found))
-        self._ids = {
+        self._ids = known | {
             name: topic.id for name, topic in existing.items() if topic.id and name in self._read
         }
 
@@ -209,37 +207,13 @@ async def remembered(
     give_up = time.monotonic() + deadline_s
     while True:
         try:
-            commits = await _commits(client, group)
+            commits = await committed_by(client, group)
             break
         except KafkaError as error:  # a new cluster makes the coordinators' topic first
             if not may_pass(error) or time.monotonic() > give_up:
                 raise
             await asyncio.sleep(_RETRY_S)
-    ids: dict[str, str] = {}
-    for note in commits:
-        mark, *pairs = note.partition("\n")[0].split(" ")
-        if mark == _MARK:
-            ids |= {prefix + name: known for name, _, known in (p.partition("=") for p in pairs)}
-    return ids
-
-
-async def _commits(client: AIOKafkaAdminClient, group: str) -> list[str]:
-    """Return what each of a group's commits carries.
-
-    Not by aiokafka's own method: it takes an error for a group without commits.
-    """
-    request = OffsetFetchRequest(group, None)
-    coordinator = await client.find_coordinator(group)
-    response: Any = await client._send_request(request, coordinator)  # noqa: SLF001 - as above
-    if code := getattr(response, "error_code", 0):
-        raise for_code(code)(group)
-    return [each[2] or "" for _, partitions in response.topics for each in partitions]
-
-
-def noted(ids: Ids, prefix: str) -> str:
-    """Return what `remembered` reads."""
-    pairs = (f"{name.removeprefix(prefix)}={known}" for name, known in sorted(ids.items()))
-    return " ".join([_MARK, *pairs]) if ids else ""
+    return {prefix + name: known for commit in commits for name, known in commit.topic_ids.items()}
 
 
 async def what_changed(

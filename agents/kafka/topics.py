@@ -13,8 +13,7 @@ from aiokafka.errors import (
     for_code,
 )
 
-from agents.kafka import metadata
-from agents.kafka.admin_client import REQUEST_S, Unreachable, admin
+from agents.kafka.admin_client import REQUEST_S, Unreachable, admin, describe_topics
 from agents.kafka.topic_fit import ExistingTopic, Misfit, TopicSpec, judge
 from agents.runtime.settings import Settings
 
@@ -90,7 +89,7 @@ async def describe(
     client: AIOKafkaAdminClient, specs: Iterable[TopicSpec]
 ) -> dict[str, ExistingTopic]:
     """Return those of the topics that exist, with what the user may know and do of each."""
-    found = await metadata.look(client, {spec.name for spec in specs})
+    found = await describe_topics(client, {spec.name for spec in specs})
     known = sorted(name for name, topic in found.items() if topic.partitions)
     if not known:
         return found

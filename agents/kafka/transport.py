@@ -11,7 +11,7 @@ This leans on internals of Faust, whose version is pinned.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -22,8 +22,10 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from agents.kafka.chunks import ChunkedRecords, read_all
+from agents.kafka.commit_metadata import CommitProgress
+from agents.kafka.log_positions import LogPositions
 from agents.kafka.producer import may_pass
-from agents.kafka.starts import Begin, CommitProgress, Starts, begin_of
+from agents.kafka.starts import Begin, Starts, begin_of
 
 log = structlog.get_logger()
 
@@ -35,7 +37,7 @@ _END_WELL_S = 2.0
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
-    _known: tuple[Any, frozenset[TP]] = (None, frozenset())
+    _assigned: tuple[Any, frozenset[TP]] = (None, frozenset())
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -46,28 +48,28 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
     def assignment(self) -> Any:
         """Return our partitions; Faust asks for each offset that it commits."""
         assigned = self._ensure_consumer().assignment()
-        known, tps = self._known
-        if known is not assigned:
+        before, tps = self._assigned
+        if before is not assigned:
             tps = frozenset(TP(*tp) for tp in assigned)
-            self._known = assigned, tps
+            self._assigned = assigned, tps
         return tps
 
 
-class ChunkConsumer(driver.Consumer):
-    """A Faust consumer that reads chunks and commits what is said to be done."""
+class ChunkConsumer(LogPositions, driver.Consumer):
+    """A Faust consumer that reads chunks and commits what agents have done."""
 
     chunked_topics: frozenset[str] = frozenset()
     on_lost: Callable[[Collection[TP]], None]
+    topic_ids: Callable[[], Mapping[str, str]] = dict
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """See faust.transport.consumer.Consumer."""
         super().__init__(*args, **kwargs)
         self._done: dict[TP, int] = {}
         self._begins: dict[TP, Begin] = {}
-        self._said: dict[TP, tuple[int, CommitProgress | None]] = {}
-        """What the last commits said."""
-        self.starts = Starts()
-        self._assigned: tuple[Any, dict[str, list[TP]]] = (None, {})
+        self._committed_last: dict[TP, tuple[int, CommitProgress | None]] = {}
+        """What was committed last."""
+        self.starts = Starts(self.topic_ids)
 
     @cached_property
     def _asking(self) -> asyncio.Lock:
@@ -77,7 +79,7 @@ class ChunkConsumer(driver.Consumer):
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     def done(self, tp: TP, offset: int, progress: CommitProgress | None = None) -> None:
-        """Say that everything before an offset is done with: the next commit says so too.
+        """Let the next commit be at an offset: everything before it is done with.
 
         Args:
             tp: the partition.
@@ -91,7 +93,7 @@ class ChunkConsumer(driver.Consumer):
     async def begin_of(self, tp: TP) -> Begin:
         """Return where reading of a partition begins: its commit, else its log's start.
 
-        All who ask during an assignment hear the same: its last owner may commit late, in between.
+        All who ask during an assignment get the same: its last owner may commit late, in between.
         """
         begins = self._begins
         if tp not in begins:
@@ -100,11 +102,10 @@ class ChunkConsumer(driver.Consumer):
                     # All at once: each question waits up to half a second behind a fetch.
                     tables = self.app.tables.changelog_topics
                     topics = self.chunked_topics.difference(tables)
-                    every = {
-                        one for topic in topics for one in self.assigned(topic)
-                    } - begins.keys()
-                    for one, begin in (await self._ask_begins({tp, *every})).items():
-                        begins.setdefault(one, begin)
+                    places = {place for topic in topics for place in self.assigned(topic)}
+                    asked = await self._ask_begins({tp, *places.difference(begins)})
+                    for place, begin in asked.items():
+                        begins.setdefault(place, begin)
         return begins[tp]
 
     async def begins(self, topic: str) -> dict[TP, int]:
@@ -118,33 +119,25 @@ class ChunkConsumer(driver.Consumer):
         ask = aiokafka_consumer._coordinator.fetch_committed_offsets  # noqa: SLF001 - as above
         while True:
             try:
-                committed = await self._thread.call_thread(ask, list(tps))
-                earliest = await self.earliest_offsets(*tps)
-                begins = {tp: begin_of(committed.get(tp), int(earliest[tp])) for tp in tps}
+                committed, earliest, ends = await asyncio.gather(
+                    self._thread.call_thread(ask, list(tps)),
+                    self.earliest_offsets(*tps),
+                    self.highwaters(*tps),
+                )
+                begins = {
+                    tp: begin_of(committed.get(tp), int(earliest[tp]), int(ends[tp])) for tp in tps
+                }
                 changelogs = self.app.tables.changelog_topics
-                read = {}
-                for tp, begin in begins.items():
-                    commit = committed.get(tp)
-                    if tp.topic not in changelogs:
-                        known = commit is not None and commit.offset >= 0
-                        read[tp] = commit.offset if known else begin.offset
+                read = {tp: begin for tp, begin in begins.items() if tp.topic not in changelogs}
                 if read:
-                    await self._thread.call_thread(self.starts.begin, aiokafka_consumer, read)
+                    await self._thread.call_thread(self.starts.begin, read, committed, ends)
                 break
             except KafkaError as error:
                 if not may_pass(error):
                     raise
-                log.warning("kafka does not say where reading began", error=repr(error))
+                log.warning("kafka does not answer where reading begins", error=repr(error))
                 await self.sleep(_ASK_AGAIN_S)
         return begins
-
-    async def earliest(self, tp: TP) -> int:
-        """Return where a partition's log starts.
-
-        Raises:
-            KafkaError: the broker does not say.
-        """
-        return int((await self.earliest_offsets(tp))[tp])
 
     async def isolate(self, tp: TP, offset: int) -> None:
         """Note, beside the commit, that the record at an offset ends whoever reads it."""
@@ -157,63 +150,6 @@ class ChunkConsumer(driver.Consumer):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_END_WELL_S):
                     await self._thread.call_thread(self.starts.take_back, ended)
-
-    def _assignment(self) -> Any:
-        """Return aiokafka's assignment; None while there is none."""
-        aiokafka_consumer = self._thread._ensure_consumer()  # noqa: SLF001 - see above
-        subscription = aiokafka_consumer._subscription.subscription  # noqa: SLF001 - as above
-        return None if subscription is None else subscription.assignment
-
-    def assigned(self, topic: str) -> list[TP]:
-        """Return our partitions of a topic."""
-        assignment = self._assignment()
-        known, by_topic = self._assigned
-        if known is not assignment:
-            by_topic = {}
-            for tp in sorted(assignment.tps if assignment else ()):
-                by_topic.setdefault(tp.topic, []).append(TP(*tp))
-            self._assigned = assignment, by_topic
-        return by_topic.get(topic, [])
-
-    def count_of(self, topic: str) -> int:
-        """Return how many partitions a topic has, as Kafka last said; 0 while that is not known."""
-        aiokafka_consumer = self._thread._ensure_consumer()  # noqa: SLF001 - see above
-        cluster = aiokafka_consumer._client.cluster  # noqa: SLF001 - as above
-        return len(cluster.partitions_for_topic(topic) or ())
-
-    def _state_of(self, tp: TP) -> Any:
-        assignment = self._assignment()
-        return assignment and assignment.state_value(tp)
-
-    def end_of(self, tp: TP) -> tuple[int | None, int | None]:
-        """Return the last known end of a partition's log, and when the broker told (epoch ms).
-
-        What an open transaction holds back is before the end, and not read.
-        """
-        state = self._state_of(tp)
-        if state is None:
-            return None, None
-        told_at_ms = state.timestamp  # first: the other thread sets it last
-        return state.highwater, told_at_ms
-
-    def position_of(self, tp: TP) -> int | None:
-        """Return which offset of a partition is fetched next; None while that is not known."""
-        state = self._state_of(tp)
-        return None if state is None else state._position  # noqa: SLF001 - once: it may go meanwhile
-
-    def readable_end_of(self, tp: TP) -> int | None:
-        """Return how far a partition can be read: an open transaction may hold the rest back."""
-        state = self._state_of(tp)
-        return None if state is None else state.lso
-
-    def held_at(self) -> dict[TP, int]:
-        """Return the offsets where open transactions hold partitions of ours back."""
-        held = {}
-        for tp in self.assignment():
-            stable, (end, _) = self.readable_end_of(tp), self.end_of(tp)
-            if stable is not None and end is not None and 0 <= stable < end:
-                held[tp] = stable
-        return held
 
     async def _getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109 - Faust's
         while self.flow_active and not self.should_stop and self.waiting >= MAX_WAITING_CHUNKS:
@@ -243,10 +179,10 @@ class ChunkConsumer(driver.Consumer):
         return self._done.pop(tp, None)
 
     def _should_commit(self, tp: TP, offset: int) -> bool:
-        said = offset, self.starts.of(tp).progress
-        if self._said.get(tp) == said:
+        commit = offset, self.starts.of(tp).progress
+        if self._committed_last.get(tp) == commit:
             return False
-        self._said[tp] = said
+        self._committed_last[tp] = commit
         return True
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
@@ -255,7 +191,7 @@ class ChunkConsumer(driver.Consumer):
         self._begins = {}
         for tp in revoked:
             self._done.pop(tp, None)
-            self._said.pop(tp, None)
+            self._committed_last.pop(tp, None)
         await self.end_well(revoked)
         await super().on_partitions_revoked(revoked)
 
@@ -275,11 +211,29 @@ class ChunkTransport(driver.Transport):
     Consumer = ChunkConsumer
 
 
-def use_chunks(app: faust.App, topics: Collection[str], on_lost: Callable[[Any], None]) -> None:
-    """Make an app read the named topics in chunks. Call it right after the app was made."""
+def use_chunks(
+    app: faust.App,
+    topics: Collection[str],
+    on_lost: Callable[[Any], None],
+    topic_ids: Callable[[], Mapping[str, str]],
+) -> None:
+    """Make an app read the named topics in chunks. Call it right after the app was made.
+
+    Args:
+        app: the role's.
+        topics: their full names.
+        on_lost: is called with partitions that are not ours any more.
+        topic_ids: what each commit carries, so that a topic made again is noticed.
+    """
     chunked = frozenset(topics)
     consumer = type(
-        "Consumer", (ChunkConsumer,), {"chunked_topics": chunked, "on_lost": staticmethod(on_lost)}
+        "Consumer",
+        (ChunkConsumer,),
+        {
+            "chunked_topics": chunked,
+            "on_lost": staticmethod(on_lost),
+            "topic_ids": staticmethod(topic_ids),
+        },
     )
     transport = type("Transport", (ChunkTransport,), {"Consumer": consumer})
     ChunkedRecords.chunked_topics |= chunked

@@ -13,9 +13,9 @@ from agents.measure.rules import RulesBeat
 from agents.measure.services import BEAT_S as SERVICES_BEAT_S
 from agents.measure.services import ServicesBeat
 from agents.measure.windows import BEAT_S, WindowsBeat
-from agents.runtime import role_process
-from agents.runtime.role import Role
 from agents.runtime.settings import Settings
+from agents.worker import process
+from agents.worker.role import Role
 from schemas.topics import AGGREGATES, HEARTBEATS, OPERATIONS, PARTIALS
 from streams.measure.window_state import revision_of
 from streams.rules.series_state import version_of as rules_version_of
@@ -92,4 +92,4 @@ def run(settings: Settings) -> None:
     async def work(stopped: asyncio.Event) -> None:
         await Measure(settings).run(stopped)
 
-    role_process.run(settings, ROLE, work)
+    process.run(settings, ROLE, work)

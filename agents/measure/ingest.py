@@ -14,14 +14,14 @@ from typing import Any
 import structlog
 from faust.types import TP
 
-from agents.kafka.chunks import Chunk, Gap
+from agents.kafka.chunks import Chunk, Gap, parts_of
+from agents.kafka.commit_metadata import CommitProgress
 from agents.kafka.dead_letters import DeadLetterBuffer
 from agents.kafka.producer import OutgoingRecord, Producer
-from agents.kafka.starts import CommitProgress
 from agents.measure.ahead import Ahead
 from agents.measure.source_partition import SourceBatch, SourcePartition
 from agents.runtime import failpoints, metrics
-from agents.runtime.pacing import paced, parts_of
+from agents.runtime.pacing import paced
 from agents.runtime.settings import Settings
 from schemas.dead_letters import KEPT_BYTES
 from schemas.partials import PartialRow

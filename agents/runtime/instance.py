@@ -16,7 +16,7 @@ import time
 import uuid
 from pathlib import Path
 
-from agents.kafka.refusals import Refusal
+from agents.runtime.refusals import Refusal
 from agents.runtime.settings import Settings
 
 #: A predecessor under the same name may take so long to end.

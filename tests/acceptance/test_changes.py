@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Producer
+import pytest
+from confluent_kafka import ConsumerGroupTopicPartitions, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from stack.kafka import LocalKafka
@@ -67,6 +68,34 @@ def test_an_open_transaction_is_lag_and_operations_made_again_ends_the_worker(
         assert running.processes[number].wait() == 1
         assert f"{topic} was deleted" in running.log(number).splitlines()[-1]
         assert "Choose another OPWATCH_TOPIC_PREFIX" in running.log(number)
+
+
+@pytest.mark.parametrize(("role", "name"), [("measure", "operations"), ("alert", "commands")])
+def test_a_topic_made_again_ends_also_a_worker_that_has_read_nothing(
+    role: str, name: str, running: Running, eventually: Eventually, kafka: str, prefix: str
+) -> None:
+    topic = prefix + name
+    running.start(role)
+    eventually(lambda: running.is_ready(0), READY_S)
+    administrator = AdminClient({"bootstrap.servers": kafka})
+    group = ConsumerGroupTopicPartitions(prefix + role)
+
+    def has_begun() -> bool:
+        answer = administrator.list_consumer_group_offsets([group])[group.group_id].result(20)
+        return topic in {place.topic for place in answer.topic_partitions if place.offset >= 0}
+
+    eventually(has_begun, READY_S)
+    running.processes[0].kill()
+    running.processes[0].wait()
+    administrator.delete_topics([topic])[topic].result(20)
+    time.sleep(2)
+    administrator.create_topics([NewTopic(topic, 2 if role == "measure" else 1, 1)])[topic].result(
+        20
+    )
+    running.start(role)
+    eventually(lambda: len(running.ended()) == 2, READY_S)
+    assert running.processes[1].wait() == 1
+    assert f"{topic} was deleted and made again" in running.log(1).splitlines()[-1]
 
 
 def test_kafka_that_is_away_makes_both_roles_unready_and_they_come_back(

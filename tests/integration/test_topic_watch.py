@@ -22,8 +22,9 @@ from faust.types import TP
 from structlog.testing import capture_logs
 
 from agents.kafka import topic_watch
-from agents.kafka.refusals import Refusal
+from agents.kafka.commit_metadata import CommitMetadata
 from agents.kafka.topic_watch import TopicWatch
+from agents.runtime.refusals import Refusal
 from agents.runtime.settings import Settings
 from stack.kafka import LocalKafka
 from tests.integration.command_line import Cli
@@ -101,7 +102,7 @@ async def test_the_groups_commits_remember_the_topics_through_a_restart(
 ) -> None:
     watch = TopicWatch(cli.settings, "measure", dict)
     await watch.begin()
-    note = watch.note()
+    note = CommitMetadata(watch.topic_ids()).text()
     from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
 
     async with AIOKafkaConsumer(
@@ -194,7 +195,7 @@ async def test_what_never_was_as_opwatch_makes_it_is_named_once_when_the_worker_
             assert remark.startswith(f"{operations} has message.timestamp.after.max.ms=3600000")
             assert watch.unready() is None
             await asyncio.sleep(0.5)
-            assert logs == []  # role_process has said it when it looked at the topics
+            assert logs == []  # the process has logged it when it looked at the topics
 
             alter(administrator, operations, retention_ms="1000")
             await until(lambda: len(watch.remarks()) == 2)

@@ -169,16 +169,16 @@ def test_more_records_than_a_batch_may_hold(monkeypatch):
     assert [fault[:2] for fault in faults(read(batch(100, values(100, 10)), 100))] == [(100, 110)]
 
 
-def test_what_compaction_left_empty_is_counted():
+def test_what_compaction_left_empty_is_counted_alike_wherever_reading_begins():
     whole = batch(90, BEFORE) + batch(100, values(100, 10), 3) + batch(110, AFTER)
-    assert [one.removed for one in read(whole, 90)] == [0, 0, 0]
-    assert [one.removed for one in read(whole, 95)] == [0, 0, 0]
+    assert [one.holes for one in read(whole, 90)] == [(), (), ()]
+    assert [one.holes for one in read(whole, 95)] == [(), (), ()]
     sparse = with_body(body_of(values(100, 4)), 0, 4, last=9)
-    assert [one.removed for one in read(batch(90, BEFORE) + sparse + batch(120, AFTER), 80)] == [
-        10,
-        6,
-        10,
-    ]
+    holes = [(100, 110, 6)], [(110, 120, 10)]
+    log = batch(90, BEFORE) + sparse + batch(120, AFTER)
+    assert [list(one.holes) for one in read(log, 80)] == [[(80, 90, 10)], *holes]
+    assert [list(one.holes) for one in read(log, 90)] == [[], *holes]
+    assert [list(one.holes) for one in read(log, 102)] == [*holes]
 
 
 @pytest.mark.parametrize("base", [2**40 - 1, 2**62, 111, 10_000])

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from agents.runtime.log_folding import KINDS, Folder
-from agents.runtime.logs import MASK, configure, redactor
+from agents.runtime.logs import KINDS, MASK, Folder, configure, redactor
 from agents.runtime.settings import Settings
 
 

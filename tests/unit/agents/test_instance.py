@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agents.kafka.refusals import Refusal
 from agents.runtime import instance
+from agents.runtime.refusals import Refusal
 from agents.runtime.settings import Settings
 
 CLAIM = """

@@ -5,7 +5,7 @@ import contextlib
 from types import SimpleNamespace
 from typing import Any
 
-from agents.runtime.role import Role
+from agents.worker.role import Role
 
 
 async def test_nothing_is_done_by_the_clock_before_the_rows_are_restored() -> None:

@@ -6,7 +6,8 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.types import TP
 
 from agents.kafka.chunks import Gap
-from agents.kafka.starts import SUSPICIOUS, Begin, CommitProgress, Starts, begin_of
+from agents.kafka.commit_metadata import CommitProgress, parse
+from agents.kafka.starts import SUSPICIOUS, Starts, begin_of
 
 PLACE = TP("operations", 0)
 PARTITION = TopicPartition(*PLACE)
@@ -23,33 +24,15 @@ class Broker:
         assert all(len(at.metadata) <= 4096 for at in offsets.values())
         self.commits |= offsets
 
-    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
-        return dict.fromkeys(partitions, self.end)
 
-    async def fetch_committed_offsets(
-        self, partitions: list[TopicPartition]
-    ) -> dict[TopicPartition, OffsetAndMetadata]:
-        return {tp: self.commits[tp] for tp in partitions if tp in self.commits}
-
-
-class Noting(Broker):
-    """A broker behind a group's member, which puts its own note first."""
-
-    async def commit(self, offsets: dict[TopicPartition, OffsetAndMetadata]) -> None:
-        noted = {
-            tp: at._replace(metadata="opwatch1 a=b" + at.metadata) for tp, at in offsets.items()
-        }
-        await super().commit(noted)
-
-
-async def begun(broker: Broker, offset: int = 40) -> Starts:
-    """Return the starts of a new process, where reading begins at an offset."""
-    starts = Starts()
-    consumer = SimpleNamespace(
-        commit=broker.commit, end_offsets=broker.end_offsets, _coordinator=broker
-    )
+async def begun(broker: Broker, **topic_ids: str) -> Starts:
+    """Return the starts of a new process."""
+    starts = Starts(lambda: topic_ids)
+    consumer = SimpleNamespace(commit=broker.commit)
     starts.watch(consumer)
-    await starts.begin(consumer, {PLACE: offset})
+    commits = {TP(*tp): at for tp, at in broker.commits.items()}
+    begin = begin_of(commits.get(PLACE, OffsetAndMetadata(40, "")), 0, broker.end)
+    await starts.begin({PLACE: begin}, commits, {PLACE: broker.end})
     starts.consumer = consumer
     return starts
 
@@ -64,11 +47,36 @@ async def test_from_the_third_start_on_what_stood_in_the_log_is_suspect():
 
 
 async def test_topics_ids_stand_beside_it():
-    broker = Noting()
+    broker = Broker()
     for _ in range(SUSPICIOUS):
-        starts = await begun(broker)
+        starts = await begun(broker, operations="a")
     assert starts.of(PLACE).is_suspect(40)
-    assert broker.commits[PARTITION].metadata.partition("\n")[0] == "opwatch1 a=b"
+    assert parse(broker.commits[PARTITION].metadata).topic_ids == {"operations": "a"}
+
+
+async def test_topics_ids_are_remembered_before_anything_is_to_be_read():
+    broker = Broker()
+    broker.end = 40
+    starts = await begun(broker, operations="a")
+    assert broker.commits[PARTITION].offset == 40
+    assert parse(broker.commits[PARTITION].metadata) == parse('{"topics":{"operations":"a"}}')
+    assert starts.of(PLACE).count == 0
+
+
+async def test_a_log_that_was_cut_commits_nothing_of_before_the_cut():
+    broker = Broker()
+    starts = await begun(broker)
+    assert starts.move(PLACE, 151, 100) == 51
+    await starts.consumer.commit({PARTITION: OffsetAndMetadata(120, "")})
+    assert broker.commits[PARTITION].offset == 40
+    starts.of(PLACE).progress = CommitProgress(170, 99)
+    await starts.consumer.commit({PARTITION: OffsetAndMetadata(151, "")})
+    assert broker.commits[PARTITION].offset == 100
+    broker.end = 119
+    begin = begin_of(broker.commits[PARTITION], 0, broker.end)
+    assert (begin.offset, begin.read_to, begin.gap, begin.moved) == (151, 170, None, 51)
+    starts = await begun(broker)
+    assert (starts.of(PLACE).offset, starts.of(PLACE).end) == (151, 170)
 
 
 async def test_an_end_alive_does_not_count():
@@ -95,14 +103,7 @@ async def test_a_commit_that_gets_on_begins_anew():
     await starts.consumer.commit({PARTITION: OffsetAndMetadata(60, "")})
     assert broker.commits[PARTITION] == OffsetAndMetadata(60, "")
     assert starts.end([PLACE]) == {}
-    assert not (await begun(broker, 60)).of(PLACE).is_suspect(60)
-
-
-async def test_where_nothing_is_to_be_read_nothing_is_counted():
-    broker = Broker()
-    broker.end = 40
-    await begun(broker)
-    assert broker.commits == {}
+    assert not (await begun(broker)).of(PLACE).is_suspect(60)
 
 
 async def test_poison_stands_there_until_it_is_passed():
@@ -112,7 +113,7 @@ async def test_poison_stands_there_until_it_is_passed():
     await starts.isolate(PLACE, 70)
     assert (await begun(broker)).of(PLACE).poison == {55, 70}
     await starts.consumer.commit({PARTITION: OffsetAndMetadata(60, "")})
-    assert (await begun(broker, 60)).of(PLACE).poison == {70}
+    assert (await begun(broker)).of(PLACE).poison == {70}
 
 
 async def test_more_poison_than_has_room_is_found_again():
@@ -123,30 +124,12 @@ async def test_more_poison_than_has_room_is_found_again():
     assert 55 in (await begun(broker)).of(PLACE).poison
 
 
-async def test_what_somebody_else_wrote_beside_a_commit_says_nothing():
-    broker = Broker()
-    for metadata in (
-        "",
-        "x",
-        "opwatch1 a=b",
-        "\n[]",
-        "[]",
-        '{"starts": "many"}',
-        '{"poison": 5}',
-        "[" * 2000,
-        "null",
-    ):
-        broker.commits[PARTITION] = OffsetAndMetadata(40, metadata)
-        start = (await begun(broker)).of(PLACE)
-        assert (start.count, start.poison) == (1, set())
-
-
 async def test_how_far_it_is_counted_stands_there_also_after_a_last_commit():
     broker = Broker()
     starts = await begun(broker)
     starts.of(PLACE).progress = CommitProgress(57, 99)
     await starts.take_back(starts.end([PLACE]))
     await starts.consumer.commit({PARTITION: OffsetAndMetadata(50, "")})
-    assert begin_of(broker.commits[PARTITION], 90) == Begin(90, Gap(57, 90, 99))
-    assert (await begun(broker, 50)).of(PLACE).progress == CommitProgress(57, 99)
-    assert begin_of(broker.commits[PARTITION], 55) == Begin(57)
+    assert begin_of(broker.commits[PARTITION], 90, 99)[:2] == (90, Gap(57, 90, 99))
+    assert (await begun(broker)).of(PLACE).progress == CommitProgress(57, 99)
+    assert begin_of(broker.commits[PARTITION], 55, 99)[:2] == (57, None)

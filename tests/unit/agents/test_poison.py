@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from agents.kafka import trials
-from agents.kafka.trials import attempt, is_poison
+from agents.kafka import poison
+from agents.kafka.poison import attempt, is_poison
 
 
 def burn() -> None:
@@ -17,7 +17,7 @@ def burn() -> None:
 
 
 def fill() -> None:
-    bytearray(2 * trials.MEMORY_BYTES)
+    bytearray(2 * poison.MEMORY_BYTES)
 
 
 DEADLY = {
@@ -43,7 +43,7 @@ def rehearse(records: Sequence[str]) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trials, "CPU_S", 1)
+    monkeypatch.setattr(poison, "CPU_S", 1)
 
 
 @pytest.mark.parametrize("name", DEADLY)
@@ -77,7 +77,7 @@ async def test_a_child_that_somebody_else_ends_says_nothing_of_the_record() -> N
 async def test_a_child_that_only_waits_says_nothing_of_the_record(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(trials, "_CLOCK_S", 0.3)
+    monkeypatch.setattr(poison, "_CLOCK_S", 0.3)
 
     def waits(_: Sequence[str]) -> Iterator[None]:
         time.sleep(20)

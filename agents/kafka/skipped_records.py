@@ -16,7 +16,7 @@ from schemas.topics import DEAD_LETTERS
 log = structlog.get_logger()
 
 
-class PassedOver:
+class SkippedRecords:
     """What a worker could not read. What is said again has the same key."""
 
     def __init__(self, settings: Settings, producer: Producer) -> None:
@@ -37,19 +37,32 @@ class PassedOver:
     async def lost(self, tp: TP, gap: Gap) -> None:
         """Say, and return once the broker has it, that Kafka removed records before their time."""
         count, last = gap.end - gap.start, gap.end - 1
-        detail = (
-            f"offsets {gap.start} to {last}, up to {count} records: Kafka removed them before they"
-            " were read (retention, a deletion, or a log that was cut)"
-        )
+        if gap.is_corrupt:
+            detail = (
+                f"offsets {gap.start} to {last}, up to {count} records: Kafka cannot read them"
+                " (CORRUPT_MESSAGE), and they are passed over"
+            )
+        elif gap.cut_at is None:
+            detail = (
+                f"offsets {gap.start} to {last}, up to {count} records: Kafka removed them before"
+                " they were read (retention, or a deletion of records)"
+            )
+        else:
+            detail = (
+                f"Kafka cut the log at offset {gap.cut_at}, before what was read of it: up to"
+                f" {count} records are lost. What is written from offset {gap.cut_at} on counts,"
+                f" and is named as from offset {gap.end} on here"
+            )
         await self._say_lost(tp, gap, count, detail)
 
     async def compacted(self, tp: TP, chunk: Chunk) -> None:
-        """Say, and return once the broker has it, that compaction removed records of a chunk."""
-        detail = (
-            f"{chunk.removed} of the offsets {chunk.start} to {chunk.end - 1}: compaction removed"
-            f" them before they were read; {tp.topic} must have cleanup.policy=delete"
-        )
-        await self._say_lost(tp, Gap(chunk.start, chunk.end), chunk.removed, detail)
+        """Publish what compaction removed of a chunk: a dead letter a batch, always the same."""
+        for start, end, removed in chunk.holes:
+            detail = (
+                f"{removed} of the offsets {start} to {end - 1}: compaction removed them before"
+                f" they were read; {tp.topic} must have cleanup.policy=delete"
+            )
+            await self._say_lost(tp, Gap(start, end), removed, detail)
 
     async def _say_lost(self, tp: TP, gap: Gap, count: int, detail: str) -> None:
         last = gap.end - 1
@@ -62,6 +75,7 @@ class PassedOver:
             first_offset=gap.start,
             last_offset=last,
             records=count,
+            why=detail,
         )
         metrics.lost_records.labels(tp.topic, tp.partition).inc(count)
         metrics.dead_letters.labels("lost").inc()

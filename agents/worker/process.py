@@ -16,10 +16,10 @@ from aiokafka.errors import (
 )
 
 from agents.kafka import topics
-from agents.kafka.refusals import Refusal
 from agents.kafka.role_topics import everything, of_role
 from agents.kafka.topic_watch import DIFFERS
 from agents.runtime import logs
+from agents.runtime.refusals import Refusal
 from agents.runtime.settings import Settings
 
 log = structlog.get_logger()

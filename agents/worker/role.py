@@ -14,10 +14,10 @@ from agents.kafka import consumer_group, faust_app
 from agents.kafka.changelog_recovery import ChangelogRecovery
 from agents.kafka.chunks import Chunk, Gap
 from agents.kafka.offset_gaps import ChunkSequence
-from agents.kafka.passed_over import PassedOver
 from agents.kafka.poison import PoisonFilter, Read, RehearseOf
 from agents.kafka.producer import Producer
 from agents.kafka.role_topics import changelog
+from agents.kafka.skipped_records import SkippedRecords
 from agents.kafka.table import TableRows, VersionedTable
 from agents.kafka.topic_watch import TopicWatch
 from agents.kafka.transport import use_chunks
@@ -80,12 +80,12 @@ class Role:
         self._settings = settings
         self._changelogs = {table: changelog(settings, name, table).name for table in tables}
         chunked = [*(settings.topic(topic) for topic in reads), *self._changelogs.values()]
-        use_chunks(app, chunked, self._lost)
         loop = asyncio.get_running_loop()
         self._watch = TopicWatch(settings, name, self._held_at)
-        consumer_group.use(lambda why: loop.call_soon_threadsafe(self.fail, why), self._watch.note)
+        use_chunks(app, chunked, self._lost, self._watch.topic_ids)
+        consumer_group.use(lambda why: loop.call_soon_threadsafe(self.fail, why))
         self._continuity = ChunkSequence(app, self._missing)
-        self._passed_over = PassedOver(settings, self.producer)
+        self._skipped = SkippedRecords(settings, self.producer)
         self._isolating = PoisonFilter(settings, self.producer, lambda: app.consumer)
         self._raw = faust_app.raw_schema()
         self._tables = {
@@ -118,7 +118,7 @@ class Role:
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         for table in self._tables.values():
             table.on_recover(self._recovered)
-        self._restoring = ChangelogRecovery(app, self._rows_unreadable, self._passed_over.lost)
+        self._restoring = ChangelogRecovery(app, self._rows_unreadable, self._skipped.lost)
 
     # ------------------------------------------------------------------ putting it together
 
@@ -157,9 +157,9 @@ class Role:
                     async with self._continuity.turn(tp):
                         chunk = await self._continuity.accept(event.message)
                         if chunk is not None:
-                            await self._passed_over.unreadable(tp, chunk.unreadable)
-                            if chunk.removed and not compacted:
-                                await self._passed_over.compacted(tp, chunk)
+                            await self._skipped.unreadable(tp, chunk.unreadable)
+                            if not compacted:
+                                await self._skipped.compacted(tp, chunk)
                             await self._isolating.read(tp, chunk, read, rehearse)
             except Exception as error:
                 self.fail(error)
@@ -336,17 +336,18 @@ class Role:
         try:
             for tell in self._told_of_rows:
                 tell()
+            await self._continuity.begin()
         except Exception as error:  # noqa: BLE001 - a task's edge: the worker ends by it
             self.fail(error)
 
     async def _missing(self, tp: TP, gap: Gap) -> None:
-        await self._passed_over.lost(tp, gap)
+        await self._skipped.lost(tp, gap)
         await self._told_of_gaps[tp.topic](tp, gap)
 
     async def _rows_unreadable(self, tp: TP, chunk: Chunk) -> None:
         """Go on without rows that cannot be read: to stop would help nobody, and say so."""
         self._rows_missing[tp] = sum(one.end - one.start for one in chunk.unreadable)
-        await self._passed_over.unreadable(tp, chunk.unreadable)
+        await self._skipped.unreadable(tp, chunk.unreadable)
 
     async def _rows_are_there(self, generation: int) -> bool:
         """Wait for the rows of an assignment; return whether it is still the one.
@@ -367,6 +368,8 @@ class Role:
         app = self.app
         if why := self._watch.unready():
             return why
+        if self._joined and (why := self._continuity.unready()):
+            return why
         if app.in_recovery:
             return f"restoring the tables: {self._remaining()} records to go"
         if app.rebalancing or not self._joined:
@@ -385,7 +388,7 @@ class Role:
             " missing (see the dead letters, reason unreadable_batch)"
             for tp, count in self._rows_missing.items()
         ]
-        remarks += self._watch.remarks() + self._passed_over.remarks()
+        remarks += self._watch.remarks() + self._skipped.remarks()
         return remarks + [remark for more in self._remarks for remark in more()]
 
     def _remaining(self) -> int:

@@ -1,0 +1,1 @@
+"""Run a role as a process: its agents, its tables, its assignments, its end."""
