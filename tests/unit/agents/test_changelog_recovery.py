@@ -1,6 +1,7 @@
 """Each assignment restores its rows from the changelog's start: its own records, and all."""
 
 import asyncio
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ import agents.kafka.changelog_recovery as restoring
 from agents.kafka.batches import UnreadableBatch
 from agents.kafka.changelog_recovery import ChangelogRecovery
 from agents.kafka.chunks import Chunk, Gap
+from agents.kafka.offset_gaps import CORRUPT_PATIENCE_S
 
 A, B = TP("changelog", 0), TP("changelog", 1)
 
@@ -24,7 +26,7 @@ async def none_missing(tp: TP, gap: Gap) -> None:
 
 
 class App:
-    """As much of an app as restoring knows: its consumer keeps what it is told to seek."""
+    """As much of an app as recovery needs: its consumer keeps what it seeks."""
 
     def __init__(self, log_start: int = 0) -> None:
         self.consumer_generation_id = 8
@@ -33,10 +35,13 @@ class App:
         self.sought: list[tuple[TP, int]] = []
         self.positions: dict[TP, int] = {}
         self.log_start = log_start
+        self.corrupt: dict[TP, float] = {}
         self.tables = SimpleNamespace(
             changelog_queue=asyncio.Queue(),
             changelog_topics={A.topic},
-            recovery=SimpleNamespace(_build_offsets=self._build, active_highwaters={A: 99, B: -1}),
+            recovery=SimpleNamespace(
+                _build_offsets=self._build, active_highwaters={A: 99, B: -1}, active_offsets={}
+            ),
         )
         self.consumer: Any = self
 
@@ -52,6 +57,9 @@ class App:
 
     def assignment(self) -> set[TP]:
         return {A, B, TP("operations", 0)}
+
+    def corrupt_since(self) -> dict[TP, float]:
+        return self.corrupt
 
     async def seek(self, tp: TP, offset: int) -> None:
         self.sought.append((tp, offset))
@@ -221,3 +229,24 @@ async def test_what_is_removed_while_it_is_restored_is_said() -> None:
     assert await app.taken() == (30, 60)
     assert missing == [Gap(10, 30)]
     assert app.sought == []
+
+
+async def test_rows_that_the_broker_cannot_read_are_passed_over_to_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(restoring, "_PATIENCE_S", 0.01)
+    app, gaps = App(), []
+
+    async def missing(tp: TP, gap: Gap) -> None:
+        gaps.append((tp, gap))
+
+    recovery = ChangelogRecovery(app, none_unreadable, missing)
+    await app.begin(A, B)
+    app.fetched(0, 10)
+    assert await app.taken() == (0, 10)
+    app.corrupt[A] = time.monotonic() - CORRUPT_PATIENCE_S
+    assert await app.taken() is None
+    assert gaps == [(A, Gap(10, 74, is_corrupt=True)), (A, Gap(74, 100, is_corrupt=True))]
+    assert app.sought == [(A, 74), (A, 100)]
+    assert app.tables.recovery.active_offsets == {A: 99}
+    assert recovery.is_whole()

@@ -1,5 +1,6 @@
 """Chunks continue one another; what Kafka removed is said once, and reading goes on behind it."""
 
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,6 +30,7 @@ class App:
         self.log_end: int | None = None
         self.starts = Starts()
         self.starts._of[PLACE] = Start(offset=0, end=0, epoch=begin.epoch)
+        self.corrupt: dict[TP, float] = {}
         self.sought: list[int] = []
         self.gaps: list[Gap] = []
         self.sequence = ChunkSequence(self, self.missing)
@@ -51,6 +53,9 @@ class App:
     def end_of(self, tp: TP) -> tuple[int | None, int | None]:
         moved = self.starts.of(tp).moved
         return (None if self.log_end is None else self.log_end + moved), None
+
+    def corrupt_since(self) -> dict[TP, float]:
+        return self.corrupt
 
     async def end_now(self, tp: TP) -> int:
         return self.log_end + self.starts.of(tp).moved
@@ -192,4 +197,31 @@ async def test_a_new_leader_that_knows_of_an_earlier_end_for_a_moment_cuts_nothi
     app.log_end = 50
     for _ in range(3):
         await app.sequence.look()
+    assert app.gaps == []
+
+
+async def test_what_the_broker_cannot_read_is_passed_over_further_each_time() -> None:
+    app = App()
+    app.log_end = app.at = 10
+    await app.accept(0, 10)
+    app.log_end, app.corrupt[PLACE] = 300, time.monotonic()
+    await app.sequence.look()
+    assert app.gaps == []  # another replica may lead soon
+    assert "operations/0 from offset 10 on (CORRUPT_MESSAGE)" in app.sequence.unready()
+    app.corrupt[PLACE] -= offset_gaps.CORRUPT_PATIENCE_S
+    for _ in range(2):
+        await app.sequence.look()
+    assert app.gaps == [Gap(10, 74, is_corrupt=True), Gap(74, 202, is_corrupt=True)]
+    assert app.sought == [74, 202]
+    app.corrupt.clear()
+    assert app.sequence.unready() is None
+    assert await app.accept(202, 300) == Chunk(202, 300, [])
+
+
+async def test_nothing_is_passed_over_at_the_end_of_a_log() -> None:
+    app = App()
+    app.log_end = app.at = 10
+    await app.accept(0, 10)
+    app.corrupt[PLACE] = time.monotonic() - offset_gaps.CORRUPT_PATIENCE_S
+    await app.sequence.look()
     assert app.gaps == []

@@ -5,25 +5,26 @@ import contextlib
 from types import SimpleNamespace
 from typing import Any
 
+from agents.worker.assignment import PartitionAssignment
 from agents.worker.role import Role
 
 
 async def test_nothing_is_done_by_the_clock_before_the_rows_are_restored() -> None:
     done: list[bool] = []
     role: Any = SimpleNamespace(
-        restored=False,
+        _assignment=SimpleNamespace(restored=False),
         app=SimpleNamespace(rebalancing=False, in_recovery=False),
         watchdog=SimpleNamespace(turned=lambda: None),
-        _look=lambda: None,
+        _readiness=SimpleNamespace(look=lambda: None),
         fail=print,
     )
 
     async def do() -> None:
-        done.append(role.restored)
+        done.append(role._assignment.restored)
 
     loop = asyncio.create_task(Role._every(role, 0.01, do))
     await asyncio.sleep(0.05)
-    role.restored = True
+    role._assignment.restored = True
     await asyncio.sleep(0.05)
     role.app.rebalancing = True
     loop.cancel()
@@ -34,44 +35,53 @@ async def test_nothing_is_done_by_the_clock_before_the_rows_are_restored() -> No
 
 
 async def test_nothing_is_read_before_the_rows_of_its_assignment_are_there() -> None:
-    role: Any = SimpleNamespace(restored=False, app=SimpleNamespace(consumer_generation_id=7))
-    waiting = asyncio.create_task(Role._rows_are_there(role, 7))
+    assignment: Any = SimpleNamespace(
+        restored=False, _app=SimpleNamespace(consumer_generation_id=7)
+    )
+    waiting = asyncio.create_task(PartitionAssignment.is_restored(assignment, 7))
     await asyncio.sleep(0.05)
     assert not waiting.done()
-    role.restored = True
+    assignment.restored = True
     assert await waiting
 
 
 async def test_what_was_fetched_for_an_assignment_that_is_over_is_not_waited_for() -> None:
-    role: Any = SimpleNamespace(restored=False, app=SimpleNamespace(consumer_generation_id=8))
-    assert not await Role._rows_are_there(role, 7)
+    assignment: Any = SimpleNamespace(
+        restored=False, _app=SimpleNamespace(consumer_generation_id=8)
+    )
+    assert not await PartitionAssignment.is_restored(assignment, 7)
 
 
 async def test_rows_are_not_there_before_every_changelog_is_whole() -> None:
-    whole, told = [False], []
+    whole, calls = [False], []
+
+    async def begin() -> None:
+        calls.append("committed")
+
     recovery = SimpleNamespace(
-        signal_recovery_start=asyncio.Event(), flush_buffers=lambda: told.append("taken in")
+        signal_recovery_start=asyncio.Event(), flush_buffers=lambda: calls.append("taken in")
     )
-    role: Any = SimpleNamespace(
+    assignment: Any = SimpleNamespace(
         restored=False,
-        app=SimpleNamespace(
+        _app=SimpleNamespace(
             rebalancing=False, in_recovery=False, tables=SimpleNamespace(recovery=recovery)
         ),
-        _restoring=SimpleNamespace(is_whole=lambda: whole[0]),
+        _recovery=SimpleNamespace(is_whole=lambda: whole[0]),
         _losses=3,
-        _told_of_rows=[lambda: told.append("told")],
-        fail=print,
+        _on_restored=[lambda: calls.append("restored")],
+        _chunks=SimpleNamespace(begin=begin),
+        _fail=print,
     )
-    resuming = asyncio.create_task(Role._resume(role, 3))
+    resuming = asyncio.create_task(PartitionAssignment._resume(assignment, 3))
     await asyncio.sleep(0.05)
-    assert not role.restored
+    assert not assignment.restored
     whole[0] = True
     await resuming
-    assert role.restored
-    assert told == ["taken in", "told"]
+    assert assignment.restored
+    assert calls == ["taken in", "restored", "committed"]
 
 
-async def test_a_worker_told_to_stop_before_it_joined_its_group_ends_well():
+async def test_a_worker_that_is_stopped_before_it_joined_its_group_ends_well():
     ended: list[str] = []
 
     async def end() -> None:
@@ -82,9 +92,9 @@ async def test_a_worker_told_to_stop_before_it_joined_its_group_ends_well():
         raise RuntimeError(message)
 
     role: Any = SimpleNamespace(
-        _joined=False,
-        _farewells=[],
-        _ends=[],
+        _readiness=SimpleNamespace(joined=False),
+        _before_end=[],
+        _after_end=[],
         app=SimpleNamespace(consumer=SimpleNamespace(assignment=unknown), stop=end),
         producer=SimpleNamespace(stop=end),
         health=SimpleNamespace(stop=end),
