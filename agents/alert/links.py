@@ -14,12 +14,13 @@ import msgspec
 
 from agents.runtime.settings import Settings
 from schemas.commands import Acknowledge
+from schemas.spans import DAY_MS
 from streams.alerting.state import digest
 from streams.channels.message import Message
 from streams.channels.plain import one_line
 
 PATH = "/acknowledge/"
-LIFE_MS = 7 * 24 * 3_600_000
+LIFE_MS = 7 * DAY_MS
 _PURPOSE = b"opwatch acknowledge 1\0"
 #: A token with the longest names fits, and with it the URL in any channel.
 _MAX = 1500

@@ -27,6 +27,7 @@ from agents.cli.printing import (
     span,
     when,
 )
+from schemas.spans import HOUR_MS
 from streams.channels.plain import rfc3339
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ Examples:
   opwatch why 3f9c                 why somebody was notified, or was not
 """
 #: What resolved in the last hour is listed too.
-_RECENT_MS = 3_600_000
+_RECENT_MS = HOUR_MS
 #: Enough of a fingerprint to type; `show` and `why` take it.
 SHORT = 8
 

@@ -11,6 +11,7 @@ from rich.text import Text
 from agents.runtime.visible import visible
 from schemas.aggregates import Aggregate
 from schemas.series import Window, WindowSize
+from schemas.spans import HOUR_MS, MINUTE_MS
 from streams.measure.series import series_name
 
 #: A window of fewer operations is not painted red: it proves too little.
@@ -203,9 +204,9 @@ def percent(ratio: float) -> str:
 
 def milliseconds(value: float) -> str:
     """Return a duration in at most six characters; from a minute on with its unit."""
-    if value >= 3_600_000:
-        return f"{value / 3_600_000:.4g}h"
-    if value >= 60_000:
+    if value >= HOUR_MS:
+        return f"{value / HOUR_MS:.4g}h"
+    if value >= MINUTE_MS:
         return f"{value / 1000:.0f}s"
     if value >= 1000:
         return f"{value:.0f}"

@@ -8,12 +8,14 @@ from typing import Any
 
 import orjson
 
+from schemas.spans import DAY_MS
+
 #: https://www.rfc-editor.org/rfc/rfc9110: the same request may succeed later.
 RETRIED = (408, 425, 429)
 #: A gateway had no response from a server that may have handled the request.
 GATEWAY = (502, 504)
 #: The longest Retry-After that is passed on: any notification's deadline is nearer.
-MAX_RETRY_AFTER_MS = 24 * 3_600_000
+MAX_RETRY_AFTER_MS = DAY_MS
 
 
 @dataclass(frozen=True, kw_only=True)

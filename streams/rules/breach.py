@@ -7,10 +7,11 @@ import msgspec
 
 from schemas.breaches import BreachState, Why
 from schemas.rules import SEVERITIES
+from schemas.spans import MINUTE_MS
 from streams.rules.compiled import CompiledRule
 from streams.rules.firing import Verdict
 from streams.rules.history import History
-from streams.rules.kind import MINUTE_MS, Evidence
+from streams.rules.kind import Evidence
 from streams.rules.sentences import not_judged, summary
 from streams.rules.series_state import OpenBreach
 

@@ -10,10 +10,11 @@ from schemas.matchers import matches, parse_matchers
 from schemas.rule_file import RuleFile
 from schemas.rule_kinds import Rule
 from schemas.rules import SEVERITIES
+from schemas.spans import MINUTE_MS
 from streams.rules.firing import IDLE, LAPSE, FiringState, Verdict, step
 from streams.rules.history import History
 from streams.rules.identity import appearance_of, condition_of, measure_of
-from streams.rules.kind import MINUTE_MS, Kind
+from streams.rules.kind import Kind
 from streams.rules.kinds import kind_for
 
 

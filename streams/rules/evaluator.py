@@ -15,9 +15,9 @@ from collections.abc import Collection, MutableMapping
 from typing import NamedTuple
 
 from schemas.rule_file import RuleFile
+from schemas.spans import MINUTE_MS
 from streams.measure.digests import ENGINES, Engine
 from streams.rules.breach import key_of
-from streams.rules.kind import MINUTE_MS
 from streams.rules.quiet import QUIET_MS, QuietClock
 from streams.rules.records import (
     AggregateRecord,

@@ -10,9 +10,9 @@ at one minute, and a trailing window loses one after another of the minutes it s
 
 from collections.abc import Iterable, Iterator
 
+from schemas.spans import MINUTE_MS
 from streams.rules.compiled import CompiledRule
 from streams.rules.firing import IDLE, LAPSE
-from streams.rules.kind import MINUTE_MS
 from streams.rules.reporter import STALE_MS, RuleOnSeries
 from streams.rules.series_state import RuleState, SeriesState
 

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from schemas.partials import ExemplarRow
+from schemas.spans import MINUTE_MS
 from streams.measure.digests import STORED_LIMIT, Engine, merge, quantiles
 from streams.measure.stats import best_exemplars
 from streams.rules.needs import EXEMPLAR_MINUTES, FIVES_UP_TO, MINUTES_UP_TO, Needs
@@ -21,7 +22,6 @@ from streams.rules.series_state import SeriesState, StoredTrend, StoredWindow
 from streams.rules.stored_window import digest_of, exemplars_of, window_of
 from streams.rules.sums import total
 
-_MINUTE_MS = 60_000
 _FIVE, _HOUR = 5, 60
 #: Windows of more than an hour are stored for their trend alone; so many.
 _TRENDS_STORED = 24
@@ -52,7 +52,7 @@ class History:
     def add(self, record: AggregateRecord) -> bool:
         """Store a window; return whether it has anything new that rules look at."""
         window, state = record.window, self._state
-        minute = window.start_ms // _MINUTE_MS
+        minute = window.start_ms // MINUTE_MS
         is_trend = window.size in self._needs.trends and self._add_trend(record)
         windows = self._windows_for(record)
         if windows is None:
@@ -81,7 +81,7 @@ class History:
         window, state, needs = record.window, self._state, self._needs
         if window.size == "1m":
             oldest = state.settled - max(needs.short, EXEMPLAR_MINUTES)
-            return state.minutes if window.start_ms // _MINUTE_MS > oldest else None
+            return state.minutes if window.start_ms // MINUTE_MS > oldest else None
         if not record.final:
             return None
         if window.size == "5m" and needs.long:
@@ -104,7 +104,7 @@ class History:
         if not record.final or not isinstance(record, OperationsRecord) or record.trend is None:
             return False
         trend, size = record.trend, record.window.size
-        end = record.window.end_ms // _MINUTE_MS
+        end = record.window.end_ms // MINUTE_MS
         trends = [other for other in self._state.trends.get(size, []) if other.end != end]
         trends.append(StoredTrend(end, trend.verdict, msgspec.structs.asdict(trend.evidence)))
         trends.sort(key=lambda trend: trend.end)

@@ -10,7 +10,6 @@ from streams.rules.history import History
 from streams.rules.needs import Needs
 from streams.rules.series_state import SeriesState
 
-MINUTE_MS = 60_000
 Evidence = dict[str, float | str | None]
 RuleT = TypeVar("RuleT", bound=BaseRule)
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from streams.rules.kind import MINUTE_MS
+from schemas.spans import MINUTE_MS
 
 #: A partition in which nothing comes for so long is quiet; the clock settles it so far behind.
 QUIET_MS = 120_000

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from schemas.breaches import BreachState, Why
+from schemas.spans import MINUTE_MS
 from streams.rules.breach import (
     BreachSubject,
     BreachUpdate,
@@ -14,7 +15,6 @@ from streams.rules.breach import (
 from streams.rules.compiled import CompiledRule
 from streams.rules.firing import LAPSE, NO_SEVERITY, FiringState, Verdict
 from streams.rules.history import History
-from streams.rules.kind import MINUTE_MS
 from streams.rules.series_state import OpenBreach, RuleState, SeriesState
 
 #: What ended so long before its record was published is history.

@@ -9,10 +9,10 @@ Source: https://sre.google/workbook/alerting-on-slos/
 
 from schemas.rule_kinds import BurnRate
 from schemas.rules import SEVERITIES
-from schemas.spans import as_text
+from schemas.spans import MINUTE_MS, as_text
 from streams.rules.firing import NO_SEVERITY, Verdict
 from streams.rules.history import History
-from streams.rules.kind import MINUTE_MS, Evidence, Kind, Measured
+from streams.rules.kind import Evidence, Kind, Measured
 from streams.rules.needs import needs_of
 from streams.rules.sentences import counted, figure
 

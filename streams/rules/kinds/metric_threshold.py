@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from schemas.rule_kinds import MetricThreshold
 from schemas.rules import SEVERITIES
-from schemas.spans import as_text
+from schemas.spans import MINUTE_MS, as_text
 from streams.rules.firing import NO_SEVERITY, Verdict
 from streams.rules.history import History
-from streams.rules.kind import MINUTE_MS, Evidence, Kind, Measured
+from streams.rules.kind import Evidence, Kind, Measured
 from streams.rules.metrics import METRICS, is_past
 from streams.rules.needs import FIVES_UP_TO, MINUTES_UP_TO, needs_of
 from streams.rules.sentences import SIGNS, counted, figure, spaced

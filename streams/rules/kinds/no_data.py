@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from schemas.rule_kinds import NoData
 from schemas.rules import SEVERITIES
-from schemas.spans import as_text
+from schemas.spans import MINUTE_MS, as_text
 from streams.rules.firing import NO_SEVERITY, Verdict
 from streams.rules.history import History
-from streams.rules.kind import MINUTE_MS, Evidence, Kind, Measured
+from streams.rules.kind import Evidence, Kind, Measured
 from streams.rules.needs import Needs
 from streams.rules.series_state import SeriesState
 

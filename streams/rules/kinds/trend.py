@@ -15,12 +15,12 @@ from typing import NamedTuple
 
 from schemas.rule_kinds import TrendRule
 from schemas.rules import SEVERITIES
-from schemas.spans import as_text
+from schemas.spans import MINUTE_MS, as_text
 from streams.measure.trend import is_worse
 from streams.measure.window_times import SIZE_MS
 from streams.rules.firing import NO_SEVERITY, Verdict
 from streams.rules.history import History
-from streams.rules.kind import MINUTE_MS, Evidence, Kind, Measured
+from streams.rules.kind import Evidence, Kind, Measured
 from streams.rules.needs import Needs
 from streams.rules.sentences import counted, figure
 from streams.rules.series_state import StoredTrend

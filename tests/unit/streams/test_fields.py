@@ -8,7 +8,7 @@ from schemas.fields import DERIVED, METRICS, RATIOS, SUMMED, Sums
 from schemas.operations import Operation
 from schemas.rules import Metric
 from streams.measure.aggregate import figures_of
-from streams.rules.metrics import MEASURES
+from streams.rules.metrics import METRICS as DEFINITIONS
 from streams.rules.records import SummedRecord
 from streams.rules.sums import sums_of
 
@@ -27,7 +27,7 @@ def test_every_figure_stands_in_the_schema():
 
 
 def test_every_metric_of_the_rule_schema_is_measured():
-    assert set(MEASURES) == set(get_args(Metric))
+    assert set(DEFINITIONS) == set(get_args(Metric))
     assert all(metric.figure in RATIOS for metric in METRICS.values())
 
 
