@@ -1,1 +1,1 @@
-"""Run the alert role: tell who is to be told, once, and put why on record."""
+"""Run the alert role: notify the right channels once, and record why."""

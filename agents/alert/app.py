@@ -1,4 +1,4 @@
-"""Run the alert role: one worker at a time decides who is told, and tells them."""
+"""Run the alert role: one worker at a time decides on notifications, and sends them."""
 
 import asyncio
 import signal
@@ -6,9 +6,8 @@ from collections.abc import Collection
 
 from faust.types import TP
 
+from agents.alert.acknowledge import Commander, links_of
 from agents.alert.assignment import Assignment
-from agents.alert.commanding import Commander
-from agents.alert.links import links_of
 from agents.alert.pages import HEADERS, Pages
 from agents.alert.reader import AlertReader
 from agents.alert.receivers import Receivers
@@ -26,7 +25,7 @@ TABLE = "alerts"
 PARTITIONS = 1
 
 
-class Alert:
+class AlertRole:
     """The role's parts, and what joins them."""
 
     def __init__(self, settings: Settings) -> None:
@@ -37,25 +36,25 @@ class Alert:
         links = links_of(settings)
         self._receivers = Receivers(settings, links)
         self._receivers.take(self._in_force.rules.channels)
-        self._duty: Assignment | None = None
-        self._role = one = Role(
+        self._assignment: Assignment | None = None
+        self._role = role = Role(
             settings, ROLE, PARTITIONS, (BREACHES, COMMANDS), {TABLE: version_of}
         )
-        notifier = AlertReader(settings, one.producer, lambda: one.app.consumer, self._on_duty)
-        one.agent(BREACHES, "notifier", notifier.read, notifier.rehearse)
-        one.agent(COMMANDS, "commands", notifier.read, notifier.rehearse)
-        one.when_lost(self._lost)
-        one.when_restored(self._restored)
-        one.every(LOOK_S, self._look)
-        one.before_end(self._stop)
-        one.remark(self._remarks)
+        reader = AlertReader(settings, role.producer, lambda: role.app.consumer, self._assigned)
+        role.agent(BREACHES, "notifier", reader.read, reader.rehearse)
+        role.agent(COMMANDS, "commands", reader.read, reader.rehearse)
+        role.when_lost(self._lost)
+        role.when_restored(self._restored)
+        role.every(LOOK_S, self._look)
+        role.before_end(self._stop)
+        role.remark(self._remarks)
         if links is not None:
-            commander = Commander(settings, one.producer)
-            pages = Pages(links, commander.ask, self._alert, lambda: self._duty is not None)
-            one.health.serve(pages.routes, HEADERS)
+            commander = Commander(settings, role.producer)
+            pages = Pages(links, commander.ask, self._alert, lambda: self._assignment is not None)
+            role.health.serve(pages.routes, HEADERS)
 
     async def run(self, stopped: asyncio.Event) -> None:
-        """Run until told to stop.
+        """Run until `stopped` is set.
 
         Raises:
             Exception: whatever ended it.
@@ -64,52 +63,54 @@ class Alert:
         await self._role.run(stopped)
 
     def _alert(self, fingerprint: str) -> AlertView | None:
-        return self._duty.alert(fingerprint) if self._duty is not None else None
+        return self._assignment.alert(fingerprint) if self._assignment is not None else None
 
     def _restored(self) -> None:
-        """Begin at once: what is owed does not wait for another breach."""
+        """Begin at once: pending deliveries do not wait for another breach."""
         breaches = TP(self._settings.topic(BREACHES), 0)
         if breaches in self._role.app.consumer.assignment():
-            self._on_duty()
+            self._assigned()
 
-    def _on_duty(self) -> Assignment:
-        """Return the duty of this assignment."""
-        if self._duty is None:
-            one = self._role
-            self._duty = Assignment(self._settings, one.producer, one.rows(TABLE), self._receivers)
-            self._duty.begin(one.watchdog.turned, one.fail)
-        return self._duty
+    def _assigned(self) -> Assignment:
+        """Return the present assignment; begin it if there is none."""
+        if self._assignment is None:
+            role = self._role
+            self._assignment = Assignment(
+                self._settings, role.producer, role.rows(TABLE), self._receivers
+            )
+            self._assignment.begin(role.watchdog.turned, role.fail)
+        return self._assignment
 
     def _lost(self, _: Collection[TP]) -> None:
-        if self._duty is not None:
-            self._duty.lose()
-            self._duty = None
+        if self._assignment is not None:
+            self._assignment.lose()
+            self._assignment = None
 
     async def _look(self) -> None:
         await self._source.look()
         if self._source.loaded is not self._in_force:
             self._in_force = self._source.loaded
             self._receivers.take(self._in_force.rules.channels)
-            if self._duty is not None:
-                self._duty.use()
+            if self._assignment is not None:
+                self._assignment.use()
 
     def _remarks(self) -> list[str]:
         """Return what an operator should know although the worker is ready."""
         wrong = "the rule file is wrong, and the channels before it stand"
         absent = self._source.no_rules if not self._in_force.rules.channels else None
         return [
-            *([f"no channel is known, so nobody can be told: {absent}"] if absent else ()),
+            *([f"no channel is configured, so nobody can be notified: {absent}"] if absent else ()),
             *(f"{wrong}: {mistake}" for mistake in self._source.mistakes),
             *(
                 f"the channel {name} cannot be used: {why}"
                 for name, why in self._receivers.channels.missing.items()
             ),
-            *(self._duty.remarks() if self._duty is not None else ()),
+            *(self._assignment.remarks() if self._assignment is not None else ()),
         ]
 
     async def _stop(self) -> None:
-        if self._duty is not None:
-            await self._duty.stop()
+        if self._assignment is not None:
+            await self._assignment.stop()
         await self._receivers.close()
 
 
@@ -122,6 +123,6 @@ def run(settings: Settings) -> None:
     """
 
     async def work(stopped: asyncio.Event) -> None:
-        await Alert(settings).run(stopped)
+        await AlertRole(settings).run(stopped)
 
     process.run(settings, ROLE, work)

@@ -1,4 +1,4 @@
-"""Do what an assignment obliges to: keep its alerts, write them, tick, and deliver."""
+"""Run alerting for one partition assignment: decide, write, tick, and deliver."""
 
 import asyncio
 import uuid
@@ -29,19 +29,19 @@ _AGAIN_MS = 20
 
 
 class Assignment:
-    """From the moment that the rows are restored until the partition is another's."""
+    """Alerting from the recovery of the rows until the partition is another worker's."""
 
     def __init__(
         self, settings: Settings, producer: Producer, rows: TableRows, receivers: Receivers
     ) -> None:
-        """Take the restored rows over; nothing is done yet."""
+        """Take over the recovered rows; nothing is done yet."""
         self._rows = rows.of(0)
         self._receivers = receivers
         self.generation = uuid.uuid4().hex[:12]
         self._alerting = AlertEngine(self._rows, receivers.channels, self.generation)
         self.writer = AlertWriter(settings, producer, self._alerting, rows)
         self._alarm = Alarm()
-        self._deliveries: dict[str, Deliverer] = {}
+        self._deliverers: dict[str, Deliverer] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._dead: set[str] = set()
 
@@ -63,25 +63,25 @@ class Assignment:
         """Use the receivers as they are now."""
         self._alerting.use(self._receivers.channels)
         for name in self._receivers.channels.by_name:
-            if name not in self._deliveries:
-                delivery = self._deliveries[name] = Deliverer(
+            if name not in self._deliverers:
+                deliverer = self._deliverers[name] = Deliverer(
                     name, self._alerting, self.writer, self._alarm, self._turned
                 )
-                self._start(delivery.run())
-        for name, delivery in self._deliveries.items():
-            delivery.sender = self._receivers.senders.get(name)
+                self._start(deliverer.run())
+        for name, deliverer in self._deliverers.items():
+            deliverer.sender = self._receivers.senders.get(name)
         self._alarm.ring()
 
-    def take(self, given: Input) -> None:
-        """Decide upon an input; wait for the writer before anything is done about it."""
-        self._alerting.apply(given, now_ms())
+    def apply(self, arrived: Input) -> None:
+        """Decide on an input; wait for the writer before anything is done about it."""
+        self._alerting.apply(arrived, now_ms())
 
     def alert(self, fingerprint: str) -> AlertView | None:
         """Return how an alert stands, None if there is none."""
         return self._alerting.alert(fingerprint)
 
     def ring(self) -> None:
-        """Let deliveries and ticks look at what was taken in."""
+        """Wake the deliverers and the ticks: something changed."""
         self._alarm.ring()
 
     def lose(self) -> None:
@@ -92,15 +92,15 @@ class Assignment:
 
     async def stop(self) -> None:
         """Begin no more requests, end those in flight, and write what came of them."""
-        await asyncio.gather(*(one.stop(GRACE_S) for one in self._deliveries.values()))
+        await asyncio.gather(*(deliverer.stop(GRACE_S) for deliverer in self._deliverers.values()))
         self.writer.tidy()
         await self.writer.written()
 
     def show(self) -> None:
-        """Set the gauges, and say of each channel when it seems dead and when no more."""
-        owed = self._alerting.queued
-        for name in self._deliveries:
-            metrics.owed.labels(name).set(owed.get(name, 0))
+        """Set the gauges, and log when a channel begins or ceases to seem dead."""
+        queued = self._alerting.queued
+        for name in self._deliverers:
+            metrics.queued.labels(name).set(queued.get(name, 0))
             circuit = self._alerting.circuit(name)
             dead = circuit.gone or circuit.open_until_ms > 0
             if dead != (name in self._dead):
@@ -109,7 +109,7 @@ class Assignment:
                     log.error("a channel is disabled", channel=name, why=why_gone(name))
                 elif dead:
                     log.error(
-                        "a channel seems dead: asked once in a while",
+                        "a channel seems dead: it gets one request in a while",
                         channel=name,
                         failures=circuit.failures,
                     )
@@ -119,7 +119,7 @@ class Assignment:
 
     def remarks(self) -> list[str]:
         """Return what an operator should know of the channels."""
-        return [why_gone(name) for name in self._deliveries if self._alerting.circuit(name).gone]
+        return [why_gone(name) for name in self._deliverers if self._alerting.circuit(name).gone]
 
     # ------------------------------------------------------------------ tasks
 
@@ -139,7 +139,7 @@ class Assignment:
             if due_ms is None or due_ms > now_ms():
                 await self._alarm.wait(rung, due_ms)
                 continue
-            self.take(Tick())
+            self.apply(Tick())
             self.ring()
             await self.writer.written()
             if self._alerting.next_due_ms() == due_ms:

@@ -1,7 +1,7 @@
-"""Deliver what one channel is owed: claim, write, ask the receiver, take its answer in, write.
+"""Deliver the messages of one channel: take a lease, write, request, apply the response, write.
 
-A channel has a task of its own, so that a dead receiver delays nobody else. What is killed leaves
-a claim that nobody closed; whoever comes next waits its lease out.
+A channel has a task of its own, so that a dead receiver delays nobody else. A worker that is killed
+leaves an open lease; its successor waits until it ends.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from streams.channels.response import Answer, Retry, Sent
 
 log = structlog.get_logger()
 
-#: A request ends this long before its claim's lease does.
+#: A request ends this long before its lease does.
 _MARGIN_S = 2.0
 #: No request gets longer than this...
 _REQUEST_S = 10.0
@@ -29,7 +29,7 @@ _REQUEST_S = 10.0
 _LEAST_S = 1.0
 #: An adapter that does not keep its deadline gets this much more.
 _OVERTIME_S = 0.5
-#: When alerting says that a claim is due and gives none, it is asked again after this.
+#: When an attempt is due and there is none, the engine is asked again after this.
 _AGAIN_MS = 50
 
 
@@ -48,8 +48,8 @@ class Deliverer:
 
         Args:
             name: the channel's.
-            alerting: what is owed.
-            writer: writes claims and answers.
+            alerting: has the outbox.
+            writer: writes leases and results.
             alarm: rings when something changed.
             turned: ends a process that stood still; called right before a request.
         """
@@ -66,7 +66,7 @@ class Deliverer:
         self._idle.set()
 
     async def run(self) -> None:
-        """Deliver until told to stop, or cancelled: then the request is cancelled at once."""
+        """Deliver until `stop`, or cancelled: then the request is cancelled at once."""
         while not self._stopping:
             rung = self._alarm.rung
             now = now_ms()
@@ -77,7 +77,7 @@ class Deliverer:
                 continue
             attempt = self._alerting.next_attempt(self._name, now)
             if attempt is None:
-                self._writer.begin()  # it may have been given up, and others told instead
+                self._writer.begin()  # a batch may have been dropped, and a fallback notified
                 await self._alarm.wait(rung, now + _AGAIN_MS)
                 continue
             self._idle.clear()
@@ -113,11 +113,11 @@ class Deliverer:
         """Make the request, in time for the lease."""
         left_s = (attempt.lease_until_ms - now_ms()) / 1000 - _MARGIN_S
         if self._stopping:
-            return _not_asked("this worker was told to stop")
+            return _not_sent("this worker stops")
         if left_s < _LEAST_S:
-            return _not_asked("the lease ended before the attempt was recorded", after_ms=None)
+            return _not_sent("the lease ended before the attempt was recorded", after_ms=None)
         if not self._alerting.may_send(attempt, now_ms()):
-            return _not_asked("an alert in it was decided otherwise meanwhile")
+            return _not_sent("an alert in it was decided otherwise meanwhile")
         self._turned()
         deadline_s = min(_REQUEST_S, left_s)
         request = asyncio.ensure_future(sender.send(attempt.message, attempt.attempt, deadline_s))
@@ -135,7 +135,7 @@ class Deliverer:
         metrics.deliveries.labels(self._name, outcome).inc()
         if isinstance(answer, Sent):
             seconds = (now - attempt.message.created_ms) / 1000
-            metrics.telling_seconds.labels(self._name).observe(max(seconds, 0))
+            metrics.notification_seconds.labels(self._name).observe(max(seconds, 0))
             return
         log.warning(
             "not delivered",
@@ -147,12 +147,12 @@ class Deliverer:
         )
 
 
-def _not_asked(why: str, after_ms: int | None = 0) -> Retry:
+def _not_sent(why: str, after_ms: int | None = 0) -> Retry:
     return Retry(answer=f"Not sent: {why}.", after_ms=after_ms, requested=False)
 
 
 def _answer(request: "asyncio.Future[Answer]") -> Answer:
-    """Return what came of a request, as alerting is told it."""
+    """Return what came of a request, for the engine."""
     if not request.done():
         return Retry(answer="No answer in time.", ambiguous=True)
     if request.cancelled():

@@ -16,20 +16,22 @@ delivery_seconds = Histogram(
     ["channel"],
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
-telling_seconds = Histogram(
-    "opwatch_telling_seconds",
-    "From deciding on a message to a receiver having it, holds and retries included.",
+notification_seconds = Histogram(
+    "opwatch_notification_seconds",
+    "From deciding on a message to its delivery, waits and retries included.",
     ["channel"],
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600),
 )
-given_up = Counter(
+gave_up = Counter(
     "opwatch_deliveries_given_up",
     "Messages that could not be delivered: each is a dead letter.",
     ["channel"],
 )
-owed = Gauge("opwatch_deliveries_owed", "Deliveries that a channel is owed.", ["channel"])
+queued = Gauge("opwatch_deliveries_queued", "Messages that wait for a channel.", ["channel"])
 circuit_open = Gauge(
-    "opwatch_circuit_open", "1 while a channel is left alone, since it seems dead.", ["channel"]
+    "opwatch_circuit_open",
+    "1 while nothing is sent to a channel, since it seems dead.",
+    ["channel"],
 )
 unusable = Gauge(
     "opwatch_channel_unusable", "1 for a channel whose secret is missing or wrong.", ["channel"]

@@ -12,8 +12,8 @@ import structlog
 from aiohttp import web
 from aiokafka.errors import KafkaError
 
+from agents.alert.acknowledge import PATH, BadLink, Grant, Links, command
 from agents.alert.clock import now_ms
-from agents.alert.links import PATH, BadLink, Claim, Links, command
 from schemas.commands import Acknowledge
 from schemas.notifications import Notification
 from streams.alerting.engine import AlertView
@@ -52,12 +52,12 @@ th{{text-align:left;vertical-align:top;padding-right:1rem;font-weight:normal;col
 td{{overflow-wrap:anywhere}}</style></head>
 <body>{body}</body></html>
 """
-_FORM = """<p>Nobody else is told and nothing escalates while you work on it.</p>
+_FORM = """<p>Nobody else is notified and nothing escalates while you work on it.</p>
 <form method="post"><p><label>Your name<br><input name="by" maxlength="200" required></label></p>
 <p><label>Comment<br><input name="comment" maxlength="1000"></label></p>
 <button>Acknowledge</button></form>"""
 _STANDS_BY = "This worker stands by, so it does not know how the alert stands."
-_UNKNOWN = "Nothing is known of this alert any more: it was over long ago."
+_UNKNOWN = "Nothing is facts of this alert any more: it was over long ago."
 
 
 class Pages:
@@ -90,17 +90,17 @@ class Pages:
         return [web.get(place, self._show), web.post(place, self._acknowledge)]
 
     async def _show(self, request: web.Request) -> web.Response:
-        claim = self._claim(request)
-        return _page(self._standing(claim))
+        grant = self._grant(request)
+        return _page(self._alert_page(grant))
 
     async def _acknowledge(self, request: web.Request) -> web.Response:
-        claim = self._claim(request)
+        grant = self._grant(request)
         form = await _form(request)
         by, comment = form.get("by", "")[:_MAX_NAME], form.get("comment", "")[:_MAX_COMMENT]
         if not by:
             raise _refused(web.HTTPBadRequest, "Who are you? Go back and write your name.")
         try:
-            decision = await self._ask(command(claim, by, comment, now_ms()))
+            decision = await self._ask(command(grant, by, comment, now_ms()))
         except (KafkaError, TimeoutError, OSError) as error:
             log.warning("an acknowledgement cannot be published", error=repr(error))
             why = (
@@ -116,43 +116,43 @@ class Pages:
             return _page(f"<h1>Not decided yet</h1><p>{why}</p>", 202)
         log.info(
             "acknowledge link used",
-            fingerprint=claim.fingerprint,
+            fingerprint=grant.fingerprint,
             by=by,
             decision=decision.reason,
         )
         refused = decision.reason == "command_refused"
-        return _page(self._standing(claim, decision), 409 if refused else 200)
+        return _page(self._alert_page(grant, decision), 409 if refused else 200)
 
-    def _standing(self, claim: Claim, decision: Notification | None = None) -> str:
+    def _alert_page(self, grant: Grant, decision: Notification | None = None) -> str:
         """Return the page of an alert as it stands, with a form if it can be acknowledged."""
-        rule = _shown(claim.rule)
-        said = f"<p>{_shown(decision.sentence)}</p>" if decision is not None else ""
-        known = _table({"Rule": claim.rule, "Series": claim.series})
+        rule = _shown(grant.rule)
+        decided = f"<p>{_shown(decision.sentence)}</p>" if decision is not None else ""
+        facts = _table({"Rule": grant.rule, "Series": grant.series})
         if not self._on_duty():
             if decision is None:
-                return f"<h1>Acknowledge {rule}?</h1>{known}<p>{_STANDS_BY}</p>{_FORM}"
+                return f"<h1>Acknowledge {rule}?</h1>{facts}<p>{_STANDS_BY}</p>{_FORM}"
             refused = decision.reason == "command_refused"
-            return f"<h1>{rule} is {'not ' if refused else ''}acknowledged</h1>{said}{known}"
-        alert = self._alert(claim.fingerprint)
+            return f"<h1>{rule} is {'not ' if refused else ''}acknowledged</h1>{decided}{facts}"
+        alert = self._alert(grant.fingerprint)
         if alert is None:
-            return f"<h1>{rule} is over</h1>{said}{known}<p>{_UNKNOWN}</p>"
-        title, note, form = _about(claim, alert)
+            return f"<h1>{rule} is over</h1>{decided}{facts}<p>{_UNKNOWN}</p>"
+        title, note, form = _about(grant, alert)
         note = f"<p>{_shown(note)}</p>" if note else ""
-        return f"<h1>{title}</h1>{said}{note}{_table(_facts(alert))}{form}"
+        return f"<h1>{title}</h1>{decided}{note}{_table(_facts(alert))}{form}"
 
-    def _claim(self, request: web.Request) -> Claim:
+    def _grant(self, request: web.Request) -> Grant:
         try:
             return self._links.read(request.match_info["token"], now_ms())
         except BadLink as bad:
             raise _refused(web.HTTPForbidden, str(bad)) from None
 
 
-def _about(claim: Claim, alert: AlertView) -> tuple[str, str, str]:
+def _about(grant: Grant, alert: AlertView) -> tuple[str, str, str]:
     """Return title, note and form."""
-    rule = _shown(claim.rule)
+    rule = _shown(grant.rule)
     if alert.phase == "resolved":
         return f"{rule} is over", "There is nothing to acknowledge.", ""
-    if alert.breach.id != claim.breach_id:
+    if alert.breach.id != grant.breach_id:
         note = (
             "This link is about an episode that is over; the alert has opened again since. The"
             " message about the new one has a link of its own."

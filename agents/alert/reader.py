@@ -1,4 +1,4 @@
-"""Read `breaches` and `commands`: decide upon each record, write, publish, and say it is done."""
+"""Read `breaches` and `commands`: decide on each record, write, publish, and commit."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -22,76 +22,80 @@ from streams.measure.decode import RefusedRecord
 
 log = structlog.get_logger()
 
-#: Records decided upon before what is decided begins to be written, while more is decided.
+#: After so many records the writer begins to write, while more are decided on.
 _WRITTEN_TOGETHER = 200
 
 
 class AlertReader:
-    """Reads what the alerts are decided by."""
+    """Reads breaches and commands, and has them decided on."""
 
     def __init__(
-        self, settings: Settings, producer: Producer, consumer: Any, duty: Callable[[], Assignment]
+        self,
+        settings: Settings,
+        producer: Producer,
+        consumer: Any,
+        assignment: Callable[[], Assignment],
     ) -> None:
-        """Read for the duty of the moment.
+        """Read for the present assignment.
 
         Args:
             settings: the worker's.
             producer: publishes dead letters.
             consumer: returns the ChunkConsumer.
-            duty: returns the present assignment's.
+            assignment: returns the present one.
         """
         self._breaches = settings.topic(BREACHES)
         self._dead_letters = settings.topic(DEAD_LETTERS)
         self._producer = producer
         self._consumer = consumer
-        self._duty = duty
+        self._assignment = assignment
 
     async def read(self, tp: TP, chunk: Chunk) -> None:
-        """Take a chunk in; what another worker took over meanwhile is that one's to read."""
-        duty = self._duty()
+        """Decide on a chunk; what another worker took over meanwhile is left to it."""
+        assignment = self._assignment()
         letters = DeadLetterBuffer(self._dead_letters, tp.topic, tp.partition)
         pace = Pace()
         try:
             for i, record in enumerate(chunk.records, 1):
-                self._take(duty, tp, record, letters)
+                self._take(assignment, tp, record, letters)
                 if i % _WRITTEN_TOGETHER == 0:
-                    duty.writer.begin()
-                    duty.ring()
+                    assignment.writer.begin()
+                    assignment.ring()
                 await pace.rest()
                 if letters.are_many:
                     await letters.take().publish(self._producer)
-            duty.ring()
+            assignment.ring()
             await letters.publish(self._producer)
-            await duty.writer.written()
+            await assignment.writer.written()
         except Lost:
             return
         failpoints.reached("alert_before_commit")
-        if not duty.writer.lost:
+        if not assignment.writer.lost:
             self._consumer().done(tp, chunk.end)
 
     def rehearse(self, tp: TP, records: Sequence[Any]) -> Iterator[None]:
-        """Decide upon records and nothing else; yield after each."""
+        """Decide on records and nothing else; yield after each."""
         letters = DeadLetterBuffer(self._dead_letters, tp.topic, tp.partition)
         for record in records:
-            self._take(self._duty(), tp, record, letters)
+            self._take(self._assignment(), tp, record, letters)
             yield
 
-    def _take(self, duty: Assignment, tp: TP, record: Any, letters: DeadLetterBuffer) -> None:
-        given = self._given(tp, record)
-        if isinstance(given, RefusedRecord):
-            letters.add(given)
-        elif not duty.writer.lost:
+    def _take(self, assignment: Assignment, tp: TP, record: Any, letters: DeadLetterBuffer) -> None:
+        arrived = self._parse(tp, record)
+        if isinstance(arrived, RefusedRecord):
+            letters.add(arrived)
+        elif not assignment.writer.lost:
             try:  # what raises would end us again and again
-                duty.take(given)
+                assignment.apply(arrived)
             except Exception as error:
-                log.exception("cannot be decided upon", topic=tp.topic)
+                log.exception("record failed evaluation", topic=tp.topic)
                 unfit: Reason = (
-                    "invalid_breach" if isinstance(given, BreachInput) else "invalid_command"
+                    "invalid_breach" if isinstance(arrived, BreachInput) else "invalid_command"
                 )
                 detail = f"{type(error).__name__}: {error}"
                 letters.add(self._refuse(tp, record, unfit, detail))
 
-    def _given(self, tp: TP, record: Any) -> Input | RefusedRecord:
+    def _parse(self, tp: TP, record: Any) -> Input | RefusedRecord:
         is_breach = tp.topic == self._breaches
         if record.value is None:
             detail = "a breach has a value" if is_breach else "a command has a value"

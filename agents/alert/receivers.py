@@ -6,7 +6,7 @@ from dataclasses import replace
 import structlog
 
 from agents.alert import metrics
-from agents.alert.links import Links
+from agents.alert.acknowledge import Links
 from agents.channels import registry
 from agents.channels.secrets import MissingSecret, Secrets
 from agents.channels.sender import Sender
@@ -38,12 +38,12 @@ class Receivers:
         """Of the channels that can be used."""
 
     def take(self, channels: Iterable[Channel]) -> None:
-        """Take the channels of a rule file over; what cannot be used is said in a sentence each."""
-        known = list(channels)
+        """Use the channels of a rule file; say why of each that cannot be used."""
+        configured = list(channels)
         secrets, missing = Secrets(allowed=self._allowed), {}
         made, self.senders = self._made, {}
         self._made = {}
-        for channel in known:
+        for channel in configured:
             try:
                 sender = registry.sender(channel, self._client, secrets)
             except MissingSecret as error:
@@ -53,15 +53,15 @@ class Receivers:
             else:
                 old = made.get(channel.name)
                 if old is not None and old == sender:
-                    sender = old  # it remembers which of its recipients were told
+                    sender = old  # it remembers which of its recipients got the message
                 self._made[channel.name] = sender
                 self.senders[channel.name] = (
                     _Linking(sender, self._links) if self._links else sender
                 )
             metrics.unusable.labels(channel.name).set(channel.enabled and channel.name in missing)
-        for gone in self.channels.by_name.keys() - {channel.name for channel in known}:
+        for gone in self.channels.by_name.keys() - {channel.name for channel in configured}:
             metrics.unusable.remove(gone)
-        self.channels = Channels.of(known, missing)
+        self.channels = Channels.of(configured, missing)
 
     async def close(self) -> None:
         """Close the connections that are kept."""

@@ -104,35 +104,35 @@ class AlertWriter:
             return
         failpoints.reached("alert_before_publish")
         records = self._records(decided)
-        while some := list(islice(records, _TOGETHER)):
-            await self._producer.publish(some)
+        while batch := list(islice(records, _TOGETHER)):
+            await self._producer.publish(batch)
         failpoints.reached("alert_after_publish")
         self._alerting.published(decided)
 
     def _records(self, decided: Iterable[DecisionRecord]) -> Iterator[OutgoingRecord]:
         topic = self._settings.topic(NOTIFICATIONS)
         reasons = Counter[str]()
-        for one in decided:
-            yield OutgoingRecord(topic, 0, one.key, one.value)
-            said = _read(one.value)
-            reasons[said.reason] += 1
-            if one.dead_letter:
-                metrics.given_up.labels(said.channel).inc()
-                yield self._letter(said, one.dead_letter)
+        for record in decided:
+            yield OutgoingRecord(topic, 0, record.key, record.value)
+            decision = _read(record.value)
+            reasons[decision.reason] += 1
+            if record.dead_letter:
+                metrics.gave_up.labels(decision.channel).inc()
+                yield self._letter(decision, record.dead_letter)
         for reason, count in reasons.items():
             metrics.decisions.labels(reason).inc(count)
 
-    def _letter(self, said: "_Said", breach: bytes) -> OutgoingRecord:
-        """Return the dead letter of a message that was given up."""
-        offset = -1 if said.cause.offset is None else said.cause.offset
+    def _letter(self, decision: "_Published", breach: bytes) -> OutgoingRecord:
+        """Return the dead letter of a delivery that was given up."""
+        offset = -1 if decision.cause.offset is None else decision.cause.offset
         return dead_letter(
             self._settings.topic(DEAD_LETTERS),
             breach,
             "undelivered",
-            said.sentence,
+            decision.sentence,
             place=(self._settings.topic(BREACHES), 0, offset, None),
             timestamp_ms=int(time.time() * 1000),
-            delivery=said.delivery,
+            delivery=decision.delivery,
         )
 
 
@@ -140,7 +140,7 @@ class _Cause(msgspec.Struct):
     offset: int | None = None
 
 
-class _Said(msgspec.Struct):
+class _Published(msgspec.Struct):
     """What is read of a decision here."""
 
     reason: str
@@ -150,4 +150,4 @@ class _Said(msgspec.Struct):
     cause: _Cause
 
 
-_read = msgspec.json.Decoder(_Said).decode
+_read = msgspec.json.Decoder(_Published).decode

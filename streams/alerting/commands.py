@@ -4,6 +4,7 @@ from schemas.breaches import Breach, Routing, Span
 from schemas.commands import Acknowledge, Command, EndSilence, Redrive, Silence, TestChannel
 from schemas.matchers import MAX_MATCHERS, MAX_TEXT, pattern_problem
 from schemas.notifications import Reason
+from schemas.spans import MINUTE_MS
 from streams.alerting.attempts import drop_acknowledged
 from streams.alerting.outbox import add_recipient, enqueue, place_of, set_cooldown
 from streams.alerting.resolve import acknowledge, resolve_with_opening
@@ -18,7 +19,7 @@ from streams.alerting.state import (
     Subject,
     TableState,
 )
-from streams.alerting.timers import MAX_SILENCES, MINUTE_MS
+from streams.alerting.timers import MAX_SILENCES
 from streams.alerting.transition import Candidate, Decision, Transition
 from streams.channels.plain import moment
 

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from schemas.breaches import Breach
 from schemas.rules import Severity
+from schemas.spans import DAY_MS, HOUR_MS, MINUTE_MS
 from streams.alerting.state import (
     AlertState,
     ChannelState,
@@ -16,11 +17,6 @@ from streams.alerting.state import (
     Suppressed,
 )
 
-SECOND_MS = 1_000
-MINUTE_MS = 60 * SECOND_MS
-HOUR_MS = 60 * MINUTE_MS
-DAY_MS = 24 * HOUR_MS
-
 NEVER_MS = 2**63 - 1
 """The latest time that a state can hold."""
 
@@ -30,13 +26,13 @@ ROWS_A_TICK = 500
 MAX_SILENCES = 500
 """Every alert is matched against each silence that has not ended."""
 
-GROUP_WAIT_MS = 5 * SECOND_MS
+GROUP_WAIT_MS = 5_000
 """What follows the first message of a channel within this time goes in one more message."""
 
 STORM_WINDOW_MS = MINUTE_MS
 STORM_MESSAGES = 10
 """More messages than this of one kind on one channel in a storm's window are a storm."""
-STORM_WAIT_MS = 30 * SECOND_MS
+STORM_WAIT_MS = 30_000
 """What a storm's summary gathers."""
 
 INHIBITION_AFTERMATH_MS = MINUTE_MS
@@ -52,17 +48,17 @@ DEADLINE_MS: dict[Severity, int] = {
 RESOLVE_DEADLINE_MS = DAY_MS
 """An incident that was opened is to be closed, even late."""
 
-LEASE_MS = 15 * SECOND_MS
+LEASE_MS = 15_000
 """How long a lease is: longer than any request may take."""
 
-BACKOFF_FIRST_MS = SECOND_MS
+BACKOFF_FIRST_MS = 1_000
 BACKOFF_MAX_MS = MINUTE_MS
 RETRY_AFTER_MAX_MS = 10 * MINUTE_MS
 """The longest Retry-After that is honoured."""
 
 CIRCUIT_FAILURES = 5
 """After so many failures in a row a channel counts as dead..."""
-CIRCUIT_OPEN_MS = 30 * SECOND_MS
+CIRCUIT_OPEN_MS = 30_000
 """...and gets nothing for so long, then one request."""
 
 FINISHED_RETENTION_MS = 10 * MINUTE_MS

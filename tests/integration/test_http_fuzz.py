@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import pytest
 
-from agents.alert.links import Links
+from agents.alert.acknowledge import Links
 from schemas.breaches import Breach
 from streams.channels.message import Message
 from streams.channels.request import FORM

@@ -31,7 +31,7 @@ class Assignment:
     def ring(self):
         pass
 
-    def take(self, given):
+    def apply(self, given):
         if given.breach.fingerprint == "fp-bad":
             raise OverflowError("too large")
         self.taken.append(given.breach.fingerprint)

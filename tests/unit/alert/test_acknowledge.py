@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from aiohttp import ClientSession
 
-from agents.alert.links import LIFE_MS, BadLink, Links, command
+from agents.alert.acknowledge import LIFE_MS, BadLink, Links, command
 from agents.alert.pages import HEADERS, Pages
 from agents.runtime.health import Health
 from schemas.breaches import Breach
