@@ -106,7 +106,7 @@ def test_required_fields_are_required_of_both():
 
 
 def test_partials_written_by_the_struct_are_read_by_the_model_and_back():
-    stats = [1, 1, 1500, 2.25, 1.5, 1.5, 0, 0, 0, 0, 0, 0, 0, "AAAAgD8=", [[False, 1.5, "a", None]]]
+    stats = [[1, 1, 1500, *[0] * 7], 2.25, 1.5, 1.5, "AAAAgD8=", [[False, 1.5, "a", None]]]
     wire = {"kind": "rows", "source": 3, "block": 7, "rows": [["*", 5, 9, stats]]}
     told = msgspec.json.decode(json.dumps(wire), type=struct_of(Partials) | struct_of(Progress))
     assert isinstance(told, struct_of(Partials))
