@@ -52,7 +52,7 @@ class DeadLetter(Wire):
         " from `offset` on could not be read, or Kafka removed the records before they were read.",
     )
     delivery: str | None = Field(
-        None, description="The delivery that was given up: topic and offset are its breach's."
+        None, description="The delivery that was abandoned: topic and offset are its breach's."
     )
     timestamp_ms: int
     size_bytes: int

@@ -99,8 +99,8 @@ def _write_spans_out(node: Any) -> None:
         if node.get("pattern") == spans.PATTERN and isinstance(node.get("default"), int):
             node["default"] = spans.as_text(node["default"])
         node = list(node.values())
-    for each in node if isinstance(node, list) else []:
-        _write_spans_out(each)
+    for item in node if isinstance(node, list) else []:
+        _write_spans_out(item)
 
 
 def asyncapi() -> dict[str, Any]:

@@ -28,7 +28,7 @@ class Topic(NamedTuple):
         return 1 if self.partitions == "one" else plane_partitions
 
 
-def _kept(days: int, **more: str) -> dict[str, str]:
+def _retained(days: int, **more: str) -> dict[str, str]:
     return {"cleanup.policy": "delete", "retention.ms": str(days * DAY_MS)} | more
 
 
@@ -36,12 +36,12 @@ OPERATIONS = Topic(
     "operations",
     "the producer's choice",
     "any",
-    _kept(
+    _retained(
         7,
         **{
-            # With LogAppendTime history could not be told from what happens now.
+            # With LogAppendTime, imported history would look as if it happened now.
             "message.timestamp.type": "CreateTime",
-            # A producer whose clock is far ahead is told so by the broker (Kafka 3.6 and later).
+            # The broker refuses what is far ahead of its clock (Kafka 3.6 and later).
             "message.timestamp.after.max.ms": str(5 * MINUTE_MS),
         },
     ),
@@ -51,7 +51,7 @@ PARTIALS = Topic(
     "partials",
     "the source partition",
     "plane",
-    _kept(7, **LARGE),
+    _retained(7, **LARGE),
     "Internal: what ingest has folded of each source partition's open block.",
 )
 AGGREGATES = Topic(
@@ -72,35 +72,35 @@ HEARTBEATS = Topic(
     "the service",
     "plane",
     # The broker says when a beat came: by a service's own clock it may have come long ago.
-    _kept(1, **{"message.timestamp.type": "LogAppendTime"}),
+    _retained(1, **{"message.timestamp.type": "LogAppendTime"}),
     "A service says up, degraded or down, and how often it will say so.",
 )
 BREACHES = Topic(
     "breaches",
     "fingerprint of rule and series",
     "one",
-    _kept(30),
+    _retained(30),
     "A rule opened, updated or resolved, with the evidence.",
 )
 COMMANDS = Topic(
     "commands",
     "alert or silence id",
     "one",
-    _kept(30),
+    _retained(30),
     "Acknowledge, silence, end a silence, redrive, test a channel.",
 )
 NOTIFICATIONS = Topic(
     "notifications",
     "fingerprint",
     "one",
-    _kept(30),
+    _retained(30),
     "The decision log: each send, failure, hold and suppression, with its reason.",
 )
 DEAD_LETTERS = Topic(
     "dead-letters",
     "topic/partition/offset/index",
     "one",
-    _kept(30),
+    _retained(30),
     "The original bytes of what was refused; why and where from stand in the headers.",
 )
 

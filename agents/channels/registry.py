@@ -12,7 +12,7 @@ from agents.channels.addresses import Guard, host_of, networks
 from agents.channels.http import HttpClient
 from agents.channels.secrets import MissingSecret, NotAllowed, Secrets
 from agents.channels.sender import Clock, Sender
-from agents.channels.variables import is_of_another
+from agents.runtime.channel_variables import is_of_another
 from agents.runtime.settings import Settings
 from schemas.channels import Channel
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 from pydantic import SecretStr
 
-from agents.channels import variables as channel_variables
+from agents.runtime import channel_variables
 from agents.runtime.masking import MASK, redactor
 from agents.runtime.settings import own_variables
 

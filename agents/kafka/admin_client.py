@@ -104,7 +104,7 @@ class LastComplaint(logging.Handler):
 
 #: https://kafka.apache.org/protocol: of org.apache.kafka.common.acl.AclOperation.
 _OPERATIONS = {3: "READ", 4: "WRITE", 5: "CREATE", 8: "DESCRIBE", 10: "DESCRIBE_CONFIGS"}
-_NOT_SAID = -(2**31)
+_NO_ANSWER = -(2**31)
 _UNKNOWN_TOPIC = 3
 _PASSING = 5  # a new topic's leader is being chosen
 _NO_ID = uuid.UUID(int=0)
@@ -127,13 +127,13 @@ async def describe_topics(
         if code == TopicAuthorizationFailedError.errno:
             found[topic["topic"]] = FORBIDDEN
         elif code in (0, _PASSING) and partitions:
-            known = topic.get("id", _NO_ID) != _NO_ID
+            topic_id = topic.get("id", _NO_ID)
             found[topic["topic"]] = ExistingTopic(
                 len(partitions),
                 None,
-                str(topic["id"]) if known else None,
-                _rights(topic.get("rights", _NOT_SAID)),
-                tuple(each["partition"] for each in partitions if each["leader"] < 0),
+                str(topic_id) if topic_id != _NO_ID else None,
+                _rights(topic.get("rights", _NO_ANSWER)),
+                tuple(part["partition"] for part in partitions if part["leader"] < 0),
             )
         elif code not in (0, _UNKNOWN_TOPIC, _PASSING):
             raise for_code(code)(topic["topic"])
@@ -141,7 +141,7 @@ async def describe_topics(
 
 
 def _rights(bits: int) -> frozenset[str] | None:
-    if bits == _NOT_SAID:
+    if bits == _NO_ANSWER:
         return None
     return frozenset(name for code, name in _OPERATIONS.items() if bits >> code & 1)
 

@@ -118,7 +118,7 @@ class FetchedBytes:
         return len(self.data)
 
     def has_next(self) -> bool:
-        """Return whether there is anything: also what is broken is read, and said."""
+        """Return whether there is anything: what is broken is read too, and described."""
         return bool(self.data)
 
 
@@ -240,10 +240,10 @@ def _checked(records: list[Any], base: int, end: int) -> list[Any]:
         raise Broken("its records' offsets are not the batch's")
     if None in [record.timestamp for record in records]:
         return [
-            PlainRecord(one.offset, one.key, one.value, one.headers, one.checksum)
-            if one.timestamp is None
-            else one
-            for one in records
+            PlainRecord(record.offset, record.key, record.value, record.headers, record.checksum)
+            if record.timestamp is None
+            else record
+            for record in records
         ]
     return records
 

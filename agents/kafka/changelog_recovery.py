@@ -40,8 +40,8 @@ class ChangelogRecovery:
 
         Args:
             app: the role's.
-            unreadable: is told of a chunk with batches that cannot be read.
-            missing: is told of records that Kafka removed: a changelog is only to be compacted.
+            unreadable: takes a chunk with batches that cannot be read.
+            missing: takes what Kafka removed: a changelog is only to be compacted.
         """
         self._app = app
         self._unreadable = unreadable
@@ -56,7 +56,7 @@ class ChangelogRecovery:
         """How many offsets were passed over last, of each that the broker cannot read."""
         recovery, queue = app.tables.recovery, app.tables.changelog_queue
         self._build, self._get = recovery._build_offsets, queue.get  # noqa: SLF001 - no other way
-        recovery._build_offsets, queue.get = self._begin, self._taken  # noqa: SLF001 - as above
+        recovery._build_offsets, queue.get = self._begin, self._next_event  # noqa: SLF001 - as above
 
     async def _begin(
         self, consumer: Any, tps: Collection[TP], offsets: MutableMapping[TP, int], title: str
@@ -89,7 +89,7 @@ class ChangelogRecovery:
             for tp in ours
         )
 
-    async def _taken(self) -> Any:
+    async def _next_event(self) -> Any:
         """Return the next chunk that continues its changelog."""
         while True:
             try:

@@ -32,8 +32,8 @@ MAX_CHUNK_RECORDS = 20_000
 #: Or so many bytes: those of a batch that is larger, at most. A poll takes as many of a partition.
 CHUNK_BYTES = 8 * 1024 * 1024
 
-Tell = Callable[[str, int, UnreadableBatch], None]
-"""Is told of a topic's and partition's batch that is passed over."""
+Report = Callable[[str, int, UnreadableBatch], None]
+"""Takes the topic and the partition of a batch that is passed over, and the batch."""
 
 
 #: Records, or bytes of them and a last one, read in one go: what is in order takes 20 ms.
@@ -111,7 +111,7 @@ class ChunkedRecords(fetcher.PartitionRecords):
     """
 
     chunked_topics: frozenset[str] = frozenset()
-    tell: Tell = staticmethod(lambda _topic, _partition, _unreadable: None)
+    report: Report = staticmethod(lambda _topic, _partition, _unreadable: None)
     """Of topics that are not chunked: a chunk says it itself."""
     next_fetch_offset: int
 
@@ -121,7 +121,7 @@ class ChunkedRecords(fetcher.PartitionRecords):
             return
         for batch in self._batches():
             if batch.unreadable:
-                self.tell(self._tp.topic, self._tp.partition, batch.unreadable)
+                self.report(self._tp.topic, self._tp.partition, batch.unreadable)
             for record in batch.records:
                 self.next_fetch_offset = record.offset + 1
                 yield self._consumer_record(self._tp, record)
@@ -189,9 +189,9 @@ class ChunkedFetch(fetcher.FetchResult):
             return found
         chunks: list[Any] = []
         size = 0
-        while size < CHUNK_BYTES and (one := super().getall(1)):
-            chunks += one
-            size += one[0].serialized_value_size
+        while size < CHUNK_BYTES and (chunk := super().getall(1)):
+            chunks += chunk
+            size += chunk[0].serialized_value_size
         return chunks
 
 
@@ -227,14 +227,14 @@ class NotingFetcher(fetcher.Fetcher):
         super().__init__(_FetchClient(client, self.corrupt_since), *args, **options)
 
 
-def read_all(tell: Tell | None = None) -> None:
+def read_all(report: Report | None = None) -> None:
     """Let every aiokafka consumer of this process read what a log may hold.
 
     Args:
-        tell: is told of batches that are passed over, of topics that are not chunked.
+        report: takes batches that are passed over, of topics that are not chunked.
     """
-    if tell is not None:
-        ChunkedRecords.tell = staticmethod(tell)
+    if report is not None:
+        ChunkedRecords.report = staticmethod(report)
     fetcher.MemoryRecords = FetchedBytes
     fetcher.PartitionRecords = ChunkedRecords
     fetcher.FetchResult = ChunkedFetch

@@ -66,7 +66,7 @@ def parse(text: str | None) -> CommitMetadata:
     """Return what a commit carries; nothing where somebody else wrote something else."""
     try:
         fields = json.loads(text or "{}")
-        topic_ids = {str(name): str(known) for name, known in fields.get("topics", {}).items()}
+        topic_ids = {str(name): str(topic) for name, topic in fields.get("topics", {}).items()}
         counted = fields.get("counted")
         return CommitMetadata(
             topic_ids,

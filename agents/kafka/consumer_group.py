@@ -36,7 +36,7 @@ class GroupMember(GroupCoordinator):
 
     on_refused: Callable[[Refusal], object]
     _is_unknown = False
-    """Whether the group said, asked for our id and name together, that it knows no such member."""
+    """Whether the group answered, to our id and name together, that it has no such member."""
 
     def reset_generation(self) -> None:
         """Join again: under the id we had, until the group says that it is nobody's."""
@@ -94,7 +94,7 @@ class GroupMember(GroupCoordinator):
             answer = await self._client.send(
                 self.coordinator_id, DescribeConfigsRequest([resource])
             )
-            found = {entry[0]: entry[1] for one in answer.resources for entry in one[4]}
+            found = {entry[0]: entry[1] for res in answer.resources for entry in res[4]}
             low, high = (f"{int(found[name]) / 1000:g}" for name in _LIMITS)
         except (KafkaError, KeyError, ValueError):  # no right to know it
             return f"what {_LIMITS[0]} and {_LIMITS[1]} say, by default 6 to 1800"

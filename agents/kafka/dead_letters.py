@@ -50,11 +50,11 @@ class DeadLetterBuffer:
 
     def take(self) -> "DeadLetterBuffer":
         """Return these, and begin anew."""
-        taken = DeadLetterBuffer(self._topic, *self._source)
-        taken._records, self._records = self._records, []
-        taken._reasons, self._reasons = self._reasons, Counter()
-        taken._bytes, self._bytes = self._bytes, 0
-        return taken
+        batch = DeadLetterBuffer(self._topic, *self._source)
+        batch._records, self._records = self._records, []
+        batch._reasons, self._reasons = self._reasons, Counter()
+        batch._bytes, self._bytes = self._bytes, 0
+        return batch
 
     async def publish(self, producer: Producer) -> None:
         """Return once the broker has all of them."""

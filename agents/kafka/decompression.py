@@ -41,14 +41,14 @@ def _gunzip(data: memoryview) -> bytes:
     while rest:
         if len(parts) == _MAX_MEMBERS:
             raise Broken(f"its gzip data has more than {_MAX_MEMBERS} members")
-        one = zlib.decompressobj(zlib.MAX_WBITS | 16)
-        parts.append(one.decompress(rest, room + 1))
+        member = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        parts.append(member.decompress(rest, room + 1))
         room -= len(parts[-1])
         if room < 0:
             raise Broken(f"its gzip data holds more than {MAX_BATCH_BYTES} bytes")
-        if not one.eof:
+        if not member.eof:
             raise Broken("its gzip data is cut off")
-        rest = one.unused_data
+        rest = member.unused_data
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 

@@ -45,7 +45,7 @@ def make(settings: Settings, role: str, partitions: int) -> faust.App:
     """
     return _App(
         settings.topic_prefix + role,
-        broker=";".join(f"kafka://{one}" for one in settings.kafka_bootstrap.split(",")),
+        broker=";".join(f"kafka://{host}" for host in settings.kafka_bootstrap.split(",")),
         broker_credentials=_credentials(settings),
         broker_session_timeout=settings.session_timeout_s,
         broker_heartbeat_interval=settings.session_timeout_s / 4,

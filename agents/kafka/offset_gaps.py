@@ -1,6 +1,6 @@
 """Take each chunk of a partition once and in order, and read again what a rebalance dropped.
 
-What Kafka removed before it was read is a gap: it is said, and reading goes on behind it.
+What Kafka removed before it was read is a gap: it is published, and reading goes on behind it.
 """
 
 import asyncio
@@ -34,8 +34,8 @@ class ChunkSequence:
 
         Args:
             app: the role's.
-            missing: is told of records that Kafka removed before they were read, in order with
-                the chunks of the partition.
+            missing: takes what Kafka removed before it was read, in order with the chunks of
+                the partition.
         """
         self._app = app
         self._missing = missing

@@ -63,7 +63,7 @@ Rehearse = Callable[[Sequence[Any]], Iterable[None]]
 Read = Callable[[TP, Chunk], Awaitable[None]]
 RehearseOf = Callable[[TP, Sequence[Any]], Any]
 
-_KNOWN = "it ended a worker before, alone in a process of its own"
+_DIED_BEFORE = "it ended a worker before, alone in a process of its own"
 
 
 class PoisonFilter:
@@ -99,16 +99,16 @@ class PoisonFilter:
                 await self._refuse(tp, first)
                 records = records[1:]
                 continue
-            some = _before(records, start.poison)
+            batch = _before(records, start.poison)
             if start.is_suspect(first.offset):
                 if not ready:  # what reading makes at the first chunk, the child needs
                     await read(tp, Chunk(at, at, []))
                     ready = True
-                some = await self._good(tp, some[:TRIED_TOGETHER], rehearse)
-            if some and not is_lost():
-                records = records[len(some) :]
+                batch = await self._good(tp, batch[:TRIED_TOGETHER], rehearse)
+            if batch and not is_lost():
+                records = records[len(batch) :]
                 end = records[0].offset if records else chunk.end
-                await read(tp, Chunk(at, end, list(some)))
+                await read(tp, Chunk(at, end, list(batch)))
                 at = end
         if at < chunk.end and not is_lost():
             await read(tp, Chunk(at, chunk.end, []))
@@ -116,8 +116,8 @@ class PoisonFilter:
     async def _good(self, tp: TP, records: Sequence[Any], rehearse: RehearseOf) -> Sequence[Any]:
         """Return those of the first records that end nobody; isolate the first one, if it does."""
 
-        def of_this(some: Sequence[Any]) -> Any:
-            return rehearse(tp, some)
+        def of_this(batch: Sequence[Any]) -> Any:
+            return rehearse(tp, batch)
 
         good = await self._survivors(of_this, records)
         if good:
@@ -143,7 +143,7 @@ class PoisonFilter:
         return records
 
     async def _refuse(self, tp: TP, record: Any) -> None:
-        why = self._why.pop((tp, record.offset), _KNOWN)
+        why = self._why.pop((tp, record.offset), _DIED_BEFORE)
         log.error(
             "a record ends the worker: it is left out",
             topic=tp.topic,
@@ -157,7 +157,7 @@ class PoisonFilter:
 
 
 def _before(records: Sequence[Any], poison: set[int]) -> Sequence[Any]:
-    """Return the records before the first that is known to be poison."""
+    """Return the records before the first that is poison."""
     for place, record in enumerate(records):
         if record.offset in poison:
             return records[:place]
@@ -185,10 +185,10 @@ async def attempt(rehearse: Rehearse, records: Sequence[Any]) -> Ended:
             _rehearse(notes, rehearse(records))
         status = await asyncio.to_thread(_wait, child)
         survived = int.from_bytes(notes[:_COUNT_BYTES], "little")
-        told = notes[_COUNT_BYTES:].rstrip(b"\0").decode(errors="replace")
+        why = notes[_COUNT_BYTES:].rstrip(b"\0").decode(errors="replace")
     if os.WIFSIGNALED(status):
         return Ended(survived, _OF_ITS_OWN.get(signal.Signals(os.WTERMSIG(status))))
-    return Ended(survived, told or None)
+    return Ended(survived, why or None)
 
 
 async def is_poison(rehearse: Rehearse, record: Any) -> str | None:
@@ -223,10 +223,10 @@ def _rehearse(notes: mmap.mmap, steps: Iterable[None]) -> NoReturn:
         for count, _ in enumerate(steps, 1):
             notes[:_COUNT_BYTES] = count.to_bytes(_COUNT_BYTES, "little")
         status = 0
-    except BaseException as error:  # noqa: BLE001 - the parent is told
-        told = f"raised {type(error).__name__}: {error}".encode(errors="replace")
-        told = told[: _NOTES_BYTES - _COUNT_BYTES]
-        notes[_COUNT_BYTES : _COUNT_BYTES + len(told)] = told
+    except BaseException as error:  # noqa: BLE001 - the parent reads it
+        text = f"raised {type(error).__name__}: {error}".encode(errors="replace")
+        text = text[: _NOTES_BYTES - _COUNT_BYTES]
+        notes[_COUNT_BYTES : _COUNT_BYTES + len(text)] = text
     finally:
         os._exit(status)
 

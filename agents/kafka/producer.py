@@ -84,16 +84,16 @@ class Producer:
         by_partition: dict[tuple[str, int], list[OutgoingRecord]] = {}
         for record in records:
             by_partition.setdefault((record.topic, record.partition), []).append(record)
-        waiting = [_Waiting(some) for some in by_partition.values()]
-        for to, one in zip(by_partition, waiting, strict=True):
+        waiting = [_Waiting(records) for records in by_partition.values()]
+        for to, request in zip(by_partition, waiting, strict=True):
             if to in self._waiting:
-                self._waiting[to].append(one)
+                self._waiting[to].append(request)
                 continue
-            self._waiting[to] = deque([one])
+            self._waiting[to] = deque([request])
             sender = asyncio.create_task(self._send(*to))
             self._senders.add(sender)
             sender.add_done_callback(self._senders.discard)
-        await asyncio.gather(*(one.done for one in waiting))
+        await asyncio.gather(*(request.done for request in waiting))
 
     async def publish_one(self, record: OutgoingRecord) -> int:
         """Return the record's offset once the broker has it; tried for as long as aiokafka does.
@@ -112,15 +112,15 @@ class Producer:
             while waiting:
                 await self._send_batch(topic, partition, waiting)
         except Exception as error:  # noqa: BLE001 - a task's edge: who publishes gets it
-            for one in waiting:
-                if not one.done.done():
-                    one.done.set_exception(error)
+            for request in waiting:
+                if not request.done.done():
+                    request.done.set_exception(error)
         finally:
             del self._waiting[topic, partition]
 
     async def _send_batch(self, topic: str, partition: int, waiting: deque[_Waiting]) -> None:
-        batch, taken = self._batch(waiting)
-        if not taken:
+        batch, in_batch = self._batch(waiting)
+        if not in_batch:
             return
         try:
             await (await self._started().send_batch(batch, topic, partition=partition))
@@ -133,30 +133,30 @@ class Producer:
             await asyncio.sleep(_RETRY_S)
             return
         self.away = False
-        for one, sent in taken:
-            one.sent = sent
-            if sent == len(one.records):
-                waiting.remove(one)
-                if not one.done.done():
-                    one.done.set_result(None)
+        for request, sent in in_batch:
+            request.sent = sent
+            if sent == len(request.records):
+                waiting.remove(request)
+                if not request.done.done():
+                    request.done.set_result(None)
 
     def _batch(self, waiting: deque[_Waiting]) -> tuple[Any, list[tuple[_Waiting, int]]]:
         """Return a batch, and up to where whose records are in it: at least one, if any waits."""
         batch = self._started().create_batch()
-        taken: list[tuple[_Waiting, int]] = []
-        for one in list(waiting):
-            if one.done.done():
-                waiting.remove(one)
+        in_batch: list[tuple[_Waiting, int]] = []
+        for request in list(waiting):
+            if request.done.done():
+                waiting.remove(request)
                 continue
-            for at, record in enumerate(one.records[one.sent :], one.sent):
+            for at, record in enumerate(request.records[request.sent :], request.sent):
                 if not batch.append(
                     key=record.key, value=record.value, timestamp=None, headers=list(record.headers)
                 ):
-                    return batch, taken
-                if at == one.sent:
-                    taken.append((one, at))
-                taken[-1] = one, at + 1
-        return batch, taken
+                    return batch, in_batch
+                if at == request.sent:
+                    in_batch.append((request, at))
+                in_batch[-1] = request, at + 1
+        return batch, in_batch
 
     def _started(self) -> AIOKafkaProducer:
         assert self._producer is not None

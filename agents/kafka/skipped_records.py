@@ -1,4 +1,4 @@
-"""Say what of a log was passed over: a dead letter a range of offsets, a log line, a metric."""
+"""Publish what of a log was passed over: a dead letter a range of offsets, a log line, a metric."""
 
 from collections.abc import Iterable
 
@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 
 class SkippedRecords:
-    """What a worker could not read. What is said again has the same key."""
+    """What a worker could not read: a dead letter a range, with the same key whoever reads it."""
 
     def __init__(self, settings: Settings, producer: Producer) -> None:
         """Publish the dead letters through the producer."""
@@ -35,7 +35,7 @@ class SkippedRecords:
         ]
 
     async def lost(self, tp: TP, gap: Gap) -> None:
-        """Say, and return once the broker has it, that Kafka removed records before their time."""
+        """Publish that Kafka removed records before they were read; return once it has it."""
         count, last = gap.end - gap.start, gap.end - 1
         if gap.is_corrupt:
             detail = (
@@ -53,7 +53,7 @@ class SkippedRecords:
                 f" {count} records are lost. What is written from offset {gap.cut_at} on counts,"
                 f" and is named as from offset {gap.end} on here"
             )
-        await self._say_lost(tp, gap, count, detail)
+        await self._publish_lost(tp, gap, count, detail)
 
     async def compacted(self, tp: TP, chunk: Chunk) -> None:
         """Publish what compaction removed of a chunk: a dead letter a batch, always the same."""
@@ -62,12 +62,12 @@ class SkippedRecords:
                 f"{removed} of the offsets {start} to {end - 1}: compaction removed them before"
                 f" they were read; {tp.topic} must have cleanup.policy=delete"
             )
-            await self._say_lost(tp, Gap(start, end), removed, detail)
+            await self._publish_lost(tp, Gap(start, end), removed, detail)
 
-    async def _say_lost(self, tp: TP, gap: Gap, count: int, detail: str) -> None:
+    async def _publish_lost(self, tp: TP, gap: Gap, count: int, detail: str) -> None:
         last = gap.end - 1
-        known, _ = self._lost.get(tp, (0, gap))
-        self._lost[tp] = known + count, gap
+        before, _ = self._lost.get(tp, (0, gap))
+        self._lost[tp] = before + count, gap
         log.error(
             "kafka removed records before they were read",
             topic=tp.topic,
@@ -94,7 +94,7 @@ class SkippedRecords:
         )
 
     async def unreadable(self, tp: TP, batches: Iterable[UnreadableBatch]) -> None:
-        """Say, and return once the broker has it, that batches cannot be read."""
+        """Publish that batches cannot be read; return once Kafka has it."""
         for batch in batches:
             last = batch.end - 1
             log.error(

@@ -34,10 +34,10 @@ class VersionedTable(faust.Table):
         for event in batch:
             rows = self.of(event.message.partition)
             for record in event.message.value.records:
-                known = rows.get(record.key)
+                row = rows.get(record.key)
                 if record.value is None:
                     rows.pop(record.key, None)
-                elif known is None or version_of(record.value) >= version_of(known):
+                elif row is None or version_of(record.value) >= version_of(row):
                     rows[record.key] = record.value
 
 

@@ -100,11 +100,11 @@ def judge(specs: Sequence[TopicSpec], existing: Mapping[str, ExistingTopic]) -> 
 def remade(before: Mapping[str, str], existing: Mapping[str, ExistingTopic]) -> list[Misfit]:
     """Return the topics whose id is not what it was, or that are gone."""
     misfits = []
-    for name, known in before.items():
+    for name, topic_id in before.items():
         topic = existing.get(name)
         if topic is None:
             what = "was deleted"
-        elif topic.id is not None and topic.id != known:
+        elif topic.id is not None and topic.id != topic_id:
             what = "was deleted and made again"
         else:
             continue
@@ -136,7 +136,7 @@ def pinned(topic: str, partition: int, offset: int, since: str) -> str:
 
 
 def _partitions(spec: TopicSpec, found: int, others: Collection[int]) -> Misfit:
-    """Return what is wrong with a topic's number, given those of the plane's topics."""
+    """Return what is wrong with a topic's number, by those of the plane's topics."""
     has = f"{spec.name} has {found} partition{'s' * (found != 1)}"
     if spec.plane and len(others) == 1:
         sentence = (

@@ -35,7 +35,7 @@ _START_S = 30.0
 _CHECK_S = 5.0
 #: A transaction that is open for longer is worth a remark.
 _PINNED_S = 10.0
-#: What is said of a topic with which a worker may start.
+#: The log event of a topic with which a worker may start.
 DIFFERS = "a topic differs from what opwatch makes"
 
 Ids = Mapping[str, str]
@@ -83,12 +83,12 @@ class TopicWatch:
             existing = await describe(client, self._specs)
         self._take(before, existing)
         # What a worker may start with, it has named when it started.
-        self._know([misfit for misfit in judge(self._specs, existing) if not misfit.stops])
+        self._note([misfit for misfit in judge(self._specs, existing) if not misfit.stops])
 
     def topic_ids(self) -> dict[str, str]:
         """Return the ids that each commit is to carry, by the topics' names without prefix."""
         prefix = self._settings.topic_prefix
-        return {name.removeprefix(prefix): known for name, known in self._ids.items()}
+        return {name.removeprefix(prefix): topic for name, topic in self._ids.items()}
 
     def unready(self) -> str | None:
         """Return why Kafka cannot be worked with, None if it can."""
@@ -156,17 +156,17 @@ class TopicWatch:
                 log.error("a topic does not fit any more", why=misfit.sentence)
             else:
                 log.warning(DIFFERS, why=misfit.sentence)
-        self._know(misfits)
+        self._note(misfits)
 
-    def _know(self, misfits: list[Misfit]) -> None:
+    def _note(self, misfits: list[Misfit]) -> None:
         self._misfits = misfits
         metrics.topic_misfits.set(len(misfits))
 
     def _take(self, before: Ids, existing: Mapping[str, ExistingTopic]) -> None:
-        known = {name: before[name] for name in self._read if name in before}
-        if found := remade(known, existing):
+        ids = {name: before[name] for name in self._read if name in before}
+        if found := remade(ids, existing):
             raise Refusal(" ".join(misfit.sentence for misfit in found))
-        self._ids = known | {
+        self._ids = ids | {
             name: topic.id for name, topic in existing.items() if topic.id and name in self._read
         }
 
@@ -213,7 +213,7 @@ async def remembered(
             if not may_pass(error) or time.monotonic() > give_up:
                 raise
             await asyncio.sleep(_RETRY_S)
-    return {prefix + name: known for commit in commits for name, known in commit.topic_ids.items()}
+    return {prefix + name: topic for commit in commits for name, topic in commit.topic_ids.items()}
 
 
 async def what_changed(
@@ -227,6 +227,6 @@ async def what_changed(
             ids = await remembered(client, group, settings.topic_prefix, deadline_s=_CHECK_S)
         except GroupAuthorizationFailedError:
             continue
-        known = {name: ids[name] for name in read_by(settings, role) if name in ids}
-        found += remade(known, existing)
+        ids = {name: ids[name] for name in read_by(settings, role) if name in ids}
+        found += remade(ids, existing)
     return list(dict.fromkeys(found))

@@ -90,10 +90,10 @@ async def describe(
 ) -> dict[str, ExistingTopic]:
     """Return those of the topics that exist, with what the user may know and do of each."""
     found = await describe_topics(client, {spec.name for spec in specs})
-    known = sorted(name for name, topic in found.items() if topic.partitions)
-    if not known:
+    readable = sorted(name for name, topic in found.items() if topic.partitions)
+    if not readable:
         return found
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in known]
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in readable]
     for response in await client.describe_configs(resources):
         for code, message, _, name, entries in response.resources:
             if not code:

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from agents.channels.variables import is_ours
 from agents.rule_file.yaml import YamlPath
+from agents.runtime.channel_variables import is_ours
 from agents.runtime.settings import own_variables
 from schemas.channels import MODELS
 

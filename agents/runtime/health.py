@@ -87,7 +87,7 @@ class Health:
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    """Whether a record says more than that a request could not be read: whoever sent it is told."""
+    """Whether a record is about more than a bad request: whoever sent that gets the answer."""
     error = record.exc_info[1] if record.exc_info else None
     theirs = (http_exceptions.HttpProcessingError, web.RequestPayloadError)
     return not isinstance(error, theirs)

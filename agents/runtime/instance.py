@@ -23,7 +23,7 @@ from agents.runtime.settings import Settings
 PATIENCE_S = 5.0
 _RETRY_S = 0.1
 _MOST = 1_000
-_held: list[socket.socket] = []
+_locks: list[socket.socket] = []
 
 
 def claim(settings: Settings, role: str) -> str:
@@ -34,13 +34,13 @@ def claim(settings: Settings, role: str) -> str:
     """
     group = f"{settings.kafka_bootstrap} {settings.topic_prefix}{role}"
     if settings.instance:
-        _hold_for_sure(group, settings.instance, role)
+        _lock_or_refuse(group, settings.instance, role)
         return settings.instance
     host = socket.gethostname()
     network = _network()
     if network is not None:
         for number in range(_MOST):
-            held = _hold(f"{group} {number}")
+            held = _lock(f"{group} {number}")
             if held:
                 return f"{host}-{network}-{number}"
             if held is None:
@@ -48,9 +48,9 @@ def claim(settings: Settings, role: str) -> str:
     return f"{host}-{uuid.uuid4().hex[:12]}"
 
 
-def _hold_for_sure(group: str, name: str, role: str) -> None:
+def _lock_or_refuse(group: str, name: str, role: str) -> None:
     give_up = time.monotonic() + PATIENCE_S
-    while _hold(f"{group} ={name}") is False:
+    while _lock(f"{group} ={name}") is False:
         if time.monotonic() > give_up:
             raise Refusal(
                 f"another {role} worker runs here as {name!r}: set OPWATCH_INSTANCE to a name that"
@@ -59,7 +59,7 @@ def _hold_for_sure(group: str, name: str, role: str) -> None:
         time.sleep(_RETRY_S)
 
 
-def _hold(key: str) -> bool | None:
+def _lock(key: str) -> bool | None:
     """Return whether this process holds the key now; None where there are no such locks."""
     if sys.platform != "linux":
         return None
@@ -69,7 +69,7 @@ def _hold(key: str) -> bool | None:
     except OSError as error:
         lock.close()
         return False if error.errno == errno.EADDRINUSE else None
-    _held.append(lock)
+    _locks.append(lock)
     return True
 
 

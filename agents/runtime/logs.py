@@ -161,7 +161,7 @@ class _Handler(logging.StreamHandler[TextIO]):
         super().close()
 
 
-#: A thing that keeps happening is said once in so long, with how often it happened.
+#: What keeps happening is logged once in so long, with how often it happened.
 SPAN_S = 60.0
 #: More kinds of records than this are not kept apart; the oldest are forgotten.
 KINDS = 1_000
@@ -200,7 +200,7 @@ class Folder:
         """Return what is to be written now: counts that are due, and the record unless held."""
         ready = self._due(now_s)
         if record.levelno < logging.WARNING and isinstance(record.msg, dict):
-            return [*ready, record]  # what we say at info is said once each
+            return [*ready, record]  # our own info is logged each time
         kind = kind_of(record)
         held = self._kinds.get(kind)
         if held is None:
@@ -213,7 +213,7 @@ class Folder:
         return ready
 
     def drain(self) -> Iterable[logging.LogRecord]:
-        """Return a record for each kind that has repeats nobody was told of."""
+        """Return a record for each kind whose repeats were not logged yet."""
         held = [_counted(kind) for kind in self._kinds.values() if kind.repeats]
         self._kinds.clear()
         return held

@@ -71,8 +71,8 @@ def redactor(values: Iterable[str]) -> Callable[[str], str]:
             urllib.parse.quote(value, safe=""),
         )
     }
-    known = re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True))) or r"(?!)")
-    return lambda text: masked(known.sub(MASK, text))
+    secrets = re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True))) or r"(?!)")
+    return lambda text: masked(secrets.sub(MASK, text))
 
 
 def _without_password(match: re.Match[str]) -> str:

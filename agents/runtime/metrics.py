@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from prometheus_client import Counter, Gauge, Histogram
 
 operations = Counter(
-    "opwatch_operations", "Operations folded in and told to windows; again after a restart."
+    "opwatch_operations", "Operations folded in and published to windows; again after a restart."
 )
 operations_ahead = Counter(
     "opwatch_operations_ahead",
@@ -27,7 +27,7 @@ lost_records = Counter(
 lag = Gauge("opwatch_lag_records", "Records not read yet.", ["topic", "partition"])
 unheard_sources = Gauge(
     "opwatch_unheard_sources",
-    "Source partitions that hold windows open, since no worker has told of them yet.",
+    "Source partitions that hold windows open: no worker has published their progress yet.",
     ["partition"],
 )
 watermark_delay = Gauge(
@@ -54,9 +54,11 @@ held_finals = Gauge(
     "opwatch_held_finals", "Windows that cannot be final: a source is unheard of.", ["partition"]
 )
 recovering = Gauge("opwatch_recovering", "1 while the table is being restored.")
-services = Gauge("opwatch_services", "Services heard of.", ["partition"])
+services = Gauge("opwatch_services", "Services that have sent a heartbeat.", ["partition"])
 services_down = Gauge(
-    "opwatch_services_down", "Services that are down, said or silent.", ["partition"]
+    "opwatch_services_down",
+    "Services that are down: by their own heartbeat, or silent.",
+    ["partition"],
 )
 heartbeats = Counter("opwatch_heartbeats", "Heartbeats folded in; again after a restart.")
 services_behind = Gauge(

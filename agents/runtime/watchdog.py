@@ -64,8 +64,8 @@ class Watchdog:
         now = time.monotonic()
         before, self._waiting = self._waiting, {}
         for name, at in work.items():
-            known = before.get(name)
-            self._waiting[name] = (at, known[1] if known and known[0] == at else now)
+            last = before.get(name)
+            self._waiting[name] = (at, last[1] if last and last[0] == at else now)
         if not before or before.items() - self._waiting.items():
             self._moved = now
         for name, (_, since) in self._waiting.items():

@@ -174,7 +174,7 @@ class Role:
         self._before_end.append(do)
 
     def after_end(self, do: Callable[[], None]) -> None:
-        """Do something when the partitions are given back, before the last is sent."""
+        """Do something when the partitions are no longer ours, before the last is sent."""
         self._after_end.append(do)
 
     def remark(self, remarks: Callable[[], list[str]]) -> None:

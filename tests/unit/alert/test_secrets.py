@@ -9,7 +9,7 @@ from agents.channels.addresses import Guard, networks
 from agents.channels.http import HttpClient
 from agents.channels.registry import missing_secrets, sender
 from agents.channels.secrets import MAX_MASKED, MissingSecret, NotAllowed, Secrets, masking
-from agents.channels.variables import DEFAULT
+from agents.runtime.channel_variables import DEFAULT
 from agents.runtime.settings import Settings, own_variables
 from schemas.channels import Email, PagerDuty, Slack, Sms, Webhook
 from tests.unit.messages.samples import (
