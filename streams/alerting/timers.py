@@ -4,7 +4,7 @@ from typing import Protocol
 
 from schemas.breaches import Breach
 from schemas.rules import Severity
-from schemas.spans import DAY_MS, HOUR_MS, MINUTE_MS
+from schemas.spans import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 from streams.alerting.state import (
     AlertState,
     ChannelState,
@@ -26,13 +26,13 @@ ROWS_A_TICK = 500
 MAX_SILENCES = 500
 """Every alert is matched against each silence that has not ended."""
 
-GROUP_WAIT_MS = 5_000
+GROUP_WAIT_MS = 5 * SECOND_MS
 """What follows the first message of a channel within this time goes in one more message."""
 
 STORM_WINDOW_MS = MINUTE_MS
 STORM_MESSAGES = 10
 """More messages than this of one kind on one channel in a storm's window are a storm."""
-STORM_WAIT_MS = 30_000
+STORM_WAIT_MS = 30 * SECOND_MS
 """What a storm's summary gathers."""
 
 INHIBITION_AFTERMATH_MS = MINUTE_MS
@@ -48,17 +48,17 @@ DEADLINE_MS: dict[Severity, int] = {
 RESOLVE_DEADLINE_MS = DAY_MS
 """An incident that was opened is to be closed, even late."""
 
-LEASE_MS = 15_000
+LEASE_MS = 15 * SECOND_MS
 """How long a lease is: longer than any request may take."""
 
-BACKOFF_FIRST_MS = 1_000
+BACKOFF_FIRST_MS = SECOND_MS
 BACKOFF_MAX_MS = MINUTE_MS
 RETRY_AFTER_MAX_MS = 10 * MINUTE_MS
 """The longest Retry-After that is honoured."""
 
 CIRCUIT_FAILURES = 5
 """After so many failures in a row a channel counts as dead..."""
-CIRCUIT_OPEN_MS = 30_000
+CIRCUIT_OPEN_MS = 30 * SECOND_MS
 """...and gets nothing for so long, then one request."""
 
 FINISHED_RETENTION_MS = 10 * MINUTE_MS

@@ -1,1 +1,1 @@
-"""Tell from the topics how alerts stand, why somebody was told, and why somebody was not."""
+"""Say from the topics how alerts stand, and why a channel was notified or was not."""

@@ -1,4 +1,4 @@
-"""Hold what `breaches`, `commands` and `notifications` say, each thing once."""
+"""Collect the records of `breaches`, `commands` and `notifications`, each once."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -36,7 +36,7 @@ class CommandAt(NamedTuple):
 
 
 class Log:
-    """What the three topics hold. Hand it each topic's records in their order."""
+    """The records of the three topics; add each topic's in their order."""
 
     def __init__(self) -> None:
         self.breaches: dict[str, list[BreachAt]] = {}
@@ -52,32 +52,32 @@ class Log:
         self._breaches_seen: set[tuple[str, int]] = set()
         self._commands_seen: set[str] = set()
         self._decisions_seen: set[str] = set()
-        self._parcels: dict[str, list[Notification]] = {}
+        self._batches: dict[str, list[Notification]] = {}
 
     def add_breach(self, breach: Breach, offset: int, at_ms: int) -> None:
-        """Take a breach in; the same id and revision again changes nothing."""
+        """Add a breach; the same id and revision again changes nothing."""
         self._breaches_at[offset] = breach
         self._episodes.setdefault(breach.fingerprint, Episodes()).take(breach)
         name = (breach.id, breach.revision)
         if name not in self._breaches_seen:
             self._breaches_seen.add(name)
-            told = BreachAt(breach, offset, at_ms)
-            self.breaches.setdefault(breach.fingerprint, []).append(told)
+            record = BreachAt(breach, offset, at_ms)
+            self.breaches.setdefault(breach.fingerprint, []).append(record)
 
     def add_command(self, command: Command, offset: int, at_ms: int) -> None:
-        """Take a command in; the same id again changes nothing."""
+        """Add a command; the same id again changes nothing."""
         if command.id not in self._commands_seen:
             self._commands_seen.add(command.id)
             self.commands[offset] = CommandAt(command, offset, at_ms)
 
     def add_decision(self, decision: Notification) -> None:
-        """Take a decision in; the same id again, as after a crash, changes nothing."""
+        """Add a decision; the same id again, as after a crash, changes nothing."""
         if decision.id in self._decisions_seen:
             return
         self._decisions_seen.add(decision.id)
         self.decisions.setdefault(decision.fingerprint, []).append(decision)
         if decision.parcel is not None and decision.reason in ATTEMPTS:
-            self._parcels.setdefault(decision.parcel, []).append(decision)
+            self._batches.setdefault(decision.parcel, []).append(decision)
         cause = decision.cause
         answers = decision.reason in ("command_done", "command_refused")
         if answers and cause.kind == "command" and cause.offset is not None:
@@ -94,29 +94,32 @@ class Log:
         return newest
 
     def acknowledgement(self, fingerprint: str) -> Acknowledge | None:
-        """Return what acknowledged the newest episode, None if nobody did or it holds no more.
+        """Return what acknowledged the newest episode, None if nobody did or it has ended.
 
         As the alert role decides it: a rise in severity ends it, and so does the episode's end.
         """
-        held: Acknowledge | None = None
+        acknowledge: Acknowledge | None = None
         episodes = Episodes()
         for step in self._steps(fingerprint):
             if isinstance(step, Acknowledge):
-                held = step
+                acknowledge = step
                 continue
             before = episodes.newest
-            if episodes.take(step) == "newest" and held is not None and _ends(held, before, step):
-                held = None
-        return held if held is not None and held.breach_id == self.newest(fingerprint).id else None
+            is_newest = episodes.take(step) == "newest"
+            if is_newest and acknowledge is not None and _ends(acknowledge, before, step):
+                acknowledge = None
+        if acknowledge is None or acknowledge.breach_id != self.newest(fingerprint).id:
+            return None
+        return acknowledge
 
     def _steps(self, fingerprint: str) -> Iterator[Breach | Acknowledge]:
-        """Yield breaches and acknowledgements in the order in which they were decided upon.
+        """Yield breaches and acknowledgements in the order in which they were decided on.
 
         A breach that nothing is decided about yet comes by its time.
         """
         decisions = self.decisions.get(fingerprint, ())
-        decided = {one.cause.offset for one in decisions if one.cause.kind == "breach"}
-        waiting = [one for one in self.breaches[fingerprint] if one.offset not in decided]
+        decided = {d.cause.offset for d in decisions if d.cause.kind == "breach"}
+        waiting = [record for record in self.breaches[fingerprint] if record.offset not in decided]
         for decision in decisions:
             while waiting and waiting[0].at_ms <= decision.now_ms:
                 yield waiting.pop(0).breach
@@ -127,32 +130,32 @@ class Log:
                 command = self.commands[offset].command
                 if isinstance(command, Acknowledge):
                     yield command
-        yield from (one.breach for one in waiting)
+        yield from (record.breach for record in waiting)
 
     def about(self, fingerprint: str) -> list[Notification]:
-        """Return the decisions about an alert, also those said of a message that it shares."""
+        """Return the decisions about an alert, also about messages that it shares."""
         own = self.decisions.get(fingerprint, [])
-        said = {(one.parcel, one.attempt, one.reason) for one in own}
-        parcels = {one.parcel: one.breach_id for one in own if one.parcel is not None}
+        recorded = {(d.parcel, d.attempt, d.reason) for d in own}
+        batches = {d.parcel: d.breach_id for d in own if d.parcel is not None}
         shared = [
-            one.model_copy(update={"breach_id": breach_id})
-            for parcel, breach_id in parcels.items()
-            for one in self._parcels.get(parcel, ())
-            if one.fingerprint != fingerprint and (parcel, one.attempt, one.reason) not in said
+            d.model_copy(update={"breach_id": breach_id})
+            for batch, breach_id in batches.items()
+            for d in self._batches.get(batch, ())
+            if d.fingerprint != fingerprint and (batch, d.attempt, d.reason) not in recorded
         ]
-        return sorted([*own, *shared], key=lambda one: one.now_ms) if shared else own
+        return sorted([*own, *shared], key=lambda d: d.now_ms) if shared else own
 
     def done(self) -> Iterator[CommandAt]:
         """Yield the commands that the alert role says are done."""
-        for offset, told in self.commands.items():
+        for offset, record in self.commands.items():
             answer = self.answers.get(offset)
             if answer is not None and answer.reason == "command_done":
-                yield told
+                yield record
 
 
-def _ends(held: Acknowledge, before: Breach | None, breach: Breach) -> bool:
-    """Whether an acknowledgement of an alert as it stood holds no more as it stands now."""
-    if breach.id != held.breach_id:
+def _ends(acknowledge: Acknowledge, before: Breach | None, breach: Breach) -> bool:
+    """Whether a breach ends an acknowledgement of the alert as it was before."""
+    if breach.id != acknowledge.breach_id:
         return False  # of no effect while another episode is the newest
     if breach.state == "resolved":
         return True
@@ -161,10 +164,10 @@ def _ends(held: Acknowledge, before: Breach | None, breach: Breach) -> bool:
     return before.state == "resolved" or RANK[breach.severity] > RANK[before.severity]
 
 
-def ends(one: Notification) -> bool:
-    """Whether a decision ends the delivery that it is about: sent, given up or dropped."""
-    on_its_way = one.reason in ON_ITS_WAY | SHARED or one.reason == "command_done"
-    return one.delivery is not None and not on_its_way
+def ends(decision: Notification) -> bool:
+    """Whether a decision ends the delivery that it is about: it was sent, failed or dropped."""
+    on_its_way = decision.reason in ON_ITS_WAY | SHARED or decision.reason == "command_done"
+    return decision.delivery is not None and not on_its_way
 
 
 _PLAIN: frozenset[Reason] = frozenset({"command_done", "command_refused", "duplicate"})
@@ -186,13 +189,13 @@ _REFUSED: frozenset[Reason] = frozenset(
 
 
 class CommandAnswer:
-    """The decisions that follow from the command at an offset: hand it all there are."""
+    """What follows from the command at an offset; `take` gets all decisions in their order."""
 
     def __init__(self, offset: int) -> None:
         self.decision: Notification | None = None
         """Whether it was done or refused; of a test the first thing decided."""
         self.retry: Notification | None = None
-        """The last attempt that did not get through."""
+        """The last attempt that failed."""
         self.outcome: Notification | None = None
         """What became of the message it asked for."""
         self._offset = offset
@@ -205,7 +208,7 @@ class CommandAnswer:
         return last is not None and last.reason in _REFUSED
 
     def take(self, decision: Notification) -> None:
-        """Take a decision in; one that follows from something else changes nothing."""
+        """Add a decision; one that follows from something else changes nothing."""
         cause = decision.cause
         if cause.kind == "command" and cause.offset == self._offset:
             if decision.delivery is not None:
@@ -221,29 +224,29 @@ class CommandAnswer:
 
 #: git's: fewer say too little.
 SHORTEST = 4
-SHOWN = 5
+_SHOWN = 5
 
 
 class Unfound(Exception):
     """Nothing, or more than one thing, begins so; the text says what to do."""
 
 
-def find(prefix: str, known: Iterable[str], what: str, listed_by: str) -> str:
+def find(prefix: str, ids: Iterable[str], what: str, listed_by: str) -> str:
     """Return the one id that is, or begins with, the prefix.
 
     Args:
         prefix: as it was typed.
-        known: the ids there are.
+        ids: the ids there are.
         what: names such a thing: `alert`.
         listed_by: the command that lists them.
 
     Raises:
         Unfound: there is none or more than one.
     """
-    known = sorted(set(known))
-    if prefix in known:
+    ids = sorted(set(ids))
+    if prefix in ids:
         return prefix
-    found = [one for one in known if one.startswith(prefix)]
+    found = [name for name in ids if name.startswith(prefix)]
     if not found:
         message = f"there is no {what} {prefix!r}: `{listed_by}` shows them"
         raise Unfound(message)
@@ -251,7 +254,7 @@ def find(prefix: str, known: Iterable[str], what: str, listed_by: str) -> str:
         message = f"{prefix!r} is too short: write at least {SHORTEST} characters"
         raise Unfound(message)
     if len(found) > 1:
-        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-        message = f"{prefix!r} could be {', '.join(found[:SHOWN])}{more}: write more of it"
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        message = f"{prefix!r} could be {', '.join(found[:_SHOWN])}{more}: write more of it"
         raise Unfound(message)
     return found[0]

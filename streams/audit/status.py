@@ -1,4 +1,4 @@
-"""Say how each alert stands: firing, acknowledged, silenced or resolved, and who was told."""
+"""Return how each alert stands, which channels were notified of it, and how silences stand."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from streams.alerting.inputs import why_gone
 from streams.alerting.pipeline import labels_of
 from streams.audit.log import ON_ITS_WAY, SHARED, Log, ends
 
-#: Decisions that tell nobody, or nobody yet.
+#: Decisions by which nothing is sent, or nothing yet.
 NOT_SENT: frozenset[Reason] = frozenset(get_args(NotSentReason))
 #: These say nothing of whether a channel knows that it fires.
 _ASIDE: frozenset[Event] = frozenset({"acknowledged", "test"})
@@ -24,23 +24,23 @@ ChannelOutcome = Literal["told", "owed", "given_up", "not_told", "undecided"]
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelStatus:
-    """What became of telling one channel of one episode."""
+    """Whether one channel was notified of one episode, and if not, why not."""
 
     channel: str
     state: ChannelOutcome
     reason: Reason | None
     sentence: str
     at_ms: int | None
-    """When it was told, or that was decided."""
+    """When it was notified, or that was decided."""
     until_ms: int | None = None
     answer: str | None = None
     event: Event | None = None
     resolved_ms: int | None = None
-    """When it was told that it is over."""
+    """When the end was delivered."""
 
 
 def channel_statuses(breach: Breach, decisions: Iterable[Notification]) -> list[ChannelStatus]:
-    """Return a telling a channel: those the rule routes to first.
+    """Return the status of each channel: those the rule routes to first.
 
     Args:
         breach: the episode.
@@ -52,65 +52,66 @@ def channel_statuses(breach: Breach, decisions: Iterable[Notification]) -> list[
         )
         for name in breach.routing.channels
     }
-    for one in decisions:
-        if one.breach_id == breach.id and one.event not in _ASIDE:
-            for name in breach.routing.channels if one.channel is None else [one.channel]:
-                _take(found, name, one)
+    for decision in decisions:
+        if decision.breach_id == breach.id and decision.event not in _ASIDE:
+            channel = decision.channel
+            for name in breach.routing.channels if channel is None else [channel]:
+                _take(found, name, decision)
     return list(found.values())
 
 
-def _take(found: dict[str, ChannelStatus], name: str, one: Notification) -> None:
+def _take(found: dict[str, ChannelStatus], name: str, decision: Notification) -> None:
     before = found.get(name)
-    if one.event == "resolved":
-        if one.reason == "sent":
-            # Also where the opening could not be told in time: this message tells of both.
-            told = before if before is not None and before.state == "told" else _telling(name, one)
-            found[name] = replace(told, resolved_ms=one.now_ms)
+    notified = before is not None and before.state == "told"
+    if decision.event == "resolved":
+        if decision.reason == "sent":
+            # Where the opening could not be delivered in time this message reports both.
+            status = before if before is not None and notified else _status(name, decision)
+            found[name] = replace(status, resolved_ms=decision.now_ms)
         return
-    if before is not None and before.state == "told":
+    state = _state(decision)
+    if notified or state is None:
         return
-    state = _state(one)
-    if state is None:
-        return
-    waits = before is not None and before.state == "owed" and not ends(one)
+    waits = before is not None and before.state == "owed" and not ends(decision)
     if state == "not_told" and waits:
-        return  # a further telling is held; the first is still on its way
-    found[name] = _telling(name, one)
+        return  # a further notification is suppressed; the first is still on its way
+    found[name] = _status(name, decision)
 
 
-def _telling(name: str, one: Notification) -> ChannelStatus:
+def _status(name: str, decision: Notification) -> ChannelStatus:
     return ChannelStatus(
         channel=name,
-        state=_state(one) or "undecided",
-        reason=one.reason,
-        sentence=one.sentence,
-        at_ms=one.now_ms,
-        until_ms=one.until_ms,
-        answer=one.answer,
-        event=one.event,
+        state=_state(decision) or "undecided",
+        reason=decision.reason,
+        sentence=decision.sentence,
+        at_ms=decision.now_ms,
+        until_ms=decision.until_ms,
+        answer=decision.answer,
+        event=decision.event,
     )
 
 
-def _state(one: Notification) -> ChannelOutcome | None:
-    if one.reason == "sent":
+def _state(decision: Notification) -> ChannelOutcome | None:
+    if decision.reason == "sent":
         return "told"
-    if one.reason == "gave_up":
+    if decision.reason == "gave_up":
         return "given_up"
-    if one.reason in ON_ITS_WAY or (one.delivery is not None and one.reason in SHARED):
+    grouped = decision.delivery is not None and decision.reason in SHARED
+    if grouped or decision.reason in ON_ITS_WAY:
         return "owed"
-    return "not_told" if one.reason in NOT_SENT else None
+    return "not_told" if decision.reason in NOT_SENT else None
 
 
 def channels_gone(decisions: Iterable[Notification]) -> dict[str, str]:
     """Return why nothing is sent to each, by its name; the decisions come in their order."""
     found: dict[str, str] = {}
-    for one in decisions:
-        name = one.channel
+    for decision in decisions:
+        name = decision.channel
         if name is None:
             continue
-        if one.reason == "sent":
+        if decision.reason == "sent":
             found.pop(name, None)
-        elif one.gave_up == "channel_gone":
+        elif decision.gave_up == "channel_gone":
             found[name] = why_gone(name)
     return found
 
@@ -149,8 +150,8 @@ class SilenceStatus:
 
 def alert_statuses(log: Log, now_ms: int) -> list[AlertStatus]:
     """Return all alerts: what needs somebody first, of those the worst, then the oldest."""
-    quiet = [one for one in silence_statuses(log, now_ms) if one.state == "active"]
-    found = [_standing(log, fingerprint, quiet) for fingerprint in log.breaches]
+    active = [status for status in silence_statuses(log, now_ms) if status.state == "active"]
+    found = [_alert_status(log, fingerprint, active) for fingerprint in log.breaches]
     return sorted(found, key=_urgency)
 
 
@@ -161,17 +162,20 @@ def alert_status(log: Log, fingerprint: str, now_ms: int) -> AlertStatus:
         KeyError: there is none.
     """
     log.newest(fingerprint)
-    return next(one for one in alert_statuses(log, now_ms) if one.breach.fingerprint == fingerprint)
+    statuses = alert_statuses(log, now_ms)
+    return next(status for status in statuses if status.breach.fingerprint == fingerprint)
 
 
 def silence_statuses(log: Log, now_ms: int) -> list[SilenceStatus]:
     """Return all silences in the order they were asked for."""
     ended = {
-        told.command.silence: told for told in log.done() if isinstance(told.command, EndSilence)
+        record.command.silence: record
+        for record in log.done()
+        if isinstance(record.command, EndSilence)
     }
     found = []
-    for offset, told in log.commands.items():
-        silence = told.command
+    for offset, record in log.commands.items():
+        silence = record.command
         if not isinstance(silence, Silence):
             continue
         answer, end = log.answers.get(offset), ended.get(silence.id)
@@ -199,14 +203,14 @@ def silence_statuses(log: Log, now_ms: int) -> list[SilenceStatus]:
     return found
 
 
-def _standing(
+def _alert_status(
     log: Log,
     fingerprint: str,
-    quiet: list[SilenceStatus],
+    active: list[SilenceStatus],
 ) -> AlertStatus:
     breach = log.newest(fingerprint)
     labels = labels_of(breach)
-    silence = next((one for one in quiet if matches(one.silence.matchers, labels)), None)
+    silence = next((status for status in active if matches(status.silence.matchers, labels)), None)
     by = log.acknowledgement(fingerprint)
     state: State = "firing"
     command: Acknowledge | Silence | None = None
@@ -226,8 +230,8 @@ def _standing(
     )
 
 
-def _urgency(one: AlertStatus) -> tuple[int, int, int]:
-    breach = one.breach
-    if one.state == "resolved":
+def _urgency(status: AlertStatus) -> tuple[int, int, int]:
+    breach = status.breach
+    if status.state == "resolved":
         return _ORDER.index("resolved"), 0, -(breach.resolved_ms or 0)
-    return _ORDER.index(one.state), -SEVERITIES.index(breach.severity), breach.opened_ms
+    return _ORDER.index(status.state), -SEVERITIES.index(breach.severity), breach.opened_ms

@@ -1,4 +1,4 @@
-"""Tell an alert's whole story in order: what was seen, decided, asked, sent and answered."""
+"""Return an alert's history in order: what was seen, decided, asked, sent and answered."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ _WHY = {
     "too_few_samples": "no longer judged, too few samples are left to judge by",
     "judged_again": "there are operations again, and it still holds",
     "rule_removed": "the rule was removed",
-    "series_gone": "nothing was heard of the series for a week",
+    "series_gone": "the series had no operations for a week",
 }
 
 
@@ -54,7 +54,7 @@ class HistoryEntry:
     channel: str | None
     sentence: str
     answer: str | None = None
-    """What the receiver said."""
+    """The receiver's answer."""
     minor: bool = False
     """Whether another entry says it too: an attempt whose outcome is known."""
     record: Wire | None = field(default=None, repr=False)
@@ -67,7 +67,7 @@ def history(log: Log, fingerprint: str, letters: Iterable[Undelivered] = ()) -> 
     What follows from a record never stands before it, even if two machines' clocks differ.
     """
     decisions = log.about(fingerprint)
-    deliveries = {one.delivery: one.breach_id for one in decisions if one.delivery is not None}
+    deliveries = {d.delivery: d.breach_id for d in decisions if d.delivery is not None}
     caused = _times(log, fingerprint)
     entries = [
         *_seen(log, fingerprint),
@@ -86,15 +86,17 @@ def history(log: Log, fingerprint: str, letters: Iterable[Undelivered] = ()) -> 
             if letter.delivery in deliveries
         ),
     ]
-    return sorted(entries, key=lambda one: (one.at_ms, _RANK[one.kind]))
+    return sorted(entries, key=lambda entry: (entry.at_ms, _RANK[entry.kind]))
 
 
 _RANK = {"breach": 0, "command": 1, "decision": 2, "dead_letter": 3}
 
 
 def _times(log: Log, fingerprint: str) -> dict[tuple[str, int], int]:
-    times = {("breach", one.offset): one.at_ms for one in log.breaches.get(fingerprint, ())}
-    return times | {("command", offset): one.at_ms for offset, one in log.commands.items()}
+    times = {
+        ("breach", record.offset): record.at_ms for record in log.breaches.get(fingerprint, ())
+    }
+    return times | {("command", offset): record.at_ms for offset, record in log.commands.items()}
 
 
 def _seen(log: Log, fingerprint: str) -> Iterator[HistoryEntry]:
@@ -114,7 +116,7 @@ def evidence(breach: Breach) -> str:
     """Return what was seen: severity, value against threshold, in which windows, and why."""
     span = f"{moment(breach.span.start_ms)[:-4]} to {moment(breach.span.end_ms)}"
     why = _WHY[breach.why]
-    told = [
+    parts = [
         f"{breach.severity}: {why}" if why else breach.severity,
         breach.summary.rstrip(".") if breach.observed is None else observed(breach),
         f"windows from {span}",
@@ -123,29 +125,29 @@ def evidence(breach: Breach) -> str:
         note
         for note, holds in (
             ("confirmed by final windows", breach.confirmed),
-            ("stale: it ended long before it was told", breach.stale),
+            ("stale: it ended long before it was judged", breach.stale),
         )
         if holds
     ]
-    return "; ".join([*told, *notes]) + "."
+    return "; ".join([*parts, *notes]) + "."
 
 
 def _asked(
     log: Log, fingerprint: str, deliveries: Mapping[str, str | None]
 ) -> Iterator[HistoryEntry]:
     covering = _covering(log, fingerprint)
-    for offset, told in log.commands.items():
-        breach_id = _episode(told, fingerprint, deliveries, covering)
+    for offset, record in log.commands.items():
+        breach_id = _episode(record, fingerprint, deliveries, covering)
         if breach_id is None:
             continue
         yield HistoryEntry(
-            at_ms=told.at_ms,
+            at_ms=record.at_ms,
             kind="command",
-            what=told.command.kind.replace("_", " "),
+            what=record.command.kind.replace("_", " "),
             breach_id=breach_id or None,
             channel=None,
-            sentence=_answered(told.command, log.answers.get(offset)),
-            record=told.command,
+            sentence=_answered(record.command, log.answers.get(offset)),
+            record=record.command,
         )
 
 
@@ -166,23 +168,23 @@ def _covering(log: Log, fingerprint: str) -> dict[str, str]:
     labels = labels_of(newest)
     until_ms = newest.resolved_ms
     return {
-        one.silence.id: newest.id
-        for one in silence_statuses(log, newest.opened_ms)
-        if one.state in ("active", "pending", "expired", "ended")
-        and matches(one.silence.matchers, labels)
-        and one.end_ms > newest.opened_ms
-        and (until_ms is None or one.silence.start_ms < until_ms)
+        status.silence.id: newest.id
+        for status in silence_statuses(log, newest.opened_ms)
+        if status.state in ("active", "pending", "expired", "ended")
+        and matches(status.silence.matchers, labels)
+        and status.end_ms > newest.opened_ms
+        and (until_ms is None or status.silence.start_ms < until_ms)
     }
 
 
 def _episode(
-    told: CommandAt,
+    record: CommandAt,
     fingerprint: str,
     deliveries: Mapping[str, str | None],
     covering: Mapping[str, str],
 ) -> str | None:
     """Return the episode a command is about, empty for none in particular, None if not ours."""
-    command = told.command
+    command = record.command
     if isinstance(command, Acknowledge) and command.fingerprint == fingerprint:
         return command.breach_id
     if isinstance(command, Redrive) and command.delivery in deliveries:
@@ -198,22 +200,20 @@ def _decided(
     decisions: Iterable[Notification], caused: Mapping[tuple[str, int], int]
 ) -> Iterator[HistoryEntry]:
     decisions = list(decisions)
-    closed = {
-        (one.parcel, one.attempt) for one in decisions if one.reason in ("sent", "retry", "gave_up")
-    }
-    for one in decisions:
-        if one.reason in ("command_done", "command_refused"):
+    closed = {(d.parcel, d.attempt) for d in decisions if d.reason in ("sent", "retry", "gave_up")}
+    for decision in decisions:
+        if decision.reason in ("command_done", "command_refused"):
             continue  # the command's own entry says it
-        cause = one.cause
+        cause = decision.cause
         not_before_ms = 0 if cause.offset is None else caused.get((cause.kind, cause.offset), 0)
         yield HistoryEntry(
-            at_ms=max(one.now_ms, not_before_ms),
+            at_ms=max(decision.now_ms, not_before_ms),
             kind="decision",
-            what=one.reason.replace("_", " "),
-            breach_id=one.breach_id,
-            channel=one.channel,
-            sentence=one.sentence,
-            answer=one.answer,
-            minor=one.reason == "attempted" and (one.parcel, one.attempt) in closed,
-            record=one,
+            what=decision.reason.replace("_", " "),
+            breach_id=decision.breach_id,
+            channel=decision.channel,
+            sentence=decision.sentence,
+            answer=decision.answer,
+            minor=decision.reason == "attempted" and (decision.parcel, decision.attempt) in closed,
+            record=decision,
         )

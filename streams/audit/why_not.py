@@ -1,7 +1,8 @@
-"""Gather why a channel was not told: each decision not to, with its reason and sentence."""
+"""Return why a channel was not notified: each decision not to, with reason and sentence."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from schemas.breaches import Breach
 from schemas.notifications import Notification, Reason
@@ -14,7 +15,7 @@ NOT_ROUTED = "not_routed"
 
 @dataclass(frozen=True, kw_only=True)
 class NotSent:
-    """One decision not to tell the channel, or not now."""
+    """One decision not to notify the channel, or not now."""
 
     at_ms: int
     reason: Reason | str
@@ -42,27 +43,28 @@ class ReasonGroup:
 
 
 def why_not(log: Log, channel: str, since_ms: int) -> list[NotSent]:
-    """Return every decision not to tell the channel since a moment, and whom no rule sent there."""
-    found = [*_held(log, channel, since_ms), *_not_routed(log, channel, since_ms)]
-    return sorted(found, key=lambda one: one.at_ms)
+    """Return the decisions not to notify a channel, and the alerts that are not routed there."""
+    found = [*_not_sent(log, channel, since_ms), *_not_routed(log, channel, since_ms)]
+    return sorted(found, key=lambda decision: decision.at_ms)
 
 
 def by_reason(decisions: Iterable[NotSent]) -> list[ReasonGroup]:
     """Return them by reason and alert: the reason with the most decisions first."""
     groups: dict[tuple[str, str], list[NotSent]] = {}
     sizes: dict[str, int] = {}
-    for one in decisions:
-        groups.setdefault((one.reason, one.fingerprint), []).append(one)
-        sizes[one.reason] = sizes.get(one.reason, 0) + 1
+    for decision in decisions:
+        key = (decision.reason, decision.fingerprint)
+        groups.setdefault(key, []).append(decision)
+        sizes[decision.reason] = sizes.get(decision.reason, 0) + 1
     ordered = sorted(groups.items(), key=lambda item: _order(item[0][0], len(item[1]), sizes))
     return [ReasonGroup(reason=reason, decisions=tuple(many)) for (reason, _), many in ordered]
 
 
 def channels(log: Log) -> set[str]:
     """Return the channels that anything was decided about, or that a rule routes to."""
-    named = {one.channel for many in log.decisions.values() for one in many if one.channel}
-    told = (one.breach for many in log.breaches.values() for one in many)
-    return named.union(*(routed(breach) for breach in told))
+    named = {d.channel for many in log.decisions.values() for d in many if d.channel}
+    breaches = (record.breach for many in log.breaches.values() for record in many)
+    return named.union(*map(routed, breaches))
 
 
 def routed(breach: Breach) -> set[str]:
@@ -75,31 +77,32 @@ def _order(reason: str, count: int, sizes: Mapping[str, int]) -> tuple[bool, int
     return reason == NOT_ROUTED, -sizes[reason], reason, -count
 
 
-def _held(log: Log, channel: str, since_ms: int) -> Iterator[NotSent]:
-    episodes = {one.breach.id: one.breach for told in log.breaches.values() for one in told}
+def _not_sent(log: Log, channel: str, since_ms: int) -> Iterator[NotSent]:
+    records = chain.from_iterable(log.breaches.values())
+    episodes = {record.breach.id: record.breach for record in records}
     for many in log.decisions.values():
-        for one in many:
-            if one.reason not in NOT_SENT or one.now_ms < since_ms:
+        for decision in many:
+            if decision.reason not in NOT_SENT or decision.now_ms < since_ms:
                 continue
-            if one.channel == channel or _all_of(one, channel, episodes):
+            if decision.channel == channel or _all_of(decision, channel, episodes):
                 yield NotSent(
-                    at_ms=one.now_ms,
-                    reason=one.reason,
-                    sentence=one.sentence,
-                    fingerprint=one.fingerprint,
-                    breach_id=one.breach_id,
-                    rule=one.rule,
-                    series=one.series,
-                    severity=one.severity,
-                    event=one.event,
-                    until_ms=one.until_ms,
+                    at_ms=decision.now_ms,
+                    reason=decision.reason,
+                    sentence=decision.sentence,
+                    fingerprint=decision.fingerprint,
+                    breach_id=decision.breach_id,
+                    rule=decision.rule,
+                    series=decision.series,
+                    severity=decision.severity,
+                    event=decision.event,
+                    until_ms=decision.until_ms,
                 )
 
 
-def _all_of(one: Notification, channel: str, episodes: Mapping[str, Breach]) -> bool:
+def _all_of(decision: Notification, channel: str, episodes: Mapping[str, Breach]) -> bool:
     """Whether a decision about all of an alert's channels is about this one too."""
-    breach = episodes.get(one.breach_id or "")
-    return one.channel is None and breach is not None and channel in routed(breach)
+    breach = episodes.get(decision.breach_id or "")
+    return decision.channel is None and breach is not None and channel in routed(breach)
 
 
 def _not_routed(log: Log, channel: str, since_ms: int) -> Iterator[NotSent]:
