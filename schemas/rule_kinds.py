@@ -30,12 +30,11 @@ NO_OPERATIONS: Any = Field(
 FOR: Any = Field(0, alias="for", description="Breach only after so long in a row.")
 
 
-class MetricThreshold(BaseRule):
-    """A metric over a trailing window is past a threshold."""
+class MetricRule(BaseRule):
+    """What all kinds share that judge a metric over a window by thresholds."""
 
     MEASURES = frozenset({"metric"})
 
-    kind: Literal["metric_threshold"]
     metric: Metric
     operator: Operator
     threshold: float | None = Field(
@@ -55,6 +54,17 @@ class MetricThreshold(BaseRule):
     min_samples: Annotated[int, Field(ge=1)] = 1
     no_operations: NoOperations = NO_OPERATIONS
 
+    @classmethod
+    def in_range(cls, value: float, fields: Mapping[str, Any]) -> None:
+        """Refuse a threshold that is never reached.
+
+        Args:
+            value: the threshold.
+            fields: of the rule, those that were read so far and are right.
+        """
+        if "metric" in fields:
+            thresholds.in_range(value, fields["metric"], fields.get("operator"))
+
     @field_validator("metric")
     @classmethod
     def _has_such_series(cls, metric: Metric, info: ValidationInfo) -> Metric:
@@ -64,16 +74,16 @@ class MetricThreshold(BaseRule):
     @field_validator("threshold", "resolve_threshold")
     @classmethod
     def _in_range(cls, value: float | None, info: ValidationInfo) -> float | None:
-        if value is not None and "metric" in info.data:
-            thresholds.in_range(value, info.data["metric"], info.data.get("operator"))
+        if value is not None:
+            cls.in_range(value, info.data)
         return value
 
     @field_validator("tiers")
     @classmethod
     def _rising(cls, tiers: list[Tier], info: ValidationInfo) -> list[Tier]:
         thresholds.rising(tiers, info.data)
-        for tier in tiers if "metric" in info.data else ():
-            thresholds.in_range(tier.threshold, info.data["metric"], info.data.get("operator"))
+        for tier in tiers:
+            cls.in_range(tier.threshold, info.data)
         return tiers
 
     @field_validator("resolve_threshold")
@@ -81,6 +91,12 @@ class MetricThreshold(BaseRule):
     def _behind(cls, value: float | None, info: ValidationInfo) -> float | None:
         thresholds.behind(value, info.data)
         return value
+
+
+class MetricThreshold(MetricRule):
+    """A metric over a trailing window is past a threshold."""
+
+    kind: Literal["metric_threshold"]
 
 
 class ServiceStatus(BaseRule):

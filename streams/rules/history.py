@@ -12,10 +12,8 @@ from typing import Any
 
 import msgspec
 
-from schemas.partials import ExemplarRow
 from schemas.spans import MINUTE_MS
 from streams.measure.digests import STORED_LIMIT, Engine, merge, quantiles
-from streams.measure.stats import best_exemplars
 from streams.rules.needs import EXEMPLAR_MINUTES, FIVES_UP_TO, MINUTES_UP_TO, Needs
 from streams.rules.records import AggregateRecord, OperationsRecord
 from streams.rules.series_state import SeriesState, StoredTrend, StoredWindow
@@ -26,8 +24,6 @@ _FIVE, _HOUR = 5, 60
 #: Windows of more than an hour are stored for their trend alone; so many.
 _TRENDS_STORED = 24
 _BASES_CACHED = 32
-#: Windows of a size belong to spans of more than so many minutes, and so do their digests.
-_DIGEST_BEYOND = {"1m": 0, "5m": MINUTES_UP_TO, "1h": MINUTES_UP_TO}
 
 
 _Base = tuple[tuple[int, ...], bytes | None]
@@ -43,6 +39,7 @@ class History:
         self._needs = needs
         self._engine = engine
         self._bases: dict[tuple[int, int], _Base] = {}
+        self._slow: dict[tuple[int, int, float], int] = {}
         self._order = sorted(state.minutes)
         self.changes = 0
         """Grows with each change of a minute other than the newest."""
@@ -65,13 +62,14 @@ class History:
             return is_trend
         if minute < state.newest:
             self.changes += 1
-        for key in [key for key in self._bases if key[1] > minute]:
-            del self._bases[key]
+        caches: tuple[dict[Any, Any], ...] = self._bases, self._slow
+        for cache in caches:
+            for key in [key for key in cache if key[1] > minute]:
+                del cache[key]
         if before is None and window.size == "1m":
             insort(self._order, minute)
-        has_digest = self._needs.digests > _DIGEST_BEYOND[window.size]
-        windows[minute] = window_of(record, has_digest=has_digest)
-        windows[minute].final |= before is not None and before.final
+        windows[minute] = stored = window_of(record, self._needs)
+        stored.final |= before is not None and before.final
         if window.size == "1m":
             self._note(record, minute)
         return True
@@ -117,6 +115,8 @@ class History:
         state, needs = self._state, self._needs
         after = settled + 1
         oldest = after - max(needs.short, needs.long)
+        state.windows_since = max(state.windows_since, oldest + 1)
+        state.durations_since = max(state.durations_since, after - needs.digests + 1)
         short = after - max(needs.short, EXEMPLAR_MINUTES)
         state.minutes = {
             at: window
@@ -149,8 +149,10 @@ class History:
         """Let go of all windows."""
         state = self._state
         state.minutes, state.fives, state.hours, state.trends = {}, {}, {}, {}
+        state.windows_since = state.durations_since = state.newest + 1
         self._order = []
         self._bases.clear()
+        self._slow.clear()
         self.changes += 1
 
     @property
@@ -244,6 +246,35 @@ class History:
             if is_inside and at // _FIVE * _FIVE not in fives and at // _HOUR * _HOUR not in hours:
                 yield window
 
+    def is_complete(self, first: int, *, durations: bool = False) -> bool:
+        """Return whether all windows from a minute on are there, perhaps with their durations."""
+        state = self._state
+        return first >= (state.durations_since if durations else state.windows_since)
+
+    def slow(self, span: int, minute: int, bound_ms: float) -> int:
+        """Return how many operations of so many minutes took a bound or longer.
+
+        Windows that were stored before any rule had the bound have none.
+        """
+        key = span, minute, bound_ms
+        base = self._slow.get(key)
+        if base is None:
+            if len(self._slow) >= _BASES_CACHED:
+                self._slow.clear()
+            base = sum(window.slow.get(bound_ms, 0) for window in self._parts(span, minute))
+            self._slow[key] = base
+        window = self._state.minutes.get(minute)
+        return base if window is None else base + window.slow.get(bound_ms, 0)
+
+    def sums_before(self, span: int, end: int) -> Any:
+        """Return the sums of so many minutes before another, both on the hour if it is many."""
+        return self._base(span + 1, end, digest=False)[0]
+
+    def quantile_of_hour(self, start: int, rank: float) -> float | None:
+        """Return the value (ms) at a rank of an hour's durations; None before it is final."""
+        window = self._state.hours.get(start)
+        return None if window is None else window.quantiles.get(rank)
+
     def trends(self, size: str, minute: int) -> list[StoredTrend]:
         """Return the trends of the final windows of a size that ended by the minute's end."""
         return [trend for trend in self._state.trends.get(size, []) if trend.end <= minute + 1]
@@ -261,19 +292,5 @@ class History:
 
     def exemplars(self, minute: int) -> list[dict[str, str | float | bool | None]]:
         """Return the operations most worth looking at in the last minutes."""
-        rows: list[ExemplarRow] = []
-        for at in range(minute - EXEMPLAR_MINUTES + 1, minute + 1):
-            window = self._state.minutes.get(at)
-            found = exemplars_of(window) if window is not None else ()
-            rows += [
-                ExemplarRow(not it.success, it.duration_ms, it.id, it.error_type) for it in found
-            ]
-        return [
-            {
-                "id": row.id,
-                "success": not row.failed,
-                "duration_ms": row.duration_ms,
-                "error_type": row.error_type,
-            }
-            for row in best_exemplars(rows)
-        ]
+        minutes = range(minute - EXEMPLAR_MINUTES + 1, minute + 1)
+        return exemplars_of(it for at in minutes if (it := self._state.minutes.get(at)))

@@ -22,6 +22,10 @@ class Needs(NamedTuple):
     """The longest span of whose durations a percentile is asked."""
     trends: frozenset[str] = frozenset()
     """The sizes of windows whose trend is asked."""
+    hour_ranks: frozenset[float] = frozenset()
+    """The ranks (0 to 1) of percentiles that are asked of single hours."""
+    bounds: frozenset[float] = frozenset()
+    """The durations (ms) for which it is asked how many operations took as long."""
     in_silence: bool = False
     """Whether something is to be found in minutes in which nothing happens."""
 
@@ -42,5 +46,7 @@ def combined(needs: Iterable[Needs]) -> Needs:
         max(it.long for it in needs),
         max(it.digests for it in needs),
         frozenset[str]().union(*(it.trends for it in needs)),
+        frozenset[float]().union(*(it.hour_ranks for it in needs)),
+        frozenset[float]().union(*(it.bounds for it in needs)),
         any(it.in_silence for it in needs),
     )

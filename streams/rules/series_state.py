@@ -26,6 +26,10 @@ class StoredWindow(msgspec.Struct, array_like=True, gc=False):
     """JSON, of the newest minutes."""
     status: str = ""
     """A service's: up, degraded, down, silent or unknown."""
+    quantiles: dict[float, float] = {}
+    """An hour's durations (ms) by rank, where a rule compares hours."""
+    slow: dict[float, int] = {}
+    """How many operations took a bound (ms) or longer, where a rule has one."""
 
 
 class StoredTrend(msgspec.Struct, array_like=True, gc=False):
@@ -96,6 +100,10 @@ class SeriesState(msgspec.Struct, array_like=True):
     """The newest minute with a window."""
     last_active: int
     """The newest minute in which anything happened."""
+    windows_since: int
+    """The first minute from which on all windows are there, as far as any rule needed them."""
+    durations_since: int
+    """The same of their digests."""
     rules: dict[str, RuleState] = {}
     minutes: dict[int, StoredWindow] = {}
     fives: dict[int, StoredWindow] = {}

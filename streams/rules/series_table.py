@@ -81,7 +81,9 @@ class SeriesTable:
         if aggregate.window.size != "1m":
             first = max(horizon, aggregate.window.end_ms // MINUTE_MS)
         before = first - 1
-        state = SeriesState(self.generation, -1, before, 0, kind, labels, before, before)
+        state = SeriesState(
+            self.generation, -1, before, 0, kind, labels, before, before, first, first
+        )
         return self._put(key, state, rules)
 
     def _put(self, key: bytes, state: SeriesState, rules: tuple[CompiledRule, ...]) -> SeriesRules:

@@ -1,6 +1,6 @@
 """Make of an aggregate what the table stores of a window, and read its digest and exemplars."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -8,7 +8,10 @@ import numpy as np
 
 from schemas.aggregates import Exemplar
 from schemas.fast import struct_of
-from streams.measure.digests import PUBLISHED_LIMIT, pack, thinned
+from schemas.partials import ExemplarRow
+from streams.measure.digests import PUBLISHED_LIMIT, pack, quantiles, thinned, unpack
+from streams.measure.stats import best_exemplars
+from streams.rules.needs import MINUTES_UP_TO, Needs
 from streams.rules.records import AggregateRecord, OperationsRecord
 from streams.rules.series_state import StoredWindow
 from streams.rules.sums import sums_of
@@ -23,6 +26,8 @@ class _Digest(msgspec.Struct, gc=False):
     centroids: list[_Centroid]
 
 
+#: Windows of a size belong to spans of more than so many minutes, and so do their digests.
+_DIGEST_BEYOND = {"1m": 0, "5m": MINUTES_UP_TO, "1h": MINUTES_UP_TO}
 #: A packed digest begins with its weights' type, JSON with a character.
 _PACKED_UP_TO = b"\x03"
 _read_digest = msgspec.json.Decoder(_Digest).decode
@@ -30,18 +35,54 @@ _read_exemplars = msgspec.json.Decoder(list[struct_of(Exemplar)]).decode  # type
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-def window_of(record: AggregateRecord, *, has_digest: bool) -> StoredWindow:
-    """Return what is stored of an aggregate; its digest stays as it came."""
+def window_of(record: AggregateRecord, needs: Needs) -> StoredWindow:
+    """Return what is stored of an aggregate; a digest that is needed later stays as it came."""
     sums = tuple(sums_of(record))
     if not isinstance(record, OperationsRecord):
         status = "silent" if record.silent and record.status == "down" else record.status
         return StoredWindow(record.revision, record.final, sums, status=status)
-    digest = bytes(record.digest) if has_digest else b""
-    exemplars = bytes(record.exemplars) if record.window.size == "1m" else b""
-    return StoredWindow(record.revision, record.final, sums, digest, exemplars)
+    size = record.window.size
+    ranks = needs.hour_ranks if size == "1h" else ()
+    needs_digest = needs.digests > _DIGEST_BEYOND[size]
+    window = StoredWindow(record.revision, record.final, sums)
+    if needs_digest or needs.bounds or ranks:
+        window.digest = bytes(record.digest)
+    if size == "1m":
+        window.exemplars = bytes(record.exemplars)
+    if (ranks or needs.bounds) and (digest := digest_of(window)):
+        window.quantiles = {rank: quantiles(digest, (rank,))[0] for rank in ranks}
+        means, weights = unpack(digest)
+        # Durations are float32, and an operation of exactly the bound is not below it.
+        for bound_ms in needs.bounds:
+            is_slow = means >= np.float32(bound_ms)
+            slow = is_slow.sum() if weights is None else weights[is_slow].sum()
+            window.slow[bound_ms] = round(float(slow))
+    if not needs_digest:
+        window.digest = b""
+    return window
 
 
-def exemplars_of(window: StoredWindow) -> Sequence[Any]:
+def exemplars_of(
+    windows: Iterable[StoredWindow],
+) -> list[dict[str, str | float | bool | None]]:
+    """Return the operations of windows that are most worth looking at."""
+    rows = [
+        ExemplarRow(not it.success, it.duration_ms, it.id, it.error_type)
+        for window in windows
+        for it in _exemplars_of(window)
+    ]
+    return [
+        {
+            "id": row.id,
+            "success": not row.failed,
+            "duration_ms": row.duration_ms,
+            "error_type": row.error_type,
+        }
+        for row in best_exemplars(rows)
+    ]
+
+
+def _exemplars_of(window: StoredWindow) -> Sequence[Any]:
     """Return the window's exemplars; none where what came cannot be read."""
     try:
         return _read_exemplars(window.exemplars) if window.exemplars else ()

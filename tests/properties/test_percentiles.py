@@ -126,7 +126,7 @@ def test_whole_milliseconds_are_exact_at_every_rank(kind, count):
 def test_rules_see_the_same_percentiles_over_any_span(kind):
     when, took = drawn(kind, 20_000, 5 * HOUR_MS, seed=2)
     last = published(when, took, sources=2, seed=2)
-    row = SeriesState(0, 0, 0, 0, "operations", {}, 0, 0)
+    row = SeriesState(0, 0, 0, 0, "operations", {}, 0, 0, 0, 0)
     seen = History(row, Needs(60, 300, 300, frozenset(), in_silence=False), ENGINES["fastdigest"])
     for key, aggregate in last.items():
         if key.startswith(b"*/"):

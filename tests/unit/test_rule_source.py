@@ -1,11 +1,14 @@
 """A rule file that changes is read; one that is wrong changes nothing, and says so."""
 
+import asyncio
 import os
+import threading
 from pathlib import Path
 
 import pytest
 import structlog
 
+from agents.rule_file import load
 from agents.rule_file.reload import RuleSource
 from agents.runtime import metrics
 from agents.runtime.settings import Settings
@@ -142,3 +145,24 @@ async def test_what_is_no_file_or_has_no_end_keeps_the_rules_and_says_so(
     assert len(source.loaded.rules.rules) == 1
     (sentence,) = source.mistakes
     assert str(path) in sentence
+
+
+async def test_the_loop_goes_on_while_a_file_is_read_and_checked(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "rules.yaml"
+    _write(path, RULE)
+    source = _source(path)
+    began, may_end = threading.Event(), threading.Event()
+
+    def slow(*args: object) -> object:
+        began.set()
+        assert may_end.wait(60)  # only the loop lets it go on
+        return load.parse(*args)
+
+    monkeypatch.setattr("agents.rule_file.reload.parse", slow)
+    _write(path, RULE.replace("threshold: 5", "threshold: 7"))
+    looking = asyncio.ensure_future(_look(source))
+    await asyncio.to_thread(began.wait, 60)
+    assert "threshold: 5" in source.text
+    may_end.set()
+    await looking
+    assert "threshold: 7" in source.text

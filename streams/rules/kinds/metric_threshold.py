@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 
 from schemas.rule_kinds import MetricThreshold
-from schemas.rules import SEVERITIES
 from schemas.spans import MINUTE_MS, as_text
-from streams.rules.firing import NO_SEVERITY, Verdict
+from streams.rules.firing import Verdict
 from streams.rules.history import History
 from streams.rules.kind import Evidence, Kind, Measured
-from streams.rules.metrics import METRICS, is_past
+from streams.rules.limits import Limits
+from streams.rules.metrics import METRICS
 from streams.rules.needs import FIVES_UP_TO, MINUTES_UP_TO, needs_of
-from streams.rules.sentences import SIGNS, counted, figure, spaced
+from streams.rules.sentences import counted, figure
 from streams.rules.series_state import SeriesState
 
 _FIVE, _HOUR = 5, 60
@@ -26,14 +26,9 @@ class MetricThresholdKind(Kind[MetricThreshold]):
         self._metric = METRICS[rule.metric]
         self._span = rule.window // MINUTE_MS
         self._is_throughput = rule.metric == "throughput"
-        self._limits = [tier.threshold for tier in rule.tiers]
-        if rule.threshold is not None:
-            self._limits.append(rule.threshold)
-        if rule.tiers:
-            self.has_levels = True
-            self.severities = tuple(tier.severity for tier in rule.tiers)
-        levels = map(SEVERITIES.index, self.severities)
-        self._levels = list(zip(levels, self._limits, strict=True))
+        self._limits = Limits(rule)
+        self.has_levels = bool(rule.tiers)
+        self.severities = self._limits.severities
         self.measured = Measured(rule.metric, rule.operator, self._metric.unit)
         self.samples_of = self._metric.samples_of
         self.needs_operations = not self._is_throughput
@@ -52,22 +47,11 @@ class MetricThresholdKind(Kind[MetricThreshold]):
             window = history.at(minute)
             if rule.operator.startswith("less") and window is not None and not window.final:
                 return None  # the minute is not over: it can only become more
-            return self._verdict(samples / (span * 60), samples)
+            return self._limits.verdict(samples / (span * 60), samples, span)
         if samples < rule.min_samples or not samples:
-            return Verdict(NO_SEVERITY, False, False, None, samples, self._levels[0][1], span)
+            return self._limits.not_enough(samples, span)
         observed = metric.observed(history, sums, span, minute)
-        return None if observed is None else self._verdict(observed, samples)
-
-    def _verdict(self, observed: float, samples: int) -> Verdict:
-        operator, resolve_threshold = self.rule.operator, self.rule.resolve_threshold
-        reached, threshold = NO_SEVERITY, self._levels[0][1]
-        for severity, limit in self._levels:
-            if is_past(observed, limit, operator):
-                reached, threshold = severity, limit
-        holds = reached >= 0
-        if resolve_threshold is not None and not holds:
-            holds = is_past(observed, resolve_threshold, operator)
-        return Verdict(reached, holds, True, observed, samples, threshold, self._span)
+        return None if observed is None else self._limits.verdict(observed, samples, span)
 
     def evidence(self, history: History, minute: int) -> Evidence:
         """Return more figures of the same window."""
@@ -84,21 +68,14 @@ class MetricThresholdKind(Kind[MetricThreshold]):
         about = f"{metric.words} of {series}"
         if verdict.observed is None:
             return f"{about}: too few {metric.samples_of} to tell over {span}, {samples}"
-        limit = f"{SIGNS[self.rule.operator]} {verdict.threshold:g}{spaced(metric.unit)}"
-        if verdict.severity < 0:
-            limit = f"not {limit}"
+        limit = self._limits.sentence(verdict, metric.unit)
         return (
             f"{about} is {figure(verdict.observed, metric.unit)} ({limit}) over {span}, {samples}"
         )
 
     def condition(self) -> str:
         """Return the thresholds, the window and what else it takes."""
-        rule, unit = self.rule, spaced(self._metric.unit) if self._metric.unit != "%" else "%"
-        listed = " / ".join(f"{limit:.4g}{unit}" for limit in self._limits)
-        wait = f" for {as_text(rule.for_ms)}" if rule.for_ms else ""
-        least = f", ≥ {rule.min_samples} samples" if rule.min_samples > 1 else ""
-        sign = SIGNS[rule.operator]
-        return f"{rule.metric} {sign} {listed} over {as_text(rule.window)}{wait}{least}"
+        return f"{self.rule.metric} {self._limits.condition(self._metric.unit)}"
 
     def silent_changes(self, state: SeriesState, first: int) -> Iterator[int]:
         """Yield when the window loses a part, or takes a larger one in place of smaller ones."""
