@@ -113,11 +113,11 @@ def show(fingerprint: Fingerprint, *, as_json: AsJson = False) -> None:
 
 
 def ack(fingerprint: Fingerprint, *, comment: Comment, by: By = None) -> None:
-    """Acknowledge an alert that fires: it escalates no further, and nobody else is notified.
+    """Acknowledge an alert that fires, so that it escalates no further.
 
-    The acknowledgement is for this episode: when the alert resolves and opens again, people are
-    notified again. Exit 1 if the alert does not fire or was acknowledged before, 3 if no alert
-    worker answers.
+    Nobody else is notified of it then. The acknowledgement is for this episode: when the alert
+    resolves and opens again, people are notified again. Exit 1 if the alert does not fire or was
+    acknowledged before, 3 if no alert worker answers.
 
     Examples:
       opwatch ack 3f9c --comment 'looking at lever'

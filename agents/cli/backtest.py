@@ -32,7 +32,7 @@ _MAX_LISTED = 5
 
 def backtest(
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", show_default=False, help="The rule file.")
+        Path | None, typer.Argument(metavar="FILE", show_default=False, help="The rule file.")
     ] = None,
     *,
     from_: Annotated[

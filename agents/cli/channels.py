@@ -42,7 +42,7 @@ Name = Annotated[str, typer.Argument(metavar="CHANNEL", help="As the rule file n
 
 @app.command("list")
 def list_(*, as_json: AsJson = False) -> None:
-    """List the channels of OPWATCH_RULE_FILE: type, severities, and which secret is missing.
+    """List the channels of the rule file, and the secrets they lack.
 
     The secrets are those of this command's environment; the alert worker may have others. A webhook
     that answered 410 Gone is sent nothing more: that is read from Kafka.

@@ -113,7 +113,7 @@ def show(
 @app.command()
 def redrive(
     keys: Annotated[
-        list[str] | None, typer.Argument(metavar="KEY…", help="As `list` shows them.")
+        list[str] | None, typer.Argument(metavar="KEY", help="As `list` shows them.")
     ] = None,
     *,
     everything: Annotated[
@@ -147,7 +147,7 @@ def redrive(
     """
     _check_reason(reason)
     if bool(keys) + everything + (reason is not None) != 1:
-        raise typer.BadParameter("name KEY…, --reason REASON or --all", param_hint="KEYS")
+        raise typer.BadParameter("name keys, --reason REASON or --all", param_hint="KEYS")
     wanted = set(keys or ())
 
     def chosen(key: str, about: "DeadLetter") -> bool:

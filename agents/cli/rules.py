@@ -33,8 +33,7 @@ Examples:
 _WHOLE = ("name", "severity", "channels")
 
 app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
-app.command("backtest")(backtest.backtest)
-_FILE = typer.Argument(metavar="[FILE]", show_default=False, help="The rule file.")
+_FILE = typer.Argument(metavar="FILE", show_default=False, help="The rule file.")
 
 
 @app.command("list")
@@ -50,7 +49,9 @@ def list_rules(file: Annotated[Path | None, _FILE] = None) -> None:
 
 @app.command()
 def check(file: Annotated[Path | None, _FILE] = None) -> None:
-    """Check a rule file; exit 1 with every mistake at once, each with its line and what to write.
+    """Check a rule file; exit 1 with every mistake at once.
+
+    Each mistake has its line, and what to write instead.
 
     Examples:
       opwatch rules check config/opwatch.yaml
@@ -62,7 +63,7 @@ def check(file: Annotated[Path | None, _FILE] = None) -> None:
 
 @app.command("test")
 def test_rules(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Files of rule tests.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files of rule tests.")],
 ) -> None:
     """Run rule tests: judge made-up minutes, compare the breaches; exit 1 if a test fails.
 
@@ -86,6 +87,9 @@ def test_rules(
                 echo(f"          {sentence}")
     if failed:
         raise CommandError(f"{failed} of {total} rule tests failed.")
+
+
+app.command("backtest")(backtest.backtest)
 
 
 def check_channels(rules: "LoadedRules", chosen: "Settings") -> None:

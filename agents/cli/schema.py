@@ -27,7 +27,9 @@ def schema() -> None:
 @app.command()
 def export(
     *,
-    out: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("docs"),
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="The folder to write to.")] = Path(
+        "docs"
+    ),
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit 1 if a file is out of date.")
     ] = False,

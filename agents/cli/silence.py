@@ -35,7 +35,7 @@ app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
 @app.command()
 def add(
     matchers: Annotated[
-        list[str], typer.Argument(metavar="MATCHER…", help="One or more; an alert must fit all.")
+        list[str], typer.Argument(metavar="MATCHER", help="One or more; an alert must fit all.")
     ],
     *,
     lasts: Annotated[str, typer.Option("--for", metavar="SPAN", help="Such as 30m, 2h or 1d12h.")],

@@ -25,7 +25,7 @@ app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
 
 Partitions = Annotated[
     int | None,
-    typer.Option(min=1, max=256, help="Instead of OPWATCH_PARTITIONS."),
+    typer.Option(min=1, max=256, metavar="N", help="Instead of OPWATCH_PARTITIONS."),
 ]
 
 

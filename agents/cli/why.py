@@ -45,10 +45,10 @@ def why(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show an alert's history: what was measured, who was notified, what was suppressed, and why.
+    """Show an alert's history, with the reason of each decision.
 
-    It reads `breaches`, `notifications`, `commands` and `dead-letters`, which Kafka keeps for 30
-    days.
+    The history is what was measured, asked, decided, sent and answered. It is read from `breaches`,
+    `notifications`, `commands` and `dead-letters`, which Kafka keeps for 30 days.
 
     Examples:
       opwatch why 3f9c
@@ -85,9 +85,10 @@ def why_not(
     ] = "1h",
     as_json: AsJson = False,
 ) -> None:
-    """Show why a channel was not notified, or not at once: every such decision, by its reason.
+    """Show why a channel was not notified, or not at once.
 
-    It also lists the alerts that no rule routes to the channel. Exit 1 if there is nothing.
+    It prints every such decision by its reason, and the alerts that no rule routes to the channel.
+    Exit 1 if there is nothing.
 
     Examples:
       opwatch why-not pagerduty_oncall

@@ -48,16 +48,17 @@ def measure() -> None:
 
 @app.command()
 def alert() -> None:
-    """Notify people of what arrives on `breaches`, and record each decision on `notifications`.
+    """Notify people of what arrives on `breaches`.
 
-    One worker at a time does so; a second one stands by. The channels are those of
+    Each decision is recorded on `notifications`. One worker at a time does so; a second one stands
+    by. The channels are those of
     OPWATCH_RULE_FILE, which is read again when it changes and at SIGHUP; their secrets come from
     the environment.
 
     Examples:
       opwatch worker alert
       SLACK_WEBHOOK_URL_FILE=/run/secrets/slack opwatch worker alert
-      OPWATCH_RULE_FILE=rules.yaml OPWATCH_HTTP_PORT=0 opwatch worker alert     alert_status by
+      OPWATCH_RULE_FILE=rules.yaml OPWATCH_HTTP_PORT=0 opwatch worker alert     standing by
     """
     chosen = settings()
     from agents.alert.app import run
