@@ -31,7 +31,7 @@ from schemas.spans import HOUR_MS
 from streams.channels.plain import rfc3339
 
 if TYPE_CHECKING:
-    from streams.audit.status import AlertStatus, ChannelStatus
+    from streams.audit.status import AlertStatus, ChannelOutcome, ChannelStatus
 
 HELP = """List what fires, and who was notified.
 
@@ -46,6 +46,14 @@ Examples:
 """
 #: What resolved in the last hour is listed too.
 _RECENT_MS = HOUR_MS
+#: The outcomes of notifying a channel, and their names in `--json`, which stay.
+_JSON_OUTCOMES: "dict[ChannelOutcome, str]" = {
+    "sent": "told",
+    "pending": "owed",
+    "failed": "given_up",
+    "not_sent": "not_told",
+    "undecided": "undecided",
+}
 #: Enough of a fingerprint to type; `show` and `why` take it.
 SHORT = 8
 
@@ -154,7 +162,7 @@ def state(alert: "AlertStatus") -> str:
 
 def outcome(status: "ChannelStatus") -> str:
     """Return what became of notifying a channel, in a sentence."""
-    if status.state == "told" and status.at_ms is not None:
+    if status.state == "sent" and status.at_ms is not None:
         event = "" if status.event in (None, "opened") else f" ({status.event.replace('_', ' ')})"
         text = f"notified at {when(status.at_ms)} UTC{event}"
     else:
@@ -191,16 +199,16 @@ def _rows(alerts: "Iterable[AlertStatus]") -> Iterator[list[Cell]]:
 
 def _notified(statuses: "Iterable[ChannelStatus]") -> str:
     """Return the channels that were notified, then the others with the reason."""
-    sent = [it.channel for it in statuses if it.state == "told"]
-    others = [f"{it.channel} ({_reason(it)})" for it in statuses if it.state != "told"]
+    sent = [it.channel for it in statuses if it.state == "sent"]
+    others = [f"{it.channel} ({_reason(it)})" for it in statuses if it.state != "sent"]
     return ", ".join(sent + others) or "nobody: no channel"
 
 
 def _reason(status: "ChannelStatus") -> str:
     """Return in a word or two why a channel was not notified."""
-    if status.state == "not_told":
+    if status.state == "not_sent":
         return (status.reason or "not notified").replace("_", " ")
-    words = {"owed": "not yet", "given_up": "gave up", "undecided": "undecided"}
+    words = {"pending": "not yet", "failed": "gave up", "undecided": "undecided"}
     return words[status.state]
 
 
@@ -277,7 +285,7 @@ def _fields(alert: "AlertStatus") -> dict[str, Any]:
 def _channel_fields(status: "ChannelStatus") -> dict[str, Any]:
     return {
         "channel": status.channel,
-        "state": status.state,
+        "state": _JSON_OUTCOMES[status.state],
         "reason": status.reason,
         "sentence": status.sentence,
         "at": None if status.at_ms is None else rfc3339(status.at_ms),

@@ -19,7 +19,7 @@ NOT_SENT: frozenset[Reason] = frozenset(get_args(NotSentReason))
 _ASIDE: frozenset[Event] = frozenset({"acknowledged", "test"})
 _UNDECIDED = "Nothing is decided about it yet: does an alert worker run?"
 
-ChannelOutcome = Literal["told", "owed", "given_up", "not_told", "undecided"]
+ChannelOutcome = Literal["sent", "pending", "failed", "not_sent", "undecided"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ def channel_statuses(breach: Breach, decisions: Iterable[Notification]) -> list[
 
 def _take(found: dict[str, ChannelStatus], name: str, decision: Notification) -> None:
     before = found.get(name)
-    notified = before is not None and before.state == "told"
+    notified = before is not None and before.state == "sent"
     if decision.event == "resolved":
         if decision.reason == "sent":
             # Where the opening could not be delivered in time this message reports both.
@@ -72,8 +72,8 @@ def _take(found: dict[str, ChannelStatus], name: str, decision: Notification) ->
     state = _state(decision)
     if notified or state is None:
         return
-    waits = before is not None and before.state == "owed" and not ends(decision)
-    if state == "not_told" and waits:
+    waits = before is not None and before.state == "pending" and not ends(decision)
+    if state == "not_sent" and waits:
         return  # a further notification is suppressed; the first is still on its way
     found[name] = _status(name, decision)
 
@@ -93,13 +93,13 @@ def _status(name: str, decision: Notification) -> ChannelStatus:
 
 def _state(decision: Notification) -> ChannelOutcome | None:
     if decision.reason == "sent":
-        return "told"
+        return "sent"
     if decision.reason == "gave_up":
-        return "given_up"
+        return "failed"
     grouped = decision.delivery is not None and decision.reason in SHARED
     if grouped or decision.reason in ON_ITS_WAY:
-        return "owed"
-    return "not_told" if decision.reason in NOT_SENT else None
+        return "pending"
+    return "not_sent" if decision.reason in NOT_SENT else None
 
 
 def channels_gone(decisions: Iterable[Notification]) -> dict[str, str]:

@@ -56,6 +56,12 @@ def test_what_people_write_in_rule_tests_is_no_name_of_code(tmp_path: Path):
     assert broken(tmp_path, agents__a='series: str = Field(alias="given")') == []
 
 
+def test_a_string_that_travels_stands_only_where_it_is_published(tmp_path: Path):
+    text = 'reason = "not_told"'
+    assert broken(tmp_path, schemas__notifications=text) == []
+    assert broken(tmp_path, streams__a=text) == [("banned-name", "not_told")]
+
+
 def test_a_property_test_may_import_given(tmp_path: Path):
     text = "from hypothesis import given\n@given(x)\ndef test_it(): ..."
     assert broken(tmp_path, client__tests__test_a=text) == []

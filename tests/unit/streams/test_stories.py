@@ -44,7 +44,7 @@ def test_each_channel_says_whether_it_was_told(records: Records):
     records.told("slack_engineering")
     records.decided("below_severity", "engineering_email")
 
-    assert told_of(records) == {"slack_engineering": "told", "engineering_email": "not_told"}
+    assert told_of(records) == {"slack_engineering": "sent", "engineering_email": "not_sent"}
 
 
 def test_who_was_told_once_stays_told(records: Records):
@@ -53,24 +53,24 @@ def test_who_was_told_once_stays_told(records: Records):
     records.decided("duplicate", "slack_engineering")
     records.decided("cooldown", "slack_engineering")
 
-    assert told_of(records) == {"slack_engineering": "told"}
+    assert told_of(records) == {"slack_engineering": "sent"}
 
 
 def test_a_decision_about_all_channels_is_about_each(records: Records):
     records.breached(routing=ROUTING)
     records.decided("silenced")
 
-    assert told_of(records) == {"slack_engineering": "not_told", "engineering_email": "not_told"}
+    assert told_of(records) == {"slack_engineering": "not_sent", "engineering_email": "not_sent"}
 
 
 def test_what_is_given_up_is_not_told_until_it_gets_through(records: Records):
     records.breached()
     records.decided("due", "slack_engineering", delivery="d", parcel="d")
-    assert told_of(records) == {"slack_engineering": "owed"}
+    assert told_of(records) == {"slack_engineering": "pending"}
     records.decided("gave_up", "slack_engineering", delivery="d", parcel="d")
-    assert told_of(records) == {"slack_engineering": "given_up"}
+    assert told_of(records) == {"slack_engineering": "failed"}
     records.told("slack_engineering")
-    assert told_of(records) == {"slack_engineering": "told"}
+    assert told_of(records) == {"slack_engineering": "sent"}
 
 
 def test_opened_and_resolved_in_one_message_is_told(records: Records):
@@ -83,7 +83,7 @@ def test_opened_and_resolved_in_one_message_is_told(records: Records):
     found = alert_status(records.log, FINGERPRINT, records.now_ms)
 
     assert found.state == "resolved"
-    assert told_of(records) == {"slack_engineering": "told"}
+    assert told_of(records) == {"slack_engineering": "sent"}
     assert found.channels[0].resolved_ms == records.now_ms
 
 
@@ -95,7 +95,7 @@ def test_an_earlier_episodes_message_tells_nobody_of_this_one(records: Records):
     records.breached(id="second", since_ms=later, opened_ms=later)
     records.decided("cooldown", "slack_engineering")
 
-    assert told_of(records) == {"slack_engineering": "not_told"}
+    assert told_of(records) == {"slack_engineering": "not_sent"}
 
 
 def test_a_message_shared_with_another_alert_counts_for_both(records: Records):
@@ -111,7 +111,7 @@ def test_a_message_shared_with_another_alert_counts_for_both(records: Records):
         attempt=1,
     )
 
-    assert told_of(records) == {"slack_engineering": "told"}
+    assert told_of(records) == {"slack_engineering": "sent"}
 
 
 def test_the_larger_revision_stands_whatever_comes_last(records: Records):

@@ -47,25 +47,25 @@ def world():
 def test_who_is_told_and_who_is_not_is_known_of_every_channel(world):
     world.breach(severity="medium", channels=("slack", "pager", "off", "bare", "nobody"))
     assert world.states() == {
-        "slack": "owed",
-        "pager": "not_told",
-        "off": "not_told",
-        "bare": "not_told",
-        "nobody": "not_told",
-        "mail": "owed",  # in bare's place
+        "slack": "pending",
+        "pager": "not_sent",
+        "off": "not_sent",
+        "bare": "not_sent",
+        "nobody": "not_sent",
+        "mail": "pending",  # in bare's place
     }
     world.run(MINUTE)
-    assert world.states()["slack"] == world.states()["mail"] == "told"
+    assert world.states()["slack"] == world.states()["mail"] == "sent"
 
 
 def test_thirty_alerts_in_two_messages_are_all_told(world):
     for number in range(30):
         world.breach(f"s{number}")
-    assert {world.states(f"s{number}")["slack"] for number in range(30)} == {"owed"}
+    assert {world.states(f"s{number}")["slack"] for number in range(30)} == {"pending"}
     world.run(MINUTE)
 
     assert len(world.sent) == 2
-    assert {world.states(f"s{number}")["slack"] for number in range(30)} == {"told"}
+    assert {world.states(f"s{number}")["slack"] for number in range(30)} == {"sent"}
 
 
 def test_each_member_of_a_shared_message_tells_of_its_attempts(world):
@@ -84,7 +84,7 @@ def test_a_message_that_is_given_up_redriven_and_told(world):
     world.answers["slack"] = Rejected(answer="404")
     world.breach()
     world.run(MINUTE)
-    assert world.states() == {"slack": "given_up", "mail": "told"}
+    assert world.states() == {"slack": "failed", "mail": "sent"}
     delivery = next(one.delivery for one in world.said() if one.reason == "gave_up")
 
     del world.answers["slack"]
@@ -94,7 +94,7 @@ def test_a_message_that_is_given_up_redriven_and_told(world):
     for decision in world.said():
         answer.take(decision)
 
-    assert world.states() == {"slack": "told", "mail": "told"}
+    assert world.states() == {"slack": "sent", "mail": "sent"}
     assert answer.decision.reason == "command_done"
     assert answer.outcome.reason == "sent"
 
@@ -108,7 +108,7 @@ def test_opened_and_resolved_before_the_receiver_took_it_is_told(world):
     world.run(5 * MINUTE)
 
     found = world.alert_status()
-    assert (found.state, world.states()) == ("resolved", {"slack": "told"})
+    assert (found.state, world.states()) == ("resolved", {"slack": "sent"})
     assert found.channels[0].resolved_ms is not None
 
 
@@ -126,13 +126,13 @@ def test_a_silence_is_why_not_until_it_ends(world):
     world.silence(("platform", "=", "lever"), end=10 * MINUTE)
     world.breach()
     assert world.alert_status().state == "silenced"
-    assert world.states() == {"slack": "not_told"}
+    assert world.states() == {"slack": "not_sent"}
     assert [one.reason for one in why_not(world.log, "slack", 0)] == ["silenced"]
     assert "silence" in [one.what for one in history(world.log, FINGERPRINT)]
     world.run(MINUTE)
     world.end_silence()
     world.run(MINUTE)
-    assert (world.alert_status().state, world.states()) == ("firing", {"slack": "told"})
+    assert (world.alert_status().state, world.states()) == ("firing", {"slack": "sent"})
     assert "end silence" in [one.what for one in history(world.log, FINGERPRINT)]
 
 
