@@ -74,7 +74,7 @@ def test_no_folder_is_needed(prefix: str, monkeypatch: pytest.MonkeyPatch) -> No
     assert len(names) == 3
 
 
-@pytest.mark.parametrize("lacking", ["_network", "_hold"])
+@pytest.mark.parametrize("lacking", ["_network", "_lock"])
 def test_where_the_system_has_no_locks_each_name_is_new(
     lacking: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
