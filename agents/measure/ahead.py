@@ -8,7 +8,7 @@ import numpy as np
 
 from agents.runtime import metrics
 from schemas.spans import MINUTE_MS
-from streams.measure.blocks import Events
+from streams.measure.decode import Events
 
 #: A sender is named for so long after its last operation that was ahead.
 _NAMED_S = 300.0

@@ -26,7 +26,8 @@ from agents.runtime.settings import Settings
 from schemas.dead_letters import KEPT_BYTES
 from schemas.partials import PartialRow
 from schemas.topics import DEAD_LETTERS, OPERATIONS, PARTIALS
-from streams.measure.blocks import BLOCK_OFFSETS, Events, reading_events
+from streams.measure.blocks import BLOCK_OFFSETS
+from streams.measure.decode import Events, reading_events
 from streams.measure.partials import missing_record, progress_record, rows_records
 from streams.measure.series import partition_of
 from streams.measure.watermarks import reached

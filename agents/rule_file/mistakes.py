@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from agents.rule_file import secrets as rule_secrets
-from agents.rule_file.sentences import names_of, sentence
+from agents.rule_file.mistake_texts import names_of, sentence
 from agents.rule_file.yaml import Document, Mistake, YamlPath
 from schemas.channels import MODELS as CHANNEL_MODELS
 from schemas.rule_file import RuleFile, misfits

@@ -10,20 +10,13 @@ A block keeps the columns of all its events, and a fold reads all of them: every
 over the block.
 """
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, NamedTuple
-
 import numpy as np
 
-from schemas.operations import epoch_ms
 from schemas.partials import PartialRow
 from schemas.spans import HOUR_MS
-from streams.measure.columns import Columns, Ints, columns_of
-from streams.measure.decode import KafkaRecord, RefusedRecord, decoding, original_of
+from streams.measure.columns import Columns, columns_of
+from streams.measure.decode import Events
 from streams.measure.fold import fold
-from streams.measure.window_times import TimeLimits
-from streams.steps import Steps, finish
 
 #: A block has at most this many offsets, …
 BLOCK_OFFSETS = 20_000
@@ -32,70 +25,6 @@ BLOCK_EVENTS = 20_000
 #: … or to this many pairs of operation and platform, which limits what overflow remembers, …
 BLOCK_PAIRS = 2_048
 #: … and before a record of a later hour than its first, by the records' own timestamps.
-#: Operations refused for their age between two steps.
-_REFUSED_TOGETHER = 1_000
-
-
-class Events(NamedTuple):
-    """Operations in the log's order, with offsets and timestamps."""
-
-    offset: Ints
-    stamp_ms: Ints
-    """The record's timestamp of each operation."""
-    when_ms: Ints
-    operations: list[Any]
-
-
-def read_events(
-    records: Sequence[KafkaRecord], limits: TimeLimits
-) -> tuple[Events, list[RefusedRecord]]:
-    """Return the operations that count, and what is refused with the reason."""
-    return finish(reading_events(records, limits))
-
-
-def reading_events(
-    records: Sequence[KafkaRecord], limits: TimeLimits
-) -> Steps[tuple[Events, list[RefusedRecord]]]:
-    """Do the work of read_events in steps."""
-    operations, places, refused = yield from decoding(records)
-    offset = np.array([record.offset for record in records], np.int64)
-    stamp = np.array([record.timestamp for record in records], np.int64)
-    if places is not None:
-        owner = np.array([place for place, _ in places], np.intp)
-        offset, stamp = offset[owner], stamp[owner]
-    when = _epoch_ms([operation.occurred_at for operation in operations])
-    age = stamp - when
-    if not len(age) or (age.max() <= limits.lateness_ms and age.min() >= -limits.future_ms):
-        return Events(offset, stamp, when, operations), refused
-    bad = (age > limits.lateness_ms) | (age < -limits.future_ms)
-    cut, originals = -1, [b""]
-    for count, i in enumerate(np.flatnonzero(bad).tolist()):
-        place, index = (i, None) if places is None else places[i]
-        if place != cut:
-            cut, originals = place, original_of(records[place])
-            yield
-        elif count % _REFUSED_TOGETHER == 0:
-            yield
-        refused.append(_refused_for_age(records[place], index, int(age[i]), originals[index or 0]))
-    good = np.flatnonzero(~bad)
-    events = Events(offset[good], stamp[good], when[good], [operations[i] for i in good.tolist()])
-    return events, refused
-
-
-def _epoch_ms(times: list[Any]) -> Ints:
-    if datetime in set(map(type, times)):
-        times = [epoch_ms(time) if type(time) is datetime else time for time in times]
-    return np.array(times, np.int64)
-
-
-def _refused_for_age(
-    record: KafkaRecord, index: int | None, age_ms: int, value: bytes
-) -> RefusedRecord:
-    if age_ms > 0:
-        detail = f"happened {age_ms} ms before its record's timestamp"
-        return RefusedRecord(record, index, "too_old", detail, value)
-    detail = f"happens {-age_ms} ms after its record's timestamp"
-    return RefusedRecord(record, index, "from_future", detail, value)
 
 
 class Block:

@@ -69,7 +69,7 @@ class Columns(NamedTuple):
 
 
 def columns_of(events: Any, begin: int, until: int, pairs: list[int]) -> Columns:
-    """Return the columns of blocks.Events from one place to another."""
+    """Return the columns of decode.Events from one place to another."""
     operations = events.operations[begin:until]
     numbers: dict[str, Floats] = {
         name: np.array(values_of(operations), np.float64) for name, values_of in _NUMBERS.items()

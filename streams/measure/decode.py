@@ -1,17 +1,21 @@
-"""Read operations out of records; a record or element that is refused has the reason."""
+"""Read operations out of records. What is invalid, too old or from the future is refused."""
 
 import contextlib
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
+import numpy as np
 
 from schemas.dead_letters import Reason
 from schemas.fast import struct_of
-from schemas.operations import NAME_PATTERN, Operation
+from schemas.operations import NAME_PATTERN, Operation, epoch_ms
 from streams.judge import Judge, NotFit
 from streams.measure.arrays import NotArray, TooMany, elements_of, is_deeper
+from streams.measure.columns import Ints
+from streams.measure.window_times import TimeLimits
 from streams.steps import Steps, finish
 
 #: A larger record is refused unread: Kafka's own default bound is a quarter of it.
@@ -24,6 +28,8 @@ _DEEP_BYTES = 2 * MAX_NESTING
 #: Operations, or bytes, judged one by one between two steps.
 _JUDGED_TOGETHER = 100
 _JUDGED_BYTES = 64 * 1024
+#: Operations refused for their age between two steps.
+_REFUSED_TOGETHER = 1_000
 
 Struct: Any = struct_of(Operation)
 _record_of = msgspec.json.Decoder(Struct | list[Struct]).decode
@@ -55,6 +61,16 @@ class RefusedRecord(NamedTuple):
     value: bytes
 
 
+class Events(NamedTuple):
+    """Operations in the log's order, with offsets and timestamps."""
+
+    offset: Ints
+    stamp_ms: Ints
+    """The record's timestamp of each operation."""
+    when_ms: Ints
+    operations: list[Any]
+
+
 class Decoded(NamedTuple):
     """The operations of some records, in order, and the refused."""
 
@@ -63,6 +79,42 @@ class Decoded(NamedTuple):
     places: list[tuple[int, int | None]] | None
     """Of each, the record's place and the index in its array; None: every record holds one."""
     refused: list[RefusedRecord]
+
+
+def read_events(
+    records: Sequence[KafkaRecord], limits: TimeLimits
+) -> tuple[Events, list[RefusedRecord]]:
+    """Return the operations that count, and what is refused with the reason."""
+    return finish(reading_events(records, limits))
+
+
+def reading_events(
+    records: Sequence[KafkaRecord], limits: TimeLimits
+) -> Steps[tuple[Events, list[RefusedRecord]]]:
+    """Do the work of read_events in steps."""
+    operations, places, refused = yield from decoding(records)
+    offset = np.array([record.offset for record in records], np.int64)
+    stamp = np.array([record.timestamp for record in records], np.int64)
+    if places is not None:
+        owner = np.array([place for place, _ in places], np.intp)
+        offset, stamp = offset[owner], stamp[owner]
+    when = _epoch_ms([operation.occurred_at for operation in operations])
+    age = stamp - when
+    if not len(age) or (age.max() <= limits.lateness_ms and age.min() >= -limits.future_ms):
+        return Events(offset, stamp, when, operations), refused
+    bad = (age > limits.lateness_ms) | (age < -limits.future_ms)
+    cut, originals = -1, [b""]
+    for count, i in enumerate(np.flatnonzero(bad).tolist()):
+        place, index = (i, None) if places is None else places[i]
+        if place != cut:
+            cut, originals = place, original_of(records[place])
+            yield
+        elif count % _REFUSED_TOGETHER == 0:
+            yield
+        refused.append(_refused_for_age(records[place], index, int(age[i]), originals[index or 0]))
+    good = np.flatnonzero(~bad)
+    events = Events(offset[good], stamp[good], when[good], [operations[i] for i in good.tolist()])
+    return events, refused
 
 
 def decode(records: Sequence[KafkaRecord]) -> Decoded:
@@ -193,3 +245,19 @@ def original_of(record: KafkaRecord) -> list[bytes]:
     parts = finish(_parts(record))
     assert not isinstance(parts, RefusedRecord)
     return [value for _, value in parts]
+
+
+def _epoch_ms(times: list[Any]) -> Ints:
+    if datetime in set(map(type, times)):
+        times = [epoch_ms(time) if type(time) is datetime else time for time in times]
+    return np.array(times, np.int64)
+
+
+def _refused_for_age(
+    record: KafkaRecord, index: int | None, age_ms: int, value: bytes
+) -> RefusedRecord:
+    if age_ms > 0:
+        detail = f"happened {age_ms} ms before its record's timestamp"
+        return RefusedRecord(record, index, "too_old", detail, value)
+    detail = f"happens {-age_ms} ms after its record's timestamp"
+    return RefusedRecord(record, index, "from_future", detail, value)

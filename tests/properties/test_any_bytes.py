@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from schemas.dead_letters import DeadLetter, Reason, from_headers, to_headers
 from streams.alerting.inputs import read_breach, read_command
 from streams.judge import DETAIL_LENGTH, NotFit
-from streams.measure.blocks import Block, read_events
-from streams.measure.decode import RefusedRecord
+from streams.measure.blocks import Block
+from streams.measure.decode import RefusedRecord, read_events
 from streams.measure.digests import ENGINES
 from streams.measure.partials import read_partial
 from streams.measure.watermarks import Reached

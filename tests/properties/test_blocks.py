@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import streams.measure.blocks as blocks
-from streams.measure.blocks import Block, read_events
+from streams.measure.blocks import Block
+from streams.measure.decode import read_events
 from tests.properties.worlds import (
     LIMITS,
     MONDAY_MS,

@@ -12,7 +12,8 @@ import numpy as np
 
 from schemas.fast import struct_of
 from schemas.partials import PartialRow, Partials
-from streams.measure.blocks import Block, read_events
+from streams.measure.blocks import Block
+from streams.measure.decode import read_events
 from streams.measure.digests import ENGINES
 from streams.measure.watermarks import Reached, SourceTime, reached
 from streams.measure.window_times import SIZES, TimeLimits, window_start

@@ -6,7 +6,7 @@ import numpy as np
 
 from agents.measure.ahead import Ahead
 from agents.runtime import metrics
-from streams.measure.blocks import Events
+from streams.measure.decode import Events
 
 NOW_MS = 1_789_948_800_000
 MINUTE_MS = 60_000

@@ -4,8 +4,9 @@ from typing import NamedTuple
 import pytest
 
 import streams.measure.blocks as blocks
-from streams.measure.blocks import Block, read_events
+from streams.measure.blocks import Block
 from streams.measure.columns import ERROR_TYPE_LENGTH
+from streams.measure.decode import read_events
 from streams.measure.digests import PARTIAL_LIMIT, centroid_count, unpack
 from streams.measure.window_times import TimeLimits
 

@@ -7,8 +7,13 @@ from typing import NamedTuple
 import pytest
 
 from streams.measure.arrays import NotArray, TooMany, elements_of, is_deeper
-from streams.measure.blocks import reading_events
-from streams.measure.decode import MAX_ELEMENTS, MAX_NESTING, MAX_RECORD_BYTES, decode
+from streams.measure.decode import (
+    MAX_ELEMENTS,
+    MAX_NESTING,
+    MAX_RECORD_BYTES,
+    decode,
+    reading_events,
+)
 from streams.measure.window_times import TimeLimits
 from streams.steps import finish
 

@@ -3,8 +3,7 @@ from typing import NamedTuple
 
 import pytest
 
-from streams.measure.blocks import read_events
-from streams.measure.decode import MAX_RECORD_BYTES, decode, original_of
+from streams.measure.decode import MAX_RECORD_BYTES, decode, original_of, read_events
 from streams.measure.window_times import TimeLimits
 
 
