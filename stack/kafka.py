@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,6 +25,9 @@ READY_DEADLINE_S = 90.0
 STOP_GRACE_S = 30.0
 _PORT_ATTEMPTS = 3
 _HEAP = ("-Xms256m", "-Xmx768m")
+_PERFORMANCE = ("-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20")
+#: A program that ends soon spends more on optimizing than it saves.
+_SHORT_RUN = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 _LOG4J = Path(__file__).with_name("log4j2.xml")
 _QUIET = logging.getLogger("stack.kafka.probe")
 _QUIET.disabled = True
@@ -64,7 +68,7 @@ class LocalKafka:
 
     def tool(self, main_class: str, *arguments: str) -> list[str]:
         """Return the command line of one of Kafka's own tools, by its Java class."""
-        return [java(), *_HEAP[:1], "-cp", f"{self.jars}/*", main_class, *arguments]
+        return [java(), *_HEAP[:1], *_SHORT_RUN, "-cp", f"{self.jars}/*", main_class, *arguments]
 
     def start(self) -> Self:
         """Start the broker and return once it answers; a port is chosen at the first start."""
@@ -113,14 +117,15 @@ class LocalKafka:
         cluster = self._cluster_id()
         properties = self._write_properties()
         output = self.directory / "kafka.out"
-        options = [*_heap_options(), "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"]
+        options = [*_options("KAFKA_HEAP_OPTS", _HEAP)]
         options += ["-Djava.awt.headless=true", f"-Dopwatch.kafka.log={self.log}"]
         options += [f"-Dlog4j2.configurationFile={_LOG4J}", "-cp", f"{self.jars}/*"]
         if not (self.directory / "data" / "meta.properties").exists():
             self._run_storage_tool(options, cluster, properties)
+        performance = _options("KAFKA_JVM_PERFORMANCE_OPTS", _PERFORMANCE)
         with output.open("wb") as sink:
             child = subprocess.Popen(
-                [java(), *options, "kafka.Kafka", str(properties)],
+                [java(), *performance, *options, "kafka.Kafka", str(properties)],
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
@@ -185,7 +190,7 @@ class LocalKafka:
 
     def _run_storage_tool(self, options: list[str], cluster: str, properties: Path) -> None:
         shutil.rmtree(self.directory / "data", ignore_errors=True)
-        command = [java(), *options, "kafka.tools.StorageTool", "format"]
+        command = [java(), *_SHORT_RUN, *options, "kafka.tools.StorageTool", "format"]
         command += ["--cluster-id", cluster, "--config", str(properties)]
         done = subprocess.run(
             command,
@@ -204,8 +209,8 @@ class _PortTaken(StackError):
     """Another process took the port between our check and the broker's bind."""
 
 
-def _heap_options() -> list[str]:
-    return os.environ.get("KAFKA_HEAP_OPTS", "").split() or list(_HEAP)
+def _options(variable: str, default: Sequence[str]) -> Sequence[str]:
+    return os.environ.get(variable, "").split() or default
 
 
 def _answering_cluster(bootstrap: str) -> str | None:
