@@ -22,8 +22,9 @@ def fit(text: str, limit: int, ellipsis: str = ELLIPSIS) -> str:
 
 def one_line(text: str) -> str:
     """Return the text as one line without control characters: safe as a header's value."""
-    characters = (" " if _breaks(character) else character for character in text)
-    return " ".join("".join(characters).split())
+    if not text.isprintable():
+        text = "".join(" " if _breaks(character) else character for character in text)
+    return " ".join(text.split())
 
 
 def lines(text: str) -> str:
