@@ -8,8 +8,8 @@ JOBS ?= 2
 KILLS ?= 200
 TESTS ?=
 
-# Most tests wait for brokers more than they compute: more of them than processors at a time.
-WORKERS ?= 3
+# Tests that wait for brokers are more at a time than processors; those that compute take the rest.
+WORKERS ?= 4
 
 # `make lock UPGRADE=` keeps the versions that stand there and only adds what is new.
 UPGRADE ?= --upgrade
@@ -37,12 +37,24 @@ help: ## list the targets
 demo: $(VENV)/.installed ## a real service measured live, for a minute (FOR=120, DEGRADE=1)
 	@$(PY) -m stack run --allow-mock -- $(PY) -m examples.job_parser.demo
 
-test: $(VENV)/.installed check ## check, then all tests on a real Kafka and PostgreSQL (TESTS=tests/unit WORKERS=3)
+# Brokers of tests live for minutes: with half the work they are up.
+test: export KAFKA_JVM_PERFORMANCE_OPTS ?= -XX:+UseSerialGC -XX:TieredStopAtLevel=1
+test: $(VENV)/.installed check ## check, then all tests on a real Kafka and PostgreSQL (TESTS=tests/unit WORKERS=4)
 	@$(PY) -m stack run -- sh -c ' \
-	tests() { $(PY) -m pytest --cov --cov-report= "$$@" $(TESTS) || test $$? -eq 5; }; \
-	tests --numprocesses $(WORKERS) --maxschedchunk 1 -m "not alone" && tests --cov-append -m alone'
-	@$(PY) -m coverage report
+	tests() { $(PY) -m pytest "$$@" || test $$? -eq 5; }; \
+	waiting() { tests --numprocesses $(WORKERS) --maxschedchunk 1 -m "not alone" "$$@"; }; \
+	$(if $(TESTS),waiting $(TESTS) && tests -m alone $(TESTS),$(ALL_TESTS))'
 	@$(if $(TESTS),,$(PY) -m coverage report --include='streams/*,schemas/*' --fail-under=95)
+
+# What computes runs beside what waits, behind it, and is printed after it.
+WAITING := tests/acceptance tests/integration
+define ALL_TESTS
+computed="$$(mktemp)"; trap "rm -f $$computed" EXIT; waiting $(WAITING) & waits=$$!; \
+	nice -n 10 $(PY) -m pytest --cov --cov-report= --numprocesses 2 \
+	tests $(WAITING:%=--ignore=%) >"$$computed" 2>&1; right=$$?; \
+	wait $$waits || right=$$?; cat "$$computed"; \
+	test $$right -eq 0 && tests -m alone $(WAITING)
+endef
 
 check: $(VENV)/.installed ## lint, format, types and import contracts
 	$(PY) -m ruff check $(SOURCES)
@@ -57,9 +69,10 @@ format: $(VENV)/.installed ## put the code in its form
 bench: $(VENV)/.installed ## compare this worker with others on one broker
 	@$(PY) -m stack run -- $(PY) -m benchmarks
 
-torture: $(VENV)/.installed ## kill workers at random and compare with an oracle (SEEDS=20 JOBS=2 KILLS=200)
+torture: $(VENV)/.installed ## kill workers at random, compare with an oracle, try properties long (SEEDS=20 JOBS=2 KILLS=200)
 	@$(PY) -m tests.acceptance.torture --seeds $(SEEDS) --jobs $(JOBS)
 	@$(PY) -m tests.acceptance.alert_torture --kills $(KILLS)
+	@TEST_EFFORT=10 $(PY) -m pytest --numprocesses $(JOBS) --timeout 0 tests/properties
 
 up: $(VENV)/.installed ## start Kafka and PostgreSQL on loopback and say where
 	@$(PY) -m stack up

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import streams.measure.admission as admission
+from tests.effort import examples
 from tests.properties.test_windows_life import finish
 from tests.properties.worlds import (
     MONDAY_MS,
@@ -24,7 +25,7 @@ def kind_of(series):
     return operation == "*", label.partition("=")[0]
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(10))
 @given(st.integers(0, 1 << 32))
 def test_admitted_and_overflow_add_up_to_the_totals(seed):
     random = Random(seed)

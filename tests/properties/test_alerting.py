@@ -2,7 +2,6 @@
 
 import re
 from collections import defaultdict
-from copy import deepcopy
 from random import Random
 
 from hypothesis import given, settings
@@ -14,6 +13,7 @@ from schemas.rules import SEVERITIES
 from streams.alerting import timers
 from streams.alerting.engine import AlertEngine
 from streams.alerting.inputs import AttemptResult, BreachInput, CommandInput, Tick
+from tests.effort import examples
 from tests.unit.streams.alerting.world import (
     MINUTE,
     T0,
@@ -230,7 +230,7 @@ def heard_openings(sent, channel):
     ]
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(30))
 @given(SEEDS, st.sampled_from([0.0, 0.05]))
 def test_no_channel_hears_of_two_episodes_within_a_cooldown_unless_severity_rose(seed, kills):
     world = shell(seed, kills=kills).finish()
@@ -248,6 +248,18 @@ class Forbidden:
 
     def __init__(self):
         self.alerts, self.silences = {}, {}
+
+    def copy(self):
+        """Return what is known now: records are never changed, what is known of them is."""
+        return {
+            "alerts": {key: known.copy() for key, known in self.alerts.items()},
+            "silences": {key: known.copy() for key, known in self.silences.items()},
+        }
+
+    def restore(self, copy):
+        """Know again what a copy knows, which stays as it is."""
+        self.__dict__.update(copy)
+        self.__dict__.update(self.copy())
 
     def take(self, given_, now_ms):
         one = getattr(given_, "breach", None) or getattr(given_, "command", None)
@@ -304,7 +316,7 @@ class Forbidden:
         return None
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(60))
 @given(SEEDS, st.sampled_from([0.3, 0.7, 0.95]), st.sampled_from([0.0, 0.05]))
 def test_no_attempt_begins_after_the_decision_that_forbids_it(seed, troubles, kills):
     world = shell(seed, troubles=troubles, kills=kills)
@@ -318,10 +330,10 @@ def test_no_attempt_begins_after_the_decision_that_forbids_it(seed, troubles, ki
     def flushed():
         lived = flush()
         if lived:
-            flushed.known = deepcopy(known.__dict__)
+            flushed.known = known.copy()
         return lived
 
-    flushed.known = deepcopy(known.__dict__)
+    flushed.known = known.copy()
 
     def claimed(channel, now_ms, *more):
         attempt = claimed.real(channel, now_ms, *more)
@@ -341,7 +353,7 @@ def test_no_attempt_begins_after_the_decision_that_forbids_it(seed, troubles, ki
 
     def started():
         start()
-        known.__dict__.update(deepcopy(flushed.known))  # what was not written is read again
+        known.restore(flushed.known)  # what was not written is read again
         claimed.real = world.alerting.next_attempt
         world.alerting.next_attempt = claimed
         return world
@@ -352,7 +364,7 @@ def test_no_attempt_begins_after_the_decision_that_forbids_it(seed, troubles, ki
     assert sum(world.alerting.queued.values()) == 0
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(30))
 @given(SEEDS)
 def test_every_record_ends_in_a_decision_with_a_reason_and_a_sentence(seed):
     world = shell(seed)
@@ -368,7 +380,7 @@ def test_every_record_ends_in_a_decision_with_a_reason_and_a_sentence(seed):
     assert as_the_schema_writes == list(world.decisions.values())
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(20))
 @given(SEEDS)
 def test_replaying_the_inputs_gives_the_same_decisions_with_or_without_restarts(seed):
     world = shell(seed)
@@ -398,7 +410,7 @@ def test_replaying_the_inputs_gives_the_same_decisions_with_or_without_restarts(
     assert decisions == world.decisions
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(20))
 @given(SEEDS)
 def test_the_same_record_twice_changes_nothing(seed):
     world = shell(seed)
@@ -421,7 +433,7 @@ def test_the_same_record_twice_changes_nothing(seed):
             world.send(name)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(50))
 @given(SEEDS, st.sampled_from([0.0, 0.03, 0.15]))
 def test_everyone_who_heard_hears_of_the_end_and_nobody_else_does(seed, kills):
     world = shell(seed, kills=kills).finish()
@@ -452,7 +464,7 @@ def ended_unsaid(world, channel):
     return {one.breach_id for one in given_up if one.channel == channel}
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(50))
 @given(SEEDS, st.sampled_from([0.03, 0.15, 0.3]))
 def test_a_crash_at_any_point_loses_no_delivery(seed, kills):
     world = shell(seed, kills=kills).finish()
@@ -472,7 +484,7 @@ def test_a_crash_at_any_point_loses_no_delivery(seed, kills):
             assert one.id in heard[channel] | refused[channel] | refused[None], channel
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(30))
 @given(SEEDS)
 def test_an_acknowledgement_of_another_episode_mutes_nothing(seed):
     random = Random(seed)
@@ -506,7 +518,7 @@ def events_of(world):
     }
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(20))
 @given(SEEDS)
 def test_thirty_openings_within_five_seconds_are_two_messages_a_channel(seed):
     random = Random(seed)

@@ -16,6 +16,7 @@ from streams.rules.history import History
 from streams.rules.needs import Needs
 from streams.rules.records import read_aggregate
 from streams.rules.series_state import SeriesState
+from tests.effort import examples
 from tests.promise import DISTRIBUTIONS, RANKS, Floats, assert_as_promised, documented
 from tests.properties.worlds import (
     FAR_MS,
@@ -91,7 +92,7 @@ def assert_all_hold(last: dict[bytes, Any], when: Floats, took: Floats) -> None:
         assert_as_promised(together, took, RANKS)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(15))
 @given(
     st.sampled_from(sorted(DISTRIBUTIONS)),
     st.floats(0, 4).map(lambda power: round(10**power)),

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.rules.evaluator import Evaluator, read_aggregate
+from tests.effort import examples
 from tests.properties.test_rules import RULES, history
 from tests.unit.streams.rules.worlds import BASE, MINUTE_MS, operations, rule_file, threshold
 
@@ -61,7 +62,7 @@ def _told(log: list[tuple[int, bytes]], rules, seed: int) -> list[bytes]:
 
 
 @pytest.mark.parametrize("rules", [RULES, MORE])
-@settings(max_examples=10)
+@settings(max_examples=examples(4))
 @given(seed=st.integers(0, 100_000), gaps=st.booleans())
 def test_a_fold_that_jumps_over_gaps_says_the_same_as_one_that_walks(
     rules, seed: int, *, gaps: bool

@@ -11,6 +11,7 @@ from schemas.breaches import Breach
 from streams.rules.evaluator import BreachRecord, Evaluator, read_aggregate
 from streams.rules.quiet import BROKER_AWAY_MS, QUIET_MS
 from streams.rules.series_state import version_of
+from tests.effort import examples
 from tests.unit.streams.rules.worlds import (
     BASE,
     MINUTE_MS,
@@ -164,7 +165,7 @@ def actions(seed: int) -> Iterator[str]:
         yield rng.choice(("take",) * 30 + ("write", "crash", "torn", "publish"))
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(10))
 @given(seed=st.integers(0, 10_000), cuts=st.integers(0, 10_000))
 def test_any_cut_into_restarts_says_the_same_byte_for_byte(seed: int, cuts: int) -> None:
     log = history(seed, 40)
@@ -185,7 +186,7 @@ def test_any_cut_into_restarts_says_the_same_byte_for_byte(seed: int, cuts: int)
     assert shell.by_revision == straight(log).by_revision
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(10))
 @given(seed=st.integers(0, 10_000), cuts=st.integers(0, 10_000))
 def test_no_id_and_revision_is_said_twice_with_other_words_whatever_the_clock_says(
     seed: int, cuts: int
@@ -219,7 +220,7 @@ def test_no_id_and_revision_is_said_twice_with_other_words_whatever_the_clock_sa
         assert found == set(range(1, len(found) + 1)), name
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(15))
 @given(seed=st.integers(0, 10_000))
 def test_each_episode_opens_once_and_its_revisions_count(seed: int) -> None:
     told = [Breach.model_validate_json(one.value) for one in straight(history(seed, 60)).published]

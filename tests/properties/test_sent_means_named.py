@@ -14,6 +14,7 @@ from schemas.channels import Channel
 from streams.channels import email as mails
 from streams.channels import pagerduty, slack, sms, webhook
 from streams.channels.registry import named, traits
+from tests.effort import examples
 from tests.unit.messages.samples import ROUTING_KEY, message
 from tests.unit.streams.alerting.world import MINUTE, Retry, World, breach
 
@@ -126,7 +127,7 @@ def group(count, letters, length, *, template=None, answers=()):
     return world
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(
     st.integers(1, 130) | st.integers(1, 700),
     _letters,
@@ -157,7 +158,7 @@ def test_what_is_recorded_as_sent_is_named_in_what_was_sent(
     check(world, "resolved")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(st.integers(0, 600), _letters, st.integers(0, 400), st.sampled_from(TEMPLATES))
 def test_as_many_as_it_says_are_named(others, letters, length, template):
     told = [alert(i, series(i, letters, length)) for i in range(others + 1)]

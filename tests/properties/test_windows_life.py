@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from streams.measure.window_state import unpack_window
 from streams.measure.window_times import CHILD, child_starts
+from tests.effort import examples
 from tests.properties.worlds import (
     FAR_MS,
     MONDAY_MS,
@@ -60,7 +61,7 @@ def assert_as_oracle(target, logs):
         assert_equals_oracle(published, totals)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(10))
 @given(st.integers(0, 1 << 32))
 def test_any_cutting_repetition_and_crash_ends_in_what_an_oracle_counts(seed):
     random, logs, inbox = draw_world(seed)
@@ -93,7 +94,7 @@ def test_any_cutting_repetition_and_crash_ends_in_what_an_oracle_counts(seed):
     assert target.windows.held_finals == 0
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(8))
 @given(st.integers(0, 1 << 32))
 def test_a_revision_is_published_once_and_only_grows_and_finals_hold_their_children(seed):
     random, logs, inbox = draw_world(seed)
@@ -131,7 +132,7 @@ def test_a_revision_is_published_once_and_only_grows_and_finals_hold_their_child
     assert_as_oracle(target, logs)
 
 
-@settings(max_examples=6)
+@settings(max_examples=examples(3))
 @given(st.integers(0, 1 << 32))
 def test_a_write_that_is_cut_off_has_no_window_without_those_it_is_merged_from(seed):
     random, _, inbox = draw_world(seed, troubled=False)
@@ -151,7 +152,7 @@ def test_a_write_that_is_cut_off_has_no_window_without_those_it_is_merged_from(s
                 assert any(f"{CHILD[size]}/{at}/{series}".encode() in written for at in starts)
 
 
-@settings(max_examples=6)
+@settings(max_examples=examples(3))
 @given(st.integers(0, 1 << 32))
 def test_a_crash_publishes_again_what_was_not_confirmed(seed):
     random, logs, inbox = draw_world(seed, troubled=False)

@@ -172,6 +172,7 @@ def worlds(draw: st.DrawFn) -> World:
     return world
 
 
+@pytest.mark.no_cover
 @settings(deadline=None, max_examples=60)
 @given(worlds())
 def test_what_is_advised_makes_the_next_check_pass(world: World) -> None:
@@ -184,6 +185,7 @@ def test_what_is_advised_makes_the_next_check_pass(world: World) -> None:
     assert world.misfits() == []
 
 
+@pytest.mark.no_cover
 @settings(deadline=None, max_examples=60)
 @given(worlds())
 def test_each_sentence_alone_is_advice_that_ends_itself(world: World) -> None:

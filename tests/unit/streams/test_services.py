@@ -285,6 +285,7 @@ def test_a_service_silent_for_a_week_is_forgotten(world: World):
     assert world.look(7 * 86_400 + 200) == []
 
 
+@pytest.mark.no_cover
 def test_who_beats_like_mad_is_refused_before_memory_is_full(world: World):
     world.hears(*(beat(i / 1000, "up" if i % 2 else "down") for i in range(4_000)))
 
