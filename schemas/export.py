@@ -36,7 +36,7 @@ PREFIX = "opwatch."
 RULE_FILE = "schemas/rule-file.json"
 
 
-class Message(NamedTuple):
+class TopicMessage(NamedTuple):
     """What travels on a topic, who sends it, and which model says so."""
 
     topic: Topic
@@ -58,14 +58,14 @@ class Message(NamedTuple):
 
 
 MESSAGES = (
-    Message(OPERATIONS, "operations", Operations, "services"),
-    Message(HEARTBEATS, "heartbeat", Heartbeat, "services"),
-    Message(PARTIALS, "partials", PartialsRecord, "opwatch"),
-    Message(AGGREGATES, "aggregate", AggregateRecord, "opwatch"),
-    Message(BREACHES, "breach", Breach, "opwatch"),
-    Message(COMMANDS, "command", CommandRecord, "services"),
-    Message(NOTIFICATIONS, "notification", Notification, "opwatch"),
-    Message(DEAD_LETTERS, "deadLetter", DeadLetter, "opwatch", "headers"),
+    TopicMessage(OPERATIONS, "operations", Operations, "services"),
+    TopicMessage(HEARTBEATS, "heartbeat", Heartbeat, "services"),
+    TopicMessage(PARTIALS, "partials", PartialsRecord, "opwatch"),
+    TopicMessage(AGGREGATES, "aggregate", AggregateRecord, "opwatch"),
+    TopicMessage(BREACHES, "breach", Breach, "opwatch"),
+    TopicMessage(COMMANDS, "command", CommandRecord, "services"),
+    TopicMessage(NOTIFICATIONS, "notification", Notification, "opwatch"),
+    TopicMessage(DEAD_LETTERS, "deadLetter", DeadLetter, "opwatch", "headers"),
 )
 
 
@@ -78,7 +78,7 @@ def documents() -> dict[str, str]:
     return texts | {"asyncapi.yaml": head + body}
 
 
-def json_schema(message: Message) -> dict[str, Any]:
+def json_schema(message: TopicMessage) -> dict[str, Any]:
     """Return the message's JSON Schema (2020-12)."""
     schema = message.model.model_json_schema(mode=message.mode, schema_generator=_Complete)
     if message.part == "headers":
@@ -125,7 +125,7 @@ def asyncapi() -> dict[str, Any]:
     }
 
 
-def _channel(message: Message) -> dict[str, Any]:
+def _channel(message: TopicMessage) -> dict[str, Any]:
     topic = message.topic
     configuration: dict[str, Any] = {
         "cleanup.policy": topic.config["cleanup.policy"].split(","),
@@ -147,12 +147,12 @@ def _channel(message: Message) -> dict[str, Any]:
     }
 
 
-def _operation_id(message: Message) -> str:
+def _operation_id(message: TopicMessage) -> str:
     verb = "receive" if message.sent_by == "services" else "send"
     return verb + message.name[0].upper() + message.name[1:]
 
 
-def _operation(message: Message) -> dict[str, Any]:
+def _operation(message: TopicMessage) -> dict[str, Any]:
     name = message.topic.name
     return {
         "action": "receive" if message.sent_by == "services" else "send",
@@ -162,7 +162,7 @@ def _operation(message: Message) -> dict[str, Any]:
     }
 
 
-def _message(message: Message) -> dict[str, Any]:
+def _message(message: TopicMessage) -> dict[str, Any]:
     key = {"type": "string", "description": f"The key: {message.topic.key}."}
     described: dict[str, Any] = {
         "name": message.name,
@@ -185,7 +185,7 @@ def _message(message: Message) -> dict[str, Any]:
     }
 
 
-def _inlined(message: Message, definitions: str) -> dict[str, Any]:
+def _inlined(message: TopicMessage, definitions: str) -> dict[str, Any]:
     """Return the schema in the form AsyncAPI's own dialect (draft 7) takes."""
     schema = message.model.model_json_schema(
         mode=message.mode,

@@ -28,7 +28,7 @@ from streams.rules.records import (
 )
 from streams.rules.series_state import (
     PARTITION_PREFIX,
-    PartitionState,
+    PartitionProgress,
     pack,
     unpack_partition,
 )
@@ -80,7 +80,7 @@ class Evaluator:
         self._packed = {} if packed is None else packed
         self._partition_key = PARTITION_PREFIX + str(partition).encode()
         stored = self._packed.get(self._partition_key)
-        self._state = unpack_partition(stored) if stored else PartitionState()
+        self._state = unpack_partition(stored) if stored else PartitionProgress()
         self.next_offset = self._state.offset
         """The first offset that was not evaluated yet."""
         self._written = self._state.offset, dict(self._state.horizon)
@@ -206,7 +206,9 @@ class Evaluator:
         if (self.next_offset, horizon) != self._written:
             self._written = self.next_offset, dict(horizon)
             quiet = self._state.quiet | self._clock.quiet
-            packed = pack(PartitionState(self._table.generation, self.next_offset, horizon, quiet))
+            packed = pack(
+                PartitionProgress(self._table.generation, self.next_offset, horizon, quiet)
+            )
             self._packed[self._partition_key] = packed
             changes.append((self._partition_key, packed))
         self._is_clock_written = bool(self._clock.settled)

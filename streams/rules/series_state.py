@@ -7,7 +7,7 @@ import msgspec
 
 from streams.rules.firing import IDLE, FiringState
 
-#: A key with this prefix holds what a partition knows besides its series, see PartitionState.
+#: A key with this prefix holds what a partition knows besides its series, see PartitionProgress.
 PARTITION_PREFIX = b"~state/"
 #: A key with this prefix holds the rule file in effect, see RulesInEffect.
 RULES_PREFIX = b"~rules/"
@@ -111,8 +111,8 @@ class SeriesState(msgspec.Struct, array_like=True):
     trends: dict[str, list[StoredTrend]] = {}
 
 
-class PartitionState(msgspec.Struct, array_like=True):
-    """What all series of a partition rest on together."""
+class PartitionProgress(msgspec.Struct, array_like=True):
+    """How far the partition of all its series is evaluated."""
 
     generation: int = 0
     offset: int = 0
@@ -140,12 +140,12 @@ class _SeriesVersion(msgspec.Struct, array_like=True, gc=False):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_series = msgspec.msgpack.Decoder(SeriesState).decode
-_decode_partition = msgspec.msgpack.Decoder(PartitionState).decode
+_decode_partition = msgspec.msgpack.Decoder(PartitionProgress).decode
 _decode_rules = msgspec.msgpack.Decoder(RulesInEffect).decode
 _decode_version = msgspec.msgpack.Decoder(_SeriesVersion).decode
 
 
-def pack(state: SeriesState | PartitionState | RulesInEffect) -> bytes:
+def pack(state: SeriesState | PartitionProgress | RulesInEffect) -> bytes:
     """Return a state as bytes for the table."""
     return _encode(state)
 
@@ -155,7 +155,7 @@ def unpack_series(packed: bytes) -> SeriesState:
     return _decode_series(packed)
 
 
-def unpack_partition(packed: bytes) -> PartitionState:
+def unpack_partition(packed: bytes) -> PartitionProgress:
     """Return the partition's state that was packed."""
     return _decode_partition(packed)
 
