@@ -1,4 +1,4 @@
-"""Reach Kafka before a deadline, and ask it what topics there are.
+"""Connect to Kafka before a deadline, and ask for its topics.
 
 aiokafka's own question is too old for the answer to have a topic's id, which a topic that was
 deleted and made again does not keep, and the operations that the user is allowed.
@@ -81,7 +81,7 @@ async def admin(settings: Settings, *, deadline_s: float) -> AsyncIterator[AIOKa
 
 
 class LastComplaint(logging.Handler):
-    """Keep aiokafka's last complaint, which says more than its exception does."""
+    """Keeps aiokafka's last warning, which has more details than its exception."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -113,7 +113,7 @@ _NO_ID = uuid.UUID(int=0)
 async def describe_topics(
     client: AIOKafkaAdminClient, names: Collection[str]
 ) -> dict[str, ExistingTopic]:
-    """Return those of the topics that exist, or that the user may not even ask about.
+    """Return those of the topics that exist, or that the user has no right to describe.
 
     Their configuration is left out.
 
@@ -215,7 +215,7 @@ class _Ask12(RequestStruct):
 
 
 class _Ask(Request[old.MetadataRequest_v5 | _Ask12]):
-    """By name, without making a topic because it is asked about."""
+    """Asks by name, and lets the broker make no topic."""
 
     API_KEY = 3
 

@@ -1,4 +1,4 @@
-"""Find where a broken record batch ends, of which neither the length nor the offsets are sure.
+"""Find the end of a broken record batch, whose length and offsets may be wrong.
 
 Kafka's batch format: https://kafka.apache.org/documentation/#recordbatch
 """
@@ -9,25 +9,25 @@ from itertools import islice
 
 from aiokafka.record.util import calc_crc32c
 
-#: A batch may hold so many records.
+#: The highest number of records in a batch.
 MAX_BATCH_RECORDS = 500_000
 NO_TIMESTAMP = -1
 
 HEADER = struct.Struct(">qiibIhiqqqhii")
-#: Of offset and length, which every format begins with.
+#: Offset and length: every format begins with them.
 FRAME = struct.Struct(">qi")
 ATTRIBUTES_AT = 21
 MAGIC_AT = 16
-#: Of the format since Kafka 0.11.
+#: The format since Kafka 0.11.
 MAGIC = 2
 #: How a batch begins: an offset below 2**40, a length below 2**31, the format.
 _MAY_BEGIN = re.compile(rb"(?=\x00\x00\x00.{5}[\x00-\x7f].{7}\x02)", re.DOTALL)
-#: So many places are tried.
+#: The highest number of places that are tried.
 _TRIED = 200
 
 
 def length_at(view: memoryview, at: int) -> int | None:
-    """Return how many bytes the batch there has; None if it is not whole."""
+    """Return the size of the batch there in bytes; None if it is not complete."""
     if len(view) - at < FRAME.size:
         return None
     _, length = FRAME.unpack_from(view, at)
@@ -36,7 +36,7 @@ def length_at(view: memoryview, at: int) -> int | None:
 
 
 def is_good(view: memoryview, at: int, position: int) -> bool:
-    """Return whether a batch of later offsets begins there, whose checksum matches."""
+    """Return whether a batch with later offsets and a correct checksum begins there."""
     length = length_at(view, at)
     if length is None or length < HEADER.size or view[at + MAGIC_AT] != MAGIC:
         return False
@@ -66,7 +66,7 @@ def extent(view: memoryview, at: int, until: int, position: int) -> tuple[int, i
 
 
 def _next_good(view: memoryview, at: int, position: int) -> int:
-    """Return where a good batch stands behind a broken one, else where the bytes end."""
+    """Return where the next good batch begins, or where the bytes end."""
     for place in islice(_MAY_BEGIN.finditer(view, at), _TRIED):
         if is_good(view, place.start(), position):
             return place.start()
@@ -74,7 +74,7 @@ def _next_good(view: memoryview, at: int, position: int) -> int:
 
 
 def timestamp_of(raw: bytes) -> int:
-    """Return a broken batch's newest timestamp, if it says one."""
+    """Return a broken batch's newest timestamp, if it has one."""
     if len(raw) < HEADER.size:
         return NO_TIMESTAMP
     return max(NO_TIMESTAMP, int(HEADER.unpack_from(raw)[8]))

@@ -1,4 +1,4 @@
-"""Read the record batches of a fetch; what cannot be read is passed over and described.
+"""Read the record batches of a fetch; skip and describe those that cannot be read.
 
 Of a log nothing is trusted: aiokafka ends its consumer, or reads the same batch for ever, where a
 checksum, a length, a codec or a record is wrong, and it decompresses without a bound. A batch that
@@ -38,11 +38,11 @@ _CODEC, _TRANSACTIONAL, _CONTROL = 0x07, 0x10, 0x20
 
 
 class BatchHeader(NamedTuple):
-    """A batch's header, as far as it matters here."""
+    """The used fields of a batch's header."""
 
     base_offset: int
     end_offset: int
-    """Of the first record after the batch."""
+    """The first offset after the batch."""
     producer_id: int
     is_transactional: bool
     is_control: bool
@@ -76,13 +76,13 @@ class ReadBatch(NamedTuple):
     records: Sequence[Any]
     unreadable: UnreadableBatch | None = None
     holes: tuple[Hole, ...] = ()
-    """What compaction has left of the offsets before and in it."""
+    """The offsets before and in it that compaction has emptied."""
     epoch: int = -1
-    """Which leader of the partition took it: it grows with each election."""
+    """The leader epoch: it grows with each election of the partition's leader."""
 
 
 class PlainRecord(NamedTuple):
-    """A record as it is, but for its offset or timestamp: aiokafka gives None for Kafka's -1."""
+    """A copy of a record with another offset, or with -1 where aiokafka has no timestamp."""
 
     offset: int
     key: bytes | None
@@ -107,7 +107,7 @@ class PlainRecord(NamedTuple):
 
 
 class FetchedBytes:
-    """The bytes that a fetch brought; in aiokafka's place for its MemoryRecords."""
+    """The bytes of a fetch; replaces aiokafka's MemoryRecords."""
 
     def __init__(self, data: bytes) -> None:
         """Take the record set of a partition in a fetch response."""
@@ -118,7 +118,7 @@ class FetchedBytes:
         return len(self.data)
 
     def has_next(self) -> bool:
-        """Return whether there is anything: what is broken is read too, and described."""
+        """Return whether there are bytes: broken ones are read and described too."""
         return bool(self.data)
 
 
@@ -127,7 +127,7 @@ def read_batches(
     position: int,
     is_skipped: Callable[[BatchHeader], bool] = lambda head: head.is_control,
 ) -> Iterator[ReadBatch]:
-    """Yield each batch of a fetch that reaches beyond a position; positions only grow.
+    """Yield each batch of a fetch that ends after a position; positions only grow.
 
     Args:
         data: the record set.
@@ -165,7 +165,7 @@ def read_batches(
 
 
 def _check_next(view: memoryview, at: int, position: int, end: int) -> None:
-    """Check a batch's end by the batch after it: its offset is not in its checksum.
+    """Check a batch's end by the next batch: the checksum does not cover its offset.
 
     Raises:
         Broken: a good batch follows whose offsets come before that end.
@@ -210,7 +210,7 @@ def _read(
 
 
 def _read_legacy(batch: memoryview, magic: int) -> ReadBatch:
-    """Return a message of the formats before Kafka 0.11, or those compressed in it.
+    """Return a message in a format before Kafka 0.11, or the messages compressed in it.
 
     Raises:
         Exception: it cannot be read.

@@ -1,4 +1,4 @@
-"""Restore each assignment's tables from their changelogs whole: from the start, and without a gap.
+"""Restore each assignment's tables from complete changelogs: from the start, and without a gap.
 
 All rows are dropped with an assignment, but Faust goes on at the offset it saw last, so a record of
 the assignment before, taken in late, made it skip all before that one. And what it fetched while
@@ -22,13 +22,13 @@ from agents.kafka.offset_gaps import CORRUPT_OFFSETS, CORRUPT_PATIENCE_S
 
 log = structlog.get_logger()
 
-#: A seek that was not obeyed is repeated after this long; when nothing came for so long it is
-#: looked whether the end of a changelog was dropped.
+#: A seek that had no effect is repeated after this long. When nothing came for so long, the end of
+#: each changelog is checked.
 _PATIENCE_S = 2.0
 
 
 class ChangelogRecovery:
-    """Hands recovery an unbroken sequence of each changelog's chunks."""
+    """Passes an unbroken sequence of each changelog's chunks to Faust's recovery."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class ChangelogRecovery:
         unreadable: Callable[[TP, Chunk], Awaitable[None]],
         missing: Callable[[TP, Gap], Awaitable[None]],
     ) -> None:
-        """Stand between an app's recovery and its queue of changelog records.
+        """Replace the queue of changelog records that an app's recovery reads.
 
         Args:
             app: the role's.
@@ -48,12 +48,12 @@ class ChangelogRecovery:
         self._missing = missing
         self._next: dict[TP, int] = {}
         self._last: dict[TP, int] = {}
-        """Where each changelog ended when reading began."""
+        """The last offset of each changelog when reading began."""
         self._begun: dict[TP, int] = {}
-        """For which assignment."""
+        """The generation of the assignment for which reading began."""
         self._sought: dict[TP, float] = {}
         self._corrupt: dict[TP, int] = {}
-        """How many offsets were passed over last, of each that the broker cannot read."""
+        """The number of offsets passed over last, for each one that the broker cannot read."""
         recovery, queue = app.tables.recovery, app.tables.changelog_queue
         self._build, self._get = recovery._build_offsets, queue.get  # noqa: SLF001 - no other way
         recovery._build_offsets, queue.get = self._begin, self._next_event  # noqa: SLF001 - as above
@@ -116,7 +116,7 @@ class ChangelogRecovery:
         return True
 
     async def _look(self) -> None:
-        """Go back to the end of a changelog where it was read, and nothing came of it."""
+        """Read the end of a changelog again where it was fetched, but did not arrive."""
         app = self._app
         if not app.in_recovery or app.rebalancing:
             return
@@ -135,7 +135,7 @@ class ChangelogRecovery:
                 await self._go_back(tp, expected, position)
 
     async def _pass_over(self, tp: TP, expected: int) -> None:
-        """Go on behind rows that the broker cannot read; its end is passed over if all else is."""
+        """Skip rows that the broker cannot read, up to the changelog's end at most."""
         count = self._corrupt[tp] = 2 * self._corrupt.get(tp, CORRUPT_OFFSETS // 2)
         self._next[tp] = after = min(expected + count, self._last[tp] + 1)
         self._app.tables.recovery.active_offsets[tp] = after - 1

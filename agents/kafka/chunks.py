@@ -1,4 +1,4 @@
-"""Unpack fetches for every aiokafka consumer of this process: nothing in a log ends one.
+"""Unpack fetches for all aiokafka consumers of this process, so that nothing in a log ends one.
 
 For the topics named a message is a Chunk, the records of a fetch, with where their reading began;
 for others it is a record. This leans on internals of aiokafka, whose version is pinned;
@@ -25,18 +25,18 @@ from agents.kafka.batches import (
     read_batches,
 )
 
-#: Records in a chunk, about: a chunk ends with the Kafka batch that fills it...
+#: Records in a chunk: it ends with the Kafka batch that reaches this number, …
 CHUNK_RECORDS = 5_000
-#: ...unless that holds more than a chunk may.
+#: … unless that batch has more than a chunk may have.
 MAX_CHUNK_RECORDS = 20_000
-#: Or so many bytes: those of a batch that is larger, at most. A poll takes as many of a partition.
+#: A chunk also ends with the batch that reaches so many bytes; a poll takes as many a partition.
 CHUNK_BYTES = 8 * 1024 * 1024
 
 Report = Callable[[str, int, UnreadableBatch], None]
-"""Takes the topic and the partition of a batch that is passed over, and the batch."""
+"""Takes a batch that cannot be read, with its topic and partition."""
 
 
-#: Records, or bytes of them and a last one, read in one go: what is in order takes 20 ms.
+#: Records, or bytes, that are read without a pause: valid ones take 20 ms.
 _PART_RECORDS = 10_000
 _PART_BYTES = 2 * 1024 * 1024
 
@@ -47,16 +47,16 @@ class Chunk(NamedTuple):
     start: int
     end: int
     records: list[Any]
-    """With offset, timestamp, key and value; fewer than end - start where the log has holes."""
+    """Each has offset, timestamp, key and value; fewer than end - start where offsets are empty."""
     unreadable: tuple[UnreadableBatch, ...] = ()
-    """What lies in it and cannot be read."""
+    """The batches of it that cannot be read."""
     holes: tuple[Hole, ...] = ()
-    """What compaction has removed of it."""
+    """The offsets of it that compaction has emptied."""
     epochs: tuple[tuple[int, int], ...] = ()
-    """From which offset on records were taken by which leader: its epoch grows."""
+    """Pairs of an offset and the epoch of the leader that took the records from it on."""
 
     def moved(self, by: int) -> "Chunk":
-        """Return it with other offsets."""
+        """Return the chunk with a number added to its offsets."""
         if not by:
             return self
         return self._replace(
@@ -75,20 +75,20 @@ class Chunk(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """Records of a partition's log that Kafka removed before they were read."""
+    """Offsets of a partition's log whose records cannot be read any more."""
 
     start: int
     end: int
     since_ms: int | None = None
     """The timestamp of the last record before them, if it is known."""
     cut_at: int | None = None
-    """Where Kafka's offsets begin anew, if it cut the log."""
+    """Kafka's offset where the log was cut, if it was."""
     is_corrupt: bool = False
-    """Whether they may be there, and the broker cannot read them."""
+    """Whether the broker answers that it cannot read them."""
 
 
 def parts_of(chunk: Chunk) -> Iterator[Chunk]:
-    """Cut a chunk into parts that can each be read in one go."""
+    """Yield parts of a chunk that can be read without a pause."""
     records = chunk.records
     sizes = [len(record.value or b"") for record in records]
     if len(records) <= _PART_RECORDS and sum(sizes) <= _PART_BYTES:
@@ -112,7 +112,7 @@ class ChunkedRecords(fetcher.PartitionRecords):
 
     chunked_topics: frozenset[str] = frozenset()
     report: Report = staticmethod(lambda _topic, _partition, _unreadable: None)
-    """Of topics that are not chunked: a chunk says it itself."""
+    """Takes unreadable batches of topics that are not chunked; a chunk has its own."""
     next_fetch_offset: int
 
     def _unpack_records(self) -> Iterator[Any]:
@@ -180,7 +180,7 @@ class ChunkedRecords(fetcher.PartitionRecords):
 
 
 class ChunkedFetch(fetcher.FetchResult):
-    """A fetch: what a poll does not take of it stays packed, as Kafka sent it."""
+    """A fetch, unpacked only as far as polls take it."""
 
     def getall(self, max_records: int | None = None) -> list[Any]:
         """Return the next chunks, or all records where the topic has none."""
@@ -196,7 +196,7 @@ class ChunkedFetch(fetcher.FetchResult):
 
 
 class _FetchClient:
-    """A client of Kafka that notes what the broker cannot read: aiokafka only logs that."""
+    """A Kafka client that notes which partitions the broker cannot read; aiokafka only logs it."""
 
     def __init__(self, client: Any, corrupt_since: dict[tuple[str, int], float]) -> None:
         self._client = client

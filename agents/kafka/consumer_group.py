@@ -1,4 +1,4 @@
-"""Be a member of a consumer group, and end when membership is refused for good.
+"""Join a consumer group; end the worker when the group refuses it for good.
 
 aiokafka keeps such errors for whoever polls next; before the first assignment nobody does. And a
 member that another one with its name has replaced joins again under a new id, by which it throws
@@ -32,14 +32,14 @@ _LIMITS = ("group.min.session.timeout.ms", "group.max.session.timeout.ms")
 
 
 class GroupMember(GroupCoordinator):
-    """A member that ends its worker where the group does not take it."""
+    """A member that ends its worker when the group refuses it."""
 
     on_refused: Callable[[Refusal], object]
     _is_unknown = False
-    """Whether the group answered, to our id and name together, that it has no such member."""
+    """Whether the group answered that it has no member with our id and name."""
 
     def reset_generation(self) -> None:
-        """Join again: under the id we had, until the group says that it is nobody's."""
+        """Join again with the same id, until the group answers that no member has it."""
         if self._group_instance_id is None or self._is_unknown:
             self._is_unknown = False
             super().reset_generation()
@@ -88,7 +88,7 @@ class GroupMember(GroupCoordinator):
         return f"{group} does not take this worker: {error!r}."
 
     async def _limits(self) -> str:
-        """Return what session timeouts the coordinator takes, where it tells."""
+        """Return the session timeouts that the coordinator allows, if it answers."""
         resource = (int(ConfigResourceType.BROKER), str(self.coordinator_id), list(_LIMITS))
         try:
             answer = await self._client.send(

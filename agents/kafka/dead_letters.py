@@ -1,4 +1,4 @@
-"""Make dead letters out of what was refused, and publish them in bounded batches."""
+"""Make dead letters of refused records, and publish them in bounded batches."""
 
 import hashlib
 from collections import Counter
@@ -8,11 +8,11 @@ from agents.runtime import metrics
 from schemas.dead_letters import KEPT_BYTES, DeadLetter, Reason, to_headers
 from streams.measure.decode import RefusedRecord
 
-#: Dead letters published together; the loop is let go in between.
+#: Dead letters published together; other tasks run in between.
 _TOGETHER = 500
-#: Past so many bytes of them, reading waits until they are published.
+#: With more bytes of them than this, reading waits until they are published.
 _WAITING_BYTES = 8 * 1024 * 1024
-#: What one takes beside its value: headers, key and objects.
+#: The memory of a dead letter without its value: headers, key and objects.
 _OVERHEAD_BYTES = 1_500
 
 
@@ -38,7 +38,7 @@ class DeadLetterBuffer:
 
     @property
     def are_many(self) -> bool:
-        """Whether they take so much memory that they should be published first."""
+        """Whether they should be published before more is read, since they take much memory."""
         return self._bytes >= _WAITING_BYTES
 
     def add(self, refused: RefusedRecord) -> None:
@@ -49,7 +49,7 @@ class DeadLetterBuffer:
         self._bytes += len(record.value or b"") + _OVERHEAD_BYTES
 
     def take(self) -> "DeadLetterBuffer":
-        """Return these, and begin anew."""
+        """Return the dead letters so far, and start an empty buffer."""
         batch = DeadLetterBuffer(self._topic, *self._source)
         batch._records, self._records = self._records, []
         batch._reasons, self._reasons = self._reasons, Counter()
@@ -89,7 +89,7 @@ def dead_letter(
     delivery: str | None = None,
     last_offset: int | None = None,
 ) -> OutgoingRecord:
-    """Return a dead letter as a record: past the limit its value is cut.
+    """Return a dead letter as a record; a value above the limit is cut.
 
     Args:
         topic: of dead letters.

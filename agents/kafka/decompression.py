@@ -9,12 +9,12 @@ from typing import Any
 
 import cramjam
 
-#: A batch's records may take so much when decompressed: a broker takes a megabyte, compressed.
+#: The highest size of a batch's records, decompressed; compressed, a broker takes a megabyte.
 MAX_BATCH_BYTES = 64 * 1024 * 1024
-#: Room that is enough for nearly all, so that a small batch does not cost a large one's.
+#: A buffer that is enough for nearly all batches.
 _USUAL_BYTES, _USUAL_RATIO = 256 * 1024, 16
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
-#: What gzip may be put together from: producers write one.
+#: The highest number of gzip members; producers write one.
 _MAX_MEMBERS = 100
 _XERIAL = b"\x82SNAPPY\x00"
 _XERIAL_HEADER_BYTES = 16
@@ -70,10 +70,10 @@ def _unsnap(data: memoryview) -> bytes:
 def _stream(decompress_into: Callable[[Any, Any], int]) -> Callable[[memoryview], bytes]:
     def into(data: memoryview) -> bytes:
         packed = bytes(data)
-        with contextlib.suppress(cramjam.DecompressionError):  # as a rule so much is enough
+        with contextlib.suppress(cramjam.DecompressionError):  # nearly always enough
             usual = bytearray(max(_USUAL_BYTES, _USUAL_RATIO * len(packed)))
             return bytes(memoryview(usual)[: decompress_into(packed, usual)])
-        with mmap.mmap(-1, MAX_BATCH_BYTES) as room:  # only what is written to takes memory
+        with mmap.mmap(-1, MAX_BATCH_BYTES) as room:  # unused pages take no memory
             return room[: decompress_into(packed, room)]
 
     return into

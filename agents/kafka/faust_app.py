@@ -1,4 +1,4 @@
-"""Make a role's Faust app: how it reaches Kafka, and nothing of Faust's that we do not use."""
+"""Make a role's Faust app: connect to Kafka, and switch off what we do not use."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ import faust
 from agents.runtime.instance import claim
 from agents.runtime.settings import Settings
 
-#: Less than the grace, OPWATCH_GRACE_S.
+#: Shorter than the grace, OPWATCH_GRACE_S.
 _METADATA_MS = 5_000
-#: Keys and values stay what the transport delivers: agents decode.
+#: Keys and values stay as the transport delivers them: agents decode.
 _RAW = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
 
 
 class _Raw(faust.Schema):
-    """Hands on what the transport delivers."""
+    """Passes on what the transport delivers."""
 
     def loads_key(self, app: Any, message: Any, **_: Any) -> Any:  # noqa: ARG002 - Faust's form
         return message.key
@@ -52,7 +52,7 @@ def make(settings: Settings, role: str, partitions: int) -> faust.App:
         broker_request_timeout=max(40.0, settings.session_timeout_s + 5),
         broker_commit_interval=1.0,
         consumer_auto_offset_reset="earliest",
-        # A partition that is added must be known before a window it has operations of is final.
+        # A new partition must be known before windows with its operations are final.
         consumer_metadata_max_age_ms=_METADATA_MS,
         consumer_group_instance_id=claim(settings, role),
         stream_wait_empty=False,

@@ -1,4 +1,4 @@
-"""Say where reading of each partition stands, and where its log starts and ends.
+"""Return where reading of each partition is, and where its log starts and ends.
 
 Offsets are named as agents/kafka/starts.py does: where a log was cut, Kafka's own are smaller. This
 leans on internals of aiokafka and Faust, whose versions are pinned.
@@ -57,13 +57,13 @@ class LogPositions:
         state = self._state_of(tp)
         if state is None:
             return None, None
-        seen_ms = state.timestamp  # first: the other thread sets it last
+        seen_ms = state.timestamp  # before highwater, since the other thread sets it last
         return self._named(tp, state.highwater), seen_ms
 
     def position_of(self, tp: TP) -> int | None:
         """Return which offset of a partition is fetched next; None while that is not known."""
         state = self._state_of(tp)
-        # Once: it may go meanwhile.
+        # Read once: the other thread may remove it.
         return None if state is None else self._named(tp, state._position)  # noqa: SLF001
 
     def readable_end_of(self, tp: TP) -> int | None:
@@ -72,7 +72,7 @@ class LogPositions:
         return None if state is None else self._named(tp, state.lso)
 
     def _named(self, tp: TP, kafka_offset: int | None) -> int | None:
-        """Return how an offset of Kafka's is named here, see agents/kafka/starts.py."""
+        """Return our offset for one of Kafka's, see agents/kafka/starts.py."""
         return None if kafka_offset is None else kafka_offset + self.starts.of(tp).moved
 
     def corrupt_since(self) -> dict[TP, float]:
@@ -82,7 +82,7 @@ class LogPositions:
         return {tp: since for place, since in list(found.items()) if (tp := TP(*place)) in ours}
 
     def held_at(self) -> dict[TP, int]:
-        """Return Kafka's offsets where open transactions hold partitions of ours back."""
+        """Return Kafka's offsets at which open transactions block our partitions."""
         held = {}
         for tp in self.assignment():
             state = self._state_of(tp)
@@ -109,5 +109,5 @@ class LogPositions:
         return int((await self.highwaters(tp))[tp]) + self.starts.of(tp).moved
 
     async def go_to(self, tp: TP, offset: int) -> None:
-        """Let reading of a partition go on at an offset."""
+        """Continue reading of a partition at an offset."""
         await self.seek(tp, offset - self.starts.of(tp).moved)

@@ -1,6 +1,7 @@
-"""Take each chunk of a partition once and in order, and read again what a rebalance dropped.
+"""Pass each chunk of a partition once and in order; find what is missing between two of them.
 
-What Kafka removed before it was read is a gap: it is published, and reading goes on behind it.
+What a rebalance dropped is read again. What Kafka removed before it was read is a gap: it is
+reported, and reading goes on behind it.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from agents.kafka.transport import ChunkConsumer
 
 log = structlog.get_logger()
 
-#: A seek that was not obeyed is repeated after this long.
+#: A seek that had no effect is repeated after this long.
 _SEEK_AGAIN_S = 3.0
 #: What a broker cannot read is passed over after this long: another may lead by then.
 CORRUPT_PATIENCE_S = 30.0
@@ -27,7 +28,7 @@ CORRUPT_OFFSETS = 64
 
 
 class ChunkSequence:
-    """Lets through, of each partition, an unbroken sequence of chunks."""
+    """Passes an unbroken sequence of chunks of each partition."""
 
     def __init__(self, app: faust.App, missing: Callable[[TP, Gap], Awaitable[None]]) -> None:
         """Begin with nothing read.
@@ -45,20 +46,20 @@ class ChunkSequence:
         self._sought: dict[TP, float] = {}
         self._suspect: dict[TP, int] = {}
         self._ends: dict[TP, int] = {}
-        """The furthest end of each log that the broker has named."""
+        """The highest end of each log that the broker has reported."""
         self._short: dict[TP, int] = {}
-        """Logs that ended before what was read of them when it was looked last."""
+        """Logs whose end was below the offset to be read next, at the last check."""
         self._read: dict[TP, tuple[int, int]] = {}
-        """The first offset that was not read, also by whoever read before, and the last epoch."""
+        """The first offset that no worker has read, and the epoch of the record before it."""
         self._corrupt: dict[TP, int] = {}
-        """How many offsets were passed over last, of each log that the broker cannot read."""
+        """The number of offsets passed over last, for each log that the broker cannot read."""
 
     def turn(self, tp: TP) -> asyncio.Lock:
-        """Return what is held while a chunk of a partition is accepted and read."""
+        """Return the lock under which a partition's chunk is accepted and read."""
         return self._turns.setdefault(tp, asyncio.Lock())
 
     async def begin(self) -> None:
-        """Commit where reading begins, so that what becomes of the logs from now on is noticed."""
+        """Commit where reading begins, so that later changes of the logs are noticed."""
         for tp in self._partitions():
             await self._app.consumer.begin_of(tp)
 
@@ -83,7 +84,7 @@ class ChunkSequence:
         return " ".join(sentences) or None
 
     def behind(self) -> dict[TP, int]:
-        """Return where reading stands of each partition that is not read to its end."""
+        """Return the next offset of each partition that is not read to its end."""
         consumer: ChunkConsumer = self._app.consumer
         behind = {}
         for tp in self._partitions():
@@ -94,13 +95,13 @@ class ChunkSequence:
         return behind
 
     def _partitions(self) -> list[TP]:
-        """Return the partitions of ours that agents read: not the changelogs."""
+        """Return the assigned partitions that agents read: all but the changelogs."""
         consumer: ChunkConsumer = self._app.consumer
         topics = consumer.chunked_topics.difference(self._app.tables.changelog_topics)
         return [tp for topic in topics for tp in consumer.assigned(topic)]
 
     async def look(self) -> None:
-        """Go back to what a rebalance dropped where nothing came after it that would tell.
+        """Find chunks that a rebalance dropped, and after which no other chunk has come.
 
         The consumer has read past what was accepted, and nothing waits to be: seen twice, that is
         no chunk on its way. Call it about once a second.
@@ -126,9 +127,9 @@ class ChunkSequence:
                     self._suspect[tp] = expected
 
     async def _look_for_cuts(self, consumer: ChunkConsumer) -> None:
-        """Find logs that end before what was read of them.
+        """Find logs that end below the offset to be read next.
 
-        What is left of such a log is read again first: whatever a later leader took of it is new.
+        The rest of such a log is read again first: batches of a later leader are new records.
         """
         short, self._short = self._short, {}
         for tp in self._partitions():
@@ -160,7 +161,7 @@ class ChunkSequence:
             await consumer.go_to(tp, self._next[tp])
 
     async def _pass_over_corrupt(self, consumer: ChunkConsumer) -> None:
-        """Go on behind what the broker cannot read: further each time, until it can."""
+        """Skip what the broker cannot read, further each time, until it can read."""
         corrupt = consumer.corrupt_since()
         self._corrupt = {tp: count for tp, count in self._corrupt.items() if tp in corrupt}
         for tp, since in corrupt.items():
@@ -179,7 +180,7 @@ class ChunkSequence:
                     await consumer.go_to(tp, after)
 
     def _cut_in(self, tp: TP, chunk: Chunk) -> int | None:
-        """Return from where on a chunk has other records than those that were read there."""
+        """Return the first offset at which a chunk has other records than were read there."""
         read_to, last_epoch = self._read.get(tp, (0, -1))
         if last_epoch >= 0:
             for offset, epoch in chunk.epochs:
@@ -194,7 +195,7 @@ class ChunkSequence:
         """
         consumer: ChunkConsumer = self._app.consumer
         read_to, _ = self._read[tp]
-        # A block must not reach over it, also where all was read.
+        # At least one offset, so that no block spans the cut.
         after = max(self._ends.pop(tp, 0), read_to + 1)
         gap = Gap(read_to, after, cut_at=at - consumer.starts.of(tp).moved)
         by = consumer.starts.move(tp, after, at)
@@ -242,7 +243,7 @@ class ChunkSequence:
             self._app.consumer.starts.of(tp).epoch = epoch
 
     async def _expected(self, tp: TP, generation: int) -> int | None:
-        """Return where reading of a partition stands; None when another assignment came."""
+        """Return the offset to be read next; None when another assignment came."""
         if tp not in self._next or self._generation.get(tp) != generation:
             begin = await self._app.consumer.begin_of(tp)
             if self._app.consumer_generation_id != generation:

@@ -1,4 +1,4 @@
-"""Read a partition past the records that end a worker: each is a dead letter, and left out.
+"""Leave out the records that end a worker, and make each a dead letter.
 
 A record is tried in a child process before it is read. The child is a fork: it has the tables and
 blocks as they stand, with limits on time and memory, and what it does to them ends with it. It only
@@ -38,7 +38,7 @@ log = structlog.get_logger()
 CPU_S = 3
 #: More memory than at the beginning.
 MEMORY_BYTES = 1024**3
-#: By the clock. A child that is this slow without using the processor says nothing of the record.
+#: By the clock. If a child is this slow without using the processor, the record is not the cause.
 _CLOCK_S = 60
 #: Records tried in one child.
 TRIED_TOGETHER = 500
@@ -47,7 +47,7 @@ _NOTES_BYTES = 4096
 _COUNT_BYTES = 8
 #: prctl.h, of Linux.
 _PR_SET_PDEATHSIG = 1
-#: What a record can bring about; other signals come from outside.
+#: Signals that a record can cause; others come from outside.
 _OF_ITS_OWN = {
     signal.SIGXCPU: f"took more than {CPU_S} s of processor time",
     signal.SIGKILL: "was killed, as for want of memory",
@@ -59,7 +59,7 @@ _OF_ITS_OWN = {
 }
 
 Rehearse = Callable[[Sequence[Any]], Iterable[None]]
-"""Does with records what reading does, but for what leaves the process; yields after each."""
+"""Processes records as reading does, without output; yields after each."""
 Read = Callable[[TP, Chunk], Awaitable[None]]
 RehearseOf = Callable[[TP, Sequence[Any]], Any]
 
@@ -67,7 +67,7 @@ _DIED_BEFORE = "it ended a worker before, alone in a process of its own"
 
 
 class PoisonFilter:
-    """Reads chunks, and tries those first that may be what ended the worker again and again."""
+    """Passes chunks on; records that may have ended the worker are tried first."""
 
     def __init__(self, settings: Settings, producer: Producer, consumer: Callable[[], Any]) -> None:
         """Publish dead letters through the producer; `consumer` returns the ChunkConsumer."""
@@ -76,10 +76,10 @@ class PoisonFilter:
         self._consumer = consumer
         self._why: dict[tuple[TP, int], str] = {}
         self.tried = 0
-        """Grows while records are tried: that is work that gets on."""
+        """Grows while records are tried: the watchdog sees progress."""
 
     async def read(self, tp: TP, chunk: Chunk, read: Read, rehearse: RehearseOf) -> None:
-        """Let a chunk be read without the records that end a worker."""
+        """Read a chunk without the records that end a worker."""
         consumer: ChunkConsumer = self._consumer()
         start = consumer.starts.of(tp)
         if not start.poison and not start.is_suspect(chunk.start):
@@ -101,7 +101,7 @@ class PoisonFilter:
                 continue
             batch = _before(records, start.poison)
             if start.is_suspect(first.offset):
-                if not ready:  # what reading makes at the first chunk, the child needs
+                if not ready:  # the child needs what the first read creates
                     await read(tp, Chunk(at, at, []))
                     ready = True
                 batch = await self._good(tp, batch[:TRIED_TOGETHER], rehearse)
@@ -114,7 +114,7 @@ class PoisonFilter:
             await read(tp, Chunk(at, chunk.end, []))
 
     async def _good(self, tp: TP, records: Sequence[Any], rehearse: RehearseOf) -> Sequence[Any]:
-        """Return those of the first records that end nobody; isolate the first one, if it does."""
+        """Return the first records that are harmless; isolate the first one if it is not."""
 
         def of_this(batch: Sequence[Any]) -> Any:
             return rehearse(tp, batch)
@@ -132,13 +132,13 @@ class PoisonFilter:
         return ()
 
     async def _survivors(self, rehearse: Rehearse, records: Sequence[Any]) -> Sequence[Any]:
-        """Return the first records, as many as a child gets through together."""
+        """Return as many of the first records as one child survives."""
         while records:
             survived, why = await attempt(rehearse, records)
             self.tried += 1
             if why is None:
                 return records
-            # Where it ended after the last one, it did by what they came to: half of them may do.
+            # If it ended after the last one, they were too much together: try half of them.
             records = records[: survived if survived < len(records) else len(records) // 2]
         return records
 
@@ -168,13 +168,13 @@ class Ended(NamedTuple):
     """How a child ended."""
 
     survived: int
-    """Records that it got through."""
+    """The number of records that it processed."""
     why: str | None
-    """How a record ended it; None if none did."""
+    """How a record ended it; None if it ended normally."""
 
 
 async def attempt(rehearse: Rehearse, records: Sequence[Any]) -> Ended:
-    """Return how far a child came with the records."""
+    """Process records in a child; return how it ended."""
     with mmap.mmap(-1, _NOTES_BYTES) as notes:
         try:
             child = os.fork()
@@ -192,7 +192,7 @@ async def attempt(rehearse: Rehearse, records: Sequence[Any]) -> Ended:
 
 
 async def is_poison(rehearse: Rehearse, record: Any) -> str | None:
-    """Return how a record ends a worker, alone and each time; None if it does not."""
+    """Return how a record ends a child each time it is tried alone; None if it does not."""
     why = None
     for _ in range(_TIMES_ALONE):
         _, why = await attempt(rehearse, [record])
@@ -206,7 +206,7 @@ def _wait(child: int) -> int:
 
 
 def _rehearse(notes: mmap.mmap, steps: Iterable[None]) -> NoReturn:
-    """Be the child."""
+    """Process the records, as the child, and exit."""
     status = 1
     try:
         with contextlib.suppress(AttributeError, OSError):  # not everywhere

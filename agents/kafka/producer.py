@@ -37,26 +37,26 @@ class OutgoingRecord(NamedTuple):
 
 
 class _Waiting:
-    """Records of one publisher for one partition, and how many of them the broker has."""
+    """One caller's records for one partition, and how many of them the broker has."""
 
     def __init__(self, records: list[OutgoingRecord]) -> None:
         self.records = records
         self.sent = 0
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Is cancelled by a publisher that lost its partition: the rest is not sent."""
+        """Cancelled when the caller has lost its partition: the rest is not sent."""
 
 
 class Producer:
     """A producer that does not give up while the broker is away."""
 
     def __init__(self, settings: Settings) -> None:
-        """Take where Kafka is from the settings."""
+        """Use the Kafka that the settings name."""
         self._options = settings.kafka()
         self._producer: AIOKafkaProducer | None = None
         self._waiting: dict[tuple[str, int], deque[_Waiting]] = {}
         self._senders: set[asyncio.Task[None]] = set()
         self.away = False
-        """Whether the broker takes nothing at present."""
+        """Whether the broker accepts no records at present."""
         self.away_since = 0.0
         """Since when, by the monotonic clock."""
 
@@ -141,7 +141,7 @@ class Producer:
                     request.done.set_result(None)
 
     def _batch(self, waiting: deque[_Waiting]) -> tuple[Any, list[tuple[_Waiting, int]]]:
-        """Return a batch, and up to where whose records are in it: at least one, if any waits."""
+        """Return a batch, and for each caller in it how many of its records are sent with it."""
         batch = self._started().create_batch()
         in_batch: list[tuple[_Waiting, int]] = []
         for request in list(waiting):

@@ -1,4 +1,4 @@
-"""List what each role reads and writes, and its tables: the topics and rights that it needs."""
+"""List the topics that each role reads and writes, and its tables."""
 
 from typing import NamedTuple
 
@@ -47,7 +47,7 @@ ROLES = {
 
 
 def of_role(settings: Settings, role: str) -> list[TopicSpec]:
-    """Return what a role's topics should be, and what it must be allowed to do with each."""
+    """Return the specifications of a role's topics, with the rights that it needs."""
     reads, writes, tables, _ = ROLES[role]
     if role == "alert" and settings.link_secret is not None:
         reads = (*reads, NOTIFICATIONS)  # the acknowledge page reads what was decided
@@ -63,7 +63,7 @@ def of_role(settings: Settings, role: str) -> list[TopicSpec]:
 
 
 def everything(settings: Settings, needs: frozenset[str] = frozenset()) -> list[TopicSpec]:
-    """Return what all topics should be, changelogs too, to one who needs these rights on them."""
+    """Return the specifications of all topics, changelogs too, with the rights needed."""
     changelogs = [
         changelog(settings, role, table) for role in ROLES for table in ROLES[role].tables
     ]

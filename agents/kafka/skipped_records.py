@@ -1,4 +1,4 @@
-"""Publish what of a log was passed over: a dead letter a range of offsets, a log line, a metric."""
+"""Report records that were not read: a dead letter for each range, a log line, a metric."""
 
 from collections.abc import Iterable
 
@@ -17,14 +17,14 @@ log = structlog.get_logger()
 
 
 class SkippedRecords:
-    """What a worker could not read: a dead letter a range, with the same key whoever reads it."""
+    """The records that a worker did not read. Each range has one key, whoever reads the log."""
 
     def __init__(self, settings: Settings, producer: Producer) -> None:
         """Publish the dead letters through the producer."""
         self._topic = settings.topic(DEAD_LETTERS)
         self._producer = producer
         self._lost: dict[TP, tuple[int, Gap]] = {}
-        """Of each partition, how many records were lost, and the last of the gaps."""
+        """The number of lost records of each partition, and its last gap."""
 
     def remarks(self) -> list[str]:
         """Return what an operator should know of it, in sentences."""
@@ -35,7 +35,7 @@ class SkippedRecords:
         ]
 
     async def lost(self, tp: TP, gap: Gap) -> None:
-        """Publish that Kafka removed records before they were read; return once it has it."""
+        """Report lost records; return when the broker has the dead letter."""
         count, last = gap.end - gap.start, gap.end - 1
         if gap.is_corrupt:
             detail = (
@@ -56,7 +56,7 @@ class SkippedRecords:
         await self._publish_lost(tp, gap, count, detail)
 
     async def compacted(self, tp: TP, chunk: Chunk) -> None:
-        """Publish what compaction removed of a chunk: a dead letter a batch, always the same."""
+        """Report what compaction removed of a chunk: a dead letter for each batch."""
         for start, end, removed in chunk.holes:
             detail = (
                 f"{removed} of the offsets {start} to {end - 1}: compaction removed them before"
@@ -94,7 +94,7 @@ class SkippedRecords:
         )
 
     async def unreadable(self, tp: TP, batches: Iterable[UnreadableBatch]) -> None:
-        """Publish that batches cannot be read; return once Kafka has it."""
+        """Report unreadable batches; return when the broker has the dead letters."""
         for batch in batches:
             last = batch.end - 1
             log.error(

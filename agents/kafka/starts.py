@@ -1,14 +1,15 @@
 """Count how often reading of a partition began at one offset and ended there with its process.
 
-The count stands in the consumer group's commit, beside the offset, since a worker may have no
-disk: reading begins by committing the same offset with a higher count. A commit that gets on
-begins anew at nought; who gives a partition back alive takes the count back. So three starts mean
-three deaths, whatever brought them. The offsets of records that are known to end a worker stand
-there too, until the commit has passed them; and how far beyond the commit records are counted, so
-that nothing is counted twice where Kafka removes what lies in between.
+The count is in the metadata of the consumer group's commit, since a worker may have no disk.
+Reading begins with a commit of the same offset and a higher count. A commit of a later offset sets
+the count to 0; a worker that ends normally lowers it again. So three starts mean three crashes,
+whatever caused them. The metadata also has the offsets of records that end a worker, until the
+commit is behind them, and how far beyond the commit records are counted, so that nothing is counted
+twice when Kafka removes what is in between.
 
-Offsets here only grow. Where a log was cut (an unclean leader election), Kafka's begin anew at the
-cut: from there on they are moved, so that no offset names two records:
+Offsets only grow here. Where a log was cut (an unclean leader election), Kafka gives offsets to new
+records that others had before. From the cut on a number is added, so that no offset names two
+records:
 
     Kafka   0 .......... 120 | cut, 150 were read      120 ......
     here    0 .......... 120 ..... 149 | 150: the gap | 151 ......     moved by 31
@@ -29,7 +30,7 @@ from agents.kafka.commit_metadata import CommitMetadata, CommitProgress, parse
 
 log = structlog.get_logger()
 
-#: From so many starts at one offset on, what stood in the log by then is tried before it is read.
+#: After so many starts at one offset, the log's records are tried before they are read.
 SUSPICIOUS = 3
 
 
@@ -38,13 +39,13 @@ class Begin(NamedTuple):
 
     offset: int
     gap: Gap | None = None
-    """What Kafka removed of it before it was read."""
+    """The records that Kafka removed before they were read."""
     read_to: int = 0
-    """The first offset that was not read, or not counted, when it was committed."""
+    """The first offset that was not counted at the last commit."""
     epoch: int = -1
-    """Which leader took the record before it."""
+    """The epoch of the leader that took the record before it."""
     moved: int = 0
-    """What is added to Kafka's offsets."""
+    """The number that is added to Kafka's offsets."""
 
 
 @dataclass(kw_only=True)
@@ -52,21 +53,21 @@ class Start:
     """Where reading of a partition began in this assignment."""
 
     offset: int
-    """What was committed then."""
+    """The committed offset then."""
     end: int
-    """The log's end then: a record beyond it has ended nobody yet."""
+    """The log's end then: a later record has not ended a worker yet."""
     count: int = 0
-    """Starts at this offset, this one included."""
+    """The number of starts at this offset, with this one."""
     poison: set[int] = field(default_factory=set)
     """Offsets of records that end a worker."""
     committed: int = 0
     progress: CommitProgress | None = None
     moved: int = 0
-    """What is added to Kafka's offsets."""
+    """The number that is added to Kafka's offsets."""
     cut_at: int = 0
-    """The first offset that was moved: no earlier one is committed any more."""
+    """The first offset after a cut: no earlier one is committed any more."""
     epoch: int = -1
-    """Which leader of the partition took the last record that was read."""
+    """The epoch of the leader that took the last record that was read."""
 
     @property
     def got_on(self) -> bool:
@@ -90,15 +91,15 @@ class Starts:
         self._topic_ids = topic_ids
         self._of: dict[TP, Start] = {}
         self._ended: dict[TP, Start] = {}
-        """A last commit may follow an end: it must not lack anything."""
+        """For a last commit after the end of reading: its metadata must be complete."""
         self._commit: Any = None
 
     def of(self, tp: TP) -> Start:
-        """Return a partition's start; one that nothing is known of is no suspect."""
+        """Return a partition's start; one without suspects if it has not begun."""
         return self._of.get(tp) or Start(offset=0, end=0)
 
     def watch(self, consumer: Any) -> None:
-        """Let the commits of an aiokafka consumer carry how often reading began."""
+        """Add metadata to the commits of an aiokafka consumer."""
         self._commit = consumer.commit
         consumer.commit = self._commit_all
 
@@ -108,10 +109,10 @@ class Starts:
         committed: Mapping[TP, OffsetAndMetadata],
         ends: Mapping[TP, int],
     ) -> None:
-        """Note where reading of partitions begins. Call it in the consumer's thread.
+        """Commit where reading of partitions begins. Call it in the consumer's thread.
 
-        All of them are committed at once, so that the topics' ids are remembered, and what Kafka
-        removes from now on is noticed, also where nothing is counted for long.
+        From now on the group has the topics' ids, and what Kafka removes is noticed, also where
+        nothing is counted for a long time.
         """
         for tp, begin in begins.items():
             commit, end = committed.get(tp), ends[tp] + begin.moved
@@ -143,34 +144,34 @@ class Starts:
         await self.write(*begins)
 
     def move(self, tp: TP, offset: int, found: int) -> int:
-        """Name an offset, and those after it, anew: the log was cut there. Return by how much."""
+        """Rename the offset where a log was cut, and those after it; return what is added."""
         by = offset - found
         if start := self._of.get(tp):
             start.moved, start.cut_at = start.moved + by, offset
         return by
 
     async def isolate(self, tp: TP, offset: int) -> None:
-        """Note a record that ends a worker. Call it in the consumer's thread."""
+        """Commit that a record ends a worker. Call it in the consumer's thread."""
         if start := self._of.get(tp):
             start.poison.add(offset)
             await self.write(tp)
 
     def end(self, tps: Collection[TP]) -> dict[TP, Start]:
-        """Forget partitions; return the starts that are to be taken back, see `take_back`."""
+        """Forget partitions; return the starts whose counts are to be lowered by `take_back`."""
         ended = {tp: start for tp in tps if (start := self._of.pop(tp, None))}
         self._ended |= ended
         return {tp: start for tp, start in ended.items() if start.count and not start.got_on}
 
     async def take_back(self, ended: dict[TP, Start]) -> None:
-        """Note that these starts ended alive. Call it in the consumer's thread."""
+        """Commit lower counts: these starts ended normally. Call it in the consumer's thread."""
         for start in ended.values():
             start.count -= 1
-        with contextlib.suppress(KafkaError, IllegalStateError):  # another owner counts on
+        with contextlib.suppress(KafkaError, IllegalStateError):  # another worker has the partition
             await self._commit_all({tp: start.committed for tp, start in ended.items()})
 
     async def write(self, *tps: TP) -> None:
-        """Commit what is committed once more, with the counts of now."""
-        with contextlib.suppress(KafkaError, IllegalStateError):  # another owner counts on
+        """Commit the same offsets again, with the metadata as it is now."""
+        with contextlib.suppress(KafkaError, IllegalStateError):  # another worker has the partition
             await self._commit_all({tp: self._of[tp].committed for tp in tps if tp in self._of})
 
     async def _commit_all(self, offsets: Mapping[Any, Any]) -> None:
@@ -180,7 +181,7 @@ class Starts:
             start = self._of.get(tp) or self._ended.get(tp) or Start(offset=offset, end=offset)
             if offset < start.cut_at:  # of the log before it was cut
                 continue
-            start.committed = offset  # before anything is awaited: no later call goes back
+            start.committed = offset  # before the await, so that no later call commits less
             text = _metadata_of(start, topic_ids).text()
             commits[TopicPartition(*tp)] = OffsetAndMetadata(offset - start.moved, text)
         if commits:
@@ -200,7 +201,7 @@ def _metadata_of(start: Start, topic_ids: Mapping[str, str]) -> CommitMetadata:
 
 
 def begin_of(commit: OffsetAndMetadata | None, earliest: int, end: int) -> Begin:
-    """Return where reading begins by a commit, and by where Kafka's log starts and ends."""
+    """Return where reading begins, by a commit and by the start and end of Kafka's log."""
     if commit is None or commit.offset < 0:
         return Begin(earliest)
     metadata = parse(commit.metadata)
@@ -210,7 +211,7 @@ def begin_of(commit: OffsetAndMetadata | None, earliest: int, end: int) -> Begin
     earliest += moved
     if earliest <= offset and read_to <= end + moved:
         return Begin(offset, None, read_to, epoch, moved)
-    # Of an open block not all is there: what is counted of it stands, and is not read again.
+    # A part of the open block is gone: what was counted of it is not read again.
     if read_to >= earliest:
         return Begin(read_to, None, read_to, epoch, moved)
     gap = Gap(read_to, earliest, progress.time_ms if progress else None)

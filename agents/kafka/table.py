@@ -9,13 +9,13 @@ from agents.kafka.producer import OutgoingRecord, Producer
 
 
 class VersionedTable(faust.Table):
-    """The rows of every partition of ours; restoring keeps the row with the higher version.
+    """The rows of our partitions; recovery keeps the row with the higher version.
 
     A stalled former owner may write late, and Faust's own restoring is last-writer-wins.
     """
 
     def __init__(self, *args: Any, version_of: Callable[[bytes], Any], **kwargs: Any) -> None:
-        """See faust.Table; `version_of` reads what only grows out of a packed row."""
+        """See faust.Table; `version_of` returns a packed row's version, which only grows."""
         super().__init__(*args, **kwargs)
         self._version_of = version_of
         self._of: dict[int, dict[bytes, bytes]] = {}
@@ -29,7 +29,7 @@ class VersionedTable(faust.Table):
         self._of.pop(partition, None)
 
     def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
-        """Take chunks of the changelog in."""
+        """Apply chunks of the changelog."""
         version_of = self._version_of
         for event in batch:
             rows = self.of(event.message.partition)
@@ -42,7 +42,7 @@ class VersionedTable(faust.Table):
 
 
 class TableRows:
-    """The rows of a table that are this worker's, and the way to write them."""
+    """Reads and writes this worker's rows of a table."""
 
     def __init__(self, table: VersionedTable, changelog: str, producer: Producer) -> None:
         """Write to the table's changelog through the producer."""
@@ -51,11 +51,11 @@ class TableRows:
         self._producer = producer
 
     def of(self, partition: int) -> MutableMapping[bytes, bytes]:
-        """Return a partition's rows; a loss of the partition leaves these to whoever has them."""
+        """Return a partition's rows; after a loss, a new mapping is used."""
         return self._table.of(partition)
 
     async def write(self, partition: int, changes: Iterable[tuple[bytes, bytes | None]]) -> None:
-        """Return once the broker has the changes, None to delete a row, in this order."""
+        """Write changes in this order, None deletes a row; return when the broker has them."""
         await self._producer.publish(
             OutgoingRecord(self._changelog, partition, key, value) for key, value in changes
         )

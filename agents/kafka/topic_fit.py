@@ -1,22 +1,22 @@
-"""Say whether an existing topic fits what is wanted of it, and what to do where it does not."""
+"""Compare existing topics with their specifications; say what to do about each difference."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from agents.runtime.refusals import lacks
 
-#: A topic cleaned otherwise loses rows, or grows for ever: the worker must not start on it.
+#: With another policy a topic loses rows, or grows for ever: a worker must not start.
 _EXACT = ("cleanup.policy",)
-#: Less than wanted breaks a promise: older rows may win a recovery.
+#: With less, a recovery may take older rows: a worker must not start.
 _AT_LEAST_STOPPING = ("min.compaction.lag.ms",)
-#: Less than wanted is the operator's choice; `opwatch topics check` notes it.
+#: Less is the operator's choice; `opwatch topics check` has a note.
 _AT_LEAST_NOTED = ("retention.ms", "max.message.bytes")
 _EXACT_NOTED = ("message.timestamp.type",)
-#: More than wanted lets producers send ahead of time; Kafka before 3.6 does not know it.
+#: With more, producers may send ahead of time; Kafka before 3.6 has no such setting.
 _AT_MOST_NOTED = ("message.timestamp.after.max.ms",)
 
 
-#: What helps where counts cannot go on under these names.
+#: The advice where counting cannot continue under these names.
 ANEW = (
     "Choose another OPWATCH_TOPIC_PREFIX; or end all workers, delete all topics of this one (what"
     " they hold is lost) and run `opwatch topics create`."
@@ -24,7 +24,7 @@ ANEW = (
 
 
 class TopicSpec(NamedTuple):
-    """What a topic should be. The name is the full one."""
+    """What a topic should be; with its full name."""
 
     name: str
     partitions: int
@@ -42,13 +42,13 @@ class ExistingTopic(NamedTuple):
 
     partitions: int
     config: Mapping[str, str] | None
-    """None where the user may not know it."""
+    """None where the user has no right to read it."""
     id: str | None = None
-    """Another one where it was deleted and made again; None where the broker does not tell."""
+    """Changes when a topic is deleted and made again; None if the broker sends none."""
     rights: frozenset[str] | None = None
-    """What the user may do with it; None where the broker does not tell."""
+    """What the user may do with it; None if the broker sends none."""
     leaderless: tuple[int, ...] = ()
-    """Partitions that nobody leads: they can be neither read nor written."""
+    """Partitions without a leader: they can be neither read nor written."""
 
 
 #: A topic that the user may not even ask about.
@@ -56,18 +56,18 @@ FORBIDDEN = ExistingTopic(0, None, rights=frozenset())
 
 
 class Misfit(NamedTuple):
-    """A difference: what it is and what to do about it, and whether a worker must stop for it."""
+    """A difference, what to do about it, and whether a worker can run with it."""
 
     topic: str
     sentence: str
     stops: bool
-    """Whether a worker must not start with it."""
+    """Whether a worker must not start."""
     ends: bool = False
-    """Whether a worker that runs must end by it."""
+    """Whether a running worker must end."""
 
 
 def judge(specs: Sequence[TopicSpec], existing: Mapping[str, ExistingTopic]) -> list[Misfit]:
-    """Return every difference between what is wanted and what exists."""
+    """Return every difference between the specifications and the existing topics."""
     misfits = []
     # Advice to set OPWATCH_PARTITIONS is right only where all of the plane have the same number.
     plane = {
@@ -98,7 +98,7 @@ def judge(specs: Sequence[TopicSpec], existing: Mapping[str, ExistingTopic]) -> 
 
 
 def remade(before: Mapping[str, str], existing: Mapping[str, ExistingTopic]) -> list[Misfit]:
-    """Return the topics whose id is not what it was, or that are gone."""
+    """Return the topics that have another id than before, or were deleted."""
     misfits = []
     for name, topic_id in before.items():
         topic = existing.get(name)
@@ -117,7 +117,7 @@ def remade(before: Mapping[str, str], existing: Mapping[str, ExistingTopic]) -> 
 
 
 def leaderless(specs: Sequence[TopicSpec], existing: Mapping[str, ExistingTopic]) -> list[str]:
-    """Return a sentence about each topic of which partitions have no leader."""
+    """Return a sentence about each topic that has partitions without a leader."""
     return [
         f"{spec.name} has no leader for partition {', '.join(map(str, topic.leaderless))}: it can"
         " be neither read nor written until a broker that has it is back."
@@ -127,7 +127,7 @@ def leaderless(specs: Sequence[TopicSpec], existing: Mapping[str, ExistingTopic]
 
 
 def pinned(topic: str, partition: int, offset: int, since: str) -> str:
-    """Return the sentence about an open transaction that holds a partition back."""
+    """Return the sentence about an open transaction that blocks a partition."""
     return (
         f"an open transaction holds {topic}, partition {partition}, at offset {offset} {since}:"
         " nothing after it is counted until its producer ends it, or kafka-transactions abort"

@@ -1,4 +1,4 @@
-"""Look, while a worker runs, whether Kafka answers and its topics are what they were.
+"""Check, while a worker runs, whether Kafka answers and its topics are unchanged.
 
 A topic that was deleted and made again has the old name and new offsets: what it carries would be
 taken for known, and count nowhere. So each commit of the consumer group carries the topics' ids,
@@ -39,16 +39,16 @@ _PINNED_S = 10.0
 DIFFERS = "a topic differs from what opwatch makes"
 
 Ids = Mapping[str, str]
-"""Of topics, by their full names."""
+"""Topics' ids by their full names."""
 
 
 class TopicWatch:
-    """What is known of Kafka and of a role's topics."""
+    """The state of Kafka and of a role's topics."""
 
     def __init__(
         self, settings: Settings, role: str, open_at: Callable[[], Mapping[TP, int]]
     ) -> None:
-        """Know nothing yet.
+        """Begin; `begin` and `run` ask Kafka.
 
         Args:
             settings: the worker's.
@@ -69,7 +69,7 @@ class TopicWatch:
         self._pins: dict[TP, tuple[int, float]] = {}
 
     async def begin(self) -> None:
-        """Take the topics as they are now, if they are those that the group read before.
+        """Check that the topics are those that the group read before.
 
         Raises:
             Refusal: they are not, or nobody may know.
@@ -82,7 +82,7 @@ class TopicWatch:
                 raise Refusal(lacks(["READ"], on)) from None
             existing = await describe(client, self._specs)
         self._take(before, existing)
-        # What a worker may start with, it has named when it started.
+        # The process has logged these when it started.
         self._note([misfit for misfit in judge(self._specs, existing) if not misfit.stops])
 
     def topic_ids(self) -> dict[str, str]:
@@ -91,7 +91,7 @@ class TopicWatch:
         return {name.removeprefix(prefix): topic for name, topic in self._ids.items()}
 
     def unready(self) -> str | None:
-        """Return why Kafka cannot be worked with, None if it can."""
+        """Return why Kafka cannot be used, None if it can."""
         if self._away is not None:
             where = self._settings.kafka_bootstrap
             return f"Kafka at {where} has not answered since {self._away_since}: {self._away}"
@@ -102,7 +102,7 @@ class TopicWatch:
         return self._away is not None
 
     def remarks(self) -> list[str]:
-        """Return what is not as it should be, each with what to do."""
+        """Return a sentence about each fault, with what to do."""
         now, found = time.monotonic(), self._open_at()
         self._pins = {
             tp: (at, self._pins[tp][1]) if self._pins.get(tp, (-1,))[0] == at else (at, now)
@@ -119,7 +119,7 @@ class TopicWatch:
         ]
 
     async def run(self) -> None:
-        """Look again and again, for ever.
+        """Check again and again, for ever.
 
         Raises:
             Refusal: a topic changed in a way that the worker cannot go on with.
@@ -187,7 +187,7 @@ class TopicWatch:
 
 
 def read_by(settings: Settings, role: str) -> list[str]:
-    """Return the full names of what a role reads: what was made again would count nowhere."""
+    """Return the full names of the topics that a role reads."""
     reads = {settings.topic(topic) for topic in ROLES[role].reads}
     return [
         spec.name
@@ -199,7 +199,7 @@ def read_by(settings: Settings, role: str) -> list[str]:
 async def remembered(
     client: AIOKafkaAdminClient, group: str, prefix: str, *, deadline_s: float = _START_S
 ) -> dict[str, str]:
-    """Return the ids of the topics that a group read when it committed last.
+    """Return the ids of the topics that a group read, from its commits.
 
     Raises:
         KafkaError: no answer, or no right to know.
@@ -219,7 +219,7 @@ async def remembered(
 async def what_changed(
     client: AIOKafkaAdminClient, settings: Settings, existing: Mapping[str, ExistingTopic]
 ) -> Sequence[Misfit]:
-    """Return what workers would end with: topics that are not those that their groups read."""
+    """Return the topics that are not those that the roles' groups read: workers would end."""
     found: list[Misfit] = []
     for role in ROLES:
         try:

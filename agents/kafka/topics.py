@@ -1,4 +1,4 @@
-"""Make the topics that are missing, and say which existing ones do not fit and what to do."""
+"""Make missing topics, and compare existing ones with what they should be."""
 
 import asyncio
 from collections.abc import Collection, Iterable, Sequence
@@ -29,12 +29,12 @@ __all__ = [
     "judge",
 ]
 
-#: A topic that a broker has just made is known to all of them within this time.
+#: All brokers know a new topic within this time.
 SETTLE_S = 15.0
 _RETRY_S = 0.25
 _ALREADY_EXISTS = 36
 _INVALID_CONFIG = 40
-#: What Kafka before 3.6 does not know.
+#: Settings that Kafka before 3.6 does not have.
 _NEWER = ("message.timestamp.after.max.ms",)
 _NOT_ALLOWED = (TopicAuthorizationFailedError.errno, ClusterAuthorizationFailedError.errno)
 
@@ -54,7 +54,7 @@ async def ensure(
     also: Iterable[TopicSpec] = (),
     deadline_s: float = 30.0,
 ) -> tuple[list[str], list[Misfit]]:
-    """Make what is missing of the topics; alter nothing that exists.
+    """Make the missing topics; change no existing one.
 
     Safe beside other workers that do the same.
 
@@ -88,7 +88,7 @@ async def ensure(
 async def describe(
     client: AIOKafkaAdminClient, specs: Iterable[TopicSpec]
 ) -> dict[str, ExistingTopic]:
-    """Return those of the topics that exist, with what the user may know and do of each."""
+    """Return the existing ones of the topics, with configuration and rights."""
     found = await describe_topics(client, {spec.name for spec in specs})
     readable = sorted(name for name, topic in found.items() if topic.partitions)
     if not readable:

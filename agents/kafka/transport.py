@@ -1,4 +1,4 @@
-"""Hand an agent whole batches of a Kafka partition, and commit exactly what it says is done.
+"""Pass whole batches of a Kafka partition to an agent, and commit exactly what it has done.
 
 Faust's own road is one message a record, acks that commit too far, and fetched batches that a
 rebalance drops without a trace (docs/faust.md, Consuming). Here, for the topics
@@ -32,7 +32,7 @@ log = structlog.get_logger()
 #: Chunks waiting in agents' queues before fetching pauses.
 MAX_WAITING_CHUNKS = 16
 _ASK_AGAIN_S = 0.5
-#: To say that reading ended well, a rebalance waits so long.
+#: A rebalance waits so long for the commit that reading ended normally.
 _END_WELL_S = 2.0
 
 
@@ -46,7 +46,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         return consumer
 
     def assignment(self) -> Any:
-        """Return our partitions; Faust asks for each offset that it commits."""
+        """Return our partitions; cached, since Faust asks for each offset that it commits."""
         assigned = self._ensure_consumer().assignment()
         before, tps = self._assigned
         if before is not assigned:
@@ -68,7 +68,7 @@ class ChunkConsumer(LogPositions, driver.Consumer):
         self._done: dict[TP, int] = {}
         self._begins: dict[TP, Begin] = {}
         self._committed_last: dict[TP, tuple[int, CommitProgress | None]] = {}
-        """What was committed last."""
+        """The last commit of each partition."""
         self.starts = Starts(self.topic_ids)
 
     @cached_property
@@ -79,7 +79,7 @@ class ChunkConsumer(LogPositions, driver.Consumer):
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     def done(self, tp: TP, offset: int, progress: CommitProgress | None = None) -> None:
-        """Let the next commit be at an offset: everything before it is done with.
+        """Set the next commit: everything before the offset is done.
 
         Args:
             tp: the partition.
@@ -99,7 +99,7 @@ class ChunkConsumer(LogPositions, driver.Consumer):
         if tp not in begins:
             async with self._asking:
                 if tp not in begins:
-                    # All at once: each question waits up to half a second behind a fetch.
+                    # All at once: each request waits up to half a second behind a fetch.
                     tables = self.app.tables.changelog_topics
                     topics = self.chunked_topics.difference(tables)
                     places = {place for topic in topics for place in self.assigned(topic)}
@@ -109,7 +109,7 @@ class ChunkConsumer(LogPositions, driver.Consumer):
         return begins[tp]
 
     async def begins(self, topic: str) -> dict[TP, int]:
-        """Return where reading of each of our partitions of a topic begins; none after a loss."""
+        """Return where reading of our partitions of a topic begins; empty after a rebalance."""
         begins = self._begins
         found = {tp: (await self.begin_of(tp)).offset for tp in self.assigned(topic)}
         return found if self._begins is begins and not self.app.rebalancing else {}
@@ -140,11 +140,11 @@ class ChunkConsumer(LogPositions, driver.Consumer):
         return begins
 
     async def isolate(self, tp: TP, offset: int) -> None:
-        """Note, beside the commit, that the record at an offset ends whoever reads it."""
+        """Commit that the record at an offset ends a worker that reads it."""
         await self._thread.call_thread(self.starts.isolate, tp, offset)
 
     async def end_well(self, tps: Collection[TP]) -> None:
-        """Note that reading of partitions ends, and that nothing they hold ended it."""
+        """Commit that reading of partitions ended normally."""
         ended = self.starts.end(tps)
         if ended:
             with contextlib.suppress(TimeoutError):
@@ -166,7 +166,7 @@ class ChunkConsumer(LogPositions, driver.Consumer):
             and self.chunked_topics.intersection(channel.topics)
         )
 
-    # Commits: only what is done, and never for gaps.
+    # Commits: only what agents have done, and nothing for gaps.
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         if tp.topic not in self.chunked_topics:
@@ -196,13 +196,13 @@ class ChunkConsumer(LogPositions, driver.Consumer):
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        """Forget what came between the loss and this: it belongs to the assignment before."""
+        """Forget what arrived since the revocation: it belongs to the assignment before."""
         self.on_lost(assigned)
         self._begins = {}
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def verify_all_partitions_active(self) -> None:
-        """Leave it to agents/runtime/watchdog.py: commits are rare here on purpose."""
+        """Do nothing: commits are rare here, and agents/runtime/watchdog.py finds what is stuck."""
 
 
 class ChunkTransport(driver.Transport):
