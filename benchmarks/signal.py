@@ -14,13 +14,28 @@ import numpy as np
 
 from benchmarks.signal_replay import PLAIN_TREND, replay
 from benchmarks.signal_score import Score
-from benchmarks.signal_traffic import HOUR, ONE_OF_TWENTY, SHAPES, calm, failing, one_of_twenty
+from benchmarks.signal_traffic import (
+    DROP,
+    HOUR,
+    ONE_OF_TWENTY,
+    SHAPES,
+    calm,
+    failing,
+    one_of_twenty,
+)
 from schemas.rule_file import RuleFile
 
 _ERRORS = {"kind": "metric_threshold", "metric": "error_rate", "operator": "greater_than"}
 _PLATFORM = {"each": "platform"}
 #: `min_samples` is half of what the window usually holds.
 _SAFE = {"threshold": 3, "resolve_threshold": 1.5, "keep_firing_for": "5m", **_ERRORS}
+_HALVED = {
+    "kind": "change",
+    "metric": "throughput",
+    "operator": "less_than",
+    "threshold": -50,
+    "min_samples": 1000,
+}
 #: Each with how many minutes past a failure its window still holds it.
 RULES: tuple[tuple[int, dict[str, Any]], ...] = (
     (10, {"name": "errors_5m", "window": "5m", "for": "1m", "min_samples": 500, **_SAFE}),
@@ -29,21 +44,29 @@ RULES: tuple[tuple[int, dict[str, Any]], ...] = (
     (125, {"name": "trend_1h", "kind": "trend", "window": "1h", "evaluations": 2}),
     (780, {"name": "trend_6h", "kind": "trend", "window": "6h", "evaluations": 2}),
     (2940, {"name": "trend_24h", "kind": "trend", "window": "24h", "evaluations": 2}),
+    (60, {"name": "change_30m", "window": "30m", **_HALVED}),
+    (180, {"name": "change_day", "window": "1h", "against": "day", **_HALVED}),
     (10, {"name": "no_data", "kind": "no_data", "after": "10m"}),
     (10, {"name": "plain_5m", "window": "5m", "threshold": 3, **_ERRORS}),
 )
 _TOTAL = {"name": "errors_total", "window": "10m", "min_samples": 1000, **_SAFE}
 _FAILURES = [*(shape.name for shape in SHAPES if not shape.silent), ONE_OF_TWENTY]
+_DROPS = [DROP.name]
+#: What a day before is there for.
+_DAY_BEFORE = 26 * HOUR
 _SILENCES = [shape.name for shape in SHAPES if shape.silent]
 _CALM = ("steady", "noisy", "daily", "low")
 #: No failure here lasts long enough for these, so only their silence is checked.
 _LONG = ("trend_6h", "trend_24h")
-_STILL = ("burn_rate", "trend_1h", *_LONG)
+_CHANGES = ("change_30m", "change_day")
+_STILL = ("burn_rate", "trend_1h", *_LONG, *_CHANGES)
 _LEGEND = """\
 errors_*     metric_threshold: error rate > 3 % over 5m or 10m, resolves below 1.5 % for 5m,
              min_samples half of what the window usually holds; errors_5m `for` 1m
 burn_rate    objective 99 %, the workbook's pairs, min_samples 100
 trend_*      1h, 6h, 24h windows, degraded for 2 evaluations
+change_*     throughput less than half: of the 30 minutes before; of the same hour a day before;
+             min_samples 1000
 plain_5m     error rate > 3 % over 5m, the same evaluation: no min_samples, no `for`, no resolve
              threshold, no keep_firing_for
 plain_trend  an hour against the hour before, two-proportion z, p < 0.01: no dispersion
@@ -75,6 +98,7 @@ def measure(seed: int, size: Size) -> dict[str, Score]:
         *calm(random, size.calm),
         *(failing(random, shape, size.failures, size.before) for shape in SHAPES),
         one_of_twenty(random, size.before),
+        failing(random, DROP, size.failures, _DAY_BEFORE),
     ]
     for scenario in scenarios:
         found = replay(scenario, rules)
@@ -100,6 +124,8 @@ def promises(scores: dict[str, Score]) -> Iterator[tuple[str, bool]]:
     yield "errors_10m: none in noisy traffic", not scores["errors_10m"].false["noisy"]
     burning = ["step", "ramp", "outage", ONE_OF_TWENTY]
     yield f"burn_rate: every {', '.join(burning)} found", scores["burn_rate"].recall(burning) == 1
+    for name in _CHANGES:
+        yield f"{name}: every drop of traffic found", scores[name].recall(_DROPS) == 1
     lasting = ["step", "ramp"]
     yield f"trend_1h: every {' and '.join(lasting)} found", scores["trend_1h"].recall(lasting) == 1
     yield (
@@ -117,10 +143,10 @@ def table(scores: dict[str, Score]) -> str:
     """Return the scores as two Markdown tables."""
     names = [name for name in scores if name != "errors_total"]
     first = [["", "precision", "recall", "delay p50", "p95", "again", *_CALM, "failures"]]
-    second = [["found, delay p50 / p95", *_FAILURES, *_SILENCES]]
+    second = [["found, delay p50 / p95", *_FAILURES, *_SILENCES, *_DROPS]]
     for name in names:
         score = scores[name]
-        shapes = _SILENCES if name == "no_data" else _FAILURES
+        shapes = {"no_data": _SILENCES}.get(name, _DROPS if name in _CHANGES else _FAILURES)
         first.append(
             [name, _share(score.precision)]
             + [_share(None if name in _LONG else score.recall(shapes))]
@@ -129,7 +155,9 @@ def table(scores: dict[str, Score]) -> str:
             + [str(sum(n for traffic, n in score.false.items() if traffic not in _CALM))]
         )
         if name not in _LONG:
-            second.append([name, *(_cell(score, shape) for shape in (*_FAILURES, *_SILENCES))])
+            second.append(
+                [name, *(_cell(score, shape) for shape in (*_FAILURES, *_SILENCES, *_DROPS))]
+            )
     return "\n\n".join(map(_markdown, (first, second)))
 
 

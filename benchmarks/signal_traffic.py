@@ -32,6 +32,8 @@ class Shape(NamedTuple):
     extra: tuple[float, ...]
     silent: bool = False
     """No operations at all instead."""
+    volume: float = 1.0
+    """So much of the usual traffic comes."""
 
 
 SHAPES = (
@@ -42,6 +44,8 @@ SHAPES = (
     Shape("outage", (0.9,) * 20),
     Shape("silence", (0.0,) * 30, silent=True),
 )
+#: Long enough for a whole hour to be in it.
+DROP = Shape("drop", (0.0,) * 2 * HOUR, volume=0.3)
 
 
 @dataclass(kw_only=True)
@@ -99,8 +103,7 @@ def failing(random, shape: Shape, failures: int, before: int) -> Scenario:
         extra = np.zeros(minutes)
         extra[start:end] = shape.extra
         volume = np.full(minutes, A_MINUTE)
-        if shape.silent:
-            volume[start:end] = 0
+        volume[start:end] *= 0 if shape.silent else shape.volume
         platform = f"{shape.name}-{'noisy' if noisy else 'steady'}-{number // 2}"
         scenario.add(random, platform, volume, BASE, CORRELATION * noisy, extra)
         scenario.incidents.append(Incident(platform, start, end))

@@ -17,7 +17,7 @@ from schemas.rules import (
     Severity,
     word_or_list,
 )
-from schemas.spans import Minutes, Window
+from schemas.spans import DAY_MS, HOUR_MS, Minutes, Window
 from schemas.thresholds import Tier
 
 Status = Literal["down", "degraded", "silent"]
@@ -99,6 +99,55 @@ class MetricThreshold(MetricRule):
     kind: Literal["metric_threshold"]
 
 
+class Change(MetricRule):
+    """A metric changed against what it was a span, a day or a week before."""
+
+    kind: Literal["change"]
+    threshold: float | None = Field(
+        None, description="Per cent of what it was before: -50 is half, 100 is double."
+    )
+    against: Literal["previous", "day", "week"] = Field(
+        "previous",
+        validate_default=True,
+        description="The span just before, or the same hours a day or a week before.",
+    )
+
+    @classmethod
+    def in_range(cls, value: float, fields: Mapping[str, Any]) -> None:
+        """Refuse a threshold on the wrong side of no change, or a fall below nothing."""
+        falls = fields.get("operator", "").startswith("less")
+        if "operator" in fields and (value >= 0 if falls else value <= 0):
+            side, example = ("below", -50) if falls else ("above", 100)
+            what = "a fall" if falls else "a rise"
+            message = f"must be {side} 0, as {what} in per cent: write {-value or example:g}"
+            raise ValueError(message)
+        if value < -100:  # noqa: PLR2004, RUF100 - per cent
+            message = "is out of range: nothing falls by more than 100 %"
+            raise ValueError(message)
+
+    @field_validator("metric")
+    @classmethod
+    def _is_of_operations(cls, metric: Metric) -> Metric:
+        if metric == "uptime":
+            message = "cannot be compared with before: write kind: metric_threshold"
+            raise ValueError(message)
+        return metric
+
+    @field_validator("against")
+    @classmethod
+    def _fits_the_window(cls, against: str, info: ValidationInfo) -> str:
+        window, metric = info.data.get("window"), info.data.get("metric", "")
+        if window is None or (against == "previous" and window <= HOUR_MS):
+            return against
+        if window % HOUR_MS or not HOUR_MS <= window <= DAY_MS:
+            message = f"{against} compares whole hours, 1 to 24: write window: 1h"
+            raise ValueError(message)
+        if metric.startswith("duration_p") and window != HOUR_MS:
+            message = f"{against} compares a percentile of single hours: write window: 1h"
+            raise ValueError(message)
+        return against
+
+
 class ServiceStatus(BaseRule):
     """A service is down, degraded or silent."""
 
@@ -172,7 +221,8 @@ class NoData(BaseRule):
 
 
 Rule = Annotated[
-    MetricThreshold | ServiceStatus | BurnRate | TrendRule | NoData, Field(discriminator="kind")
+    MetricThreshold | Change | ServiceStatus | BurnRate | TrendRule | NoData,
+    Field(discriminator="kind"),
 ]
 RULE_MODELS: Mapping[str, type[BaseRule]] = {
     get_args(model.model_fields["kind"].annotation)[0]: model

@@ -23,6 +23,10 @@ MORE = rule_file(
               tiers=[{"severity": "low", "threshold": 0.5}, {"severity": "high", "threshold": 0.1}],
               window="10m", keep_firing_for="20m", **{"for": "7m"}),
     threshold(name="keeps", each="platform", no_operations="keep_firing", window="10m"),
+    {"name": "hours", "kind": "change", "each": "platform", "metric": "success_rate",
+     "window": "2h", "operator": "less_than", "threshold": -20.0, "keep_firing_for": "5m"},
+    {"name": "yesterday", "kind": "change", "each": "platform", "metric": "throughput",
+     "window": "1h", "operator": "less_than", "threshold": -20.0, "against": "day"},
     threshold(name="few", each="platform", min_samples=25, keep_firing_for="2m", **{"for": "3m"}),
 )  # fmt: skip
 

@@ -33,6 +33,12 @@ RULES = rule_file(
     {"name": "silent", "kind": "no_data", "after": "4m", "each": "platform"},
     {"name": "burn", "kind": "burn_rate", "objective": 95.0, "min_samples": 20, "pairs": [
         {"rate": 2, "long": "2h", "short": "2m", "severity": "high"}]},
+    {"name": "less", "kind": "change", "each": "platform", "metric": "throughput", "window": "3m",
+     "operator": "less_than", "threshold": -40.0, "resolve_threshold": -20.0, "min_samples": 5},
+    {"name": "slower", "kind": "change", "each": "platform", "metric": "duration_p95",
+     "window": "2m", "operator": "greater_than", "threshold": 30.0, "for": "1m"},
+    {"name": "since_yesterday", "kind": "change", "metric": "error_rate", "window": "1h",
+     "operator": "greater_than", "threshold": 10.0, "against": "day"},
     {"name": "down", "kind": "service_status", "status": "down", "each": "service"},
 )  # fmt: skip
 PLATFORMS = ("lever", "ashby", None)

@@ -4,10 +4,11 @@ from typing import Any
 
 from schemas.rule_kinds import Rule
 from streams.rules.kind import Kind
-from streams.rules.kinds import burn_rate, metric_threshold, no_data, service_status, trend
+from streams.rules.kinds import burn_rate, change, metric_threshold, no_data, service_status, trend
 
 _KINDS: dict[str, type[Kind[Any]]] = {
     "metric_threshold": metric_threshold.MetricThresholdKind,
+    "change": change.ChangeKind,
     "service_status": service_status.ServiceStatusKind,
     "burn_rate": burn_rate.BurnRateKind,
     "trend": trend.TrendKind,

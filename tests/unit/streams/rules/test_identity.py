@@ -34,6 +34,8 @@ THRESHOLD = threshold(channels=["a"], each="platform")
 SERVICE = {"name": "s", "kind": "service_status", "status": "down", "each": "service"}
 BURN = {"name": "b", "kind": "burn_rate", "objective": 99.0, "each": "platform", "min_samples": 10,
         "pairs": [{"rate": 2.0, "long": "10m", "short": "2m", "severity": "high"}]}  # fmt: skip
+CHANGE = {"name": "c", "kind": "change", "metric": "error_rate", "each": "platform",
+          "operator": "greater_than", "threshold": 50.0, "window": "2m"}  # fmt: skip
 TREND = {"name": "t", "kind": "trend", "each": "platform"}
 SILENT = {"name": "n", "kind": "no_data", "after": "2m", "each": "platform"}
 PAIR = {"rate": 2.0, "long": "30m", "short": "3m", "severity": "high"}
@@ -41,7 +43,7 @@ PAIR = {"rate": 2.0, "long": "30m", "short": "3m", "severity": "high"}
 EDITS: list[tuple[str, Any, dict[str, Any]]] = [
     *(
         (field, value, rule)
-        for rule in (THRESHOLD, SERVICE, BURN, SILENT)
+        for rule in (THRESHOLD, SERVICE, BURN, SILENT, CHANGE)
         for field, value in (
             ("description", "words"),
             ("severity", "critical"),
@@ -71,9 +73,13 @@ EDITS: list[tuple[str, Any, dict[str, Any]]] = [
     ("min_samples", 11, BURN),
     ("no_operations", "keep_firing", BURN),
     ("after", "3m", SILENT),
+    ("threshold", 60.0, CHANGE),
+    ("resolve_threshold", 20.0, CHANGE),
+    ("window", "3m", CHANGE),
+    ("min_samples", 9, CHANGE),
 ]
 #: Only another class of breach, or none, comes of these; or the row knows too little to go on.
-UNEDITED = {"name", "kind", "metric", "each", "enabled", "evaluations"}
+UNEDITED = {"name", "kind", "metric", "each", "enabled", "evaluations", "against"}
 
 
 def _written(model: Any) -> set[str]:
@@ -103,7 +109,8 @@ def _firing(rule: dict[str, Any]) -> World:
         world.read(service(0, "down"), service(1, "down"))
         return world
     for minute in range(6):
-        world.read(operations(minute, 100, 50, platform="lever"))
+        failures = 5 if rule["kind"] == "change" and minute < 4 else 50
+        world.read(operations(minute, 100, failures, platform="lever"))
     if rule["kind"] == "no_data":
         world.pass_minutes(12)
     return world
@@ -166,6 +173,7 @@ WRITTEN_OUT: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (SERVICE, {"status": ["down"], "for": "0m"}),
     ({name: value for name, value in BURN.items() if name != "pairs"},
      {"pairs": list(WORKBOOK_PAIRS), "no_operations": "not_judged"}),
+    (CHANGE, {"against": "previous", "min_samples": 1, "tiers": [], "for": "0m"}),
     (TREND, {"window": "1h", "evaluations": 2}),
     (SILENT, {}),
 ]  # fmt: skip
