@@ -8,7 +8,7 @@ _left = int(_count or 1)
 
 
 def reached(name: str) -> None:
-    """Die by SIGKILL, when this is the place, the so-manieth time it is reached."""
+    """Kill this process if the place is the configured one and is reached for the given time."""
     global _left
     if name == _name:
         _left -= 1

@@ -13,7 +13,7 @@ log = structlog.get_logger()
 
 
 class Health:
-    """A small HTTP server in the worker's own loop: where that hangs, so do the answers."""
+    """A small HTTP server in the worker's own loop: if that hangs, it does not answer."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Health:
         log.info("metrics and health", url=f"http://{host}:{port}/metrics")
 
     async def stop(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -87,7 +87,7 @@ class Health:
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    """Whether a record is about more than a bad request: whoever sent that gets the answer."""
+    """Return whether a log record is about more than a bad request, which is answered by 4xx."""
     error = record.exc_info[1] if record.exc_info else None
     theirs = (http_exceptions.HttpProcessingError, web.RequestPayloadError)
     return not isinstance(error, theirs)

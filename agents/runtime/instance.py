@@ -1,10 +1,10 @@
-"""Give a worker a name that no other process has, and the same again after a restart.
+"""Return a name for a worker that no other process has, and the same after a restart.
 
-Kafka gives a member with a known name its partitions back at once; of two members with one name
-each throws the other out. A default name is the kernel's boot, the network namespace and the first
-number that is free in it: a socket in Linux's abstract namespace holds the number, which needs no
-writable folder, is seen by all processes that share the network, whatever their /tmp, and falls
-free with the process, however that ends.
+A member that comes back with its name gets its partitions at once; two members with one name
+throw each other out. A default name has the kernel's boot id, the network namespace and the first
+number that no process there uses. A socket in Linux's abstract namespace reserves the number: it
+needs no writable folder, all processes in the network namespace see it, whatever their /tmp, and it
+ends with the process.
 """
 
 import errno
@@ -19,7 +19,7 @@ from pathlib import Path
 from agents.runtime.refusals import Refusal
 from agents.runtime.settings import Settings
 
-#: A predecessor under the same name may take so long to end.
+#: A process with the same name may take so long to end.
 PATIENCE_S = 5.0
 _RETRY_S = 0.1
 _MOST = 1_000
@@ -27,7 +27,7 @@ _locks: list[socket.socket] = []
 
 
 def claim(settings: Settings, role: str) -> str:
-    """Return the worker's name, held until the process ends.
+    """Return the worker's name, reserved until the process ends.
 
     Raises:
         Refusal: OPWATCH_INSTANCE names a worker of this role that runs on this host.
@@ -60,7 +60,7 @@ def _lock_or_refuse(group: str, name: str, role: str) -> None:
 
 
 def _lock(key: str) -> bool | None:
-    """Return whether this process holds the key now; None where there are no such locks."""
+    """Return whether this process has reserved the key; None if the system has no such locks."""
     if sys.platform != "linux":
         return None
     lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -74,7 +74,7 @@ def _lock(key: str) -> bool | None:
 
 
 def _network() -> str | None:
-    """Return what names this network namespace, of all on all machines; None if unknown."""
+    """Return an id of this network namespace that no other machine has; None if unknown."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text()
         namespace = os.stat("/proc/self/ns/net").st_ino  # noqa: PTH116 - not where it points to

@@ -1,4 +1,4 @@
-"""Write logs as JSON or for a person, without secrets and without saying all things twice."""
+"""Write logs as JSON or for a person, without secrets and without repeats."""
 
 import json
 import logging
@@ -17,7 +17,7 @@ from agents.runtime.visible import visible, visible_json
 
 __all__ = ["MASK", "QUIET", "configure", "redactor", "secrets"]
 
-#: What these say at info is how they work, not what an operator must know.
+#: At info, these libraries log how they work, not what an operator must know.
 QUIET = {
     "aiokafka": logging.WARNING,
     "faust": logging.WARNING,
@@ -101,7 +101,7 @@ def _repeats(_logger: Any, _method: str, event: _Event) -> _Event:
 
 
 def _visible(_logger: Any, _method: str, event: _Event) -> _Event:
-    """Put escapes for what a terminal would obey; what is no text the renderer writes as repr."""
+    """Escape what a terminal would obey; the renderer writes other values as repr."""
     for name, value in event.items():
         if isinstance(value, str):
             event[name] = visible(value, "\n\t" if name in _OF_LINES else "")
@@ -129,7 +129,7 @@ def _take_over(handler: logging.Handler, level: int) -> None:
 
 
 def _is_beacon(record: logging.LogRecord) -> bool:
-    """Whether one of Faust's services tells of its life; it uses the logger of its subclass."""
+    """Return whether a record is about the life of a Faust service."""
     if record.levelno >= logging.WARNING or not isinstance(record.msg, str):
         return False
     return record.msg.startswith("[^")
@@ -151,7 +151,7 @@ class _Handler(logging.StreamHandler[TextIO]):
             super().emit(ready)
 
     def close(self) -> None:
-        """Say what was held back, so that nothing is lost at the end."""
+        """Log the counts of repeats that were not logged yet."""
         try:
             for held in self._folder.drain():
                 super().emit(held)
@@ -161,12 +161,12 @@ class _Handler(logging.StreamHandler[TextIO]):
         super().close()
 
 
-#: What keeps happening is logged once in so long, with how often it happened.
+#: A repeated record is logged once in so many seconds, with a count.
 SPAN_S = 60.0
-#: More kinds of records than this are not kept apart; the oldest are forgotten.
+#: The highest number of kinds of records; the oldest are forgotten.
 KINDS = 1_000
 
-#: Libraries that speak of a broker that is away in a dozen ways, several times a second.
+#: Libraries that log an outage of a broker in many ways, several times a second.
 _OUTAGE_LOGGERS = ("aiokafka", "faust", "mode")
 _OUTAGE_WORDS = (
     "connect",
@@ -190,14 +190,14 @@ class _Kind:
 
 
 class Folder:
-    """Let the first of each kind pass, count those of the next minute, then say how many."""
+    """Passes the first record of each kind, then logs the count of repeats each minute."""
 
     def __init__(self, span_s: float = SPAN_S) -> None:
         self._span_s = span_s
         self._kinds: dict[Any, _Kind] = {}
 
     def fold(self, record: logging.LogRecord, now_s: float) -> Iterable[logging.LogRecord]:
-        """Return what is to be written now: counts that are due, and the record unless held."""
+        """Return the records to write now: counts that are due, and this one if it is new."""
         ready = self._due(now_s)
         if record.levelno < logging.WARNING and isinstance(record.msg, dict):
             return [*ready, record]  # our own info is logged each time
@@ -225,14 +225,14 @@ class Folder:
                 continue
             if kind.repeats:
                 ready.append(_counted(kind))
-                self._kinds[key] = _Kind(now_s)  # it goes on: the next one waits its minute
+                self._kinds[key] = _Kind(now_s)  # it may repeat: count for another minute
             else:
                 del self._kinds[key]
         return ready
 
 
 def kind_of(record: logging.LogRecord) -> Any:
-    """Return what two records share that say the same.
+    """Return the key that records with the same content share.
 
     Ours are the same with the same fields; a library's by its template. All that the Kafka
     libraries say while a broker is away is one kind.

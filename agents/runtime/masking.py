@@ -1,4 +1,4 @@
-"""Mask secrets in whatever is written: known ones, passwords of URLs, and what is named like one.
+"""Mask secrets in texts: configured ones, passwords in URLs, and values named like a secret.
 
 Every pattern here looks a bounded way ahead, so that masking takes time in proportion to the text.
 """
@@ -10,18 +10,18 @@ from collections.abc import Callable, Iterable
 
 MASK = "**********"
 
-#: A shorter secret is not masked wherever it occurs: it would mask half of every word.
+#: A shorter secret is not masked everywhere: it would mask parts of words.
 _MIN_SECRET = 4
 _NAMED_SO = "password|passwd|pwd|secret|api_?key|token"
 _ASSIGNED = re.compile(
     rf"""(?ix) ( (?:{_NAMED_SO}) [\w.-]{{0,30}} ['"]? \s{{0,9}} [=:] \s{{0,9}} )
     ( "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | [^\s,;&"')}}\]]+ )"""
 )
-#: One slash, too: a path of Python's has made one of two.
+#: Also with one slash: Python's paths make one of two.
 _SCHEME = r"(?i)(?<![a-z0-9+.-])([a-z][a-z0-9+.-]{0,30}:/{1,3})"
-#: What stands before the last @ of the part that names the host.
+#: The part before the last @ of the authority.
 _USER = re.compile(_SCHEME + r"""([^\s/?#"<>\\]{0,2000})@""")
-#: A password that was not written as a URL wants it, with / ? or # in it; but no port is one.
+#: A password with / ? or # that was not escaped; a port is no password.
 _ODD_USER = re.compile(
     _SCHEME + r"""([^\s/?#"<>\\@:]{0,200}):(?!\d{1,5}[/?#])[^\s"<>\\@]{0,500}@""",
 )
@@ -41,7 +41,7 @@ _HOOK = re.compile(
 
 
 def masked(text: str) -> str:
-    """Return the text without what looks like a secret: in URLs, or named so (`password=…`)."""
+    """Return the text without secrets: in URLs, or named like one (`password=…`)."""
     return _ASSIGNED.sub(_without_value, masked_urls(text))
 
 
@@ -59,7 +59,7 @@ def masked_value(text: str) -> str:
 
 
 def redactor(values: Iterable[str]) -> Callable[[str], str]:
-    """Return a function that masks the values, and whatever looks like a secret, in a text."""
+    """Return a function that masks the values, and what looks like a secret, in a text."""
     forms = {
         form
         for value in values

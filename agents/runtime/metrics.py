@@ -80,7 +80,7 @@ rules_reload_failed = Gauge(
 
 
 def forget(gauges: Iterable[Gauge], *labels: object) -> None:
-    """Show gauges of a partition that is another worker's no more."""
+    """Remove the gauges of a partition that another worker has now."""
     for gauge in gauges:
         with contextlib.suppress(KeyError):
             gauge.remove(*labels)

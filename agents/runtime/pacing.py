@@ -1,4 +1,4 @@
-"""Do long work in slices of time: the event loop turns in between."""
+"""Do long work in slices of time; other tasks run in between."""
 
 import asyncio
 import time
@@ -8,26 +8,26 @@ from streams.steps import Steps
 
 T = TypeVar("T")
 
-#: Work lets the loop turn after this much time: heartbeats to Kafka and /healthz wait no longer.
+#: The length of a slice: heartbeats to Kafka and /healthz wait no longer.
 SLICE_S = 0.02
 
 
 class Pace:
-    """Notices when a slice of time is used up."""
+    """Lets other tasks run when a slice of time is used up."""
 
     def __init__(self) -> None:
         """Begin a slice."""
         self._began = time.monotonic()
 
     async def rest(self) -> None:
-        """Let the loop turn, if the slice is used up."""
+        """Let other tasks run, if the slice is used up."""
         if time.monotonic() - self._began >= SLICE_S:
             await asyncio.sleep(0)
             self._began = time.monotonic()
 
 
 async def paced(steps: Steps[T]) -> T:
-    """Return the result of work; the loop turns between its steps, where they take long."""
+    """Return the result of work in steps; other tasks run in between."""
     pace = Pace()
     while True:
         try:

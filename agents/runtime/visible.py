@@ -1,4 +1,4 @@
-"""Make visible what a terminal would obey, hide or turn round: controls, bidi, zero width, halves.
+"""Escape what a terminal would obey, hide or reorder: controls, bidi, zero width, surrogates.
 
 Names, messages and errors come from anyone who can write to a topic. One function decides what is
 shown as it is, for tables, sentences, JSON and logs.
@@ -8,7 +8,7 @@ import json
 import re
 from typing import Any
 
-#: Printable to Unicode and nothing on the screen: fillers, joiners, variation selectors.
+#: Printable in Unicode, but blank on the screen: fillers, joiners, variation selectors.
 _BLANK = (
     "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\U000e0100-\U000e01ef"

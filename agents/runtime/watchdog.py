@@ -1,4 +1,4 @@
-"""End a process that was stalled, or that is stuck: whatever runs it starts it anew.
+"""End a process that was stalled, or that is stuck, so that its supervisor restarts it.
 
 A worker that slept through its session timeout has lost its partitions; if it went on, it would
 write late (docs/faust.md, Tables).
@@ -16,12 +16,12 @@ log = structlog.get_logger()
 EXIT_STALLED = 70
 EXIT_STUCK = 71
 _LOOK_S = 0.2
-#: A piece of work may wait so many times as long while others are done: an overloaded machine.
+#: While other work is done, one piece may wait so many times as long: the machine may be slow.
 _ALONE = 5
 
 
 class Watchdog:
-    """Watches from a thread that the loop turns, and is shown that waiting work is done."""
+    """Checks from a thread that the event loop runs and that waiting work is done."""
 
     def __init__(self, stall_s: float, stuck_s: float) -> None:
         """Watch.
@@ -49,14 +49,14 @@ class Watchdog:
         self._ended.set()
 
     def turned(self) -> None:
-        """Say that the loop turns. Call it before anything is sent: a stalled process ends here."""
+        """Record that the loop runs. Call it before sending: a stalled process ends here."""
         now = time.monotonic()
         if now - self._turned > self._stall_s and not self._ended.is_set():
             self._exit(EXIT_STALLED, "the process stood still", now - self._turned)
         self._turned = now
 
     def waits(self, work: Mapping[str, int]) -> None:
-        """Show what waits, and how far each is: what does not move for long ends the process.
+        """Record what waits, and its position: work that does not move for long ends the process.
 
         Args:
             work: by name, a number that moves as the work is done. What is not named is done.
@@ -76,7 +76,7 @@ class Watchdog:
                 self._exit(EXIT_STUCK, f"work waits and none is done: {name}", waited)
 
     def stuck(self, seconds: float) -> str | None:
-        """Return what waits the longest where no work was done for some seconds."""
+        """Return what waits the longest, if no work was done for some seconds."""
         now = time.monotonic()
         if not self._waiting or now - self._moved < seconds:
             return None

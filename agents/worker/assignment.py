@@ -12,7 +12,7 @@ from agents.kafka.offset_gaps import ChunkSequence
 from agents.kafka.skipped_records import SkippedRecords
 from agents.kafka.table import VersionedTable
 
-#: How often it is looked whether reading may begin.
+#: The interval of checks whether reading may begin.
 _LOOK_S = 0.01
 
 Lost = Callable[[Collection[TP]], None]
@@ -78,8 +78,8 @@ class PartitionAssignment:
         self._chunks.lost(tps)
         for lost in self._on_lost:
             lost(tps)
-        # Faust reads on where it stood in the changelog of a partition that stays: the rows it
-        # read before are gone, so it must begin anew.
+        # For a partition that we keep, Faust continues in the changelog where it was. But the rows
+        # are deleted, so it must begin at the start.
         recovery = self._app.tables.recovery
         recovery.flush_buffers()
         for tp in tps:
@@ -89,7 +89,7 @@ class PartitionAssignment:
                 table.lost(tp.partition)
 
     async def is_restored(self, generation: int) -> bool:
-        """Wait for the rows of an assignment; return whether it is still the one.
+        """Wait until an assignment's rows are restored; return False if it is not the latest one.
 
         Faust may hand records on in the moment between two recoveries: what is made of them would
         not know the rows that come after.
@@ -101,16 +101,16 @@ class PartitionAssignment:
         return True
 
     async def _recovered(self) -> None:
-        """Wait for what Faust does after it restored the tables, the last of which this ends."""
+        """Let reading begin once Faust has finished what follows this callback."""
         if self._resuming is not None:
             self._resuming.cancel()
         self._resuming = asyncio.create_task(self._resume(self._losses))
 
     async def _resume(self, losses: int) -> None:
-        """Let reading begin.
+        """Wait until Faust is done, then let reading begin.
 
-        Faust says so too early: its callbacks come while it still counts as rebalancing, and may
-        be those of an assignment that is void. One that is has another loss before reading begins.
+        Faust calls back too early: while it is still rebalancing, or for an assignment that has
+        been replaced. Then partitions are lost again before reading begins.
         """
         app, recovery = self._app, self._app.tables.recovery
         while (  # noqa: ASYNC110 - Faust has no event for it
@@ -132,6 +132,6 @@ class PartitionAssignment:
             self._fail(error)
 
     async def _rows_unreadable(self, tp: TP, chunk: Chunk) -> None:
-        """Go on without rows that cannot be read: to stop would help nobody."""
+        """Report rows that cannot be read, and go on without them."""
         self._rows_missing[tp] = sum(batch.end - batch.start for batch in chunk.unreadable)
         await self._skipped.unreadable(tp, chunk.unreadable)

@@ -79,14 +79,14 @@ async def _main(
 
 
 def _refused(error: BaseException | None) -> KafkaError | None:
-    """Return the refusal for want of a right that an error comes from, if it does."""
+    """Return the error about a lacking right that caused this one, if there is one."""
     while error is not None and not isinstance(error, _WANT_OF_A_RIGHT):
         error = error.__cause__ or error.__context__
     return error
 
 
 async def _lacking(settings: Settings, role: str, refused: KafkaError) -> str:
-    """Return which right is lacking, on what: Kafka's refusal does not tell."""
+    """Return which right is lacking on which topic: Kafka's error does not have it."""
     try:
         specs = of_role(settings, role)
         async with topics.admin(settings, deadline_s=_ASK_S) as client:
@@ -98,7 +98,7 @@ async def _lacking(settings: Settings, role: str, refused: KafkaError) -> str:
 
 
 def _share_one_heap() -> None:
-    """Let all threads allocate from one arena: what one frees is of use to the others.
+    """Let all threads allocate from one arena, so that memory freed by one is used by others.
 
     Kafka's and the loop's threads hand each other megabytes. With arenas of their own a replay of
     10,000 series kept seventy megabytes more. Nothing to do where the C library is not glibc.

@@ -1,4 +1,4 @@
-"""Say whether a worker is ready, and show the watchdog the work that waits."""
+"""Decide whether a worker is ready, and report waiting work to the watchdog."""
 
 import time
 from collections.abc import Callable
@@ -13,14 +13,14 @@ from agents.runtime import metrics
 from agents.runtime.watchdog import Watchdog
 from agents.worker.assignment import PartitionAssignment
 
-#: Work that waits and is not done for so long makes a worker unready, …
+#: A worker is not ready if waiting work is not done for so long, …
 _UNREADY_S = 15.0
-#: … and is shown to the watchdog this often.
+#: … which is reported to the watchdog this often.
 LOOK_S = 1.0
 
 
 class Readiness:
-    """What waits, and what an operator should know."""
+    """The state of a worker, as /readyz and the watchdog need it."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Readiness:
         topics: TopicWatch,
         watchdog: Watchdog,
     ) -> None:
-        """Judge by the parts of a role."""
+        """Use the parts of a role."""
         self.joined = False
         """Whether the worker is a member of its group."""
         self._app = app
@@ -73,7 +73,7 @@ class Readiness:
         return None
 
     def look(self) -> None:
-        """Show the watchdog what waits: it ends a process that does not get on with it."""
+        """Report what waits to the watchdog, which ends a process that makes no progress."""
         if time.monotonic() - self._looked < LOOK_S:
             return
         self._looked = time.monotonic()
@@ -91,7 +91,7 @@ class Readiness:
         self._watchdog.waits({} if away else waits)
 
     def look_while_joining(self) -> None:
-        """Show the watchdog that the worker waits to be a member of its group."""
+        """Report to the watchdog that the worker waits for its consumer group."""
         self._watchdog.turned()
         self._watchdog.waits({} if self._topics.is_away() else {"joining the consumer group": 0})
 

@@ -29,21 +29,21 @@ from schemas.topics import Topic
 
 log = structlog.get_logger()
 
-#: Work that waits and is not done for so long ends the process.
+#: A process ends if waiting work is not done for so long.
 _STUCK_S = 60.0
-#: Stopping takes at most this long; what is left is done again by whoever comes next.
+#: The longest time for stopping; the next worker does again what is not done.
 _STOP_S = 8.0
-#: Rows are many small objects that stay: by Python's own thresholds a fifth of the time went there.
+#: Rows are many small, lasting objects: Python's own thresholds cost a fifth of the time.
 _COLLECTED = (20_000, 20, 50)
-#: Chunks of the changelog that wait to be taken in: Faust's default, 1,000 records, means records.
+#: Chunks of the changelog that are applied together; Faust's default, 1,000, is for records.
 _RESTORED_TOGETHER = 4
 
 Tables = Mapping[str, Callable[[bytes], Any]]
-"""A role's tables, and what reads a packed row's version."""
+"""A role's tables, each with the function that returns a packed row's version."""
 
 
 class Role:
-    """What a role's parts share: chunks, losses and the clock reach them through it."""
+    """Runs a role's parts: passes them chunks, losses of partitions and the clock."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class Role:
         rehearse: RehearseOf,
         missing: Callable[[TP, Gap], Awaitable[None]] | None = None,
     ) -> None:
-        """Let a topic's chunks be read, each once and in order.
+        """Read a topic's chunks, each once and in order.
 
         Args:
             topic: to read.
@@ -154,7 +154,7 @@ class Role:
         self.app.agent(kafka_topic, name=name)(body)
 
     def rows(self, table: str) -> TableRows:
-        """Return the rows of a table that are this worker's."""
+        """Return this worker's rows of a table."""
         return TableRows(self._tables[table], self._changelogs[table], self.producer)
 
     def when_lost(self, lost: Lost) -> None:
@@ -166,19 +166,19 @@ class Role:
         self._assignment.when_restored(restored)
 
     def every(self, seconds: float, do: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Do something by the clock, except while partitions are assigned and rows restored."""
+        """Call a function by the clock, except while partitions are assigned or rows restored."""
         self._work.append(self._every(seconds, do))
 
     def before_end(self, do: Callable[[], Awaitable[None]]) -> None:
-        """Do something when the worker is to stop, while the partitions are still ours."""
+        """Call a function when the worker stops, while it still has its partitions."""
         self._before_end.append(do)
 
     def after_end(self, do: Callable[[], None]) -> None:
-        """Do something when the partitions are no longer ours, before the last is sent."""
+        """Call a function when the worker has left its group, before the last records are sent."""
         self._after_end.append(do)
 
     def remark(self, remarks: Callable[[], list[str]]) -> None:
-        """Let /readyz say, in sentences, what an operator should know."""
+        """Add sentences to /readyz."""
         self._readiness.remark(remarks)
 
     def fail(self, error: BaseException) -> None:
@@ -219,7 +219,7 @@ class Role:
                 end.result()
 
     async def _started(self, ends: Collection[asyncio.Future[Any]]) -> bool:
-        """Return whether the app is a member of its group; not where an end comes before."""
+        """Join the consumer group; return False if the worker ends before."""
         starting = asyncio.create_task(self.app.start())
         while not starting.done():
             await asyncio.wait(
@@ -246,7 +246,7 @@ class Role:
                 await self.health.stop()
 
     async def _ended(self) -> None:
-        """Return when Faust ended by itself, which it only does on an error."""
+        """Raise when Faust has ended by itself, which it does only after an error."""
         while not self.app.should_stop:  # noqa: ASYNC110 - Faust has no event for both its ends
             await asyncio.sleep(0.5)
         message = "the Faust app ended"
@@ -281,7 +281,7 @@ class Role:
 
 
 def _collect_seldom() -> None:
-    """Let the garbage collector leave alone what stays, and look at the rest less often."""
+    """Let the garbage collector skip what exists now, and run less often."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECTED)
