@@ -1,7 +1,7 @@
-"""Say which environment variables a channel may read: what the deployment allows, never ours.
+"""Decide which environment variables a channel may read: those the deployment allows, never ours.
 
-Who writes the rule file chooses a variable and, for some channels, where its value is sent. So the
-deployment says which variables are meant for that.
+A rule file names variables and, for some channels, where their values are sent. So the deployment
+says which variables are meant for that.
 """
 
 import re
@@ -9,7 +9,7 @@ import re
 from schemas.channels import MODELS, Vendor
 
 DEFAULT = ", ".join(f"{prefix}*" for model in MODELS.values() for prefix in model.vendor.prefixes)
-#: Hold passwords or say where things are, and belong to no channel, whatever the setting says.
+#: Passwords and locations that belong to no channel, whatever the setting allows.
 _NEVER = re.compile(
     r"(METRICS_DATABASE_URL|DATABASE_URL|POSTGRES_PASSWORD|PGPASSWORD|PATH|HOME|USER|SHELL|PWD)"
     r"(_FILE)?"
@@ -21,22 +21,22 @@ _LEAST_PREFIX = 3
 
 
 def patterns(text: str) -> tuple[str, ...]:
-    """Return the names, and beginnings with a star, of a list such as `SLACK_*, MY_HOOK`.
+    """Return the names, and prefixes with a star, of a list such as `SLACK_*, MY_HOOK`.
 
     Raises:
-        ValueError: one is none; the message says what to write.
+        ValueError: a part is neither; the message says what to write.
     """
     found = tuple(text.replace(",", " ").split())
     for pattern in found:
         short = pattern.endswith("*") and len(pattern) <= _LEAST_PREFIX
         if short or _PATTERN.fullmatch(pattern) is None:
-            message = f"{pattern!r} is neither a variable nor a beginning such as SLACK_*"
+            message = f"{pattern!r} is neither a variable nor a prefix such as SLACK_*"
             raise ValueError(message)
     return found
 
 
 def is_ours(name: str, settings: frozenset[str]) -> bool:
-    """Return whether a variable can be read by no channel, whatever the deployment allows.
+    """Return whether no channel may read a variable, whatever the deployment allows.
 
     Args:
         name: of the variable.
@@ -51,13 +51,13 @@ def is_allowed(name: str, allowed: tuple[str, ...]) -> bool:
     if name in allowed:
         return True
     if name.startswith(_OURS) and not name.startswith(_OURS_FOR_CHANNELS):
-        return False  # no beginning allows those
+        return False  # no prefix allows those
     return any(
         pattern.endswith("*") and name.startswith(pattern.removesuffix("*")) for pattern in allowed
     )
 
 
 def is_of_another(name: str, vendor: Vendor) -> bool:
-    """Return whether a variable's name says that it is another vendor's secret."""
+    """Return whether a variable is, by its name, the secret of another vendor."""
     others = (model.vendor for model in MODELS.values() if model.vendor != vendor)
     return any(name.startswith(other.prefixes) for other in others if not other.shared)

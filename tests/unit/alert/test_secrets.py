@@ -189,7 +189,7 @@ def test_the_deployment_may_allow_others_by_their_names():
 
 @pytest.mark.parametrize("text", ["*", "S*", "OP*", "slack_*", "SLACK-*", "SL*CK", "A=B"])
 def test_what_allows_nearly_everything_is_no_setting(text):
-    with pytest.raises(ValidationError, match="neither a variable nor a beginning"):
+    with pytest.raises(ValidationError, match="neither a variable nor a prefix"):
         Settings(channel_variables=text)
 
 
