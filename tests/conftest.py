@@ -16,6 +16,16 @@ for name in ("COLUMNS", "LINES"):
     os.environ.pop(name, None)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that may take longest, so that none of them is left alone at the end."""
+    items.sort(key=_seconds_allowed, reverse=True)
+
+
+def _seconds_allowed(item: pytest.Item) -> float:
+    mark = item.get_closest_marker("timeout")
+    return float(mark.args[0] if mark else item.config.getini("timeout"))
+
+
 @pytest.fixture(scope="session")
 def _stack() -> Iterator[Stack]:
     """Use the servers the environment names, else bring them up and take them down again."""

@@ -30,7 +30,7 @@ def worker(kafka: str, prefix: str, tmp_path: Path) -> Iterator[Workers]:
 
 @pytest.fixture
 def eventually() -> Callable[..., Any]:
-    def check(probe: Callable[[], Any], seconds: float = 60) -> Any:
+    def check(probe: Callable[[], Any], seconds: float = 120) -> Any:
         """Return what the probe returns once that is true."""
         until = time.monotonic() + seconds
         while not (found := probe()):

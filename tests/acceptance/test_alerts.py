@@ -16,6 +16,7 @@ from tests.acceptance.cluster import Workers
 pytestmark = pytest.mark.acceptance
 
 
+@pytest.mark.timeout(600)
 def test_kills_and_pauses_leave_nobody_untold_and_no_incident_open(kafka: str, tmp_path: Path):
     told = Torture(kafka, 3, tmp_path).run(10)
 
@@ -36,9 +37,9 @@ def test_a_second_worker_takes_over_and_each_bad_record_is_one_dead_letter(
         try:
             workers.start("w0")
             breaches.publish({"fingerprint": "x"}, breach(1, 1, "opened"))
-            assert until(lambda: hook.arrived, 30), "w0 tells nobody"
+            assert until(lambda: hook.arrived, 60), "w0 tells nobody"
             workers.start("w1")
-            assert until(lambda: "metrics" in (tmp_path / "w1.log").read_text(), 30)
+            assert until(lambda: "metrics" in (tmp_path / "w1.log").read_text(), 60)
             time.sleep(4)  # it joins
             workers.end("w0", signal.SIGKILL)
             killed = time.monotonic()

@@ -15,7 +15,7 @@ from stack.kafka import LocalKafka
 from tests.acceptance.running import Running
 from tests.ports import lasting_port
 
-READY_S = 60.0
+READY_S = 120.0
 
 Eventually = Callable[..., Any]
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.acceptance.running import ROOT, Running
 
-READY_S = 60.0
+READY_S = 120.0
 
 
 Eventually = Callable[..., Any]

@@ -29,6 +29,8 @@ from tests.acceptance.alert_scene import Receivers, breach
 from tests.integration.secured import Right, SecuredKafka, documented
 from tests.unit.cli.samples import aggregate
 
+pytestmark = pytest.mark.timeout(600)
+
 PREFIX = "least."
 PARTITIONS = 2
 SILENCE = "0123456789ab"
