@@ -19,7 +19,7 @@ class _Command(Wire):
 
 
 class Acknowledge(_Command):
-    """Somebody works on it: no more escalation, nobody else is told."""
+    """Somebody works on it: no more escalation, nobody else is notified."""
 
     kind: Literal["acknowledge"] = "acknowledge"
     fingerprint: Name

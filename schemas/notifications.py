@@ -1,16 +1,16 @@
-"""Describe a decision on `notifications`: who was told, or was not, and why."""
+"""Describe a decision on `notifications`: whether a channel is notified, and why."""
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from schemas.base import Wire
 from schemas.rules import Severity
 
-#: Decisions that tell nobody, or nobody yet. With a `delivery`: that one is not sent any more.
+#: Nothing is sent, or nothing yet. With a `delivery`: that one is not sent any more.
 NotSentReason = Literal[
     "gave_up",  # past the deadline, or refused for good: a dead letter too
-    "cancelled",  # no longer needed: resolved before anyone was told
+    "cancelled",  # no longer needed: resolved before anything was sent
     "cooldown",
     "silenced",
     "below_severity",
@@ -23,15 +23,15 @@ NotSentReason = Literal[
     "storm",
     "summarised",  # a text message counts it and names another
     "stale",
-    "not_told",  # a resolve for a channel that never heard of the opening
+    "not_told",  # a resolve for a channel that never got the opening
     "no_channel",
 ]
 Reason = Literal[
-    "due",  # a delivery is owed from now on
-    "attempted",  # a request began: its claim
-    "sent",  # the receiver took it
-    "retry",  # it did not, and is asked again
-    "fallback",  # another channel is told instead
+    "due",  # a delivery is to be sent from now on
+    "attempted",  # a request begins: its lease
+    "sent",  # the receiver accepted it
+    "retry",  # it did not, and there is another attempt
+    "fallback",  # another channel is notified instead
     NotSentReason,
     "updated",  # the breach changed and nobody needs to hear of it
     "duplicate",  # the same breach revision or command again
@@ -49,7 +49,7 @@ Event = Literal[
     "severity_raised",
     "not_judged",  # no operations any more: neither firing for sure nor well again
     "judged_again",
-    "acknowledged",  # told to PagerDuty only
+    "acknowledged",  # sent to PagerDuty only
     "resolved",
     "escalated",
     "summary",
@@ -68,6 +68,8 @@ class Cause(Wire):
 class Notification(Wire):
     """A decision about one alert and, where it is about one, a channel."""
 
+    model_config = ConfigDict(serialize_by_alias=True)
+
     version: Literal[1] = 1
     id: str = Field(description="Names the decision: a repeat has the same.")
     fingerprint: str = Field(description="The alert: the record's key.")
@@ -76,16 +78,18 @@ class Notification(Wire):
     series: str | None
     severity: Severity | None
     channel: str | None = Field(description="null where it is about none or all.")
-    event: Event | None = Field(description="What would be said.")
+    event: Event | None = Field(description="What the notification is about.")
     reason: Reason
     sentence: str = Field(description="The reason for people.")
     until_ms: int | None = Field(None, description="When it is decided again, if it is.")
     delivery: str | None = Field(None, description="The delivery it is about.")
-    parcel: str | None = Field(
-        None, description="The message it goes in: the delivery's own id unless it shares one."
+    batch: str | None = Field(
+        None,
+        alias="parcel",
+        description="The message it goes in: the delivery's own id unless it shares one.",
     )
     attempt: int | None = None
-    answer: str | None = Field(None, description="What the receiver said, without secrets.")
+    answer: str | None = Field(None, description="The receiver's answer, without secrets.")
     gave_up: GaveUp | None = Field(None, description="Why a delivery was given up.")
     now_ms: int = Field(description="The clock it was decided by, epoch milliseconds UTC.")
     cause: Cause

@@ -22,7 +22,7 @@ def place(newest: Breach | None, revisions: Mapping[str, int], breach: Breach) -
 
     An episode that nobody knows and that opens while the newest one is over is the newest, whenever
     it began: a later revision of the windows may let it begin before the one that is over. Episodes
-    that fire at the same time are told apart by when they began; of the same moment, the one that
+    that fire at the same time are ordered by when they began; of the same moment, the one that
     came later on the topic is the newer one.
 
     Args:
@@ -30,12 +30,12 @@ def place(newest: Breach | None, revisions: Mapping[str, int], breach: Breach) -
         revisions: the newest revision of each episode that is known.
         breach: the next one on the topic.
     """
-    known = revisions.get(breach.id)
-    if known is not None and breach.revision <= known:
+    last = revisions.get(breach.id)
+    if last is not None and breach.revision <= last:
         return "repeat"
     if newest is None or newest.id == breach.id:
         return "newest"
-    if known is not None:
+    if last is not None:
         return "late"
     if newest.state == "resolved" and breach.state != "resolved":
         return "newest"
@@ -54,9 +54,9 @@ def remember(
         spoken_of: episodes that are not to be forgotten.
     """
     others = {name: revision for name, revision in revisions.items() if name != breach.id}
-    known = others | {breach.id: max(breach.revision, revisions.get(breach.id, 0))}
-    kept = set(list(known)[-REMEMBERED:])
-    return {name: n for name, n in known.items() if name in kept or name in spoken_of}
+    merged = others | {breach.id: max(breach.revision, revisions.get(breach.id, 0))}
+    remembered = set(list(merged)[-REMEMBERED:])
+    return {name: n for name, n in merged.items() if name in remembered or name in spoken_of}
 
 
 class Episodes:

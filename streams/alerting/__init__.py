@@ -1,1 +1,1 @@
-"""Decide who is told of a breach, when, and why not: pure, and the same again from the log."""
+"""Decide on notifications: pure, so that the log gives the same decisions again."""

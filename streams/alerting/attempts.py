@@ -96,7 +96,7 @@ def drop_acknowledged(context: Transition, alert: AlertState) -> list[Decision]:
 
 
 def why_unsendable(context: Transition, batch: str) -> tuple[GaveUp, str] | None:
-    """Return why a batch is given up without a request, None if it is not.
+    """Return why no request is made for a batch any more, None if one is.
 
     A disabled channel still gets the ends of what it received; one that is gone only gets tests.
     """
@@ -265,7 +265,7 @@ def _message(table: Table, batch: str) -> Message:
     lead, alone = deliveries[0], len(members) == 1
     ids = sorted(delivery.id for delivery in deliveries)
     return Message(
-        delivery=lead.id if alone else digest("parcel", batch, *ids),
+        delivery=lead.id if alone else digest("batch", batch, *ids),
         event=_event(deliveries),
         breach=breaches[0],
         others=tuple(breaches[1:]),

@@ -34,7 +34,7 @@ def take_command(context: Transition, command: Command, offset: int) -> None:
         return
     state.command_offset = offset
     if command.id in state.command_ids:
-        why = f"The command {command.id} was taken in before."
+        why = f"The command {command.id} was applied before."
         decisions = [context.decision(state, "duplicate", why)]
     else:
         state.command_ids = [*state.command_ids, command.id][-_REMEMBERED:]
@@ -156,10 +156,10 @@ def _redrive(context: Transition, state: TableState, command: Redrive) -> list[D
     if delivery is None or not isinstance(state, Subject):
         return [_refuse(context, state, f"There is no delivery {command.delivery}.")]
     if delivery.outcome != "gave_up":
-        why = f"It was not given up: it is {delivery.outcome or 'still owed'}."
+        why = f"Only what failed can be redriven: it is {delivery.outcome or 'pending'}."
         return [_refuse(context, state, why)]
     if _is_superseded(state, delivery):
-        return [_refuse(context, state, f"{delivery.channel} is told of it already.")]
+        return [_refuse(context, state, f"{delivery.channel} is notified of it already.")]
     done = context.about(state, delivery, "command_done", f"Redriven by {command.by}.")
     before = len(state.deliveries)
     decisions = [done, *_drive_again(context, state, delivery, command.by)]

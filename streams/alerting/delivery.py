@@ -63,7 +63,7 @@ def expire(context: Transition, subject: Subject) -> None:
             if head.lease.until_ms <= context.now_ms:  # the receiver may have accepted it
                 _retry(context, head, Retry(ambiguous=True), 0)
         elif head.deadline_ms <= context.now_ms:
-            why = f"{head.channel} could not be told until {moment(head.deadline_ms)}."
+            why = f"{head.channel} could not be notified until {moment(head.deadline_ms)}."
             give_up(context, head.batch, "deadline", why, head.answer)
 
 
@@ -99,10 +99,10 @@ def _retry(context: Transition, head: Delivery, response: Retry, wait_ms: int) -
         return
     head.lease = None
     head.not_before_ms = not_before_ms
-    what = "It is not known whether the receiver heard" if response.ambiguous else "Not taken"
+    what = "It is unknown whether the receiver got it" if response.ambiguous else "Not delivered"
     why = f"{what if response.requested else 'Not sent'}; again at {moment(not_before_ms)}."
     if open_until_ms > context.now_ms:
-        why += f" {channel} failed {CIRCUIT_FAILURES} times or more: left alone so long."
+        why += f" {channel} failed {CIRCUIT_FAILURES} times or more: nothing is sent so long."
 
     def try_again(subject: Subject, _: Delivery) -> list[Decision]:
         return [
@@ -163,7 +163,7 @@ def _deliver(
         if place_of(recipient) == place_of(delivery):
             recipient.sent_severity = delivery.severity
     _cool(context, subject, delivery)
-    why = f"{delivery.channel} took it ({delivery.event.replace('_', ' ')})."
+    why = f"{delivery.channel}: delivered ({delivery.event.replace('_', ' ')})."
     sent = context.about(subject, delivery, "sent", why, attempt=attempts, answer=answer)
     decisions = [sent, *succeed(context, subject, delivery, through=True)]
     if (
@@ -181,7 +181,7 @@ def _summarise(
     """Note that a message was delivered that counts an alert and does not name it: not sent."""
     why = (
         f"One of {count} that a text message to {delivery.channel} counts; it names another, so"
-        " this one is not told there by name."
+        " this one is not sent there by name."
     )
     decisions = [cancel(context, subject, delivery, why, "summarised")]
     for recipient in subject.recipients:
@@ -198,7 +198,7 @@ def _cool(context: Transition, subject: Subject, delivery: Delivery) -> None:
         set_cooldown(context, subject, delivery, breach.routing.cooldown_ms)
 
 
-# ---------------------------------------------------------------------- given up
+# ---------------------------------------------------------------------- failed for good
 
 
 def give_up(
@@ -218,7 +218,7 @@ def give_up(
     ambiguous, attempts = found[1].ambiguous, found[1].attempts
     answer = found[1].answer if answer is None else answer
     tries = f"after {attempts} attempt{'s' if attempts > 1 else ''}"
-    why = f"{why} Given up {tries if attempts else 'without an attempt'}."
+    why = f"{why} Gave up {tries if attempts else 'without an attempt'}."
 
     def give_up_delivery(subject: Subject, delivery: Delivery) -> list[Decision]:
         delivery.lease = None

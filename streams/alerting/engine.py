@@ -53,7 +53,7 @@ class DecisionRecord(NamedTuple):
     value: bytes
     """A Notification as JSON."""
     dead_letter: bytes
-    """What to send to the dead letters too, of a delivery that was given up; else empty."""
+    """What to send to the dead letters too, of a delivery that failed for good; else empty."""
 
 
 class AlertView(NamedTuple):

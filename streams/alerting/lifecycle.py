@@ -34,8 +34,8 @@ def take_breach(
     current = context.table.newest(alert) if alert.newest else None
     match place(current, alert.revisions, breach):
         case "repeat":
-            known = alert.revisions[breach.id]
-            why = f"Revision {breach.revision} of this episode is known: it is at {known}."
+            last = alert.revisions[breach.id]
+            why = f"Revision {breach.revision} of this episode is a repeat: it is at {last}."
             return [context.decision(alert, "duplicate", why, breach=breach)]
         case "late":
             assert current is not None
@@ -161,7 +161,7 @@ def notify(
     notification = Candidate(context.table.newest(alert), "", event, level)
     names = list(dict.fromkeys(channels))
     if not names:
-        why = "The rule names no channel: nobody is told."
+        why = "The rule names no channel: nobody is notified."
         return [context.decision(alert, "no_channel", why, event=event)]
     verdict = decide(ALERT_STAGES, alert, notification, context)
     if not isinstance(verdict, Send):
@@ -193,7 +193,7 @@ def fallback_decision(
     context: Transition, alert: Subject, failed: str, fallback: str, event: Event
 ) -> Decision:
     """Return the decision to notify a fallback instead of the channel that failed."""
-    why = f"{fallback} is told instead of {failed}."
+    why = f"{fallback} is notified instead of {failed}."
     return context.decision(alert, "fallback", why, channel=fallback, event=event)
 
 
@@ -266,7 +266,7 @@ def _raise(
     waiting, in_flight = pending(context, alert, [recipient])
     own = (d for d in waiting if d.event == recipient.event and not d.waits_for)
     opener = next(own, None) if recipient.state == "pending" else None
-    why = "Its severity rose before it was sent: told as it stands now."
+    why = "Its severity rose before it was sent: sent as it stands now."
     decisions = [cancel(context, alert, delivery, why) for delivery in waiting]
     notification = Candidate(
         breach,

@@ -152,8 +152,8 @@ def cooled(cooldowns: list[Cooldown], notification: Candidate, context: Transiti
         return SEND
     last = max(lasting, key=lambda cooldown: cooldown.until_ms)
     why = (
-        f"{channel} was told {last.severity} of it lately, or is about to be: cooldown until "
-        f"{moment(last.until_ms)}."
+        f"{channel} was notified of it as {last.severity} lately, or is about to be:"
+        f" cooldown until {moment(last.until_ms)}."
     )
     return Suppress(notification.suppressed("cooldown", last.until_ms), why)
 
@@ -243,7 +243,7 @@ def _new_id(subject: Subject, notification: Candidate) -> str:
         notification.event,
         str(notification.level),
         notification.breach.severity,
-        "untold" if notification.with_opening else "",
+        "with_opening" if notification.with_opening else "",
     )
     ids = {delivery.id for delivery in subject.deliveries}
     new, again = digest(*parts), 1
@@ -260,7 +260,7 @@ def _decision(
     reason: Reason = "due"
     until_ms = None
     if delivery.waits_for:
-        why = f"{channel} is told of it ({what}) once the message in flight is answered."
+        why = f"{channel} is notified ({what}) after the response to the message in flight."
     elif delivery.storm:
         reason, until_ms = "storm", delivery.not_before_ms
         why = f"{channel} had too many messages within a minute: in one summary at {at}."
@@ -268,7 +268,7 @@ def _decision(
         reason, until_ms = "grouped", delivery.not_before_ms
         why = f"Grouped ({what}): goes to {channel} with others in one message at {at}."
     else:
-        why = f"{channel} is told ({what}), {delivery.severity}."
+        why = f"{channel} is notified ({what}), {delivery.severity}."
     return context.about(
         subject, delivery, reason, why, breach=notification.breach, until_ms=until_ms
     )

@@ -68,14 +68,16 @@ def acknowledged(alert: AlertState, _: Candidate, __: Transition) -> Verdict:
     """Notify nobody else while somebody works on it."""
     if alert.phase != "acknowledged":
         return SEND
-    return Drop("acknowledged", f"Acknowledged by {alert.acknowledged_by}: nobody else is told.")
+    return Drop(
+        "acknowledged", f"Acknowledged by {alert.acknowledged_by}: nobody else is notified."
+    )
 
 
 def stale(_: AlertState, notification: Candidate, __: Transition) -> Verdict:
     """Suppress what is long past, until a breach says that it is still true."""
     if not notification.breach.stale:
         return SEND
-    why = "What is judged is long past: told only if it is still true."
+    why = "What is judged is long past: sent only if it is still true."
     return Suppress(notification.suppressed("stale", None), why)
 
 
@@ -136,7 +138,7 @@ def repeated(alert: AlertState, notification: Candidate, _: Transition) -> Verdi
         return SEND
     if RANK[notification.breach.severity] > RANK[recipient.severity]:
         return SEND
-    why = f"{recipient.channel} is told of it already, as {recipient.severity}."
+    why = f"{recipient.channel} is notified of it already, as {recipient.severity}."
     return Drop("duplicate", why, event=recipient.event)
 
 
@@ -162,7 +164,7 @@ STAGES = (*ALERT_STAGES, *CHANNEL_STAGES)
 def _fires_again(alert: AlertState, notification: Candidate, _: Transition) -> Verdict:
     if not alert.fires(_delivery(notification).breach_id):
         return SEND
-    why = f"It fires again before {notification.channel} was told that it was over."
+    why = f"It fires again before {notification.channel} was notified of its end."
     return Drop("cancelled", why)
 
 
@@ -170,27 +172,27 @@ def _judged_otherwise(alert: AlertState, notification: Candidate, _: Transition)
     judged = notification.breach.judged == (notification.event == "judged_again")
     if judged and alert.fires(_delivery(notification).breach_id):
         return SEND
-    return Drop("cancelled", f"That has changed before {notification.channel} was told.")
+    return Drop("cancelled", f"That changed before {notification.channel} was notified.")
 
 
 def _not_acknowledged(alert: AlertState, notification: Candidate, _: Transition) -> Verdict:
     if alert.phase == "acknowledged" and alert.fires(_delivery(notification).breach_id):
         return SEND
-    why = f"It is not acknowledged any more, so {notification.channel} is not told that it is."
+    why = f"It is not acknowledged any more, so {notification.channel} does not get that."
     return Drop("cancelled", why)
 
 
 def _over(alert: AlertState, notification: Candidate, _: Transition) -> Verdict:
     if alert.fires(_delivery(notification).breach_id):
         return SEND
-    return Drop("cancelled", f"The alert was over before {notification.channel} was told.")
+    return Drop("cancelled", f"The alert was over before {notification.channel} was notified.")
 
 
 def _acknowledged(alert: AlertState, notification: Candidate, _: Transition) -> Verdict:
     if alert.phase != "acknowledged":
         return SEND
     by, channel = alert.acknowledged_by, notification.channel
-    why = f"Acknowledged by {by} before it was sent: {channel} is not told."
+    why = f"Acknowledged by {by} before it was sent: {channel} is not notified."
     return Drop("acknowledged", why)
 
 
@@ -206,7 +208,7 @@ def _fell_again(alert: AlertState, notification: Candidate, _: Transition) -> Ve
     sent = [r.sent_severity for r in alert.recipients if place_of(r) == place and r.sent_severity]
     if not sent or RANK[notification.breach.severity] > RANK[sent[0]]:
         return SEND
-    why = f"Its severity fell again before {notification.channel} was told that it rose."
+    why = f"Its severity fell again before {notification.channel} was notified that it rose."
     return Drop("cancelled", why)
 
 

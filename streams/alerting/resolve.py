@@ -32,8 +32,8 @@ def resolve(context: Transition, alert: AlertState, breach: Breach) -> list[Deci
             continue
         channel, event = suppressed.channel, suppressed.event
         why = (
-            f"It resolved before {channel or 'Anybody'} was told;"
-            f" held until then: {suppressed.reason}."
+            f"It resolved before {channel or 'any channel'} was notified;"
+            f" suppressed until then: {suppressed.reason}."
         )
         decisions.append(
             context.decision(alert, "cancelled", why, breach=breach, channel=channel, event=event)
@@ -49,7 +49,7 @@ def resolve(context: Transition, alert: AlertState, breach: Breach) -> list[Deci
         decisions += _resolve_incident(context, alert, breach, recipients)
     if decisions:
         return decisions
-    why = "It is over; nobody was told of it."
+    why = "It is over; nobody was notified of it."
     return [context.decision(alert, "not_told", why, breach=breach, event="resolved")]
 
 
@@ -61,13 +61,13 @@ def _resolve_incident(
     reached = [recipient for recipient in recipients if recipient.state != "failed"]
     if not reached:
         _send_no_end(recipients)
-        why = f"{channel} never got the opening, so it is not told of the end."
+        why = f"{channel} never got the opening, so it does not get the end."
         return [_not_sent(context, alert, breach, channel, "not_told", why)]
     waiting, in_flight = pending(context, alert, reached)
     opener = next((d for d in waiting if d.event in OPENINGS and not d.waits_for), None)
     unsent = in_flight is None and all(recipient.state == "pending" for recipient in reached)
     replaced = opener if unsent else None
-    why = "The alert is over" + (": told together with its end." if replaced else ".")
+    why = "The alert is over" + (": sent together with its end." if replaced else ".")
     decisions = [cancel(context, alert, delivery, why) for delivery in waiting]
     if replaced is None and in_flight is None and _is_shared(context, alert, reached):
         _send_no_end(reached)
@@ -128,7 +128,7 @@ def resolve_with_opening(
     place = (channel, breach.id)
     states = [r.state for r in alert.recipients if (r.channel, r.breach_id) == place]
     if any(state != "failed" for state in states):
-        why = f"{channel} is told of it already."
+        why = f"{channel} is notified of it already."
         return [context.decision(alert, "duplicate", why, channel=channel)]
     notification = Candidate(
         breach, channel, "resolved", delivery.level, tried=tried, with_opening=True
@@ -159,7 +159,7 @@ def succeed(
             decisions += _take_place(context, subject, before, waiting)
         elif through is False and before.event in OPENINGS:
             _send_no_end(recipients)
-            why = "Its opening could not be told, so there is nothing to add."
+            why = "Its opening could not be delivered, so there is nothing to add."
             decisions.append(cancel(context, subject, waiting, why))
         elif recipients and _is_shared(context, subject, recipients):
             _send_no_end(recipients)
@@ -181,7 +181,7 @@ def _take_place(
         for recipient in subject.recipients
         if recipient.delivery == before.id
     )
-    why = "It did not get through and more is to be told: in one message."
+    why = "It was not delivered and more is to be sent: in one message."
     decisions = [cancel(context, subject, before, why)]
     ends = waiting.event == "resolved"
     notification = Candidate(
@@ -192,7 +192,7 @@ def _take_place(
         waiting.incident,
         with_opening=unsent and ends,
     )
-    why = "Told in place of what did not get through."
+    why = "Sent in place of what was not delivered."
     decisions.append(cancel(context, subject, waiting, why))
     delivery, decision = enqueue(context, subject, notification, before)
     for recipient in subject.recipients:
@@ -265,7 +265,7 @@ def _notify_of_judgement(context: Transition, alert: AlertState, event: Event) -
     for channel, recipient in by_channel.items():
         waiting, in_flight = pending(context, alert, [recipient])
         if any(delivery.event in OPENINGS for delivery in waiting):
-            why = f"{channel} is not told of the opening yet, so of nothing more ({event})."
+            why = f"{channel} has not got the opening yet, so it gets nothing more ({event})."
             decisions.append(context.decision(alert, "updated", why, channel=channel, event=event))
             continue
         waits_for = in_flight.id if in_flight is not None else ""

@@ -142,7 +142,7 @@ class UnpublishedDecision(msgspec.Struct, array_like=True, frozen=True, gc=False
     value: bytes
     """A schemas.notifications.Notification as JSON, the same bytes each time."""
     dead_letter: bytes = b""
-    """Of a delivery that was given up: its dead letter."""
+    """The dead letter of a delivery that failed for good."""
 
 
 class Circuit(msgspec.Struct, array_like=True, frozen=True, gc=False):

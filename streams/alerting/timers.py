@@ -64,7 +64,7 @@ CIRCUIT_OPEN_MS = 30 * SECOND_MS
 FINISHED_RETENTION_MS = 10 * MINUTE_MS
 """How long a finished delivery stays in its state; group and storm look back less."""
 GAVE_UP_RETENTION_MS = 7 * DAY_MS
-"""How long a delivery that was given up can be redriven."""
+"""How long a delivery that failed for good can be redriven."""
 RESOLVED_RETENTION_MS = 30 * DAY_MS
 """A state with nothing pending is deleted when it was resolved that long ago..."""
 QUIET_RETENTION_MS = HOUR_MS

@@ -144,7 +144,7 @@ class Transition:
         event: Event | None = None,
         until_ms: int | None = None,
     ) -> Decision:
-        """Return a decision about a breach: the newest of its subject unless given."""
+        """Return a decision about a breach: by default the newest of its subject."""
         if breach is None and isinstance(subject, Subject) and subject.newest:
             breach = self.table.newest(subject)
         breach_id = breach.id if breach is not None else None
@@ -198,7 +198,7 @@ class Transition:
             return Drop("channel_disabled", f"The channel {name} is disabled in the rule file.")
         if severity not in channel.severities:
             wanted = ", ".join(channel.severities) or "nothing"
-            return Drop("below_severity", f"{name} is told of {wanted}, and this is {severity}.")
+            return Drop("below_severity", f"{name} takes {wanted}, and this is {severity}.")
         if name in self.channels.missing:
             why = f"Undeliverable to {name}: {self.channels.missing[name]}"
             return Drop("undeliverable", why, channel.fallback or "")

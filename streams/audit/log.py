@@ -76,8 +76,8 @@ class Log:
             return
         self._decisions_seen.add(decision.id)
         self.decisions.setdefault(decision.fingerprint, []).append(decision)
-        if decision.parcel is not None and decision.reason in ATTEMPTS:
-            self._batches.setdefault(decision.parcel, []).append(decision)
+        if decision.batch is not None and decision.reason in ATTEMPTS:
+            self._batches.setdefault(decision.batch, []).append(decision)
         cause = decision.cause
         answers = decision.reason in ("command_done", "command_refused")
         if answers and cause.kind == "command" and cause.offset is not None:
@@ -135,8 +135,8 @@ class Log:
     def about(self, fingerprint: str) -> list[Notification]:
         """Return the decisions about an alert, also about messages that it shares."""
         own = self.decisions.get(fingerprint, [])
-        recorded = {(d.parcel, d.attempt, d.reason) for d in own}
-        batches = {d.parcel: d.breach_id for d in own if d.parcel is not None}
+        recorded = {(d.batch, d.attempt, d.reason) for d in own}
+        batches = {d.batch: d.breach_id for d in own if d.batch is not None}
         shared = [
             d.model_copy(update={"breach_id": breach_id})
             for batch, breach_id in batches.items()

@@ -200,7 +200,7 @@ def _decided(
     decisions: Iterable[Notification], caused: Mapping[tuple[str, int], int]
 ) -> Iterator[HistoryEntry]:
     decisions = list(decisions)
-    closed = {(d.parcel, d.attempt) for d in decisions if d.reason in ("sent", "retry", "gave_up")}
+    closed = {(d.batch, d.attempt) for d in decisions if d.reason in ("sent", "retry", "gave_up")}
     for decision in decisions:
         if decision.reason in ("command_done", "command_refused"):
             continue  # the command's own entry says it
@@ -214,6 +214,6 @@ def _decided(
             channel=decision.channel,
             sentence=decision.sentence,
             answer=decision.answer,
-            minor=decision.reason == "attempted" and (decision.parcel, decision.attempt) in closed,
+            minor=decision.reason == "attempted" and (decision.batch, decision.attempt) in closed,
             record=decision,
         )

@@ -225,7 +225,7 @@ def _messages(decisions: Decisions, parcels: set[str]) -> set[str]:
         if _sent(one) and one["parcel"] in parcels:
             members[one["parcel"]].add(one["delivery"])
     return {
-        next(iter(ids)) if len(ids) == 1 else digest("parcel", parcel, *sorted(ids))
+        next(iter(ids)) if len(ids) == 1 else digest("batch", parcel, *sorted(ids))
         for parcel, ids in members.items()
     }
 

@@ -35,13 +35,14 @@ PUBLIC_STRINGS = {
     "told": ("agents/cli/alerts.py",),
     "told_of_end": ("agents/cli/alerts.py",),
     "owed": ("agents/cli/alerts.py",),
+    "parcel": ("streams/alerting/transition.py",),
 }
 
 _WORD = re.compile(rf"\b({'|'.join(sorted(BANNED))})\b", re.IGNORECASE)
 #: `given` is what people write in rule tests: an alias in the code, and named in backquotes. What
 #: is given up is what gave up: another word.
 _PUBLIC = re.compile(
-    r'alias="given"|"(?:told|owed)"|`given`?:?`|from hypothesis import .*|^\s*@given\('
+    r'alias="given"|"(?:told|owed|parcel)"|`given`?:?`|from hypothesis import .*|^\s*@given\('
     r"|\b[Gg]iven up\b"
 )
 _COMPONENT = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[a-z]+|\d+")

@@ -129,8 +129,8 @@ def test_what_waited_for_a_channel_that_is_gone_is_given_up_with_a_letter(world)
     assert world.reasons("slack").count("gave_up") == 3
     assert world.reasons("slack").count("attempted") == 1
     gave_up = [one.sentence for one in world.said() if one.reason == "gave_up"]
-    assert gave_up[0].endswith("Given up after 1 attempt.")
-    assert gave_up[1].endswith("Given up without an attempt.")
+    assert gave_up[0].endswith("Gave up after 1 attempt.")
+    assert gave_up[1].endswith("Gave up without an attempt.")
 
 
 def test_a_channel_stays_gone_over_a_crash_another_rule_file_and_a_failed_test(world):
@@ -166,7 +166,7 @@ def test_a_circuit_opens_and_says_so(world):
     world.breach()
     world.run(3 * MINUTE)
     retries = [one for one in world.said() if one.reason == "retry"]
-    assert "left alone" in retries[timers.CIRCUIT_FAILURES - 1].sentence
+    assert "nothing is sent" in retries[timers.CIRCUIT_FAILURES - 1].sentence
     opened = retries[timers.CIRCUIT_FAILURES - 1]
     assert opened.until_ms >= opened.now_ms + timers.CIRCUIT_OPEN_MS
     world.answers["slack"] = Sent()

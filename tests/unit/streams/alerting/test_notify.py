@@ -20,7 +20,7 @@ def test_an_opening_is_sent_at_once_and_on_record(world):
     assert due.cause.offset == 0
     assert attempted.attempt == 1
     assert sent.answer == "ok"
-    assert due.delivery == sent.delivery == due.parcel
+    assert due.delivery == sent.delivery == due.batch
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_what_was_told_graver_since_is_not_driven_again(world):
     world.run(MINUTE)
     world.redrive(given_up(world))
     world.run(MINUTE)
-    assert world.said()[-1].sentence == "slack is told of it already."
+    assert world.said()[-1].sentence == "slack is notified of it already."
     assert [one.breach.severity for _, to, one in world.sent if to == "slack"] == ["critical"]
 
 
