@@ -8,7 +8,7 @@ _left = int(_count or 1)
 
 
 def reached(name: str) -> None:
-    """Kill this process if the place is the configured one and is reached for the given time."""
+    """Kill this process if it reaches the configured place for the configured number of times."""
     global _left
     if name == _name:
         _left -= 1

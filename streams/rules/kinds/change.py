@@ -9,8 +9,8 @@ Anything longer, and against a day or a week, whole hours are compared, of the p
     |<- before ->| ... |<- now ->|   t        window: 1h, against: day
     9:00     10:00     9:00  10:00   10:25
 
-Without enough samples on both sides, or where the windows before were not all there, nothing is
-concluded. Of what was 0 no change in per cent can be said.
+Nothing is concluded without enough samples on both sides, without all of the windows before, or if
+the metric was 0 before: a change in per cent is not defined then.
 """
 
 from typing import NamedTuple
