@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import ssl
 from collections.abc import Iterable
 from functools import cached_property
@@ -22,6 +23,7 @@ MAX_RESPONSE_BYTES = 64 * 1024
 #: A connection that was idle for longer is made anew, and its name is resolved and checked anew.
 KEEPALIVE_S = 5.0
 MAX_CONNECTIONS = 100
+_VISIBLE = re.compile(r"https?://[^/?#]+(/[!-~]*?)?(\?[!-~]*?)?(?:#[!-~]*)?", re.ASCII)
 #: They write URLs and headers: what we know as secrets.
 _TALKATIVE = ("httpx", "httpcore", "hpack", "h2")
 
@@ -121,7 +123,7 @@ class HttpClient:
             content=request.body,
             headers={**request.headers, "accept-encoding": "identity"},
             timeout=deadline_s,
-            extensions={"trace": progress.trace},
+            extensions={"trace": progress.trace, **_target(request.url)},
         ) as response:
             body = b""
             progress.receive(response, body, whole=False)
@@ -131,6 +133,18 @@ class HttpClient:
                     break
                 progress.receive(response, body, whole=False)
             progress.receive(response, body, whole=True)
+
+
+def _target(url: str) -> dict[str, bytes]:
+    """Return the path and query byte for byte, for httpcore.
+
+    httpx would quote some characters anew, and the signature in a vendor's URL is of the original.
+    """
+    match = _VISIBLE.fullmatch(url)
+    if match is None:  # httpx quotes what may not stand in a request's first line
+        return {}
+    path, query = match.groups()
+    return {"target": f"{path or '/'}{query or ''}".encode()}
 
 
 class _Progress:

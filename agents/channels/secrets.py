@@ -156,6 +156,7 @@ def _revealing_parts(value: str) -> list[str]:
     whole = parts.path + (f"?{parts.query}" if parts.query else "")
     tokens = [whole, *parts.path.split("/"), parts.query, parts.username]
     tokens += [item for _, item in urllib.parse.parse_qsl(parts.query)]
+    tokens += [item.partition("=")[2] for item in parts.query.split("&")]  # as they are written
     long = [token for token in tokens if token and len(token) >= _MIN_TOKEN]
     password = parts.password or ""  # a secret, however short
     return [*long, password, urllib.parse.unquote(password)]

@@ -37,8 +37,11 @@ _KEY_FIELDS = {
 def typed_in(body: Any, path: YamlPath = ()) -> Iterator[tuple[YamlPath, str]]:
     """Yield where a secret stands and what to do; the secret itself is never repeated."""
     if isinstance(body, dict):
+        kind = body.get("type")
+        own = MODELS[kind].vendor.typed_fields if isinstance(kind, str) and kind in MODELS else {}
+        fields = _FIELDS | dict(own)
         for name, value in body.items():
-            variable = _FIELDS.get(name.lower()) if isinstance(value, str | int) else None
+            variable = fields.get(name.lower()) if isinstance(value, str | int) else None
             in_labels = bool(path) and path[-1] == "labels"
             if variable and not in_labels:
                 yield (*path, name), _moved(variable)

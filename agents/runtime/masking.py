@@ -35,7 +35,8 @@ _BARE_USER = re.compile(r"(?<![^\s,;'\"])([^\s/?#:@,;'\"]{1,200}):[^\s]{1,500}@"
 #: Webhooks whose address is the secret.
 _HOOK = re.compile(
     r"(?i)\b(hooks\.slack(?:-gov)?\.com|discord(?:app)?\.com/api/webhooks"
-    r"|[\w.-]{1,100}\.webhook\.office\.com|[\w.-]{1,100}\.logic\.azure\.com|api\.telegram\.org)"
+    r"|[\w.-]{1,100}\.webhook\.office\.com|[\w.-]{1,100}\.logic\.azure\.com"
+    r"|[\w.-]{1,100}\.powerplatform\.com|api\.telegram\.org)"
     r"""(?::\d+)?/[^\s"'<>\\]+"""
 )
 

@@ -149,6 +149,23 @@ async def test_a_certificate_of_another_name_or_authority_is_not_spoken_to(
         assert stranger.arrived == []
 
 
+@pytest.mark.parametrize(
+    ("rest", "sent"),
+    [
+        ("/a?sp=%2Ftriggers%2fmanual&sv=1.0&sig=Ab+c~'\"|^`{}", None),
+        ("/%7e%41;b=(c)/d?e=%e4", None),
+        ("?sig=%2B", "/?sig=%2B"),
+        ("", "/"),
+        ("/a?b#c", "/a?b"),
+        ("/a b?sig=ä", "/a%20b?sig=%C3%A4"),
+    ],
+)
+async def test_a_secret_address_is_sent_byte_for_byte(rest: str, sent: str | None, to: Everyone):
+    async with client(to) as http:
+        await http.post(posted(to.http["slack"].url + rest, b"{}", "application/json"), 5.0)
+    assert to.http["slack"].arrived[0].path == (rest if sent is None else sent)
+
+
 async def test_a_response_is_read_to_its_limit(to: Everyone):
     to.http["slack"].says(Endless(status=200))
     async with client(to) as http:

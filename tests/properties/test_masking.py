@@ -94,6 +94,8 @@ def test_no_token_of_a_query_is_left(secret: str, name: str, before: str, around
         "https://hooks.slack-gov.com/workflows/abcdefghijklmnop",
         "https://discord.com/api/webhooks/1/abcdefghijklmnop",
         "https://acme.webhook.office.com/webhookb2/abcdefghijklmnop",
+        "https://prod-1.westeurope.logic.azure.com:443/workflows/x?sig=abcdefghijklmnop",
+        "https://d1.e2.environment.api.powerplatform.com:443/x/abcdefghijklmnop",
         "https://api.telegram.org/botabcdefghijklmnop/sendMessage",
     ],
 )

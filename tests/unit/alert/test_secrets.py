@@ -116,6 +116,13 @@ def test_no_part_of_a_webhooks_url_gives_it_away(text):
     assert len(masked) <= MAX_MASKED
 
 
+@pytest.mark.parametrize("signature", ["Ab+cd_ef-gh+ij", "Ab%2Bcd%2fef%3D"])
+def test_no_value_of_a_urls_query_gives_it_away(signature):
+    mask = masking([SecretStr(f"https://a.example/b?c=d&sig={signature}")])
+    for form in (signature, signature.replace("%2B", "+").replace("%2f", "/").replace("%3D", "=")):
+        assert form not in mask(f"the signature {form} does not fit")
+
+
 def test_the_channels_of_the_defaults_name_the_specified_variables():
     told = missing_secrets(
         [
