@@ -97,7 +97,7 @@ class Settings(BaseSettings):
     )
     vendor_hosts: str = Field(
         "",
-        description="Further hosts to which the secrets of PagerDuty and Twilio may be sent:"
+        description="Further hosts to which the secrets of a vendor may be sent:"
         " proxy.example.com. Addresses in OPWATCH_ALLOW_ADDRESSES are allowed too.",
     )
     receivers_ca_file: str | None = Field(
