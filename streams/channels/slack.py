@@ -62,7 +62,7 @@ PERMANENT = (
     "user_not_found",
 )
 
-_ESCAPED = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_ESCAPED = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _MENTION = re.compile("@(?=here|channel|everyone)", re.IGNORECASE)
 #: A space of no width between the @ and the word, so that Slack sees no mention.
 _NO_MENTION = "@\u200b"
@@ -182,11 +182,11 @@ def escape(text: str, limit: int) -> str:
     Source: https://docs.slack.dev/messaging/formatting-message-text#escaping
     """
     text = _MENTION.sub(_NO_MENTION, text)
-    escaped = [_ESCAPED.get(character, character) for character in text]
-    if sum(map(len, escaped)) <= limit:
-        return "".join(escaped)
+    whole = text.translate(_ESCAPED)
+    if len(whole) <= limit:
+        return whole
     fitting, size = [], len(ELLIPSIS)
-    for character in escaped:
+    for character in (character.translate(_ESCAPED) for character in text):
         size += len(character)
         if size > limit:
             break
