@@ -155,13 +155,18 @@ def _text(message: Message, what: str) -> tuple[str, Breach | None]:
         escaped = escape(text, 10 * MAX_TEXT)
         if sum(len(line) + 1 for line in lines) + len(escaped) <= room:
             return "\n".join([*first, escaped, *lines]), None
-    escaped = escape(text, max(min(2 * MAX_SHORTENED, room - _MORE), 0))
+    most = max(min(2 * MAX_SHORTENED, room - _MORE), 0)
+    text = wording.shortened(text, lambda part: len(escape(part, 10 * MAX_TEXT)) <= most)
+    others = wording.unnamed(message, text)
+    lines = [f"• {escape(wording.short(other), MAX_TEXT)}" for other in others]
+    escaped = escape(text, most)
     room -= len(escaped) + _MORE
-    count = 0
-    while (room := room - len(lines[count]) - 1) >= 0:
-        count += 1
-    rest = f"{ELLIPSIS} and {len(lines) - count} more."
-    return "\n".join([*first, escaped, *lines[:count], rest]), others[count]
+    for count, line in enumerate(lines):
+        room -= len(line) + 1
+        if room < 0:
+            rest = f"{ELLIPSIS} and {len(lines) - count} more."
+            return "\n".join([*first, escaped, *lines[:count], rest]), others[count]
+    return "\n".join([*first, escaped, *lines]), None
 
 
 def _is_cut(title: str) -> bool:

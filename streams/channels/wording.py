@@ -1,5 +1,6 @@
 """A message in words: title, text, fields and links, the same in all channels."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from schemas.breaches import NO_RECOVERY, Breach
@@ -138,6 +139,13 @@ def unnamed(message: Message, written: str) -> list[Breach]:
         for other in message.others
         if (line := short(other)) not in lines and f"{line}: " not in written
     ]
+
+
+def shortened(what: str, fits: Callable[[str], bool]) -> str:
+    """Return the text, cut until it fits; then `unnamed` is to be asked anew."""
+    while what and not fits(what):
+        what = fit(what, len(what) // 2)
+    return what
 
 
 def listed(breach: Breach) -> str:

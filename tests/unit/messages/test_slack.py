@@ -1,4 +1,5 @@
 import json
+from html import unescape
 
 import pytest
 
@@ -106,3 +107,15 @@ def test_a_link_that_is_none_is_left_out():
     odd = breach(runbook="javascript:alert(1)", dashboard="https://x.example/a|b>c d")
     told = attachment(message(odd, acknowledge_url=None))
     assert [button["url"] for button in told["actions"]] == ["https://x.example/a%7Cb%3Ec%20d"]
+
+
+def test_a_template_that_names_the_others_in_a_text_that_is_cut_does_not_count_them_as_named():
+    others = tuple(breach(series=f"{n}{'&' * 200}", fingerprint=str(n)) for n in range(24))
+    template = "{{ text }}{% for other in others %}\n{{ other }}{% endfor %}"
+    channel = SLACK.model_copy(update={"template": template})
+    of = message(others=others)
+    (attachment,) = slack.payload(of, channel)["attachments"]
+    shown = unescape(f"{attachment['title']}\n{attachment['text']}")
+    count = slack.named(of, channel)
+    assert 1 <= count < 25
+    assert all(f" on {other.series}" in shown for other in others[: count - 1])
