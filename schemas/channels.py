@@ -155,6 +155,24 @@ class Sms(_Channel):
     url: Link = "https://api.twilio.com"
 
 
+class Teams(_Channel):
+    """Microsoft Teams, by a webhook of its Workflows app."""
+
+    vendor = Vendor(
+        name="Microsoft Teams",
+        prefixes=("TEAMS_",),
+        # https://learn.microsoft.com/en-us/power-automate/ip-address-configuration
+        hosts=r"([a-z0-9-]+\.)+(logic\.azure|powerplatform|webhook\.office)\.com",
+        typed_fields=dict.fromkeys(("webhook_url", "teams_webhook_url"), "TEAMS_WEBHOOK_URL"),
+        typed_values={
+            r"\.(logic\.azure|powerplatform|webhook\.office)\.com[:/]": "TEAMS_WEBHOOK_URL"
+        },
+    )
+
+    type: Literal["teams"]
+    webhook_url_env: Variable = "TEAMS_WEBHOOK_URL"
+
+
 class Webhook(_Channel):
     """Alertmanager's webhook, version 4, signed by Standard Webhooks."""
 
@@ -171,7 +189,7 @@ class Webhook(_Channel):
     secret_env: Variable | None = Field(None, description="Names the variable with whsec_… in it.")
 
 
-Channel = Annotated[Email | Slack | PagerDuty | Sms | Webhook, Field(discriminator="type")]
+Channel = Annotated[Email | Slack | PagerDuty | Sms | Teams | Webhook, Field(discriminator="type")]
 #: The model of each type.
 MODELS: Mapping[str, type[_Channel]] = {
     get_args(model.model_fields["type"].annotation)[0]: model

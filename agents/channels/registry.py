@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
-from agents.channels import email, pagerduty, slack, sms, webhook
+from agents.channels import email, pagerduty, slack, sms, teams, webhook
 from agents.channels.addresses import Guard, host_of, networks
 from agents.channels.http import HttpClient
 from agents.channels.secrets import MissingSecret, NotAllowed, Secrets
@@ -38,6 +38,7 @@ ADAPTERS: Mapping[str, Adapter] = {
     "slack": slack,
     "pagerduty": pagerduty,
     "sms": sms,
+    "teams": teams,
     "webhook": webhook,
 }
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from schemas.channels import Channel
-from streams.channels import email, pagerduty, slack, sms, webhook
+from streams.channels import email, pagerduty, slack, sms, teams, webhook
 from streams.channels.message import Message, Traits
 
 
@@ -40,6 +40,7 @@ CHANNEL_TYPES: Mapping[str, ChannelType] = {
     "slack": slack,
     "pagerduty": pagerduty,
     "sms": sms,
+    "teams": teams,
     "webhook": webhook,
 }
 

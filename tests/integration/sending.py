@@ -9,7 +9,7 @@ from agents.channels.secrets import Secrets
 from agents.channels.sender import Sender
 from schemas.channels import Channel
 from tests.receivers.everyone import Everyone
-from tests.unit.messages.samples import EMAIL, OPENED_MS, PAGERDUTY, SLACK, SMS, WEBHOOK
+from tests.unit.messages.samples import EMAIL, OPENED_MS, PAGERDUTY, SLACK, SMS, TEAMS, WEBHOOK
 
 
 def channels(to: Everyone) -> dict[str, Channel]:
@@ -18,6 +18,7 @@ def channels(to: Everyone) -> dict[str, Channel]:
         "slack": SLACK,
         "pagerduty": PAGERDUTY.model_copy(update={"url": to.urls["pagerduty"]}),
         "sms": SMS.model_copy(update={"url": to.urls["sms"]}),
+        "teams": TEAMS,
         "webhook": WEBHOOK.model_copy(update={"secret_env": "OPWATCH_WEBHOOK_SECRET"}),
     }
 

@@ -18,7 +18,7 @@ from tests.receivers.http import Receiver
 from tests.receivers.says import Endless, Status, redirect
 from tests.unit.messages.samples import message
 
-KINDS = ("slack", "pagerduty", "sms", "webhook", "email")
+KINDS = ("slack", "pagerduty", "sms", "teams", "webhook", "email")
 FORBIDDEN = [
     "127.0.0.1", "127.255.255.254", "0.0.0.0", "10.0.0.1", "172.16.0.1", "172.31.255.255",
     "192.168.1.1", "169.254.169.254", "100.64.0.1", "100.127.255.255", "198.18.0.1", "192.0.2.1",
@@ -173,7 +173,7 @@ async def test_a_response_is_read_to_its_limit(to: Everyone):
     assert len(response.body) == MAX_RESPONSE_BYTES
 
 
-@pytest.mark.parametrize("kind", KINDS[:4])
+@pytest.mark.parametrize("kind", KINDS[:5])
 async def test_no_cookie_is_kept(kind, to: Everyone):
     to.http[kind].says(Status(status=503, headers={"set-cookie": "id=1; Path=/"}))
     async with client(to) as http:
@@ -218,6 +218,7 @@ async def test_no_secret_is_in_a_log_an_answer_or_a_repr(kind, to: Everyone, cap
         "pagerduty": [given_away(to)[0]],
         "sms": [given_away(to)[1]],
         "email": [given_away(to)[2]],
+        "teams": ["SIGNATURE-0_1~2'3-abcdefghij", "0123456789abcdef"],
     }[kind]
     for text in written:
         for secret in own:

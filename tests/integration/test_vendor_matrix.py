@@ -14,9 +14,9 @@ from tests.receivers.mail import MailSay
 from tests.receivers.says import Cut, CutBody, Drip, Endless, Hang, Say, Status, redirect
 from tests.unit.messages.samples import breach, message, resolved
 
-HTTP = ("slack", "pagerduty", "sms", "webhook")
+HTTP = ("slack", "pagerduty", "sms", "teams", "webhook")
 DEADLINE_S = 0.4
-SUCCESS = {"slack": 200, "pagerduty": 202, "sms": 201, "webhook": 200}
+SUCCESS = {"slack": 200, "pagerduty": 202, "sms": 201, "teams": 202, "webhook": 200}
 
 
 @pytest.fixture
@@ -56,11 +56,12 @@ CASES = [
     Case(status(429, retry_after="99999999"), Retry, "429", after_ms=86_400_000),
     Case(status(408), Retry, "408"),
     Case(status(425), Retry, "425"),
-    Case(status(500, b"boom"), Retry, "500 boom", only=("slack", "pagerduty", "webhook")),
+    Case(status(500, b"boom"), Retry, "500 boom", only=("slack", "pagerduty", "teams", "webhook")),
     Case(status(500, b"boom"), Retry, "500 boom", ambiguous=True, only=("sms",)),
     Case(status(502), Retry, "502", ambiguous=True),
     Case(
-        status(503, retry_after="2"), Retry, "503", 2_000, only=("slack", "pagerduty", "webhook")
+        status(503, retry_after="2"), Retry, "503", 2_000,
+        only=("slack", "pagerduty", "teams", "webhook"),
     ),
     Case(status(503, retry_after="2"), Retry, "503", 2_000, ambiguous=True, only=("sms",)),
     Case(status(504), Retry, "504", ambiguous=True),
@@ -68,7 +69,7 @@ CASES = [
     Case(status(401), Rejected, "401"),
     Case(status(403), Rejected, "403"),
     Case(status(404), Rejected, "404"),
-    Case(status(410), Rejected, "410", only=("slack", "pagerduty", "sms")),
+    Case(status(410), Rejected, "410", only=("slack", "pagerduty", "sms", "teams")),
     Case(status(410), Rejected, "410", only=("webhook",), gone=True),
     Case(redirect("https://elsewhere.example/"), Rejected, "307: redirects are not followed"),
     Case(redirect("https://elsewhere.example/", 301), Rejected, "redirects are not followed"),
@@ -81,7 +82,10 @@ CASES = [
     Case(CutBody(status=202, part=b"{"), Sent, "202 {", only=("pagerduty",)),
     Case(CutBody(status=201, part=b"{"), Sent, "201 {", only=("sms",)),
     Case(CutBody(status=204, part=b""), Sent, "204", only=("webhook",)),
-    Case(CutBody(status=503, part=b"x"), Retry, "503", only=("slack", "pagerduty", "webhook")),
+    Case(
+        CutBody(status=503, part=b"x"), Retry, "503",
+        only=("slack", "pagerduty", "teams", "webhook"),
+    ),
     Case(Drip(status=200), Retry, "cut off", ambiguous=True, only=("slack",)),
     Case(Drip(status=200), Sent, "200", only=("webhook",)),
     Case(Endless(status=200), Retry, "not Slack's ok", only=("slack",)),
@@ -110,6 +114,20 @@ CASES = [
                              (400, 30006), (500, 30007), (400, 21211)]
     ),
     Case(status(200, b"{}"), Retry, "200", ambiguous=True, only=("sms",)),
+    # Teams: accepted by the workflow is not delivered; a retired connector's 200 may be a failure.
+    Case(status(202), Sent, "202 accepted by the workflow; not confirmed", only=("teams",)),
+    Case(CutBody(status=202, part=b"{"), Sent, "not confirmed as delivered", only=("teams",)),
+    Case(status(200, b"1"), Sent, "200 1", only=("teams",)),
+    Case(status(200, b"failed: Teams returned HTTP error 429"), Retry, "429", only=("teams",)),
+    Case(status(200, b"failed: Teams returned HTTP error 413"), Rejected, "413", only=("teams",)),
+    Case(
+        status(400, b'{"error": {"code": "Invalid", "message": "no card"}}'),
+        Rejected, "400 Invalid: no card", only=("teams",),
+    ),
+    Case(status(413, b'{"error": {"code": "TooLarge"}}'), Rejected, "413 Too", only=("teams",)),
+    Case(status(401, b'{"error": "sig"}'), Rejected, '401 {"error": "sig"}', only=("teams",)),
+    Case(Drip(status=202), Sent, "202", only=("teams",)),
+    Case(Endless(status=202), Sent, "202", only=("teams",)),
     # A webhook: 2xx, nothing else.
     Case(status(202), Sent, "202", only=("webhook",)),
     Case(status(204), Sent, "204", only=("webhook",)),

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.channels import email as mails
-from streams.channels import pagerduty, slack, sms, webhook
+from streams.channels import pagerduty, slack, sms, teams, webhook
+from tests.receivers.teams import mistakes as teams_mistakes
 from tests.unit.messages.samples import (
     EMAIL,
     PAGERDUTY,
@@ -17,6 +18,8 @@ from tests.unit.messages.samples import (
     SLACK,
     SLACK_URL,
     SMS,
+    TEAMS,
+    TEAMS_URL,
     WEBHOOK,
     breach,
     message,
@@ -98,6 +101,7 @@ def test_no_line_break_in_any_field_reaches_a_posts_header_or_url(told):
         slack.request(told, SLACK, SLACK_URL),
         *pagerduty.requests(told, PAGERDUTY, ROUTING_KEY),
         *(one for _, one in sms.requests(told, SMS, "AC\r\nX: y", "token\r\nX: y", "MG")),
+        teams.request(told, TEAMS, TEAMS_URL),
         webhook.request(told, WEBHOOK, SLACK_URL, (SIGNING_KEY,), 0),
     ):
         for value in (request.url, *request.headers, *request.headers.values()):
@@ -109,6 +113,9 @@ def test_no_line_break_in_any_field_reaches_a_posts_header_or_url(told):
 @given(messages())
 def test_no_limit_is_passed(told):
     assert len(slack.request(told, SLACK, SLACK_URL).body.decode()) <= slack.MAX_CHARACTERS
+    card = teams.payload(told, TEAMS)
+    assert teams.size(card) <= teams.MAX_SIZE
+    assert teams_mistakes(card) == []
     text = sms.text(told, SMS)
     assert sms.segments_hold(text) or text == sms.text(replace(told, acknowledge_url=None), SMS)
     assert len(text) <= sms.MAX_BODY

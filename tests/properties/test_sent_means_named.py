@@ -12,9 +12,11 @@ from pydantic import TypeAdapter
 
 from schemas.channels import Channel
 from streams.channels import email as mails
-from streams.channels import pagerduty, slack, sms, webhook
+from streams.channels import pagerduty, slack, sms, teams, webhook
 from streams.channels.registry import named, traits
 from tests.effort import examples
+from tests.receivers.teams import lines as teams_lines
+from tests.receivers.teams import mistakes as teams_mistakes
 from tests.unit.messages.samples import ROUTING_KEY, message
 from tests.unit.streams.alerting.world import MINUTE, Retry, World, breach
 
@@ -23,6 +25,7 @@ CHANNELS = TypeAdapter(list[Channel]).validate_python(
         {"name": "mail", "type": "email", "to": ["a@example.org"], "from": "o@example.org"},
         {"name": "slack", "type": "slack"},
         {"name": "pager", "type": "pagerduty"},
+        {"name": "teams", "type": "teams"},
         {"name": "hook", "type": "webhook"},
         {"name": "sms", "type": "sms", "to": ["+15005550006"]},
     ]
@@ -59,6 +62,11 @@ def shown(message, channel):
             return "\n".join(
                 [first["payload"]["summary"], *first["payload"]["custom_details"].get("Others", ())]
             )
+        case "teams":
+            card = teams.payload(message, channel)
+            assert teams.size(card) <= teams.MAX_SIZE
+            assert teams_mistakes(card) == []
+            return "\n".join(teams_lines(card))
         case "sms":
             text = sms.text(message, channel)
             assert len(text) <= sms.MAX_BODY
@@ -142,7 +150,7 @@ def test_what_is_recorded_as_sent_is_named_in_what_was_sent(
     world = group(count, letters, length, template=template, answers=failing)
     recorded = check(world, "opened")
     everyone = {name_of(one) for one in world.alerts}
-    for name in ("mail", "slack", "pager", "hook"):
+    for name in ("mail", "slack", "pager", "teams", "hook"):
         assert recorded[name] == everyone
     summarised = {
         f"{one.rule} on {one.series}" for one in world.said() if one.reason == "summarised"
@@ -174,16 +182,16 @@ def test_as_many_as_it_says_are_named(others, letters, length, template):
 def test_a_storm_is_split_into_messages_that_keep_the_pace():
     world = World(channels=CHANNELS, missing={})
     for i in range(2_000):
-        world.take_breach(alert(i, series(i, "a", 10), channels=("hook", "slack")))
+        world.take_breach(alert(i, series(i, "a", 10), channels=("hook", "slack", "teams")))
         world.now += 1
     began = world.now
     world.run(10 * MINUTE)
-    for name, most, pace_ms in (("hook", 100, 20), ("slack", 40, 1_000)):
+    for name, most, pace_ms in (("hook", 100, 20), ("slack", 40, 1_000), ("teams", 40, 250)):
         times = [at for at, to, _ in world.sent if to == name]
         assert 2_000 // most <= len(times) <= 2_000 // most + 15
         assert all(b - a >= pace_ms for a, b in pairwise(times))
         assert times[-1] - began < 3 * MINUTE
-    assert sum(one.reason == "sent" for one in world.said()) == 4_000
+    assert sum(one.reason == "sent" for one in world.said()) == 6_000
 
 
 def test_what_a_text_message_only_counted_is_not_said_to_be_over_there():

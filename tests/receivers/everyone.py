@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from tests.receivers import pagerduty, slack, twilio, webhook
+from tests.receivers import pagerduty, slack, teams, twilio, webhook
 from tests.receivers.certificates import Certificates
 from tests.receivers.http import Receiver, Vendor
 from tests.receivers.mail import PASSWORD, USER, MailServer
@@ -37,6 +37,7 @@ VENDORS: Mapping[str, VendorModule] = {
     "slack": slack,
     "pagerduty": pagerduty,
     "sms": twilio,
+    "teams": teams,
     "webhook": webhook,
 }
 

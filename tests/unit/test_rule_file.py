@@ -371,6 +371,8 @@ def test_what_may_be_wrong_with_a_channel(text: str, expected: str):
     [
         "type: slack, webhook_url: hunter2hunter2",
         "type: slack, channel: 'https://hooks.slack.com/services/hunter2hunter2'",
+        "type: teams, webhook_url: hunter2hunter2",
+        "type: teams, webhook_url_env: 'https://a.b.logic.azure.com:443/w?sig=hunter2hunter2'",
         "type: pagerduty, service_key_env: 0123456789abcdef0123456789abcdef",
         "type: webhook, secret_env: whsec_hunter2hunter2",
         "type: email, to: [a@b.c], password: hunter2hunter2",
@@ -382,6 +384,12 @@ def test_a_secret_is_told_and_never_repeated(text: str):
     assert "a secret does not belong in the file" in sentence
     assert "hunter2" not in sentence
     assert "0123456789abcdef" not in sentence
+
+
+def test_a_secret_is_put_where_its_own_vendor_looks():
+    for kind, name in (("teams", "TEAMS_WEBHOOK_URL"), ("slack", "SLACK_WEBHOOK_URL")):
+        (sentence,) = told(f"channels:\n  - {{name: c, type: {kind}, webhook_url: hunter2}}\n")
+        assert sentence.endswith(f"into the environment as {name}.")
 
 
 def test_aliases_and_merges_are_allowed():

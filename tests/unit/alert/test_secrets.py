@@ -11,7 +11,7 @@ from agents.channels.registry import missing_secrets, sender
 from agents.channels.secrets import MAX_MASKED, MissingSecret, NotAllowed, Secrets, masking
 from agents.runtime.channel_variables import DEFAULT
 from agents.runtime.settings import Settings, own_variables
-from schemas.channels import Email, PagerDuty, Slack, Sms, Webhook
+from schemas.channels import Email, PagerDuty, Slack, Sms, Teams, Webhook
 from tests.unit.messages.samples import (
     CHANNELS,
     EMAIL,
@@ -22,6 +22,8 @@ from tests.unit.messages.samples import (
     SLACK,
     SLACK_URL,
     SMS,
+    TEAMS,
+    TEAMS_URL,
     WEBHOOK,
 )
 
@@ -32,6 +34,7 @@ EVERYTHING = {
     "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
     "TWILIO_AUTH_TOKEN": "token-0123456789",
     "TWILIO_FROM": "+15005550001",
+    "TEAMS_WEBHOOK_URL": TEAMS_URL,
     "OPWATCH_WEBHOOK_URL": "https://hook.example.com/path",
     "HOOK_SECRET": SIGNING_KEY,
 }
@@ -71,6 +74,10 @@ def test_a_file_that_cannot_be_read_is_a_sentence_without_its_path(tmp_path):
         (SLACK, {"SLACK_WEBHOOK_URL": "xoxb-not-a-url-at-all"}),
         (SLACK, {"SLACK_WEBHOOK_URL": "ftp://hooks.slack.com/services/x"}),
         (SLACK, {"SLACK_WEBHOOK_URL": "https://[broken/services/x"}),
+        (TEAMS, {"TEAMS_WEBHOOK_URL": "https://evil.example/workflows/x?sig=secret-secret"}),
+        (TEAMS, {"TEAMS_WEBHOOK_URL": "https://logic.azure.com.evil.example/workflows/x"}),
+        (TEAMS, {"TEAMS_WEBHOOK_URL": "https://a.logic.azure.com@evil.example/workflows/x"}),
+        (TEAMS, {"TEAMS_WEBHOOK_URL": "https://notlogic.azure.com/workflows/x"}),
         (PAGERDUTY, {"PAGERDUTY_SERVICE_KEY": "short-key-000"}),
         (EMAIL, {"SMTP_PORT": "twenty-five"}),
         (EMAIL, {"SMTP_PORT": "65536"}),
@@ -130,11 +137,19 @@ def test_the_channels_of_the_defaults_name_the_specified_variables():
             Slack(name="slack_engineering", type="slack"),
             PagerDuty(name="pagerduty_oncall", type="pagerduty"),
             Sms(name="sms", type="sms", to=["+15005550006"]),
+            Teams(name="teams", type="teams"),
             Webhook(name="webhook", type="webhook"),
         ],
         Secrets({}),
     )
-    names = ("SMTP_HOST", "SLACK_WEBHOOK_URL", "PAGERDUTY_SERVICE_KEY", "TWILIO_", "OPWATCH_WEB")
+    names = (
+        "SMTP_HOST",
+        "SLACK_WEBHOOK_URL",
+        "PAGERDUTY_SERVICE_KEY",
+        "TWILIO_",
+        "TEAMS_WEB",
+        "OPWATCH_WEB",
+    )
     assert all(name in sentence for name, sentence in zip(names, told.values(), strict=True))
 
 
@@ -179,7 +194,7 @@ def test_no_channel_reads_what_the_deployment_does_not_allow(name):
             Secrets(EVERY_VARIABLE | {name: "x" * 32}, allowed=allowed).get(name)
 
 
-@pytest.mark.parametrize("name", [*EVERYTHING, "SLACK_TEAM_A", "WEBHOOK_X"])
+@pytest.mark.parametrize("name", [*EVERYTHING, "SLACK_TEAM_A", "TEAMS_B", "WEBHOOK_X"])
 def test_what_channels_are_documented_to_read_is_allowed(name):
     Secrets({}).permit(name)
     with pytest.raises(NotAllowed):
@@ -250,7 +265,36 @@ def test_a_vendors_secret_goes_to_the_vendor_or_where_settings_allow(channel, ur
             )
 
 
-@pytest.mark.parametrize("name", ["SLACK_WEBHOOK_URL", "TWILIO_AUTH_TOKEN", "SMTP_PASSWORD"])
+@pytest.mark.parametrize(
+    ("host", "goes", "opened"),
+    [
+        ("prod-12.westeurope.logic.azure.com", True, True),
+        ("default0123.45.environment.api.powerplatform.com", True, True),
+        ("contoso.webhook.office.com", True, True),
+        ("proxy.example.com", False, True),
+        ("10.1.2.3", False, True),
+        ("logic.azure.com", False, False),
+        ("webhook.office.com.evil.example", False, False),
+    ],
+)
+def test_a_teams_webhook_is_at_microsoft_or_where_settings_allow(host, goes, opened):
+    secrets = Secrets({"TEAMS_WEBHOOK_URL": f"https://{host}:443/workflows/x?sig=0123456789"})
+    assert (missing_secrets([TEAMS], secrets) == {}) is goes
+    missing = missing_secrets([TEAMS], secrets, OPEN_GUARD)
+    assert (missing == {}) is opened
+    assert "0123456789" not in str(missing)
+
+
+@pytest.mark.parametrize("name", ["PAGERDUTY_SERVICE_KEY", "SLACK_WEBHOOK_URL"])
+def test_another_vendors_secret_is_not_sent_to_teams(name):
+    channel = TEAMS.model_copy(update={"webhook_url_env": name})
+    (sentence,) = missing_secrets([channel], Secrets(EVERYTHING)).values()
+    assert sentence == f"{name} is another vendor's: it is not sent to Microsoft Teams."
+
+
+@pytest.mark.parametrize(
+    "name", ["SLACK_WEBHOOK_URL", "TWILIO_AUTH_TOKEN", "SMTP_PASSWORD", "TEAMS_WEBHOOK_URL"]
+)
 def test_another_vendors_secret_is_not_sent_to_pagerduty(name):
     given = EVERYTHING | {name: "0" * 32}
     channel = PAGERDUTY.model_copy(update={"service_key_env": name})

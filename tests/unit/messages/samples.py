@@ -3,13 +3,18 @@
 from typing import Any
 
 from schemas.breaches import Breach
-from schemas.channels import Email, PagerDuty, Slack, Sms, Webhook
+from schemas.channels import Email, PagerDuty, Slack, Sms, Teams, Webhook
 from streams.channels.message import Message
 
 OPENED_MS = 1_800_000_000_000
 
 ROUTING_KEY = "R0123456789abcdefghijklmnopqrstu"
 SLACK_URL = "https://hooks.slack.com/services/T00000000/B00000000/abcdefghijklmnopqrstuvwx"
+TEAMS_URL = (
+    "https://prod-12.westeurope.logic.azure.com:443/workflows/0123456789abcdef/triggers/manual"
+    "/paths/invoke?api-version=2016-06-01&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0"
+    "&sig=Sig-0123456789_abcdefghij"
+)
 SIGNING_KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER_KEY = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 
@@ -22,8 +27,9 @@ EMAIL = Email(
 SLACK = Slack(name="slack_engineering", type="slack", channel="#engineering-alerts")
 PAGERDUTY = PagerDuty(name="pagerduty_oncall", type="pagerduty")
 SMS = Sms(name="sms_oncall", type="sms", to=["+15005550006"])
+TEAMS = Teams(name="teams_engineering", type="teams")
 WEBHOOK = Webhook(name="hook", type="webhook", secret_env="HOOK_SECRET")
-CHANNELS = (EMAIL, SLACK, PAGERDUTY, SMS, WEBHOOK)
+CHANNELS = (EMAIL, SLACK, PAGERDUTY, SMS, TEAMS, WEBHOOK)
 
 
 def breach(**changed: Any) -> Breach:

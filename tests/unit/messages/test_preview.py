@@ -2,7 +2,7 @@ import urllib.parse
 
 import pytest
 
-from streams.channels import email, pagerduty, slack, sms, webhook
+from streams.channels import email, pagerduty, slack, sms, teams, webhook
 from streams.channels.registry import preview
 from tests.unit.messages.samples import (
     CHANNELS,
@@ -13,6 +13,8 @@ from tests.unit.messages.samples import (
     SLACK,
     SLACK_URL,
     SMS,
+    TEAMS,
+    TEAMS_URL,
     WEBHOOK,
     message,
 )
@@ -30,6 +32,7 @@ def test_a_preview_holds_the_bytes_that_are_sent():
     assert event.body.replace(ROUTING_KEY.encode(), b"*" * 32) in preview(message(), PAGERDUTY)
     hook = webhook.request(message(), WEBHOOK, "https://x.example", (SIGNING_KEY,), 0)
     assert hook.body in preview(message(), WEBHOOK)
+    assert teams.request(message(), TEAMS, TEAMS_URL).body in preview(message(), TEAMS)
     words = urllib.parse.urlencode({"Body": sms.text(message(), SMS)}).encode()
     assert words in preview(message(), SMS)
 
@@ -37,5 +40,6 @@ def test_a_preview_holds_the_bytes_that_are_sent():
 def test_a_preview_masks_what_only_a_key_can_make():
     shown = preview(message(), WEBHOOK).decode()
     assert shown.startswith("POST ${OPWATCH_WEBHOOK_URL}\n")
+    assert preview(message(), TEAMS).startswith(b"POST ${TEAMS_WEBHOOK_URL}\n")
     assert "webhook-signature: v1,**********" in shown
     assert "authorization: Basic **********" in preview(message(), SMS).decode()
