@@ -1,6 +1,6 @@
 """Say which of an alert's episodes is its newest: the alert role and every command ask here.
 
-Feed it an alert's breaches in the order in which they stand on their topic.
+Feed it an alert's breaches in the order in which they are on their topic.
 
     e1 opened   e1 resolved   e2 opened   e1 resolved (again)   e0 opened
     newest      newest        newest      repeat                late: e2 fires, and began later
@@ -44,19 +44,19 @@ def place(newest: Breach | None, revisions: Mapping[str, int], breach: Breach) -
 
 
 def remember(
-    revisions: Mapping[str, int], breach: Breach, spoken_of: Collection[str] = ()
+    revisions: Mapping[str, int], breach: Breach, notified: Collection[str] = ()
 ) -> dict[str, int]:
     """Return the revisions with those of a breach; the oldest are forgotten.
 
     Args:
         revisions: before.
-        breach: what was taken in.
-        spoken_of: episodes that are not to be forgotten.
+        breach: the next one.
+        notified: episodes that are not to be forgotten.
     """
     others = {name: revision for name, revision in revisions.items() if name != breach.id}
     merged = others | {breach.id: max(breach.revision, revisions.get(breach.id, 0))}
     remembered = set(list(merged)[-REMEMBERED:])
-    return {name: n for name, n in merged.items() if name in remembered or name in spoken_of}
+    return {name: n for name, n in merged.items() if name in remembered or name in notified}
 
 
 class Episodes:

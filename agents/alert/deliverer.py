@@ -97,7 +97,7 @@ class Deliverer:
 
     async def _deliver(self, attempt: Attempt, sender: Sender) -> None:
         await self._writer.written()
-        failpoints.reached("alert_after_claim")
+        failpoints.reached("alert_after_lease")
         answer = await self._ask(attempt, sender)
         failpoints.reached("alert_after_send")
         now = now_ms()

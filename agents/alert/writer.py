@@ -1,6 +1,6 @@
 """Write what changed of the alerts and publish what was decided, one round at a time.
 
-A round: write the rows and wait for the broker, publish the decisions that they owe and wait, note
+A round: write the rows and wait for the broker, publish their decisions and wait, note
 that they are published. Whoever changed something waits for a round that began after it; those who
 wait share one, so that ten thousand breaches need a few.
 """

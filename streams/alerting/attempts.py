@@ -47,7 +47,7 @@ def may_send(context: Transition, subject: Subject, delivery: Delivery) -> Verdi
 
 
 def first_to_send(table: Table, batch: str, now_ms: int) -> str:
-    """Return the batch to send first: a channel hears of an alert's episodes in their order."""
+    """Return the batch to send first: a channel gets an alert's episodes in their order."""
     seen: set[str] = set()
     while batch not in seen and (found := table.batches.head_of(batch)) is not None:
         seen.add(batch)

@@ -65,7 +65,7 @@ def _take_newest(
         alert.not_judged_ms, alert.awaits_judgement = 0, False
         return notify(context, alert, "opened", 0, breach.routing.channels)
     if was_over:
-        why = "It is over already: nobody needs to hear of it again."
+        why = "It is over already: nobody is notified again."
         return [context.decision(alert, "updated", why)]
     _enter(context, alert, "resolved")
     decisions = resolve(context, alert, breach)
@@ -96,7 +96,7 @@ def _take_update(
             decisions = notify_judged_again(context, alert)
     if decisions:
         return decisions
-    why = f"It changed ({breach.why.replace('_', ' ')}), and nobody needs to hear of it."
+    why = f"It changed ({breach.why.replace('_', ' ')}), and nobody needs a notification."
     return [context.decision(alert, "updated", why)]
 
 

@@ -24,7 +24,7 @@ from tests.receivers.says import Status
 
 SESSION_S = 6.0
 FAILPOINTS = (
-    "alert_after_claim",
+    "alert_after_lease",
     "alert_after_send",
     "alert_before_row",
     "alert_before_publish",
