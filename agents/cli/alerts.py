@@ -166,9 +166,9 @@ def outcome(status: "ChannelStatus") -> str:
         event = "" if status.event in (None, "opened") else f" ({status.event.replace('_', ' ')})"
         text = f"notified at {when(status.at_ms)} UTC{event}"
     else:
-        text = f"{_reason(status)}: {status.sentence.removesuffix('.')}"
+        text = f"{_reason(status)}: {status.sentence}"
     if status.answer:
-        text += f", answered {status.answer}"
+        text = f"{text.removesuffix('.')}, answered {status.answer}"
     if status.resolved_ms is not None and status.event != "resolved":
         text += f"; notified of the resolve at {when(status.resolved_ms)} UTC"
     return text

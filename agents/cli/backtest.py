@@ -72,7 +72,7 @@ def backtest(
 
     over = TimeRange(since_ms(from_), since_ms(to))
     if over.from_ms is None and recorded is None:
-        raise typer.BadParameter("say from when, such as --from 24h", param_hint="--from")
+        raise typer.BadParameter("write when to begin, such as --from 24h", param_hint="--from")
     if over.from_ms is not None and over.to_ms is not None and over.from_ms >= over.to_ms:
         raise typer.BadParameter("ends before it begins", param_hint="--to")
     files = [load_rules(file), *([load_rules(against)] if against is not None else [])]

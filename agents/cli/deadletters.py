@@ -147,7 +147,7 @@ def redrive(
     """
     _check_reason(reason)
     if bool(keys) + everything + (reason is not None) != 1:
-        raise typer.BadParameter("name keys, --reason REASON or --all", param_hint="KEYS")
+        raise typer.BadParameter("write KEY…, --reason REASON or --all", param_hint="KEY")
     wanted = set(keys or ())
 
     def chosen(key: str, about: "DeadLetter") -> bool:

@@ -203,7 +203,7 @@ def test_without_an_alert_worker_the_command_stands_and_the_exit_code_is_3(cli: 
     answer = cli("ack", FINGERPRINT, "--comment", "on it")
 
     assert answer.returncode == 3
-    assert "no alert worker answers; the command stands on the topic" in answer.stderr
+    assert "no alert worker answers; the command stays on the topic" in answer.stderr
     assert len(cli.topic("commands")) == 1
 
 
@@ -242,7 +242,7 @@ def test_a_test_message_is_followed_to_what_the_receiver_said(cli: Cli, role: Ro
     assert ended(testing) == (
         1,
         "",
-        "opwatch: The sentence of gave_up. The receiver said: 404 no_service\n",
+        "opwatch: The sentence of gave_up, answered 404 no_service\n",
     )
 
 
@@ -252,7 +252,7 @@ def test_a_webhook_that_answered_410_is_listed_as_gone(cli: Cli, role: Role):
     list_ = ("channels", "list", "--json")
     alone = cli(*list_, OPWATCH_RULE_FILE=str(rules), OPWATCH_KAFKA_BOOTSTRAP="127.0.0.1:1")
     assert json.loads(alone.stdout)["gone"] is None
-    assert "whether a webhook answered 410 Gone is not known" in alone.stderr
+    assert "cannot tell whether a webhook answered 410 Gone" in alone.stderr
     role.decides("gave_up", "hook", gave_up="channel_gone")
 
     gone = json.loads(cli(*list_, OPWATCH_RULE_FILE=str(rules)).stdout)

@@ -252,7 +252,7 @@ def test_only_what_was_open_in_the_time_is_told(tmp_path: Path):
 def test_what_cannot_be_judged(tmp_path: Path):
     answer = opwatch("rules", "backtest", DEFAULT)
     assert answer.returncode == 2
-    assert "say from when, such as --from 24h" in answer.stderr
+    assert "write when to begin, such as --from 24h" in answer.stderr
     other = tmp_path / "operations.jsonl"
     other.write_text('{"id": "a"}\n')
     answer = opwatch("rules", "backtest", DEFAULT, "--input", str(other))
