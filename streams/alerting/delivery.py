@@ -36,7 +36,7 @@ def take_result(context: Transition, result: AttemptResult) -> None:
         case Sent():
             if circuit != Circuit():
                 context.table.set_circuit(channel, Circuit())
-            _sent(context, attempt.id, response.answer, attempt.unnamed)
+            _sent(context, attempt.id, response, attempt.unnamed)
             if circuit.gone:
                 release(context)
         case Retry():
@@ -134,7 +134,7 @@ def _retry(context: Transition, head: Delivery, response: Retry, wait_ms: int) -
 # ---------------------------------------------------------------------- delivered
 
 
-def _sent(context: Transition, batch: str, answer: str, unnamed: frozenset[str]) -> None:
+def _sent(context: Transition, batch: str, response: Sent, unnamed: frozenset[str]) -> None:
     """Note for every alert that a message names that it was delivered; its head comes last."""
     members = context.table.batches.members_of(batch)
     found = context.table.batches.head_of(batch)
@@ -143,18 +143,18 @@ def _sent(context: Transition, batch: str, answer: str, unnamed: frozenset[str])
     def deliver(subject: Subject, delivery: Delivery) -> list[Decision]:
         if delivery.id in unnamed:
             return _summarise(context, subject, delivery, len(members))
-        return _deliver(context, subject, delivery, attempts, answer)
+        return _deliver(context, subject, delivery, attempts, response)
 
     context.settle_each(members, deliver)
 
 
 def _deliver(
-    context: Transition, subject: Subject, delivery: Delivery, attempts: int, answer: str
+    context: Transition, subject: Subject, delivery: Delivery, attempts: int, response: Sent
 ) -> list[Decision]:
     delivery.lease = None
     delivery.outcome = "sent"
     delivery.finished_ms = context.now_ms
-    delivery.answer = answer
+    delivery.answer = response.answer
     for recipient in subject.recipients:
         own = delivery.id in (recipient.delivery, recipient.resolve)
         if own and recipient.state != "failed":
@@ -163,8 +163,9 @@ def _deliver(
         if place_of(recipient) == place_of(delivery):
             recipient.sent_severity = delivery.severity
     _cool(context, subject, delivery)
-    why = f"{delivery.channel}: delivered ({delivery.event.replace('_', ' ')})."
-    sent = context.about(subject, delivery, "sent", why, attempt=attempts, answer=answer)
+    what = "delivered" if response.confirmed else "accepted, not confirmed as delivered"
+    why = f"{delivery.channel}: {what} ({delivery.event.replace('_', ' ')})."
+    sent = context.about(subject, delivery, "sent", why, attempt=attempts, answer=response.answer)
     decisions = [sent, *succeed(context, subject, delivery, through=True)]
     if (
         isinstance(subject, AlertState)

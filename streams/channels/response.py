@@ -23,6 +23,8 @@ class Sent:
     """The receiver accepted it."""
 
     answer: str = ""
+    confirmed: bool = True
+    """Whether accepted is delivered, as far as the vendor says."""
 
 
 @dataclass(frozen=True, kw_only=True)

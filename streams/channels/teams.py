@@ -79,7 +79,7 @@ def read(response: Response, now_ms: int) -> Answer:
     if inner := _INNER_STATUS.search(response.text):
         return by_status(replace(response, status=int(inner[1])), now_ms)
     if response.status == ACCEPTED:
-        return Sent(answer="202 accepted by the workflow; not confirmed as delivered")
+        return Sent(answer="202 accepted by the workflow", confirmed=False)
     return Sent(answer=described(response))
 
 

@@ -94,6 +94,20 @@ def test_retries_end_at_the_deadline_with_a_letter_and_the_fallback(world):
     assert world.told()[1:] == [("mail", "resolved", "lever-e1", 0)]
 
 
+@pytest.mark.parametrize(
+    ("confirmed", "sentence"),
+    [
+        (True, "slack: delivered (opened)."),
+        (False, "slack: accepted, not confirmed as delivered (opened)."),
+    ],
+)
+def test_what_a_vendor_only_accepted_is_not_recorded_as_delivered(world, confirmed, sentence):
+    world.breach()
+    world.answer(world.claim("slack"), Sent(answer="202", confirmed=confirmed))
+    (sent,) = [one for one in world.said() if one.reason == "sent"]
+    assert sent.sentence == sentence
+
+
 def test_a_refusal_for_good_is_not_tried_again(world):
     world.answers["slack"] = Rejected(answer="404 no_service")
     world.breach()
