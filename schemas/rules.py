@@ -129,7 +129,7 @@ class BaseRule(Configured):
     @field_validator("kind", check_fields=False)
     @classmethod
     def _selects_something(cls, kind: str, info: ValidationInfo) -> str:
-        if cls.MEASURES:
+        if "metric" in cls.model_fields:
             return kind  # the metric says it
         checks.selection(info, of_services=cls.OF_SERVICES, what=kind)
         return kind
