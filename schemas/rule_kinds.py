@@ -17,7 +17,7 @@ from schemas.rules import (
     Severity,
     word_or_list,
 )
-from schemas.spans import DAY_MS, HOUR_MS, Minutes, Window
+from schemas.spans import DAY_MS, HOUR_MS, Minutes, Positive, Window
 from schemas.thresholds import Tier
 
 Status = Literal["down", "degraded", "silent"]
@@ -188,9 +188,14 @@ class BurnRate(BaseRule):
     Source: https://sre.google/workbook/alerting-on-slos/
     """
 
+    MEASURES = frozenset({"below"})
+
     kind: Literal["burn_rate"]
     objective: Annotated[float, Field(gt=0, lt=100)] = Field(
-        description="The success rate aimed at, in per cent."
+        description="The share of good operations aimed at, in per cent."
+    )
+    below: Positive | None = Field(
+        None, description="Good is what took less than this; by default, what succeeded."
     )
     pairs: Annotated[list[BurnPair], Field(min_length=1, max_length=10)] = Field(
         default_factory=lambda: [BurnPair.model_validate(pair) for pair in WORKBOOK_PAIRS],

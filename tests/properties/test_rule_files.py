@@ -122,6 +122,7 @@ RULE = st.one_of(
     ),
     of_kind("service_status", status=st.sampled_from(["down", ["down", "silent"]])),
     of_kind("burn_rate", objective=st.sampled_from([99.9, 50])),
+    of_kind("burn_rate", objective=st.just(95), below=st.sampled_from(["1ms", "2s"])),
     of_kind("trend", window=st.just("1h")),
     of_kind("no_data", after=SPANS),
 )

@@ -33,6 +33,8 @@ RULES = rule_file(
     {"name": "silent", "kind": "no_data", "after": "4m", "each": "platform"},
     {"name": "burn", "kind": "burn_rate", "objective": 95.0, "min_samples": 20, "pairs": [
         {"rate": 2, "long": "2h", "short": "2m", "severity": "high"}]},
+    {"name": "latency", "kind": "burn_rate", "objective": 50.0, "below": "20ms", "each": "platform",
+     "min_samples": 20, "pairs": [{"rate": 1.2, "long": "2h", "short": "2m", "severity": "high"}]},
     {"name": "less", "kind": "change", "each": "platform", "metric": "throughput", "window": "3m",
      "operator": "less_than", "threshold": -40.0, "resolve_threshold": -20.0, "min_samples": 5},
     {"name": "slower", "kind": "change", "each": "platform", "metric": "duration_p95",

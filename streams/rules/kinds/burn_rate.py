@@ -2,7 +2,8 @@
 
 What was before a series' first window burnt nothing: a series of ten minutes says no more of three
 days than an old one that was without a failure until then. Else two failures among the first
-hundred operations would be a budget that burns over three days.
+hundred operations would be a budget that burns over three days. So it is, for an objective of
+latency, with what came before any rule had its bound.
 
 Source: https://sre.google/workbook/alerting-on-slos/
 """
@@ -28,7 +29,10 @@ class BurnRateKind(Kind[BurnRate]):
         super().__init__(rule)
         self._spans_ms = sorted({span for it in rule.pairs for span in (it.long, it.short)})
         self.lookback_ms = self._spans_ms[-1]
-        self.needs = needs_of(*(span_ms // MINUTE_MS for span_ms in self._spans_ms))
+        needs = needs_of(*(span_ms // MINUTE_MS for span_ms in self._spans_ms))
+        self.needs = needs._replace(bounds=frozenset([rule.below] if rule.below else []))
+        below = "" if rule.below is None else f" under {as_text(rule.below)}"
+        self._objective = f"{rule.objective:g} %{below}"
         levels = {pair.severity for pair in rule.pairs}
         self.severities = tuple(sorted(levels, key=SEVERITIES.index))
 
@@ -61,12 +65,15 @@ class BurnRateKind(Kind[BurnRate]):
         if not sums.count:
             return None, 0
         covered = min(1.0, history.age(minute) / span)
-        budget = 100 - self.rule.objective
-        return 100 * sums.failures / sums.count / budget * covered, sums.count
+        below, budget = self.rule.below, 100 - self.rule.objective
+        bad = sums.failures if below is None else history.slow(span, minute, below)
+        return 100 * bad / sums.count / budget * covered, sums.count
 
     def evidence(self, history: History, minute: int) -> Evidence:
         """Return the burn rate over each window there is."""
         figures: Evidence = {"objective": self.rule.objective}
+        if self.rule.below is not None:
+            figures["below_ms"] = self.rule.below
         for span_ms in self._spans_ms:
             burn, _ = self._burn(history, span_ms, minute)
             figures[f"burn_{as_text(span_ms)}"] = None if burn is None else round(burn, 3)
@@ -79,7 +86,7 @@ class BurnRateKind(Kind[BurnRate]):
         if verdict.observed is None:
             return f"{series}: too few operations to tell its burn rate over {span}, {operations}"
         return (
-            f"{series} burns the error budget of {self.rule.objective:g} %"
+            f"{series} burns the error budget of {self._objective}"
             f" {figure(verdict.observed)} times too fast (≥ {verdict.threshold:g}) over {span},"
             f" {operations}"
         )
@@ -87,7 +94,10 @@ class BurnRateKind(Kind[BurnRate]):
     def condition(self) -> str:
         """Return the objective and the pairs."""
         pairs = (f"{it.rate:g}× {as_text(it.long)}/{as_text(it.short)}" for it in self.rule.pairs)
-        return f"success {self.rule.objective:g}% burns " + ", ".join(pairs)
+        objective = self._objective.replace(" %", "%")
+        if self.rule.below is None:
+            objective = f"success {objective}"
+        return f"{objective} burns " + ", ".join(pairs)
 
 
 def _rank(verdict: Verdict) -> tuple[int, float]:

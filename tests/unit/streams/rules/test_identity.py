@@ -34,6 +34,7 @@ THRESHOLD = threshold(channels=["a"], each="platform")
 SERVICE = {"name": "s", "kind": "service_status", "status": "down", "each": "service"}
 BURN = {"name": "b", "kind": "burn_rate", "objective": 99.0, "each": "platform", "min_samples": 10,
         "pairs": [{"rate": 2.0, "long": "10m", "short": "2m", "severity": "high"}]}  # fmt: skip
+LATENCY = BURN | {"objective": 80.0, "below": "5ms"}
 CHANGE = {"name": "c", "kind": "change", "metric": "error_rate", "each": "platform",
           "operator": "greater_than", "threshold": 50.0, "window": "2m"}  # fmt: skip
 TREND = {"name": "t", "kind": "trend", "each": "platform"}
@@ -69,6 +70,7 @@ EDITS: list[tuple[str, Any, dict[str, Any]]] = [
     ("status", ["down", "degraded"], SERVICE),
     ("for", "10m", SERVICE),
     ("objective", 98.0, BURN),
+    ("objective", 85.0, LATENCY),
     ("pairs", [PAIR], BURN),
     ("min_samples", 11, BURN),
     ("no_operations", "keep_firing", BURN),
@@ -79,7 +81,7 @@ EDITS: list[tuple[str, Any, dict[str, Any]]] = [
     ("min_samples", 9, CHANGE),
 ]
 #: Only another class of breach, or none, comes of these; or the row knows too little to go on.
-UNEDITED = {"name", "kind", "metric", "each", "enabled", "evaluations", "against"}
+UNEDITED = {"name", "kind", "metric", "each", "enabled", "evaluations", "against", "below"}
 
 
 def _written(model: Any) -> set[str]:
@@ -155,6 +157,13 @@ def test_what_is_another_rule_ends_it(field: str, value: Any, why: str) -> None:
     world = _firing(THRESHOLD)
     told = world.reload(*[THRESHOLD | {"channels": [], field: value}])
     assert words(told) == [("resolved", why)]
+
+
+def test_another_bound_of_latency_is_another_rule() -> None:
+    world = _firing(LATENCY)
+    assert words(world.reload(LATENCY | {"below": "6ms"})) == [("resolved", "rule_changed")]
+    world = _firing(BURN)
+    assert words(world.reload(LATENCY)) == [("resolved", "rule_changed")]
 
 
 @pytest.mark.parametrize("field", sorted(OF_DEFAULTS))

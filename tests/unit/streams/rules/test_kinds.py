@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.unit.streams.rules.worlds import (
@@ -185,6 +186,53 @@ def test_what_a_service_had_open_resolves_when_the_service_is_no_more() -> None:
     world.evaluation.take_changes()
     assert world.read(service(7)) == []
     assert [one.state for one in world.read(service(8, "down"))] == ["opened"]
+
+
+def test_a_bound_of_latency_burns_by_the_share_that_is_not_below_it() -> None:
+    pair = {"rate": 6, "long": "1h", "short": "5m", "severity": "high"}
+    world = World(BURN | {"objective": 95.0, "below": "2s", "pairs": [pair]})
+    rng = np.random.default_rng(11)
+    took = [np.round(rng.lognormal(7.0, 0.9, 100)) for _ in range(90)]
+    opened = None
+    for minute, durations in enumerate(took):
+        if minute >= 60:
+            durations[:70] = 2000.0
+        values, counts = np.unique(durations, return_counts=True)
+        digest = {
+            "n": 100,
+            "centroids": [
+                {"m": float(m), "c": int(c)} for m, c in zip(values, counts, strict=True)
+            ],
+        }
+        for breach in world.read(operations(minute, 100, digest=digest)):
+            opened = opened or (minute, breach)
+    assert opened is not None
+    minute, breach = opened
+    last = np.concatenate(took[minute - 59 : minute + 1])
+    assert breach.observed == pytest.approx((last >= 2000).mean() / 0.05, abs=1e-6)
+    assert breach.observed >= 6
+    before = np.concatenate(took[minute - 60 : minute])
+    assert (before >= 2000).mean() / 0.05 < 6
+    assert breach.evidence["below_ms"] == 2000
+    assert "burns the error budget of 95 % under 2s" in breach.summary
+
+
+def test_failures_are_no_matter_to_an_objective_of_latency() -> None:
+    pair = {"rate": 2, "long": "5m", "short": "1m", "severity": "high"}
+    world = World(BURN | {"objective": 50.0, "below": "1s", "pairs": [pair]})
+    assert world.minutes(0, [100] * 10, mean=999.0) == []
+    assert words(world.minutes(10, [0] * 5, mean=1000.0))[0] == ("opened", "violated")
+
+
+def test_a_bound_of_latency_goes_over_days_without_a_digest() -> None:
+    world = World(BURN | {"objective": 95.0, "below": "2s"})
+    for hour in range(30):
+        world.minutes(60 * hour, [0] * 60, mean=2500.0 if hour < 25 else 10.0)
+        world.read(operations(60 * hour, 6000, size="1h", mean=2500.0 if hour < 25 else 10.0))
+    (state,) = (series.state for series in world.evaluation._table.awake.values())
+    assert sum(window.slow[2000] for window in state.hours.values()) == 25 * 6000
+    assert not any(window.digest for window in (*state.hours.values(), *state.minutes.values()))
+    assert words(world.said)[0] == ("opened", "violated")
 
 
 # ------------------------------------------------------------------ trend
