@@ -320,7 +320,7 @@ def test_what_may_be_wrong_with_a_rule(fields: dict[str, str], expected: str):
             "objective: 99.9",
             (
                 "kind: is missing: write `kind: burn_rate`, or another of"
-                " metric_threshold, service_status, burn_rate, trend, no_data."
+                " metric_threshold, change, service_status, burn_rate, trend, no_data."
             ),
         ),
     ],
