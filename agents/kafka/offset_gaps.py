@@ -48,7 +48,7 @@ class ChunkSequence:
         self._ends: dict[TP, int] = {}
         """The highest end of each log that the broker has reported."""
         self._short: dict[TP, int] = {}
-        """Logs whose end was below the offset to be read next, at the last check."""
+        """Up to where a log was read again whose end is below the offset to be read next."""
         self._read: dict[TP, tuple[int, int]] = {}
         """The first offset that no worker has read, and the epoch of the record before it."""
         self._corrupt: dict[TP, int] = {}
@@ -131,34 +131,37 @@ class ChunkSequence:
 
         The rest of such a log is read again first: batches of a later leader are new records.
         """
-        short, self._short = self._short, {}
         for tp in self._partitions():
             expected, (end, _) = self._next.get(tp), consumer.end_of(tp)
             if expected is None or end is None or self.turn(tp).locked():
                 continue
             if end >= expected:
                 self._ends[tp] = max(end, self._ends.get(tp, 0))
+                self._short.pop(tp, None)
                 continue
-            self._short[tp] = end
             async with self.turn(tp):
                 try:
-                    await self._look_at_short(consumer, tp, end, is_new=short.get(tp) != end)
+                    await self._look_at_short(consumer, tp)
                 except KafkaError:  # not ours any more, or the broker is away
                     continue
 
-    async def _look_at_short(
-        self, consumer: ChunkConsumer, tp: TP, end: int, *, is_new: bool
-    ) -> None:
-        expected, start = self._next.get(tp), consumer.starts.of(tp)
-        committed = max(start.committed, start.cut_at)
-        if expected is None or await consumer.end_now(tp) >= expected:
+    async def _look_at_short(self, consumer: ChunkConsumer, tp: TP) -> None:
+        expected, start, now = self._next.get(tp), consumer.starts.of(tp), time.monotonic()
+        if expected is None or (end := await consumer.end_now(tp)) >= expected:
             return  # a new leader learns late how far its log is known
-        if is_new:
-            begin = committed if committed < end else await consumer.earliest(tp)
-            await consumer.go_to(tp, begin)
-        elif not consumer.waiting and (consumer.position_of(tp) or 0) >= end:
+        if tp not in self._short:
+            begin = max(start.committed, start.cut_at)
+            self._short[tp] = begin if begin < end else await consumer.earliest(tp)
+        elif self._short[tp] >= end:
             await self._go_on_behind_cut(tp, end)
             await consumer.go_to(tp, self._next[tp])
+            return
+        elif now - self._sought.get(tp, 0.0) < _SEEK_AGAIN_S:
+            return
+        elif (consumer.position_of(tp) or 0) < end:
+            return  # it is being fetched
+        self._sought[tp] = now
+        await consumer.go_to(tp, self._short[tp])
 
     async def _pass_over_corrupt(self, consumer: ChunkConsumer) -> None:
         """Skip what the broker cannot read, further each time, until it can read."""
@@ -225,6 +228,8 @@ class ChunkSequence:
         if (cut_at := self._cut_in(tp, chunk)) is not None:
             chunk = chunk.moved(await self._go_on_behind_cut(tp, cut_at))
             expected = self._next.get(tp, chunk.end)
+        elif chunk.start <= self._short.get(tp, -1) < chunk.end:
+            self._short[tp] = chunk.end
         if chunk.end <= expected:
             return None
         self._sought.pop(tp, None)

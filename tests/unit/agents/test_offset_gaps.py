@@ -153,6 +153,7 @@ async def test_a_log_that_was_cut_is_gone_on_with_at_its_end_and_said_once() -> 
     app.at = 30
     await app.sequence.look()
     assert app.gaps == [Gap(50, 51, cut_at=30)]
+    assert app.sought == [0, 51]
     app.at = app.starts.of(PLACE).moved + 30
     for _ in range(3):
         await app.sequence.look()
@@ -225,3 +226,18 @@ async def test_nothing_is_passed_over_at_the_end_of_a_log() -> None:
     app.corrupt[PLACE] = time.monotonic() - offset_gaps.CORRUPT_PATIENCE_S
     await app.sequence.look()
     assert app.gaps == []
+
+
+async def test_the_rest_of_a_cut_log_is_waited_for_before_it_is_gone_on_with() -> None:
+    app = App()
+    app.log_end = app.at = 50
+    await app.accept(0, 50, epoch=3)
+    app.log_end, app.at = 40, 40
+    for _ in range(3):  # it is fetched, and on its way
+        await app.sequence.look()
+    assert (app.sought, app.gaps) == ([0], [])
+    assert await app.accept(0, 30, epoch=3) is None
+    await app.sequence.look()
+    assert app.gaps == []
+    assert await app.accept(30, 40, epoch=4) == Chunk(51, 61, [], epochs=((51, 4),))
+    assert app.gaps == [Gap(50, 51, cut_at=30)]
