@@ -142,7 +142,8 @@ async def test_what_a_vendor_says_is_read_as_it_is_meant(kind: str, case: Case, 
     to.http[kind].says(case.say)
     async with client(to) as http:
         sender = made(kind, to, http, now_s=OPENED_MS / 1000)
-        answer = await sender.send(message(), 1, DEADLINE_S)
+        deadline_s = DEADLINE_S if isinstance(case.say, Hang | Drip) else 30.0  # on a busy machine
+        answer = await sender.send(message(), 1, deadline_s)
     assert type(answer) is case.answer
     assert case.recorded in answer.answer
     assert len(answer.answer) <= 400
