@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from stack import bringup, processes
 from stack.bringup import Stack
@@ -14,6 +15,17 @@ from stack.processes import Process
 # as wide as somebody's terminal.
 for name in ("COLUMNS", "LINES"):
     os.environ.pop(name, None)
+
+# The same examples on every machine, and as many on a busy one.
+settings.register_profile(
+    "opwatch",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    print_blob=False,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("opwatch")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -122,8 +122,8 @@ def test_recording_never_waits_for_a_kafka_that_is_away(kafka: FakeKafka):
             pass
         slowest = max(slowest, time.perf_counter() - before)
 
-    assert time.perf_counter() - began < 5
-    assert slowest < 0.5  # another thread may hold the interpreter; Kafka may not
+    assert time.perf_counter() - began < 30
+    assert slowest < 3  # other threads and programs may hold it up; Kafka may not
     assert opwatch.stats().pending <= 10_000 + worker.ARRAY_LENGTH
 
 
@@ -137,7 +137,7 @@ def test_flush_gives_up_in_time_and_close_drops_what_is_left():
     assert ours.flush(0.05) is False
     assert ours.close(0.6) is False
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
     stats = ours.stats()
     assert (stats.published, stats.dropped, stats.pending) == (0, 1, 0)
     assert kafka.closed == 1
@@ -195,7 +195,7 @@ def test_the_end_does_not_wait_for_a_kafka_that_was_never_there():
     ours.end(5)
     ours.append(one())
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 4.5
     assert ours.stats().dropped == 2
 
 

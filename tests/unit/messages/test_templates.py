@@ -84,10 +84,10 @@ def test_what_a_message_needs_works(source, expected):
     ],
 )
 def test_what_could_do_harm_fails_soon(source):
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(TemplateFailed):
         render(source, VALUES)
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_a_result_may_be_just_so_long():

@@ -22,9 +22,9 @@ def world():
 def test_a_silence_with_an_impossible_pattern_is_refused(world, pattern):
     world.silence(("fingerprint", "=~", pattern))
     assert world.reasons() == ["command_refused"]
-    began = time.monotonic()
+    began = time.process_time()
     world.breach("0123456789abcdef0123456789abcdef")
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_a_silence_past_a_limit_is_refused_and_says_so(world):
