@@ -27,7 +27,6 @@ from agents.cli.printing import (
     span,
     when,
 )
-from schemas.spans import HOUR_MS
 from streams.channels.plain import rfc3339
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ Examples:
   opwatch why 3f9c                 why somebody was notified, or was not
 """
 #: What resolved in the last hour is listed too.
-_RECENT_MS = HOUR_MS
+_RECENT_MS = 3_600_000
 #: The outcomes of notifying a channel, and their names in `--json`, which stay.
 _JSON_OUTCOMES: "dict[ChannelOutcome, str]" = {
     "sent": "told",
