@@ -114,9 +114,10 @@ $(VENV)/.locked: requirements.lock requirements-build.lock
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
 	-r requirements-build.lock
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
-	--no-build-isolation -r requirements.lock || { \
+	--no-build-isolation --no-compile -r requirements.lock || { \
 	echo 'installing failed; if it says gcc or Python.h: accumulation-tree is compiled and needs a C' \
 	'compiler and the headers of Python (Debian: apt install gcc python3-dev)' >&2; exit 1; }
+	@$(PY) -m compileall -q -j 0 $(VENV)/lib >$(VENV)/compileall.log 2>&1 || true
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.locked pyproject.toml $(wildcard client/pyproject.toml)
