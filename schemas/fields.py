@@ -1,11 +1,12 @@
 """Declare each summed field of a window once: this table is all that a new one takes.
 
-`Sums` says how a field is read from an operation and where an aggregate has it, `RATIOS` which
-figures aggregates make of two fields, `METRICS` which of them rules may judge. Blocks, partials,
-the rows of windows, aggregates and the metrics of rules all follow from it.
+`Sums` says how a field is read from an operation and where an aggregate has it; `Tallies` says the
+same of failures that are counted by name; `RATIOS` which figures aggregates make of two fields;
+`METRICS` which of them rules may judge. Blocks, partials, the rows of windows, aggregates and the
+metrics of rules all follow from it.
 """
 
-from typing import Annotated, NamedTuple, get_type_hints
+from typing import Annotated, Any, NamedTuple, get_type_hints
 
 import msgspec
 
@@ -60,12 +61,53 @@ class Sums(NamedTuple):
         return self.hits + self.misses
 
 
-SUMMED: dict[str, Summed] = {
-    name: next(item for item in hint.__metadata__ if isinstance(item, Summed))
-    for name, hint in get_type_hints(Sums, include_extras=True).items()
-}
+def _table_of(fields: type, entry: type) -> dict[str, Any]:
+    return {
+        name: next(item for item in hint.__metadata__ if isinstance(item, entry))
+        for name, hint in get_type_hints(fields, include_extras=True).items()
+    }
+
+
+SUMMED: dict[str, Summed] = _table_of(Sums, Summed)
 #: Aggregates have these too, made of the sums.
 DERIVED = {"failures": "failures", "cache.lookups": "lookups"}
+
+
+#: A tally counts this many names on their own, …
+MOST_NAMES = 50
+#: … each by its first characters, …
+NAME_LENGTH = 100
+#: … and an aggregate has the most frequent.
+PUBLISHED_NAMES = 10
+
+
+class Tally(NamedTuple):
+    """Failures by name: those of each admitted name exactly, the others together.
+
+    A name is not admitted if a part of its failures may be in `other`. So a name that is here has
+    all its failures here.
+    """
+
+    names: Annotated[
+        dict[Annotated[str, msgspec.Meta(max_length=NAME_LENGTH)], Whole],
+        msgspec.Meta(max_length=MOST_NAMES),
+    ]
+    other: Whole = 0
+
+
+class Tallied(NamedTuple):
+    """How a tally is read from failed operations, and where an aggregate has it."""
+
+    attribute: str
+    """Of the operation; null or empty counts nowhere."""
+    published: str
+
+
+class Tallies(NamedTuple):
+    """What is counted by name over a set of operations."""
+
+
+TALLIED: dict[str, Tallied] = _table_of(Tallies, Tallied)
 
 
 class Ratio(NamedTuple):

@@ -9,7 +9,7 @@ import msgspec
 from pydantic import Field, RootModel
 
 from schemas.base import Wire
-from schemas.fields import Sums, Whole
+from schemas.fields import Sums, Tallies, Whole
 from schemas.operations import MAX_EPOCH_MS
 from schemas.spans import MINUTE_MS
 
@@ -49,6 +49,7 @@ class Stats(NamedTuple):
     """Packed centroids, see streams/measure/digests.py."""
     exemplars: tuple[ExemplarRow, ...]
     """At most three: the failed ones first, then the slowest."""
+    tallies: Tallies = Tallies()
 
 
 class PartialRow(NamedTuple):

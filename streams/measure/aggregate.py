@@ -17,6 +17,7 @@ from schemas.series import WindowSize
 from streams.measure.centroids import Floats
 from streams.measure.digests import PUBLISHED_LIMIT, shown
 from streams.measure.series import parse_series
+from streams.measure.tallies import published_tallies
 from streams.measure.window_times import SIZE_MS
 
 _RANKS = (0.5, 0.9, 0.95, 0.99)
@@ -75,6 +76,7 @@ def aggregate(
             "digest": {"n": count, "centroids": _centroids(means, weights)},
         }
         | figures
+        | published_tallies(stats.tallies, stats.sums.failures)
     )
 
 

@@ -1,18 +1,21 @@
 """Keep a block's events as columns, one entry an event, in the log's order."""
 
 from collections.abc import Callable
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from schemas.fields import SUMMED
+from schemas.fields import SUMMED, TALLIED
 from schemas.spans import MINUTE_MS
 from streams.measure.series import HIGH_FROM, LEVELS, MEDIUM_FROM
 
-#: An exemplar names an error type by so many characters: six rows repeat it, and a record on
-#: `partials` must stay below Kafka's limit whatever a producer takes for a type.
-ERROR_TYPE_LENGTH = 200
+#: Of an error type, and of other texts, the first characters: six rows repeat them, and a record on
+#: `partials` must stay below Kafka's limit whatever a producer sends.
+TEXT_LENGTH = 200
+#: The first is named by exemplars, all others are tallied.
+TEXTS = [*dict.fromkeys(("error_type", *(tallied.attribute for tallied in TALLIED.values())))]
 NO_LEVEL = len(LEVELS)
 
 
@@ -34,6 +37,7 @@ _NUMBERS = {
     }
     if name is not None
 }
+_TEXTS = [_values_of(name) for name in TEXTS]
 #: What lists each other attribute that is summed up, and for each word the field that it adds to.
 _WORDS: dict[str, tuple[Callable[[list[Any]], list[Any]], dict[str, int]]] = {}
 for _place, _summed in enumerate(SUMMED.values()):
@@ -58,14 +62,21 @@ class Columns(NamedTuple):
     sums: Ints
     """Of each event what it adds to each of schemas.fields.Sums."""
     ids: list[str]
-    error_types: list[str | None]
+    texts: list[list[str | None]]
+    """The attributes TEXTS of each event."""
 
     @staticmethod
     def joined(parts: "list[Columns]") -> "Columns":
         """Return the parts, one after the other."""
-        joined = [np.concatenate(column) for column in list(zip(*parts, strict=True))[:7]]
-        ids = [name for part in parts for name in part.ids]
-        return Columns._make([*joined, ids, [name for part in parts for name in part.error_types]])
+        columns = list(zip(*parts, strict=True))
+        *numbers, ids, texts = columns
+        return Columns._make(
+            [
+                *map(np.concatenate, numbers),
+                [*chain.from_iterable(ids)],
+                [[*chain.from_iterable(of_parts)] for of_parts in zip(*texts, strict=True)],
+            ]
+        )
 
 
 def columns_of(events: Any, begin: int, until: int, pairs: list[int]) -> Columns:
@@ -74,17 +85,18 @@ def columns_of(events: Any, begin: int, until: int, pairs: list[int]) -> Columns
     numbers: dict[str, Floats] = {
         name: np.array(values_of(operations), np.float64) for name, values_of in _NUMBERS.items()
     }
+    present = {name: ~np.isnan(values) for name, values in numbers.items()}
     sums = np.empty((len(operations), len(SUMMED)), np.int64)
-    for place, (attribute, _, times, equals, present, _) in enumerate(SUMMED.values()):
+    for place, (attribute, _, times, equals, is_there, _) in enumerate(SUMMED.values()):
         if attribute is None:
             sums[:, place] = 1
+        elif is_there:
+            sums[:, place] = present[attribute]
         elif equals is None:
             added = numbers[attribute]
-            missing = np.isnan(added)
-            if present:
-                sums[:, place] = ~missing
-            else:
-                sums[:, place] = np.rint(np.where(missing, 0, added) * times)
+            if not present[attribute].all():
+                added = np.where(present[attribute], added, 0)
+            sums[:, place] = added if times == 1 else np.rint(added * times)
     for values_of, places in _WORDS.values():
         found = np.array([places.get(word, -1) for word in values_of(operations)], np.int8)
         for place in places.values():
@@ -93,14 +105,14 @@ def columns_of(events: Any, begin: int, until: int, pairs: list[int]) -> Columns
     level = (confidence >= MEDIUM_FROM).astype(np.int64) + (confidence >= HIGH_FROM)
     return Columns(
         np.array(pairs, np.int64),
-        np.where(np.isnan(confidence), NO_LEVEL, level),
+        np.where(present["confidence"], level, NO_LEVEL),
         events.when_ms[begin:until] // MINUTE_MS,
         events.offset[begin:until],
         numbers["success"] == 0,
         numbers["duration_ms"],
         sums,
         [op.id for op in operations],
-        _cut([op.error_type for op in operations]),
+        [_cut(values_of(operations)) for values_of in _TEXTS],
     )
 
 
@@ -111,17 +123,17 @@ def touched_minutes(columns: Columns, after: int) -> Columns:
     if inside.all() or not len(touched):
         return columns
     places = np.flatnonzero(inside).tolist()
-    ids, error_types = columns.ids, columns.error_types
+    *numbers, ids, texts = columns
     return Columns._make(
         [
-            *(column[inside] for column in columns[:7]),
+            *(column[inside] for column in numbers),
             [ids[place] for place in places],
-            [error_types[place] for place in places],
+            [[text[place] for place in places] for text in texts],
         ]
     )
 
 
-def _cut(error_types: list[str | None]) -> list[str | None]:
-    if max(map(len, filter(None, error_types)), default=0) <= ERROR_TYPE_LENGTH:
-        return error_types
-    return [error_type and error_type[:ERROR_TYPE_LENGTH] for error_type in error_types]
+def _cut(texts: list[str | None]) -> list[str | None]:
+    if max(map(len, filter(None, texts)), default=0) <= TEXT_LENGTH:
+        return texts
+    return [text and text[:TEXT_LENGTH] for text in texts]

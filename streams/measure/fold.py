@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from schemas.fields import Sums
+from schemas.fields import Sums, Tallies
 from schemas.partials import ExemplarRow, PartialRow, Stats
 from streams.measure.columns import NO_LEVEL, Columns, Floats, Ints, touched_minutes
 from streams.measure.digests import PARTIAL_LIMIT, pack_samples
 from streams.measure.series import ALL, LEVELS, series_name
 from streams.measure.stats import EXEMPLARS
+from streams.measure.tallies import FailureNames
 
 _LEVEL_SLOTS = NO_LEVEL + 1
 
@@ -34,6 +35,8 @@ class _Leaves(NamedTuple):
     low_ms: Floats
     high_ms: Floats
     last_offset: Ints
+    leaf_of: Ints
+    """The leaf of each event, by its place in the columns."""
 
 
 def _leaves_of(columns: Columns, leaf: Ints) -> _Leaves:
@@ -41,9 +44,12 @@ def _leaves_of(columns: Columns, leaf: Ints) -> _Leaves:
     order = by_worth[np.argsort(_narrow(leaf[by_worth]), kind="stable")]
     start = _starts(leaf[order])
     duration = columns.duration_ms[order]
+    size = np.diff(start, append=len(order))
+    leaf_of = np.empty_like(order)
+    leaf_of[order] = np.repeat(np.arange(len(start)), size)
     return _Leaves(
         start,
-        np.diff(start, append=len(order)),
+        size,
         order,
         duration.astype(np.float32),
         np.add.reduceat(columns.sums[order], start, axis=0),
@@ -51,6 +57,7 @@ def _leaves_of(columns: Columns, leaf: Ints) -> _Leaves:
         np.minimum.reduceat(duration, start),
         np.maximum.reduceat(duration, start),
         np.maximum.reduceat(columns.offset[order], start),
+        leaf_of,
     )
 
 
@@ -108,6 +115,7 @@ def fold(columns: Columns, pairs: list[tuple[str, str]], after: int) -> list[Par
         )
 
     exemplar = _exemplar_of(columns)
+    failure_names = FailureNames(columns, leaves.leaf_of)
     breakdowns: list[tuple[Ints, Ints, Callable[[int], str]]] = [
         (every, np.zeros_like(pair), lambda _: ALL),
         (every, platform, of_all("platform", platforms)),
@@ -126,7 +134,8 @@ def fold(columns: Columns, pairs: list[tuple[str, str]], after: int) -> list[Par
             order, start, last = _newer(order, start, last, after)
             first = order[start]
             names = map(name, keys[first].tolist())
-            stats = _stats(columns, leaves, order, start, exemplar)
+            tallies = failure_names.of_rows(order, start, len(leaves.start))
+            stats = _stats(columns, leaves, order, start, exemplar, tallies)
             columns_of_rows = names, minute[first].tolist(), last.tolist(), stats
             rows += map(PartialRow._make, zip(*columns_of_rows, strict=True))
     return rows + _named_for(operations[0], rows) if alone else rows
@@ -163,6 +172,7 @@ def _stats(
     order: Ints,
     start: Ints,
     exemplar: Callable[[int], ExemplarRow],
+    tallies: list[Tallies],
 ) -> Iterator[Stats]:
     """Yield the sums of each row of one breakdown.
 
@@ -172,6 +182,7 @@ def _stats(
         order: leaves, those of one row side by side.
         start: where in `order` each row begins.
         exemplar: returns an event by its place in the columns.
+        tallies: of each row.
     """
     if not len(start):
         return
@@ -190,14 +201,15 @@ def _stats(
         best = event[begun[row] : begun[row] + min(EXEMPLARS, end - begin)]
         begin = end
         exemplars = tuple(map(exemplar, best))
-        yield Stats(Sums._make(added), squares[row], low[row], high[row], digest, exemplars)
+        extremes = low[row], high[row]
+        yield Stats(Sums._make(added), squares[row], *extremes, digest, exemplars, tallies[row])
 
 
 def _exemplar_of(columns: Columns) -> Callable[[int], ExemplarRow]:
     """Return what makes an event's exemplar, once for all breakdowns."""
     made: dict[int, ExemplarRow] = {}
     failed, duration_ms = columns.failed.tolist(), columns.duration_ms.tolist()
-    ids, error_types = columns.ids, columns.error_types
+    ids, (error_types, *_) = columns.ids, columns.texts
 
     def exemplar(place: int) -> ExemplarRow:
         row = made.get(place)

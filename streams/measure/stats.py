@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from schemas.fields import MAX_SUM, Sums
 from schemas.partials import ExemplarRow, PartialRow, Stats
 from streams.measure.digests import Engine, are_packed, merge
+from streams.measure.tallies import are_tallies, merge_tallies
 
 #: How many operations worth looking at a window names.
 EXEMPLARS = 3
@@ -17,6 +18,7 @@ def are_sums(rows: Sequence[PartialRow]) -> bool:
     return are_packed(row.stats.digest for row in rows) and all(
         max(1, stats.sums.successes) <= stats.sums.count <= _MOST
         and len(stats.exemplars) <= EXEMPLARS
+        and are_tallies(stats.tallies, stats.sums.failures)
         for _, _, _, stats in rows
     )
 
@@ -36,7 +38,7 @@ def merge_stats(
     """Return the sum of at least one part; the order does not matter."""
     if len(parts) == 1:
         return parts[0]
-    sums, squares, lows, highs, digests, exemplars = zip(*parts, strict=True)
+    sums, squares, lows, highs, digests, exemplars, tallies = zip(*parts, strict=True)
     return Stats(
         Sums._make(map(_sum, zip(*sums, strict=True))),
         sum(squares),
@@ -44,6 +46,7 @@ def merge_stats(
         max(highs),
         merge(digests, engine, digest_limit, digest_room),
         best_exemplars(exemplar for part in exemplars for exemplar in part),
+        merge_tallies(tallies),
     )
 
 

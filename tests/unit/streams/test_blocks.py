@@ -5,7 +5,7 @@ import pytest
 
 import streams.measure.blocks as blocks
 from streams.measure.blocks import Block
-from streams.measure.columns import ERROR_TYPE_LENGTH
+from streams.measure.columns import TEXT_LENGTH
 from streams.measure.decode import read_events
 from streams.measure.digests import PARTIAL_LIMIT, centroid_count, unpack
 from streams.measure.window_times import TimeLimits
@@ -162,13 +162,13 @@ def test_a_fold_is_cumulative_but_tells_only_what_was_touched():
 def test_an_error_type_of_any_length_is_cut():
     block = Block(0)
     events, _ = read_events(
-        [one(0, success=False, error_type="E" * (ERROR_TYPE_LENGTH + 1)), one(1, error_type=None)],
+        [one(0, success=False, error_type="E" * (TEXT_LENGTH + 1)), one(1, error_type=None)],
         LIMITS,
     )
     block.take(events, 0)
     for row in block.fold(-1):
-        assert [e.error_type for e in row.stats.exemplars] == ["E" * ERROR_TYPE_LENGTH, None]
-    kept = "E" * ERROR_TYPE_LENGTH
+        assert [e.error_type for e in row.stats.exemplars] == ["E" * TEXT_LENGTH, None]
+    kept = "E" * TEXT_LENGTH
     events, _ = read_events([one(0, success=False, error_type=kept)], LIMITS)
     block = Block(0)
     block.take(events, 0)

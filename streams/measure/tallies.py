@@ -1,0 +1,124 @@
+"""Count failures by name: of a block, of what is merged, and as an aggregate has it."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from schemas.fields import (
+    MAX_SUM,
+    MOST_NAMES,
+    NAME_LENGTH,
+    PUBLISHED_NAMES,
+    TALLIED,
+    Tallies,
+    Tally,
+)
+from streams.measure.columns import TEXTS, Columns, Ints
+
+
+class FailureNames:
+    """The failures of a block, by leaf and name."""
+
+    def __init__(self, columns: Columns, leaf_of: Ints) -> None:
+        """Count once for all breakdowns; `leaf_of` is each event's leaf."""
+        self._counted = [
+            _count(columns, columns.texts[TEXTS.index(tallied.attribute)], leaf_of)
+            for tallied in TALLIED.values()
+        ]
+
+    def of_rows(self, order: Ints, start: Ints, leaves: int) -> list[Tallies]:
+        """Return the tallies of the rows of a breakdown.
+
+        Args:
+            order: leaves, those of one row side by side.
+            start: where in `order` each row begins.
+            leaves: how many there are.
+        """
+        if not any(len(counts) for _, _, _, counts in self._counted):
+            return [Tallies()] * len(start)
+        row_of = np.full(leaves, -1)
+        row_of[order] = np.repeat(np.arange(len(start)), np.diff(start, append=len(order)))
+        columns = [_by_row(row_of, len(start), *counted) for counted in self._counted]
+        return [Tallies._make(tallies) for tallies in zip(*columns, strict=True)]
+
+
+def _count(
+    columns: Columns, texts: list[str | None], leaf_of: Ints
+) -> tuple[list[str], Ints, Ints, Ints]:
+    """Return the names; and the leaf, the name's number and the count of each pair of them."""
+    numbers: dict[str, int] = {}
+    places, found = [], []
+    for place in np.flatnonzero(columns.failed).tolist():
+        if name := texts[place]:
+            places.append(place)
+            found.append(numbers.setdefault(name[:NAME_LENGTH], len(numbers)))
+    keys = leaf_of[places] * max(1, len(numbers)) + np.array(found, np.int64)
+    pairs, counts = np.unique(keys, return_counts=True)
+    leaf, number = np.divmod(pairs, max(1, len(numbers)))
+    return list(numbers), leaf, number, counts
+
+
+def _by_row(
+    row_of: Ints, rows: int, names: list[str], leaf: Ints, number: Ints, counts: Ints
+) -> Iterator[Tally]:
+    row = row_of[leaf]
+    inside = row >= 0
+    keys, place = np.unique(row[inside] * len(names) + number[inside], return_inverse=True)
+    added = np.bincount(place, counts[inside]).astype(np.int64).tolist()
+    ends = np.searchsorted(keys, np.arange(1, rows + 1) * len(names)).tolist()
+    found = [names[key] for key in (keys % max(1, len(names))).tolist()]
+    begin = 0
+    for end in ends:
+        yield admitted(dict(zip(found[begin:end], added[begin:end], strict=True)))
+        begin = end
+
+
+def admitted(counts: dict[str, int], other: int = 0) -> Tally:
+    """Return the tally of names whose counts are complete; too many go to `other`."""
+    if len(counts) > MOST_NAMES:
+        ordered = most_frequent(counts)
+        other += sum(count for _, count in ordered[MOST_NAMES:])
+        counts = dict(ordered[:MOST_NAMES])
+    return Tally(counts, min(other, MAX_SUM))
+
+
+def most_frequent(counts: dict[str, int]) -> list[tuple[str, int]]:
+    """Return the names and counts, the largest count first, equal ones by name."""
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def merge_tallies(parts: Sequence[Tallies]) -> Tallies:
+    """Return the tallies of disjoint sets of operations together."""
+    return Tallies._make(map(_merge, zip(*parts, strict=True)))
+
+
+def _merge(parts: Sequence[Tally]) -> Tally:
+    counts: Counter[str] = Counter()
+    for part in parts:
+        counts.update(part.names)
+    other = sum(part.other for part in parts)
+    for part in parts:
+        if part.other:  # a name that is not here may be in `other`: its count is not complete
+            other += sum(counts.pop(name) for name in counts.keys() - part.names.keys())
+    return admitted({name: min(count, MAX_SUM) for name, count in counts.items()}, other)
+
+
+def published_tallies(tallies: tuple[Tally, ...], failures: int) -> dict[str, Any]:
+    """Return what aggregates have of the tallies."""
+    published = {}
+    for (names, other), tallied in zip(tallies, TALLIED.values(), strict=True):
+        top = most_frequent(names)[:PUBLISHED_NAMES]
+        named = sum(names.values())
+        published[tallied.published] = {
+            "most_frequent": [{"name": name, "count": count} for name, count in top],
+            "other": named + other - sum(count for _, count in top),
+            "unnamed": max(0, failures - named - other),
+        }
+    return published
+
+
+def are_tallies(tallies: tuple[Tally, ...], failures: int) -> bool:
+    """Return whether tallies of a partial count no more than its failures."""
+    return all(sum(names.values()) + other <= failures for names, other in tallies)
