@@ -62,6 +62,21 @@ class Exemplar(Wire):
     error_type: str | None
 
 
+class NameCount(Wire):
+    """How many failures have a name."""
+
+    name: str = Field(description="At most its first 100 characters.")
+    count: int
+
+
+class FailuresByName(Wire):
+    """Failures by name. Up to 50 names are counted exactly: each count has all their failures."""
+
+    most_frequent: list[NameCount] = Field(description="At most ten, the most frequent first.")
+    other: int = Field(description="Failures of all other names.")
+    unnamed: int = Field(description="Failures without a name.")
+
+
 class Trend(Wire):
     """How the success rate moved against the window before."""
 
@@ -113,6 +128,9 @@ class Aggregate(Wire):
     confidence_count: int
     trend: Trend | None = Field(description="Windows of one hour and more.")
     exemplars: list[Exemplar]
+    failures_by_type: FailuresByName | None = Field(
+        None, description="Failures by their error_type."
+    )
     digest: Digest
 
 

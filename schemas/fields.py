@@ -106,6 +106,8 @@ class Tallied(NamedTuple):
 class Tallies(NamedTuple):
     """What is counted by name over a set of operations."""
 
+    failures_by_type: Annotated[Tally, Tallied("error_type", "failures_by_type")] = Tally({})
+
 
 TALLIED: dict[str, Tallied] = _table_of(Tallies, Tallied)
 

@@ -1,11 +1,13 @@
 """Say where published windows differ from the truth, looking only at what changed."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any
 
 from tests.acceptance.oracle import SIZES, Truth, percentile_holds
 
+#: So many types are counted of a window, so many of these are published.
+_MOST_TYPES, _TOP = 50, 10
 _RANKS = ((0.5, "p50"), (0.9, "p90"), (0.95, "p95"), (0.99, "p99"))
 
 
@@ -68,4 +70,18 @@ def _differences(true: Truth, told: dict[str, Any]) -> list[str]:
         f"{name} {durations[name]} of {len(true.durations)}"
         for rank, name in _RANKS
         if not percentile_holds(true.durations, rank, durations[name])
-    ]
+    ] + _wrong_failures(true, told["failures_by_type"])
+
+
+def _wrong_failures(true: Truth, told: dict[str, Any]) -> list[str]:
+    """Return how failures by type differ: what is named is exact, and up to 50 types are named."""
+    types = Counter({name: count for name, count in true.failures_by_type.items() if name})
+    unnamed = true.count - true.successes - types.total()
+    top = [(one["name"], one["count"]) for one in told["most_frequent"]]
+    rest = types.total() - sum(count for _, count in top)
+    if (told["other"], told["unnamed"]) != (rest, unnamed):
+        return [f"failures {told}, not {rest} of other types and {unnamed} of none"]
+    if len(types) <= _MOST_TYPES:
+        want = sorted(types.items(), key=lambda one: (-one[1], one[0]))[:_TOP]
+        return [] if top == want else [f"failures {top}, not {want}"]
+    return [f"{count} of {name}, not {types[name]}" for name, count in top if count != types[name]]

@@ -3,7 +3,7 @@
 import bisect
 import json
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +21,7 @@ class Truth:
     duration_us: int = 0
     hits: int = 0
     misses: int = 0
+    failures_by_type: Counter = field(default_factory=Counter)
     durations: list[float] = field(default_factory=list)
     late: bool = False
 
@@ -143,6 +144,8 @@ def compute(records: list[Any], grace_ms: int) -> tuple[dict[tuple, Truth], set[
                     truth.duration_us += round(event["duration_ms"] * 1000)
                     truth.hits += event.get("cache") == "hit"
                     truth.misses += event.get("cache") == "miss"
+                    if not event["success"]:
+                        truth.failures_by_type[event.get("error_type")] += 1
                     truth.durations.append(event["duration_ms"])
                     truth.late |= stamp_ms - when_ms > grace_ms / 2
     return windows, dead

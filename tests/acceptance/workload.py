@@ -10,6 +10,9 @@ from confluent_kafka import KafkaException, Producer
 
 DAY_MS = 86_400_000
 PLATFORMS = ("linkedin", "lever", "ashby")
+#: This platform's failures have more types than are counted.
+FLOODED = "ashby"
+ERROR_TYPES = (None, "", "nul\0", "Zeitüberschreitung", *(f"Error{n}" for n in range(12)))
 OPERATIONS = ("parse_job_data", "score")
 POISON = (
     b"not json",
@@ -25,14 +28,19 @@ def events(rng: random.Random, count: int, from_ms: int, to_ms: int) -> Iterator
     for i in range(count):
         stamp_ms = from_ms + (to_ms - from_ms) * i // count
         late_ms = rng.randrange(3_000_000) if rng.random() < 0.02 else rng.randrange(2_000)
+        platform, success = rng.choice(PLATFORMS), rng.random() < 0.95
+        error_type = rng.choice(ERROR_TYPES)
+        if platform == FLOODED and rng.random() < 0.3:
+            error_type = f"Error{rng.getrandbits(32)}"
         yield (
             stamp_ms,
             {
                 "id": f"{rng.getrandbits(64):016x}",
                 "operation": rng.choice(OPERATIONS),
-                "platform": rng.choice(PLATFORMS),
+                "platform": platform,
                 "occurred_at": stamp_ms - late_ms,
-                "success": rng.random() < 0.95,
+                "success": success,
+                "error_type": None if success else error_type,
                 "duration_ms": round(rng.lognormvariate(4, 0.7), 3),
                 "confidence": rng.choice((None, round(rng.random(), 3))),
                 "cache": rng.choice((None, "hit", "miss")),

@@ -118,6 +118,7 @@ def test_rows_equal_a_loop_over_the_events(seed):
             assert row.last_offset == last[key]
             sums = totals.sums()
             assert stats.sums._asdict() | {"min_ms": stats.min_ms, "max_ms": stats.max_ms} == sums
+            assert stats.tallies.failures_by_type == (totals.failures_by_type(), 0)
             squares = sum(event["duration_ms"] ** 2 for event in totals.events)
             assert stats.duration_sq == pytest.approx(squares)
             assert sorted(np.frombuffer(stats.digest, "<f4", offset=1)) == totals.samples()

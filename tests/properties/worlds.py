@@ -1,7 +1,7 @@
 """Make small worlds: logs of operations, what ingest tells of them, and an oracle that counts."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from random import Random
@@ -93,7 +93,7 @@ def draw_operation(random: Random, number: int, when_ms: int, names: int = 2) ->
         ("cache", random.choice(["hit", "miss"])),
         ("cache_ttl_s", random.choice([0.0, 1.5, 60.0])),
         ("cache_evictions", random.randrange(3)),
-        ("error_type", "TimeoutError"),
+        ("error_type", f"Error{random.randrange(13)}"),
     ):
         if random.random() < 0.5:
             drawn[field] = value
@@ -227,6 +227,13 @@ class Totals:
             "confidence_count": len(sure),
             "confidence_ppm": sum(round(one * 1_000_000) for one in sure),
         }
+
+    def failures_by_type(self) -> Counter[str]:
+        return Counter(
+            event["error_type"]
+            for event in self.events
+            if not event["success"] and event.get("error_type")
+        )
 
     def samples(self) -> list[float]:
         return sorted(float(np.float32(event["duration_ms"])) for event in self.events)
@@ -362,3 +369,9 @@ def assert_equals_oracle(published: Any, totals: Totals) -> None:
     assert sorted(means) == totals.samples()
     worth = [(not one["success"], one["duration_ms"]) for one in published["exemplars"]]
     assert worth == totals.best()
+    types = totals.failures_by_type()
+    top = sorted(types.items(), key=lambda item: (-item[1], item[0]))[:10]
+    failures = published["failures_by_type"]
+    assert failures["most_frequent"] == [{"name": name, "count": count} for name, count in top]
+    assert failures["other"] == types.total() - sum(count for _, count in top)
+    assert failures["unnamed"] == published["failures"] - types.total()
