@@ -20,6 +20,8 @@ ENOUGH = 20
 BAD_RATE = 0.9
 #: A series whose newest window is older than the newest of all by this many is dimmed.
 STALE_WINDOWS = 3
+#: Types of failures below the table.
+FAILURES_SHOWN = 5
 #: A terminal of fewer columns than NARROW shows fewer figures; from WIDE on cells are padded.
 NARROW = 92
 WIDE = 112
@@ -173,9 +175,24 @@ def _caption(
 ) -> str | None:
     if not lines:
         return f"no {size} windows yet"
+    captions = [_failures(shown)]
     if len(shown) < len(lines):
-        return f"… and {len(lines) - len(shown)} series with fewer operations (--series, --json)"
-    return None
+        hidden = len(lines) - len(shown)
+        captions.append(f"… and {hidden} series with fewer operations (--series, --json)")
+    return "\n".join(filter(None, captions)) or None
+
+
+def _failures(lines: Sequence[SeriesLine]) -> str | None:
+    """Return the most frequent failures of the line with the most, the first of equals."""
+    worst = max(lines, key=lambda line: line.aggregate.failures).aggregate
+    failures = worst.failures_by_type
+    if failures is None or not failures.most_frequent:
+        return None
+    top = failures.most_frequent[:FAILURES_SHOWN]
+    names = [f"{visible(failure.name)} {number(failure.count)}" for failure in top]
+    if others := worst.failures - sum(failure.count for failure in top):
+        names.append(f"others {number(others)}")
+    return f"failures of {visible(name_of(worst))}: {', '.join(names)}"
 
 
 def _keep_newer(newest: dict[str, Aggregate], name: str, new: Aggregate) -> None:

@@ -14,6 +14,7 @@ from streams.rules.history import History
 from streams.rules.kind import Evidence
 from streams.rules.sentences import not_judged, summary
 from streams.rules.series_state import OpenBreach
+from streams.rules.stored_window import exemplars_of
 
 _ID_LENGTH = 32
 _encode = msgspec.json.Encoder().encode
@@ -122,7 +123,7 @@ def breach_record(
         "judged": breach.judged,
         "stale": breach.stale,
         "summary": plain,
-        "exemplars": history.exemplars(minute),
+        "exemplars": exemplars_of(history.last_minutes(minute)),
     } | _from_the_file(subject, compiled)
     if update.why == "series_gone":
         fields["summary"] = f"nothing came from {subject.words} for a week"

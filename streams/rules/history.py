@@ -17,7 +17,10 @@ from streams.measure.digests import STORED_LIMIT, Engine, merge, quantiles
 from streams.rules.needs import EXEMPLAR_MINUTES, FIVES_UP_TO, MINUTES_UP_TO, Needs
 from streams.rules.records import AggregateRecord, OperationsRecord
 from streams.rules.series_state import SeriesState, StoredTrend, StoredWindow
-from streams.rules.stored_window import digest_of, exemplars_of, window_of
+from streams.rules.stored_window import (
+    digest_of,
+    window_of,
+)
 from streams.rules.sums import total
 
 _FIVE, _HOUR = 5, 60
@@ -130,7 +133,7 @@ class History:
                     window.digest = b""
         for at, window in state.minutes.items():
             if at <= state.newest - EXEMPLAR_MINUTES:
-                window.exemplars = b""
+                window.exemplars = window.failures_by_type = b""
         if state.fives:
             edge = after - min(needs.long, FIVES_UP_TO) - _FIVE
             state.fives = {
@@ -290,7 +293,7 @@ class History:
         """Return for how many minutes, the last one included, nothing has happened."""
         return minute - self._state.last_active
 
-    def exemplars(self, minute: int) -> list[dict[str, str | float | bool | None]]:
-        """Return the operations most worth looking at in the last minutes."""
+    def last_minutes(self, minute: int) -> Iterator[StoredWindow]:
+        """Return the last minutes, of which exemplars and types of failures are stored."""
         minutes = range(minute - EXEMPLAR_MINUTES + 1, minute + 1)
-        return exemplars_of(it for at in minutes if (it := self._state.minutes.get(at)))
+        return (it for at in minutes if (it := self._state.minutes.get(at)))

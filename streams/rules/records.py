@@ -1,4 +1,4 @@
-"""Read of an aggregate what rules need, fast: digest and exemplars stay as they came.
+"""Read of an aggregate what rules need, fast: digest, exemplars and failures stay as they came.
 
 Anybody can write to `aggregates`. What is read here can be summed up and kept in a row; what could
 not is refused as a whole.
@@ -80,6 +80,7 @@ class OperationsRecord(msgspec.Struct, gc=False, tag_field="kind", tag="operatio
     final: bool
     trend: TrendFields | None = None
     exemplars: msgspec.Raw = msgspec.Raw(b"[]")
+    failures_by_type: msgspec.Raw = msgspec.Raw(b"null")
     digest: msgspec.Raw = msgspec.Raw(b'{"n":0,"centroids":[]}')
 
 

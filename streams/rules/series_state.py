@@ -30,6 +30,8 @@ class StoredWindow(msgspec.Struct, array_like=True, gc=False):
     """An hour's durations (ms) by rank, where a rule compares hours."""
     slow: dict[float, int] = {}
     """How many operations took a bound (ms) or longer, where a rule has one."""
+    failures_by_type: bytes = b""
+    """JSON, of the newest minutes."""
 
 
 class StoredTrend(msgspec.Struct, array_like=True, gc=False):

@@ -1,16 +1,18 @@
-"""Make of an aggregate what the table stores of a window, and read its digest and exemplars."""
+"""Make of an aggregate what the table stores of a window, and read what it stores as JSON."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 
-from schemas.aggregates import Exemplar
+from schemas.aggregates import Exemplar, FailuresByName
 from schemas.fast import struct_of
 from schemas.partials import ExemplarRow
 from streams.measure.digests import PUBLISHED_LIMIT, pack, quantiles, thinned, unpack
 from streams.measure.stats import best_exemplars
+from streams.measure.tallies import most_frequent
 from streams.rules.needs import MINUTES_UP_TO, Needs
 from streams.rules.records import AggregateRecord, OperationsRecord
 from streams.rules.series_state import StoredWindow
@@ -32,6 +34,7 @@ _DIGEST_BEYOND = {"1m": 0, "5m": MINUTES_UP_TO, "1h": MINUTES_UP_TO}
 _PACKED_UP_TO = b"\x03"
 _read_digest = msgspec.json.Decoder(_Digest).decode
 _read_exemplars = msgspec.json.Decoder(list[struct_of(Exemplar)]).decode  # type: ignore[misc]
+_read_failures = msgspec.json.Decoder(struct_of(FailuresByName) | None).decode
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
@@ -49,6 +52,7 @@ def window_of(record: AggregateRecord, needs: Needs) -> StoredWindow:
         window.digest = bytes(record.digest)
     if size == "1m":
         window.exemplars = bytes(record.exemplars)
+        window.failures_by_type = bytes(record.failures_by_type)
     if (ranks or needs.bounds) and (digest := digest_of(window)):
         window.quantiles = {rank: quantiles(digest, (rank,))[0] for rank in ranks}
         means, weights = unpack(digest)
@@ -88,6 +92,19 @@ def _exemplars_of(window: StoredWindow) -> Sequence[Any]:
         return _read_exemplars(window.exemplars) if window.exemplars else ()
     except _UNREADABLE:
         return ()
+
+
+def failures_by_type_of(windows: Iterable[StoredWindow]) -> list[tuple[str, int]]:
+    """Return the types of failures that windows name, the most frequent first."""
+    counts: Counter[str] = Counter()
+    for window in windows:
+        try:
+            found = _read_failures(window.failures_by_type or b"null")
+        except _UNREADABLE:
+            continue
+        for failure in found.most_frequent if found else ():
+            counts[failure.name] += failure.count
+    return most_frequent(counts)
 
 
 def digest_of(window: StoredWindow) -> bytes:

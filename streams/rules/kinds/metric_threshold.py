@@ -12,9 +12,19 @@ from streams.rules.metrics import METRICS
 from streams.rules.needs import FIVES_UP_TO, MINUTES_UP_TO, needs_of
 from streams.rules.sentences import counted, figure
 from streams.rules.series_state import SeriesState
+from streams.rules.stored_window import failures_by_type_of
 
 _FIVE, _HOUR = 5, 60
 _P95 = 0.95
+#: Of the last minutes' failures a breach names this many types, each by its first characters.
+_TYPES_NAMED = 3
+_TYPE_LENGTH = 60
+
+
+def _shown(name: str) -> str:
+    """Return a producer's error type without what a reader's screen would obey or hide."""
+    shown = "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in name)
+    return shown if len(shown) <= _TYPE_LENGTH else f"{shown[: _TYPE_LENGTH - 1]}…"
 
 
 class MetricThresholdKind(Kind[MetricThreshold]):
@@ -58,7 +68,10 @@ class MetricThresholdKind(Kind[MetricThreshold]):
         if self.rule.metric == "duration_mean":
             return {"p95_ms": history.quantile(self._span, minute, _P95)}
         if self.rule.metric in ("error_rate", "success_rate"):
-            return {"failures": history.sums(self._span, minute).failures}
+            failures = history.sums(self._span, minute).failures
+            types = failures_by_type_of(history.last_minutes(minute))[:_TYPES_NAMED]
+            names = ", ".join(f"{_shown(name)} ({count})" for name, count in types)
+            return {"failures": failures} | ({"most_frequent_failures": names} if names else {})
         return {}
 
     def sentence(self, series: str, verdict: Verdict, evidence: Evidence) -> str:
@@ -69,9 +82,11 @@ class MetricThresholdKind(Kind[MetricThreshold]):
         if verdict.observed is None:
             return f"{about}: too few {metric.samples_of} to tell over {span}, {samples}"
         limit = self._limits.sentence(verdict, metric.unit)
-        return (
+        sentence = (
             f"{about} is {figure(verdict.observed, metric.unit)} ({limit}) over {span}, {samples}"
         )
+        failures = evidence.get("most_frequent_failures")
+        return f"{sentence}; most frequent failures: {failures}" if failures else sentence
 
     def condition(self) -> str:
         """Return the thresholds, the window and what else it takes."""

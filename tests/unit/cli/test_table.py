@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from agents.cli.live_table import LiveTable, milliseconds, name_of, percent
-from schemas.aggregates import Aggregate
+from schemas.aggregates import Aggregate, FailuresByName, NameCount
 from schemas.fast import struct_of
 from tests.unit.cli.samples import MINUTE_MS, START_MS, aggregate
 
@@ -177,3 +177,15 @@ def test_durations_are_short(value: float, text: str):
 )
 def test_rates_are_never_rounded_to_all_or_nothing(ratio: float, text: str):
     assert percent(ratio) == text
+
+
+def test_the_most_frequent_failures_stand_below_the_table():
+    table = LiveTable()
+    named = [NameCount(name=f"Error{n}", count=9 - n) for n in range(6)]
+    named[0] = NameCount(name="a\x1b[2J", count=9)
+    failures = FailuresByName(most_frequent=named, other=1, unnamed=60)
+    table.update(aggregate("*", success_rate=0.0).model_copy(update={"failures_by_type": failures}))
+    table.update(aggregate("parse"))
+    assert drawn(table).splitlines()[-1].strip() == (
+        "failures of *: a\\x1b[2J 9, Error1 8, Error2 7, Error3 6, Error4 5, others 65"
+    )

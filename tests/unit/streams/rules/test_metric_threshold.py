@@ -267,3 +267,37 @@ def test_a_minute_that_is_not_told_yet_is_no_lack_of_throughput() -> None:
     world.read(operations(3, 100, final=False))
     world.minutes(3, [0, 0])
     assert world.said == []
+
+
+def failures_of(**counts: int) -> dict:
+    named = [{"name": name, "count": count} for name, count in counts.items()]
+    return {"most_frequent": named, "other": 0, "unnamed": 0}
+
+
+def test_a_breach_names_the_most_frequent_failures_of_the_last_minutes() -> None:
+    world = World(threshold(metric="error_rate", operator="greater_than", threshold=5))
+    world.read(operations(0, 100, 2, failures_by_type=failures_of(OSError=2)))
+    by_type = failures_of(TimeoutError=9, OSError=8, ValueError=2, KeyError=1)
+    (breach,) = world.read(operations(1, 100, 20, failures_by_type=by_type))
+    assert (
+        breach.evidence["most_frequent_failures"]
+        == "OSError (10), TimeoutError (9), ValueError (2)"
+    )
+    assert breach.summary.endswith(
+        "; most frequent failures: OSError (10), TimeoutError (9), ValueError (2)"
+    )
+
+
+def test_an_error_type_cannot_hide_or_flood_a_sentence() -> None:
+    world = World(threshold(metric="error_rate", operator="greater_than", threshold=5))
+    by_type = failures_of(**{"a\0\x1b[2J\u202e": 3, "x" * 100: 2})
+    (breach,) = world.read(operations(0, 100, 20, failures_by_type=by_type))
+    named = breach.evidence["most_frequent_failures"]
+    assert named == f"a\\x00\\x1b[2J\\x202e (3), {'x' * 59}… (2)"
+
+
+@pytest.mark.parametrize("by_type", [None, 5, [], {"most_frequent": [{"name": 1}]}, {}])
+def test_failures_that_cannot_be_read_change_nothing(by_type: object) -> None:
+    world = World(threshold(metric="error_rate", operator="greater_than", threshold=5))
+    (breach,) = world.read(operations(0, 100, 20, failures_by_type=by_type))
+    assert breach.evidence == {"failures": 20}
