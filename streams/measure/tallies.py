@@ -1,6 +1,5 @@
 """Count failures by name: of a block, of what is merged, and as an aggregate has it."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -95,14 +94,17 @@ def merge_tallies(parts: Sequence[Tallies]) -> Tallies:
 
 
 def _merge(parts: Sequence[Tally]) -> Tally:
-    counts: Counter[str] = Counter()
+    counts: dict[str, int] = {}
+    other = 0
     for part in parts:
-        counts.update(part.names)
-    other = sum(part.other for part in parts)
-    for part in parts:
-        if part.other:  # a name that is not here may be in `other`: its count is not complete
-            other += sum(counts.pop(name) for name in counts.keys() - part.names.keys())
-    return admitted({name: min(count, MAX_SUM) for name, count in counts.items()}, other)
+        other += part.other
+        for name, count in part.names.items():
+            counts[name] = min(counts.get(name, 0) + count, MAX_SUM)
+    if other:
+        for part in parts:
+            if part.other:  # a name that is not here may be in `other`: its count is not complete
+                other += sum(counts.pop(name) for name in counts.keys() - part.names.keys())
+    return admitted(counts, other)
 
 
 def published_tallies(tallies: tuple[Tally, ...], failures: int) -> dict[str, Any]:
