@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 #: Run by the worker's interpreter at its start: what reads records dies of some.
 SITE = """
 import os, signal
-import streams.measure.blocks
+import streams.measure.blocks, streams.measure.decode
 import agents.measure.ingest, agents.measure.rules, agents.measure.services, agents.measure.windows
 import agents.alert.reader
 
@@ -33,7 +33,7 @@ def dying(module, name, value_of=lambda value: value):
     setattr(module, name, reads)
 
 dying(
-    streams.measure.blocks,
+    streams.measure.decode,
     "decoding",
     lambda records: b"".join(record.value or b"" for record in records),
 )
