@@ -46,13 +46,14 @@ test: $(VENV)/.installed check ## check, then all tests on a real Kafka and Post
 	$(if $(TESTS),waiting $(TESTS) && tests -m alone $(TESTS),$(ALL_TESTS))'
 	@$(if $(TESTS),,$(PY) -m coverage report --include='streams/*,schemas/*' --fail-under=95)
 
-# What computes runs beside what waits, behind it, and is printed after it.
+# What computes runs beside what waits, behind it, and is printed after it. What waits stays in the
+# foreground: a shell lets its background ignore SIGINT, and some of these tests send it.
 WAITING := tests/acceptance tests/integration
 define ALL_TESTS
-computed="$$(mktemp)"; trap "rm -f $$computed" EXIT; waiting $(WAITING) & waits=$$!; \
+computed="$$(mktemp)"; trap "rm -f $$computed" EXIT; \
 	nice -n 10 $(PY) -m pytest --cov --cov-report= --numprocesses 2 \
-	tests $(WAITING:%=--ignore=%) >"$$computed" 2>&1; right=$$?; \
-	wait $$waits || right=$$?; cat "$$computed"; \
+	tests $(WAITING:%=--ignore=%) >"$$computed" 2>&1 & computes=$$!; \
+	waiting $(WAITING); right=$$?; wait $$computes || right=$$?; cat "$$computed"; \
 	test $$right -eq 0 && tests -m alone $(WAITING)
 endef
 

@@ -91,7 +91,7 @@ def _episodes(rule: Rule, series: str, minutes: dict[int, dict]) -> Iterable[Epi
         if rule.severity_of(span) is not None:
             well = None
             begun = minute if begun is None else begun
-            if opened is None and minute - begun >= rule.for_ms:
+            if opened is None and minute - begun >= rule.hold:
                 opened = minute
             continue
         begun = None

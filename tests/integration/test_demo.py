@@ -91,8 +91,10 @@ def test_all_that_is_published_is_counted_and_nothing_stays(kafka: str, demo: ty
         r"lever and workday were in trouble from [\d:]+ UTC until [\d:]+", running.said
     )
     assert re.search(r"cache hit rate: ashby \d", running.said)
-    assert re.search(r"breach +opened +high +error rate of \*\{platform=\"lever", running.said)
-    assert re.search(r"slack +received +\[HIGH] high_error_rate", running.said)
+    assert re.search(
+        r"breach +opened +(high|critical) +error rate of \*\{platform=\"lever", running.said
+    )
+    assert re.search(r"slack +received +\[(HIGH|CRITICAL)] high_error_rate", running.said)
     assert not any(child.is_running() for child in children)
     # Deleted topics are gone for a client a moment later than for their controller.
     admin = AdminClient({"bootstrap.servers": kafka})
