@@ -145,5 +145,5 @@ def test_to_pass_over_what_nobody_knows_changes_nothing(seed: int, told: Any):
 
     passed = said()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Services, "_known_windows", every_window)
+        patch.setattr(Services, "_windows_to_publish", every_window)
         assert said() == passed
