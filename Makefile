@@ -9,7 +9,7 @@ KILLS ?= 200
 TESTS ?=
 
 # Tests that wait for brokers are more at a time than processors; those that compute take the rest.
-WORKERS ?= 6
+WORKERS ?= 3
 
 # `make lock UPGRADE=` keeps the versions that stand there and only adds what is new.
 UPGRADE ?= --upgrade
@@ -39,7 +39,7 @@ demo: $(VENV)/.installed ## a real service measured live, for a minute (FOR=120,
 
 # Brokers of tests live for minutes: with half the work they are up.
 test: export KAFKA_JVM_PERFORMANCE_OPTS ?= -XX:+UseSerialGC -XX:TieredStopAtLevel=1
-test: $(VENV)/.installed check ## check, then all tests on a real Kafka and PostgreSQL (TESTS=tests/unit WORKERS=6)
+test: $(VENV)/.installed check ## check, then all tests on a real Kafka and PostgreSQL (TESTS=tests/unit WORKERS=3)
 	@$(PY) -m stack run -- sh -c ' \
 	tests() { $(PY) -m pytest "$$@" || test $$? -eq 5; }; \
 	waiting() { tests --numprocesses $(WORKERS) --maxschedchunk 1 -m "not alone" "$$@"; }; \
@@ -51,7 +51,7 @@ test: $(VENV)/.installed check ## check, then all tests on a real Kafka and Post
 WAITING := tests/acceptance tests/integration
 define ALL_TESTS
 computed="$$(mktemp)"; trap "rm -f $$computed" EXIT; \
-	nice -n 10 $(PY) -m pytest --cov --cov-report= --numprocesses 2 \
+	nice -n 19 $(PY) -m pytest --cov --cov-report= --numprocesses 2 \
 	tests $(WAITING:%=--ignore=%) >"$$computed" 2>&1 & computes=$$!; \
 	waiting $(WAITING); right=$$?; wait $$computes || right=$$?; cat "$$computed"; \
 	test $$right -eq 0 && tests -m alone $(WAITING)

@@ -14,7 +14,7 @@ from tests.acceptance.cluster import Workers
 from tests.acceptance.conftest import PARTITIONS
 from tests.ports import lasting_port
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
 
 TEN_MB = 10 * 1024 * 1024
 
@@ -137,9 +137,9 @@ def test_a_hundred_thousand_platforms_fill_overflow_not_the_memory(
             if aggregate["series"]["operation"] == "*" and aggregate["series"]["platform"]
         ]
 
-    eventually(lambda: total(latest(kafka, prefix)) == 100_000, 150)
+    eventually(lambda: total(latest(kafka, prefix)) == 100_000, 400)
     # What most minutes merge from is published after their total.
-    eventually(lambda: sum(window["count"] for window in by_platform()) == 100_000, 150)
+    eventually(lambda: sum(window["count"] for window in by_platform()) == 100_000, 400)
     worker.supervise()
     assert worker.ended == []
     minutes = [one for key, one in latest(kafka, prefix).items() if "/1m/" in key]
