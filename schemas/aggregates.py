@@ -85,7 +85,7 @@ class Trend(Wire):
 
 
 class Centroid(Wire):
-    """So many operations took so long (ms); with many distinct durations, close ones are joined."""
+    """How many operations (c) took this long (m, in ms); close durations may be joined."""
 
     m: float
     c: float

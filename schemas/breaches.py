@@ -32,7 +32,7 @@ NO_RECOVERY: tuple[Why, ...] = (*OUR_OWN, "series_gone", "too_few_samples")
 
 
 class Step(Wire):
-    """Whom to notify when nobody has acknowledged for so long."""
+    """Whom to notify when nobody has acknowledged for this long."""
 
     after_ms: Int64
     channels: list[str]

@@ -121,7 +121,7 @@ class Ratio(NamedTuple):
     """The field above is in such parts of the figure's unit."""
 
     def of(self, sums: Sums, scale: int = 1) -> float | None:
-        """Return the figure, so many times as large."""
+        """Return the figure, this many times as large."""
         below = getattr(sums, self.below)
         return scale * getattr(sums, self.above) / below / self.times if below else None
 

@@ -20,7 +20,7 @@ class Heartbeat(Wire):
         description="When: epoch milliseconds or ISO 8601 (UTC unless it says otherwise)."
     )
     every_s: Annotated[float, Field(ge=0.1, le=86_400)] = Field(
-        10.0, description="The next one comes within so many seconds; three missed ones are down."
+        10.0, description="The next one comes within this many seconds; three missed ones are down."
     )
     message: Annotated[str, Field(max_length=1000)] | None = Field(
         None, description="Why it is not up."

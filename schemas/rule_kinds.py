@@ -27,7 +27,7 @@ NO_OPERATIONS: Any = Field(
     "not_judged",
     description="What an open breach is after five minutes without operations to judge by.",
 )
-FOR: Any = Field(0, alias="for", description="Breach only after so long in a row.")
+FOR: Any = Field(0, alias="for", description="Breach only after this long in a row.")
 
 
 class MetricRule(BaseRule):
@@ -159,7 +159,7 @@ class ServiceStatus(BaseRule):
 
 
 class BurnPair(Configured):
-    """A page or a ticket: burning the budget so many times too fast over both windows."""
+    """A page or a ticket: burning the budget this many times too fast over both windows."""
 
     rate: Annotated[float, Field(gt=0)]
     long: Window

@@ -73,7 +73,7 @@ RuleName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", max_lengt
 
 
 class EscalationStep(Configured):
-    """Whom to notify when nobody has acknowledged for so long."""
+    """Whom to notify when nobody has acknowledged for this long."""
 
     after: Positive
     channels: Annotated[Channels, Field(min_length=1)]
@@ -109,7 +109,7 @@ class BaseRule(Configured):
     cooldown: Span | None = Field(None, description="By default defaults.cooldown.")
     escalation: list[EscalationStep] = Field(default_factory=list, max_length=20)
     keep_firing_for: Minutes = Field(
-        0, description="Resolve only after the condition was gone for so long."
+        0, description="Resolve only after the condition was gone for this long."
     )
     enabled: bool = True
 

@@ -12,7 +12,7 @@ from typing import Literal
 from schemas.breaches import Breach
 
 REMEMBERED = 16
-"""So many episodes are known by their revisions, besides those that are spoken of."""
+"""This many episodes are known by their revisions, besides those that are spoken of."""
 
 Place = Literal["newest", "repeat", "late"]
 

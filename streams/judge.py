@@ -13,7 +13,7 @@ M = TypeVar("M", bound=BaseModel)
 WHOLE_BYTES = 64 * 1024
 #: Mistakes of a record that its dead letter names, …
 _NAMED_MISTAKES = 3
-#: … in at most so many characters: some of pydantic's sentences repeat the input.
+#: … in at most this many characters: some of pydantic's sentences repeat the input.
 DETAIL_LENGTH = 400
 
 Unfit = Literal["json", "model", "size"]

@@ -34,7 +34,7 @@ log = structlog.get_logger()
 
 #: A worker on duty decides within a second; another one takes over within its session timeout.
 DECIDED_S = 10.0
-#: So many wait for a decision at a time; each has a connection of its own.
+#: This many wait for a decision at a time; each has a connection of its own.
 _AT_A_TIME = 8
 _POLL_MS = 200
 
@@ -132,7 +132,7 @@ def command(grant: Grant, by: str, comment: str, now_ms: int) -> Acknowledge:
 
 
 def _cut(text: str, most: int) -> str:
-    """Return the text in one line, and in so many bytes of UTF-8 at most."""
+    """Return the text in one line, cut to `most` bytes of UTF-8."""
     return one_line(text).encode("utf-8", "replace")[:most].decode("utf-8", "ignore")
 
 

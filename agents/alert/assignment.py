@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 #: What is published is noted in the rows this often, where nothing else changes them.
 _TIDY_MS = 2_000
-#: On SIGTERM requests in flight have so long.
+#: On SIGTERM requests in flight have this long.
 GRACE_S = 3.0
 #: A tick that leaves something due is followed by another after this.
 _AGAIN_MS = 20

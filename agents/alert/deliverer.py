@@ -85,7 +85,7 @@ class Deliverer:
             self._idle.set()
 
     async def stop(self, seconds: float) -> None:
-        """Begin no more requests; give the one in flight so long, then cancel it."""
+        """Begin no more requests; give the one in flight this long, then cancel it."""
         self._stopping = True
         self._alarm.ring()
         try:

@@ -22,7 +22,7 @@ from streams.measure.decode import RefusedRecord
 
 log = structlog.get_logger()
 
-#: After so many records the writer begins to write, while more are decided on.
+#: The writer begins to write once this many records are decided on; more follow meanwhile.
 _WRITTEN_TOGETHER = 200
 
 

@@ -48,7 +48,7 @@ def tail(
     ] = False,
     seconds: Annotated[
         float | None,
-        typer.Option("--for", min=0, metavar="SECONDS", help="End after so many seconds."),
+        typer.Option("--for", min=0, metavar="SECONDS", help="End after this many seconds."),
     ] = None,
     once: Annotated[
         bool,

@@ -22,8 +22,8 @@ from agents.kafka.offset_gaps import CORRUPT_OFFSETS, CORRUPT_PATIENCE_S
 
 log = structlog.get_logger()
 
-#: A seek that had no effect is repeated after this long. When nothing came for so long, the end of
-#: each changelog is checked.
+#: A seek that had no effect is repeated after this time. If nothing has come for this time, the end
+#: of each changelog is checked.
 _PATIENCE_S = 2.0
 
 

@@ -29,7 +29,7 @@ from agents.kafka.batches import (
 CHUNK_RECORDS = 5_000
 #: … unless that batch has more than a chunk may have.
 MAX_CHUNK_RECORDS = 20_000
-#: A chunk also ends with the batch that reaches so many bytes; a poll takes as many a partition.
+#: A chunk also ends with the batch that reaches this size; a poll takes this size a partition.
 CHUNK_BYTES = 8 * 1024 * 1024
 
 Report = Callable[[str, int, UnreadableBatch], None]

@@ -23,7 +23,7 @@ log = structlog.get_logger()
 _SEEK_AGAIN_S = 3.0
 #: What a broker cannot read is passed over after this long: another may lead by then.
 CORRUPT_PATIENCE_S = 30.0
-#: So many offsets at first, then twice as many.
+#: This many offsets at first, then twice as many.
 CORRUPT_OFFSETS = 64
 
 

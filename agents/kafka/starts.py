@@ -30,7 +30,7 @@ from agents.kafka.commit_metadata import CommitMetadata, CommitProgress, parse
 
 log = structlog.get_logger()
 
-#: After so many starts at one offset, the log's records are tried before they are read.
+#: After this many starts at one offset, records are tried in a child process before they are read.
 SUSPICIOUS = 3
 
 

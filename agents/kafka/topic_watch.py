@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 PING_S = 2.0
 LOOK_S = 30.0
-#: Kafka is away when none of its brokers has answered for so long.
+#: Kafka is away when none of its brokers has answered for this long.
 AWAY_S = 6.0
 _RETRY_S = 0.5
 _START_S = 30.0

@@ -32,7 +32,7 @@ log = structlog.get_logger()
 #: Chunks waiting in agents' queues before fetching pauses.
 MAX_WAITING_CHUNKS = 16
 _ASK_AGAIN_S = 0.5
-#: A rebalance waits so long for the commit that reading ended normally.
+#: A rebalance waits this long for the commit that reading ended normally.
 _END_WELL_S = 2.0
 
 

@@ -10,9 +10,9 @@ from agents.runtime import metrics
 from schemas.spans import MINUTE_MS
 from streams.measure.decode import Events
 
-#: A sender is named for so long after its last operation that was ahead.
+#: A sender is named for this long after its last operation that was ahead.
 _NAMED_S = 300.0
-#: So many are named one by one, in the metric and in the remarks; the others are `other`.
+#: This many are named one by one, in the metric and in the remarks; the others are `other`.
 _NAMED = 20
 _REMARKS = 3
 _OTHER = "other", "other"
@@ -22,7 +22,7 @@ class Ahead:
     """Whose operations were ahead of the clock, by how much, and on which partition, of late."""
 
     def __init__(self, allowed_ms: int) -> None:
-        """Let operations be so much ahead."""
+        """Let operations be this much ahead."""
         self._allowed_ms = allowed_ms
         self._seen: dict[tuple[str, str], tuple[float, int, int]] = {}
 

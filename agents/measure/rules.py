@@ -35,7 +35,7 @@ BEAT_S = 1.0
 WRITE_S = 15.0
 #: Records evaluated before their breaches are published and the loop may go on, …
 _EVALUATED_TOGETHER = 50
-#: … or after so long: where finals are far behind, a record may be some work.
+#: … or after this long: where finals are far behind, a record may be some work.
 _EVALUATED_S = 0.1
 #: Rows packed before the loop may go on.
 _WRITTEN_TOGETHER = 200

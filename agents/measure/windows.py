@@ -36,9 +36,9 @@ log = structlog.get_logger()
 BEAT_S = 1.0
 #: Input that changed nothing, such as progress, is committed this often.
 COMMIT_S = 10.0
-#: Beats may be so much less than that apart.
+#: Beats may be this much less than that apart.
 _JITTER_MS = 50
-#: Past so much of a beat only finals are published; the rest waits for the next one, unless
+#: Past this much of a beat only finals are published; the rest waits for the next one, unless
 #: reading waits for it.
 _BUDGET_S = 0.4
 #: Publications sent together; the loop is let go in between.

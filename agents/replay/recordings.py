@@ -35,7 +35,7 @@ class RecordedOperations(NamedTuple):
     text: bytes
 
     def moved(self, by_ms: int) -> bytes:
-        """Return the text with every occurred_at so much later; all other fields stay."""
+        """Return the text with every occurred_at this much later; all other fields stay."""
         if by_ms == 0:
             return self.text
         body = orjson.loads(self.text)

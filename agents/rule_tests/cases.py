@@ -73,7 +73,7 @@ class OperationsMinutes(Configured):
     window: WindowSize = "1m"
     count: ValuesText
     failures: ValuesText | None = None
-    duration_ms: ValuesText | None = Field(None, description="Every operation takes so long.")
+    duration_ms: ValuesText | None = Field(None, description="Every operation takes this long.")
     lookups: ValuesText | None = None
     hits: ValuesText | None = None
     evictions: ValuesText | None = None

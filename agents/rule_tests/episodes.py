@@ -56,21 +56,7 @@ class BreachEpisodes:
 
 
 def _episode(body: dict[str, Any]) -> BreachEpisode:
-    return BreachEpisode(
-        id=body["id"],
-        rule=body["rule"],
-        series=body["series"],
-        severity=body["severity"],
-        opened_ms=body["opened_ms"],
-        resolved_ms=body["resolved_ms"],
-        why=body["why"],
-        confirmed=body["confirmed"],
-        observed=body["observed"],
-        threshold=body["threshold"],
-        unit=body["unit"],
-        samples=body["samples"],
-        summary=body["summary"],
-    )
+    return BreachEpisode(**{name: body[name] for name in BreachEpisode._fields})
 
 
 def _with_the_worst(

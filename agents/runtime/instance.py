@@ -19,7 +19,7 @@ from pathlib import Path
 from agents.runtime.refusals import Refusal
 from agents.runtime.settings import Settings
 
-#: A process with the same name may take so long to end.
+#: A process with the same name may take this long to end.
 PATIENCE_S = 5.0
 _RETRY_S = 0.1
 _MOST = 1_000

@@ -161,7 +161,7 @@ class _Handler(logging.StreamHandler[TextIO]):
         super().close()
 
 
-#: A repeated record is logged once in so many seconds, with a count.
+#: A repeated record is logged once in this many seconds, with a count.
 SPAN_S = 60.0
 #: The highest number of kinds of records; the oldest are forgotten.
 KINDS = 1_000

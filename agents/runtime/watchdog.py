@@ -16,7 +16,7 @@ log = structlog.get_logger()
 EXIT_STALLED = 70
 EXIT_STUCK = 71
 _LOOK_S = 0.2
-#: While other work is done, one piece may wait so many times as long: the machine may be slow.
+#: While other work is done, one piece may wait this many times as long: the machine may be slow.
 _ALONE = 5
 
 
@@ -27,8 +27,8 @@ class Watchdog:
         """Watch.
 
         Args:
-            stall_s: exit when the process stood still for so long.
-            stuck_s: exit when the loop did, or when work waited and none was done for so long; or
+            stall_s: exit when the process stood still for this long.
+            stuck_s: exit when the loop did, or when work waited and none was done for this long; or
                 when one piece of it waited several times as long while others were done.
         """
         self._stall_s = stall_s

@@ -13,7 +13,7 @@ from agents.runtime import metrics
 from agents.runtime.watchdog import Watchdog
 from agents.worker.assignment import PartitionAssignment
 
-#: A worker is not ready if waiting work is not done for so long, …
+#: A worker is not ready if waiting work is not done for this long, …
 _UNREADY_S = 15.0
 #: … which is reported to the watchdog this often.
 LOOK_S = 1.0

@@ -29,7 +29,7 @@ from schemas.topics import Topic
 
 log = structlog.get_logger()
 
-#: A process ends if waiting work is not done for so long.
+#: A process ends if waiting work is not done for this long.
 _STUCK_S = 60.0
 #: The longest time for stopping; the next worker does again what is not done.
 _STOP_S = 8.0

@@ -23,7 +23,7 @@ from streams.alerting.timers import MAX_SILENCES
 from streams.alerting.transition import Candidate, Decision, Transition
 from streams.channels.plain import moment
 
-#: A state remembers so many commands, to recognise a repeat.
+#: A state remembers this many commands, to recognise a repeat.
 _REMEMBERED = 20
 
 

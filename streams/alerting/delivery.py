@@ -102,7 +102,7 @@ def _retry(context: Transition, head: Delivery, response: Retry, wait_ms: int) -
     what = "It is unknown whether the receiver got it" if response.ambiguous else "Not delivered"
     why = f"{what if response.requested else 'Not sent'}; again at {moment(not_before_ms)}."
     if open_until_ms > context.now_ms:
-        why += f" {channel} failed {CIRCUIT_FAILURES} times or more: nothing is sent so long."
+        why += f" {channel} failed {CIRCUIT_FAILURES} times or more: nothing is sent until then."
 
     def try_again(subject: Subject, _: Delivery) -> list[Decision]:
         return [

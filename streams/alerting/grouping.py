@@ -76,7 +76,7 @@ class Groups:
             group_key: its grouping key.
             delivery_id: its own.
             now_ms: the clock.
-            max_size: so many may share a message.
+            max_size: the most that may share a message.
         """
         group = self._group(channel, group_key)
         while group.messages and group.messages[0][0] <= now_ms - STORM_WINDOW_MS:

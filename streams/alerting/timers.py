@@ -21,7 +21,7 @@ NEVER_MS = 2**63 - 1
 """The latest time that a state can hold."""
 
 ROWS_A_TICK = 500
-"""A tick handles at most so many due states, then lets other inputs go first."""
+"""A tick handles at most this many due states, then lets other inputs go first."""
 
 MAX_SILENCES = 500
 """Every alert is matched against each silence that has not ended."""
@@ -36,7 +36,7 @@ STORM_WAIT_MS = 30 * SECOND_MS
 """What a storm's summary gathers."""
 
 INHIBITION_AFTERMATH_MS = MINUTE_MS
-"""A service that is back still inhibits for so long, while windows forget the errors."""
+"""A service that is back still inhibits for this long, while windows forget the errors."""
 
 DEADLINE_MS: dict[Severity, int] = {
     "critical": 15 * MINUTE_MS,
@@ -57,9 +57,9 @@ RETRY_AFTER_MAX_MS = 10 * MINUTE_MS
 """The longest Retry-After that is honoured."""
 
 CIRCUIT_FAILURES = 5
-"""After so many failures in a row a channel counts as dead..."""
+"""After this many failures in a row a channel counts as dead..."""
 CIRCUIT_OPEN_MS = 30 * SECOND_MS
-"""...and gets nothing for so long, then one request."""
+"""...and gets nothing for this long, then one request."""
 
 FINISHED_RETENTION_MS = 10 * MINUTE_MS
 """How long a finished delivery stays in its state; group and storm look back less."""

@@ -30,7 +30,6 @@ MAX_SHORTENED = 300
 _MORE = 40
 MAX_FIELD = 2000
 MAX_FIELDS = 10
-MAX_BUTTON = 75
 MAX_URL = 3000
 #: https://api.slack.com/reference/messaging/attachments#legacy_fields
 MAX_BUTTONS = 5

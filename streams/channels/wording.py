@@ -13,7 +13,7 @@ MAX_NAME = 520
 MAX_TITLE = MAX_NAME + 80
 #: A line about one of several alerts, unless its name alone is longer.
 MAX_LISTED_TEXT = 200
-#: Of further alerts a template sees so many; those it does not name are listed below its text.
+#: A template sees this many further alerts; those it does not name are listed below its text.
 MAX_TEMPLATE_OTHERS = 20
 _FINGERPRINT = 8
 MAX_EXEMPLARS = 3

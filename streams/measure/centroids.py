@@ -20,9 +20,9 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.floating[Any]]
 Places = npt.NDArray[np.intp]
 
-#: Values in one cell differ by at most so much.
+#: Values in one cell differ by at most this much.
 _VALUE_CELL = math.log(1.005)
-#: A value with more than so many times the average share of a centroid is never joined to others
+#: A value with more than this many times the average share of a centroid is never joined to others
 #: within 0.5 %: many equal values stay exact, also where others are close.
 _HEAVY = 4
 #: Percentiles are promised from p50 to p99: four fifths of the centroids lie there, evenly
@@ -61,7 +61,7 @@ def close_joined(centroids: Centroids, limit: int) -> Centroids:
 
 
 def is_heavy(centroids: Centroids, limit: int) -> npt.NDArray[np.bool_]:
-    """Return which centroids stand for so many values that they stay as they are."""
+    """Return which centroids stand for this many values that they stay as they are."""
     weights = centroids.weights
     heavy: npt.NDArray[np.bool_] = weights * limit >= _HEAVY * weights.sum()
     return heavy

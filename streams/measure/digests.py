@@ -164,8 +164,8 @@ def merge(packed: Sequence[bytes], engine: Engine, limit: int, room: int = 1) ->
     Args:
         packed: disjoint digests, at least one.
         engine: merges what fits no more, and is neither many equal values nor close to others.
-        limit: at most so many centroids, …
-        room: … once there would be more than so many times the limit: compressing at each of
+        limit: at most this many centroids, …
+        room: … once there would be more than this many times the limit: compressing at each of
             many small merges costs the most.
     """
     if sum(map(centroid_count, packed)) <= room * limit:

@@ -82,7 +82,7 @@ class Watermarks:
         self._low_ms: int | None = None
 
     def expect(self, sources: int) -> None:
-        """Wait for so many sources from now on; there are never fewer than before."""
+        """Wait for this many sources from now on; there are never fewer than before."""
         self._sources = max(self._sources, sources)
 
     def remember(self, time_ms: int) -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from schemas.rules import SEVERITIES
 
 NO_SEVERITY = -1
-#: After so many minutes in a row without enough to judge by nothing is known any more.
+#: After this many minutes in a row without enough samples, a rule has no verdict any more.
 LAPSE = 5
 _NEVER = 0
 
@@ -63,8 +63,8 @@ def step(state: FiringState, verdict: Verdict, minute: int, wait: int, linger: i
         state: up to the minute before.
         verdict: on the minute.
         minute: since the epoch.
-        wait: fire after so many minutes in a row (`for`).
-        linger: resolve, or become milder, after so many minutes without (`keep_firing_for`).
+        wait: fire after this many minutes in a row (`for`).
+        linger: resolve, or become milder, after this many minutes without (`keep_firing_for`).
     """
     level = verdict.severity
     if level < 0 and state is IDLE:

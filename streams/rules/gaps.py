@@ -16,9 +16,9 @@ from streams.rules.firing import IDLE, LAPSE
 from streams.rules.reporter import STALE_MS, RuleOnSeries
 from streams.rules.series_state import RuleState, SeriesState
 
-#: A breach that goes on is published again every so many minutes.
+#: A breach that goes on is published again every this many minutes.
 AGAIN = 5
-#: A series of which nothing came for so many minutes is no more.
+#: A series of which nothing came for this many minutes is no more.
 FORGOTTEN = 7 * 24 * 60
 
 

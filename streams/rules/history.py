@@ -24,7 +24,7 @@ from streams.rules.stored_window import (
 from streams.rules.sums import total
 
 _FIVE, _HOUR = 5, 60
-#: Windows of more than an hour are stored for their trend alone; so many.
+#: The number of windows of more than an hour that are stored; only their trend is used.
 _TRENDS_STORED = 24
 _BASES_CACHED = 32
 
@@ -192,7 +192,7 @@ class History:
         return window is None or not (window.sums[0] or window.status)
 
     def sums(self, span: int, minute: int) -> Any:
-        """Return the Sums of so many minutes, the last one included; a service's ServiceTimes."""
+        """Return the Sums of this many minutes, the last one included; a service's ServiceTimes."""
         base, _ = self._base(span, minute, digest=False)
         window = self._state.minutes.get(minute)
         return base if window is None else total((base, window.sums), self._state.kind)
@@ -255,7 +255,7 @@ class History:
         return first >= (state.durations_since if durations else state.windows_since)
 
     def slow(self, span: int, minute: int, bound_ms: float) -> int:
-        """Return how many operations of so many minutes took a bound or longer.
+        """Return how many operations of this many minutes took a bound or longer.
 
         Windows that were stored before any rule had the bound have none.
         """
@@ -270,7 +270,7 @@ class History:
         return base if window is None else base + window.slow.get(bound_ms, 0)
 
     def sums_before(self, span: int, end: int) -> Any:
-        """Return the sums of so many minutes before another, both on the hour if it is many."""
+        """Return the sums of this many minutes before another, both on the hour if it is many."""
         return self._base(span + 1, end, digest=False)[0]
 
     def quantile_of_hour(self, start: int, rank: float) -> float | None:

@@ -22,7 +22,7 @@ class Limits:
         self._levels = list(zip(levels, self._thresholds, strict=True))
 
     def verdict(self, observed: float, samples: int, span: int) -> Verdict:
-        """Return the verdict on what was observed over so many minutes."""
+        """Return the verdict on what was observed over this many minutes."""
         operator, resolve_threshold = self._rule.operator, self._rule.resolve_threshold
         reached, threshold = NO_SEVERITY, self._thresholds[0]
         for severity, limit in self._levels:
@@ -34,7 +34,7 @@ class Limits:
         return Verdict(reached, holds, True, observed, samples, threshold, span)
 
     def not_enough(self, samples: int, span: int) -> Verdict:
-        """Return the verdict on too few samples over so many minutes."""
+        """Return the verdict on too few samples over this many minutes."""
         return Verdict(NO_SEVERITY, False, False, None, samples, self._thresholds[0], span)
 
     def sentence(self, verdict: Verdict, unit: str) -> str:

@@ -7,7 +7,7 @@ from streams.rules.history import History
 from streams.rules.reporter import RuleOnSeries
 from streams.rules.series_state import SeriesState
 
-#: The look goes back so many minutes, or twice `for` and `keep_firing_for` of a rule.
+#: The look goes back this many minutes, or twice `for` and `keep_firing_for` of a rule.
 _REACH = 60
 
 _Folded = tuple[FiringState, int]

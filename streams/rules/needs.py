@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-#: Spans up to so many minutes are made of minutes alone; …
+#: Spans up to this many minutes are made of minutes alone; …
 MINUTES_UP_TO = 60
-#: … up to so many their edges are of five minutes, beyond of hours.
+#: … up to this many their edges are made of five minutes, beyond of hours.
 FIVES_UP_TO = 360
-#: Exemplars are stored of so many minutes.
+#: Exemplars are stored of this many minutes.
 EXEMPLAR_MINUTES = 5
 
 

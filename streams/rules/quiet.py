@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from schemas.spans import MINUTE_MS
 
-#: A partition in which nothing comes for so long is quiet; the clock settles it so far behind.
+#: A partition in which nothing comes for this long is quiet; the clock settles it this far behind.
 QUIET_MS = 120_000
 #: After a longer time without word of the log's end, silence detection starts over: Kafka may have
 #: been away.

@@ -17,7 +17,7 @@ from streams.rules.firing import LAPSE, NO_SEVERITY, FiringState, Verdict
 from streams.rules.history import History
 from streams.rules.series_state import OpenBreach, RuleState, SeriesState
 
-#: What ended so long before its record was published is history.
+#: What ended this long before its record was published is history.
 STALE_MS = 15 * MINUTE_MS
 _UNKNOWN = Verdict(NO_SEVERITY, False, False, None, 0, None, 1)
 

@@ -26,7 +26,7 @@ from streams.rules.reporter import Reporter, RuleOnSeries, is_stale
 from streams.rules.rule_changes import adopt, go_on
 from streams.rules.series_state import SeriesState
 
-#: A window that is not final so many minutes after others never will be.
+#: A window that is not final this many minutes after others never will be.
 _OVERDUE = 60
 _PRUNE_EVERY = 5
 

@@ -28,7 +28,7 @@ class _Digest(msgspec.Struct, gc=False):
     centroids: list[_Centroid]
 
 
-#: Windows of a size belong to spans of more than so many minutes, and so do their digests.
+#: Windows of a size belong to spans of more than this many minutes, and so do their digests.
 _DIGEST_BEYOND = {"1m": 0, "5m": MINUTES_UP_TO, "1h": MINUTES_UP_TO}
 #: A packed digest begins with its weights' type, JSON with a character.
 _PACKED_UP_TO = b"\x03"

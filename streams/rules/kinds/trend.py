@@ -25,7 +25,7 @@ from streams.rules.needs import Needs
 from streams.rules.sentences import counted, figure
 from streams.rules.series_state import StoredTrend
 
-#: So many windows before the first bad one are what it was like before.
+#: This many windows before the first bad one are what it was like before.
 _BEFORE = 6
 
 
