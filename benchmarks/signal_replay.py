@@ -13,11 +13,11 @@ from schemas.spans import MINUTE_MS
 from streams.measure.aggregate import figures_of
 from streams.measure.trend import MAX_P, Counts, trend
 from streams.measure.window_times import CHILD, SIZE_MS, TREND_SIZES
-from streams.rules.evaluator import Evaluator
-from streams.rules.records import (
+from streams.rules.aggregate_reader import (
     OperationsRecord,
     SummedRecord,
 )
+from streams.rules.evaluator import Evaluator
 
 #: Monday, 2026-03-02 00:00 UTC.
 START_MS = 1_772_409_600_000

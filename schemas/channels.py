@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
-from schemas import checks
+from schemas import rule_file_checks
 from schemas.rules import SEVERITIES, Channels, Configured, Labels, Link, Severity
 from schemas.spans import MINUTE_MS, Span
 
@@ -75,9 +75,9 @@ class _Channel(Configured):
     fallback: str | None = Field(
         None, description="The channel that is notified when this one cannot be reached in time."
     )
-    template: Annotated[str, Field(max_length=8000), AfterValidator(checks.template)] | None = (
-        Field(None, description="A Jinja template for the text in place of the default.")
-    )
+    template: (
+        Annotated[str, Field(max_length=8000), AfterValidator(rule_file_checks.template)] | None
+    ) = Field(None, description="A Jinja template for the text in place of the default.")
 
 
 class Email(_Channel):

@@ -12,7 +12,6 @@ from schemas.aggregates import AggregateRecord
 from schemas.breaches import Breach
 from schemas.commands import CommandRecord
 from schemas.dead_letters import KEPT_BYTES, DeadLetter
-from schemas.dialects import as_text, draft7
 from schemas.heartbeats import Heartbeat
 from schemas.notifications import Notification
 from schemas.operations import Operations
@@ -82,7 +81,7 @@ def json_schema(message: TopicMessage) -> dict[str, Any]:
     """Return the message's JSON Schema (2020-12)."""
     schema = message.model.model_json_schema(mode=message.mode, schema_generator=_Complete)
     if message.part == "headers":
-        schema = as_text(schema)
+        schema = _as_text(schema)
     return {"$schema": GenerateJsonSchema.schema_dialect} | schema
 
 
@@ -193,10 +192,10 @@ def _inlined(message: TopicMessage, definitions: str) -> dict[str, Any]:
         ref_template=definitions + "/{model}",
     )
     if message.part == "headers":
-        schema = as_text(schema)
+        schema = _as_text(schema)
     if "$defs" in schema:
         schema["definitions"] = schema.pop("$defs")
-    plain: dict[str, Any] = draft7(schema)
+    plain: dict[str, Any] = _draft7(schema)
     return plain
 
 
@@ -216,3 +215,36 @@ class _Plain(yaml.SafeDumper):
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - as yaml calls it
         return True
+
+
+def _draft7(node: Any) -> Any:
+    """Return a schema of 2020-12 as AsyncAPI's own dialect has it."""
+    if isinstance(node, list):
+        return [_draft7(element) for element in node]
+    if not isinstance(node, dict):
+        return node
+    node = {name: _draft7(value) for name, value in node.items()}
+    if "prefixItems" in node:
+        node["items"] = node.pop("prefixItems")
+    if "discriminator" in node:  # there a property's name; the branches say it themselves
+        del node["discriminator"]
+    return node
+
+
+def _as_text(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a flat model's schema as headers have it: every value is a text, null is left out."""
+    properties = {}
+    for name, about in schema["properties"].items():
+        branches = about.get("anyOf", [about])
+        kinds = {branch.get("type") for branch in branches}
+        text: dict[str, Any] = {"type": "string"}
+        if "boolean" in kinds:
+            text["enum"] = ["true", "false"]
+        elif "integer" in kinds:
+            text["pattern"] = f"^{about['const']}$" if "const" in about else "^-?[0-9]+$"
+        elif "enum" in about:
+            text["enum"] = about["enum"]
+        properties[name] = text
+    optional = {name for name, about in schema["properties"].items() if "anyOf" in about}
+    required = [name for name in schema.get("required", []) if name not in optional]
+    return schema | {"properties": properties, "required": required}

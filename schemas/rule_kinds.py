@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from schemas import checks, thresholds
+from schemas import rule_file_checks, thresholds
 from schemas.rules import (
     AS_LIST,
     SEVERITIES,
@@ -68,7 +68,7 @@ class MetricRule(BaseRule):
     @field_validator("metric")
     @classmethod
     def _has_such_series(cls, metric: Metric, info: ValidationInfo) -> Metric:
-        checks.selection(info, of_services=metric == "uptime", what=metric)
+        rule_file_checks.selection(info, of_services=metric == "uptime", what=metric)
         return metric
 
     @field_validator("threshold", "resolve_threshold")

@@ -14,7 +14,7 @@ from pydantic import (
     field_validator,
 )
 
-from schemas import checks
+from schemas import rule_file_checks
 from schemas.spans import Minutes, Positive, Span
 
 Severity = Literal["low", "medium", "high", "critical"]
@@ -42,13 +42,13 @@ Metric = Literal[
 ]
 Dimension = Literal["operation", "platform", "confidence", "service"]
 
-Link = Annotated[str, Field(max_length=2000), AfterValidator(checks.link)]
+Link = Annotated[str, Field(max_length=2000), AfterValidator(rule_file_checks.link)]
 Labels = Annotated[
     dict[Annotated[str, Field(max_length=100)], Annotated[str, Field(max_length=1000)]],
     Field(max_length=50),
 ]
 Channels = Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=20)]
-Template = Annotated[str, Field(max_length=2000), AfterValidator(checks.template)]
+Template = Annotated[str, Field(max_length=2000), AfterValidator(rule_file_checks.template)]
 
 
 class Configured(BaseModel):
@@ -94,7 +94,7 @@ class BaseRule(Configured):
         default_factory=list,
         description="A breach for each of these; none: one for all together.",
     )
-    match: Annotated[str, AfterValidator(checks.matcher_text)] | None = Field(
+    match: Annotated[str, AfterValidator(rule_file_checks.matcher_text)] | None = Field(
         None,
         description='Label matchers as in Prometheus: operation="parse", platform=~"lever|ashby".',
     )
@@ -131,5 +131,5 @@ class BaseRule(Configured):
     def _selects_something(cls, kind: str, info: ValidationInfo) -> str:
         if "metric" in cls.model_fields:
             return kind  # the metric says it
-        checks.selection(info, of_services=cls.OF_SERVICES, what=kind)
+        rule_file_checks.selection(info, of_services=cls.OF_SERVICES, what=kind)
         return kind

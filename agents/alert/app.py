@@ -6,9 +6,9 @@ from collections.abc import Collection
 
 from faust.types import TP
 
-from agents.alert.acknowledge import Commander, links_of
+from agents.alert.ack_links import Commander, links_of
+from agents.alert.ack_page import HEADERS, Pages
 from agents.alert.assignment import Assignment
-from agents.alert.pages import HEADERS, Pages
 from agents.alert.reader import AlertReader
 from agents.alert.receivers import Receivers
 from agents.rule_file.reload import LOOK_S, RuleSource

@@ -17,7 +17,7 @@ from agents.channels.sender import Sender
 from agents.runtime import failpoints
 from streams.alerting.engine import AlertEngine
 from streams.alerting.inputs import Attempt, AttemptResult
-from streams.channels.response import Answer, Retry, Sent
+from streams.channels.response_meaning import Answer, Retry, Sent
 
 log = structlog.get_logger()
 

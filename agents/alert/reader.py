@@ -8,8 +8,8 @@ from faust.types import TP
 
 from agents.alert.assignment import Assignment
 from agents.alert.writer import Lost
-from agents.kafka.chunks import Chunk
 from agents.kafka.dead_letters import DeadLetterBuffer
+from agents.kafka.fetch_unpacking import Chunk
 from agents.kafka.producer import Producer
 from agents.runtime import failpoints
 from agents.runtime.pacing import Pace
@@ -17,8 +17,8 @@ from agents.runtime.settings import Settings
 from schemas.dead_letters import Reason
 from schemas.topics import BREACHES, DEAD_LETTERS
 from streams.alerting.inputs import BreachInput, CommandInput, Input, read_breach, read_command
-from streams.judge import NotFit, cut
-from streams.measure.decode import RefusedRecord
+from streams.records import RefusedRecord
+from streams.validation import NotFit, cut
 
 log = structlog.get_logger()
 

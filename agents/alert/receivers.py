@@ -6,7 +6,7 @@ from dataclasses import replace
 import structlog
 
 from agents.alert import metrics
-from agents.alert.acknowledge import Links
+from agents.alert.ack_links import Links
 from agents.channels import registry
 from agents.channels.secrets import MissingSecret, Secrets
 from agents.channels.sender import Sender
@@ -14,7 +14,7 @@ from agents.runtime.settings import Settings
 from schemas.channels import Channel
 from streams.alerting.inputs import Channels
 from streams.channels.message import Message
-from streams.channels.response import Answer
+from streams.channels.response_meaning import Answer
 
 log = structlog.get_logger()
 

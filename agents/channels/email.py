@@ -19,7 +19,7 @@ from agents.channels.sender import Clock, Mask, Recipients, always, masked_line
 from schemas.channels import Email
 from streams.channels import email
 from streams.channels.message import Message
-from streams.channels.response import Answer, Rejected, Retry, Sent
+from streams.channels.response_meaning import Answer, Rejected, Retry, Sent
 
 PORTS = {"starttls": 587, "implicit": 465, "none": 25}
 

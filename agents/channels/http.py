@@ -16,7 +16,7 @@ import httpx
 
 from agents.channels.addresses import Guard
 from streams.channels.request import Request
-from streams.channels.response import Response
+from streams.channels.response_meaning import Response
 
 #: Enough for any vendor's response to be understood.
 MAX_RESPONSE_BYTES = 64 * 1024

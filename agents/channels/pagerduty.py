@@ -12,7 +12,7 @@ from agents.channels.sender import Clock, Post, always
 from schemas.channels import PagerDuty
 from streams.channels import pagerduty
 from streams.channels.message import Message
-from streams.channels.response import Answer, Retry, Sent
+from streams.channels.response_meaning import Answer, Retry, Sent
 
 #: https://developer.pagerduty.com/docs/events-api-v2/trigger-events/
 ROUTING_KEY_CHARACTERS = 32

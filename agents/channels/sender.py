@@ -12,9 +12,9 @@ import structlog
 from agents.channels.addresses import AddressRefused
 from agents.channels.http import HttpClient, InvalidUrl, NoResponse
 from streams.channels.message import Message
-from streams.channels.plain import fit, one_line
 from streams.channels.request import Request
-from streams.channels.response import Answer, Read, Rejected, Retry, Sent
+from streams.channels.response_meaning import Answer, Read, Rejected, Retry, Sent
+from streams.channels.text_format import fit, one_line
 
 MAX_ANSWER = 300
 MAX_DELIVERIES = 10_000

@@ -13,7 +13,7 @@ from agents.channels.sender import Clock, Post, Recipients, always
 from schemas.channels import Sms
 from streams.channels import sms
 from streams.channels.message import Message
-from streams.channels.response import Answer
+from streams.channels.response_meaning import Answer
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from agents.channels.sender import Clock, Post, always
 from schemas.channels import Teams
 from streams.channels import teams
 from streams.channels.message import Message
-from streams.channels.response import Answer
+from streams.channels.response_meaning import Answer
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from agents.channels.sender import Clock, Post, always
 from schemas.channels import Webhook
 from streams.channels import webhook
 from streams.channels.message import Message
-from streams.channels.response import Answer
+from streams.channels.response_meaning import Answer
 
 #: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 KEY_BYTES = range(24, 65)

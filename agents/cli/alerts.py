@@ -27,7 +27,7 @@ from agents.cli.printing import (
     span,
     when,
 )
-from streams.channels.plain import rfc3339
+from streams.channels.text_format import rfc3339
 
 if TYPE_CHECKING:
     from streams.audit.status import AlertStatus, ChannelOutcome, ChannelStatus

@@ -10,7 +10,7 @@ import typer
 
 from agents.cli.command import AsJson, CommandError, load_rules, run, settings, since_ms
 from agents.cli.printing import SEVERITY_STYLES, console, echo, echo_json
-from agents.runtime.visible import visible
+from agents.runtime.escaping import visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -117,7 +117,7 @@ async def _judge_topic(tests: "Sequence[Backtest]", over: "TimeRange") -> None:
     from agents.kafka.reader import topic_reader
     from agents.rule_tests.backtest import RecordedAggregate, reach_ms
     from schemas.topics import AGGREGATES
-    from streams.rules.records import read_aggregate
+    from streams.rules.aggregate_reader import read_aggregate
 
     assert over.from_ms is not None
     begin_ms = over.from_ms - max(reach_ms(test.loaded) for test in tests)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from agents.runtime.escaping import visible
 from agents.runtime.masking import masked_urls
-from agents.runtime.visible import visible
 
 if TYPE_CHECKING:
     from agents.rule_file.load import LoadedRules
@@ -150,7 +150,7 @@ def kafka_errors() -> Iterator[None]:
     from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 
     from agents.kafka.reader import UnusableTopic
-    from agents.kafka.topics import TopicMisfit, Unreachable
+    from agents.kafka.topic_creation import TopicMisfit, Unreachable
 
     try:
         yield

@@ -8,7 +8,7 @@ import typer
 
 from agents.cli.command import FAILED, OK, AsJson, CommandError, run, settings, since_ms
 from agents.cli.printing import echo, echo_json, print_table, when, write_raw
-from agents.runtime.visible import json_text, visible
+from agents.runtime.escaping import json_text, visible
 
 if TYPE_CHECKING:
     from agents.cli.alert_log import DeadLetterLog, StoredDeadLetter

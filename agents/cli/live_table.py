@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from agents.runtime.visible import visible
+from agents.runtime.escaping import visible
 from schemas.aggregates import Aggregate
 from schemas.series import Window, WindowSize
 from schemas.spans import HOUR_MS, MINUTE_MS

@@ -7,7 +7,7 @@ import typer
 
 from agents.cli.command import FAILED, AsJson, By, Comment, run, settings, since_ms
 from agents.cli.printing import day_and_time, echo, echo_json, print_table
-from streams.channels.plain import rfc3339
+from streams.channels.text_format import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -146,7 +146,7 @@ async def _print_table(source: _TailSource) -> int:
 
 
 async def _print_lines(source: _TailSource) -> int:
-    from streams.rules.records import name_of
+    from streams.rules.aggregate_reader import name_of
 
     written = 0
     newest: dict[tuple[str, str, int], tuple[int, bytes]] = {}
@@ -174,7 +174,7 @@ def _of_operations(pattern: str | None) -> Decode:
 
     from agents.cli.live_table import name_of
     from schemas.aggregates import Aggregate
-    from schemas.fast import struct_of
+    from schemas.fast_structs import struct_of
 
     decoder = msgspec.json.Decoder(struct_of(Aggregate))
 
@@ -194,11 +194,13 @@ def _of_operations(pattern: str | None) -> Decode:
 
 def _of_all(pattern: str | None) -> Decode:
     """Return what decodes aggregates of services too; of each only the fields that rules read."""
-    from streams.rules import records
+    from streams.rules import aggregate_reader
 
     def decode(value: bytes | None) -> tuple[bytes, Any] | None:
-        aggregate = records.read_aggregate(value or b"")
-        if aggregate is None or (pattern and not fnmatchcase(records.name_of(aggregate), pattern)):
+        aggregate = aggregate_reader.read_aggregate(value or b"")
+        if aggregate is None or (
+            pattern and not fnmatchcase(aggregate_reader.name_of(aggregate), pattern)
+        ):
             return None
         assert value is not None
         return value, aggregate

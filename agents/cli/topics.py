@@ -37,13 +37,13 @@ def create(partitions: Partitions = None) -> None:
       opwatch topics create
       OPWATCH_REPLICATION=3 opwatch topics create --partitions 16
     """
-    from agents.kafka import topics
+    from agents.kafka import topic_creation
     from agents.kafka.reader import REACH_S
     from agents.kafka.role_topics import everything
 
     chosen = _chosen(partitions)
     specs = everything(chosen, frozenset(("DESCRIBE",)))
-    made, notes = run(topics.ensure(chosen, specs, deadline_s=REACH_S))
+    made, notes = run(topic_creation.ensure(chosen, specs, deadline_s=REACH_S))
     for note in notes:
         echo(f"note: {note.sentence}", err=True)
     for name in made:
@@ -78,13 +78,13 @@ def check(partitions: Partitions = None) -> None:
 async def _judged(
     chosen: "Settings", specs: "Sequence[TopicSpec]"
 ) -> "tuple[Mapping[str, ExistingTopic], list[Misfit]]":
-    from agents.kafka import topics
+    from agents.kafka import topic_creation
     from agents.kafka.reader import REACH_S, open_transactions
     from agents.kafka.topic_fit import Misfit, judge, leaderless, pinned
     from agents.kafka.topic_watch import what_changed
 
-    async with topics.admin(chosen, deadline_s=REACH_S) as client:
-        existing = await topics.describe(client, specs)
+    async with topic_creation.admin(chosen, deadline_s=REACH_S) as client:
+        existing = await topic_creation.describe(client, specs)
         misfits = [*judge(specs, existing), *await what_changed(client, chosen, existing)]
     without = leaderless(specs, existing)
     misfits += [Misfit(sentence.split()[0], sentence, stops=True) for sentence in without]

@@ -18,7 +18,7 @@ from agents.cli.command import (
     since_ms,
 )
 from agents.cli.printing import day_and_time, echo, echo_json, print_table, when
-from streams.channels.plain import rfc3339
+from streams.channels.text_format import rfc3339
 
 if TYPE_CHECKING:
     from agents.runtime.settings import Settings

@@ -17,7 +17,7 @@ import structlog
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from agents.kafka.chunks import Chunk, Gap
+from agents.kafka.fetch_unpacking import Chunk, Gap
 from agents.kafka.offset_gaps import CORRUPT_OFFSETS, CORRUPT_PATIENCE_S
 
 log = structlog.get_logger()

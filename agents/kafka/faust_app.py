@@ -4,8 +4,8 @@ from typing import Any
 
 import faust
 
-from agents.runtime.instance import claim
 from agents.runtime.settings import Settings
+from agents.runtime.worker_name import claim
 
 #: Shorter than the grace, OPWATCH_GRACE_S.
 _METADATA_MS = 5_000

@@ -1,14 +1,14 @@
 """Return where reading of each partition is, and where its log starts and ends.
 
-Offsets are named as agents/kafka/starts.py does: where a log was cut, Kafka's own are smaller. This
-leans on internals of aiokafka and Faust, whose versions are pinned.
+Offsets are named as agents/kafka/restart_count.py does: where a log was cut, Kafka's own are
+smaller. This leans on internals of aiokafka and Faust, whose versions are pinned.
 """
 
 from typing import Any
 
 from faust.types import TP
 
-from agents.kafka.starts import Starts
+from agents.kafka.restart_count import Starts
 
 
 class LogPositions:
@@ -72,7 +72,7 @@ class LogPositions:
         return None if state is None else self._named(tp, state.lso)
 
     def _named(self, tp: TP, kafka_offset: int | None) -> int | None:
-        """Return our offset for one of Kafka's, see agents/kafka/starts.py."""
+        """Return our offset for one of Kafka's, see agents/kafka/restart_count.py."""
         return None if kafka_offset is None else kafka_offset + self.starts.of(tp).moved
 
     def corrupt_since(self) -> dict[TP, float]:

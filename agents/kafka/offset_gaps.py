@@ -14,7 +14,7 @@ import structlog
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from agents.kafka.chunks import Chunk, Gap
+from agents.kafka.fetch_unpacking import Chunk, Gap
 from agents.kafka.transport import ChunkConsumer
 
 log = structlog.get_logger()

@@ -22,15 +22,15 @@ from typing import Any, NamedTuple, NoReturn
 import structlog
 from faust.types import TP
 
-from agents.kafka.chunks import Chunk
 from agents.kafka.dead_letters import refused_record
+from agents.kafka.fetch_unpacking import Chunk
 from agents.kafka.producer import Producer
 from agents.kafka.transport import ChunkConsumer
 from agents.runtime import metrics
 from agents.runtime.settings import Settings
 from schemas.topics import DEAD_LETTERS
-from streams.judge import cut
-from streams.measure.decode import RefusedRecord
+from streams.records import RefusedRecord
+from streams.validation import cut
 
 log = structlog.get_logger()
 

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agents.kafka.admin_client import admin, describe_topics
 from agents.kafka.batches import UnreadableBatch
-from agents.kafka.chunks import read_all
+from agents.kafka.fetch_unpacking import read_all
 from agents.runtime.masking import masked_value
 from agents.runtime.refusals import lacks
 from agents.runtime.settings import Settings

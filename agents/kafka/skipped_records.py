@@ -6,8 +6,8 @@ import structlog
 from faust.types import TP
 
 from agents.kafka.batches import UnreadableBatch
-from agents.kafka.chunks import Chunk, Gap
 from agents.kafka.dead_letters import dead_letter
+from agents.kafka.fetch_unpacking import Chunk, Gap
 from agents.kafka.producer import Producer
 from agents.runtime import metrics
 from agents.runtime.settings import Settings

@@ -21,11 +21,11 @@ from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from agents.kafka.chunks import ChunkedRecords, read_all
 from agents.kafka.commit_metadata import CommitProgress
+from agents.kafka.fetch_unpacking import ChunkedRecords, read_all
 from agents.kafka.log_positions import LogPositions
 from agents.kafka.producer import may_pass
-from agents.kafka.starts import Begin, Starts, begin_of
+from agents.kafka.restart_count import Begin, Starts, begin_of
 
 log = structlog.get_logger()
 

@@ -14,11 +14,11 @@ from typing import Any
 import structlog
 from faust.types import TP
 
-from agents.kafka.chunks import Chunk, Gap, parts_of
 from agents.kafka.commit_metadata import CommitProgress
 from agents.kafka.dead_letters import DeadLetterBuffer
+from agents.kafka.fetch_unpacking import Chunk, Gap, parts_of
 from agents.kafka.producer import OutgoingRecord, Producer
-from agents.measure.ahead import Ahead
+from agents.measure.fast_clocks import Ahead
 from agents.measure.source_partition import SourceBatch, SourcePartition
 from agents.runtime import failpoints, metrics
 from agents.runtime.pacing import paced
@@ -26,13 +26,13 @@ from agents.runtime.settings import Settings
 from schemas.dead_letters import KEPT_BYTES
 from schemas.partials import PartialRow
 from schemas.topics import DEAD_LETTERS, OPERATIONS, PARTIALS
+from streams.long_work import Steps, finish
 from streams.measure.blocks import BLOCK_OFFSETS
 from streams.measure.decode import Events, reading_events
 from streams.measure.partials import missing_record, progress_record, rows_records
 from streams.measure.series import partition_of
 from streams.measure.watermarks import reached
 from streams.measure.window_state import RemovedRecords
-from streams.steps import Steps, finish
 
 log = structlog.get_logger()
 

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from faust.types import TP
 
-from agents.kafka.chunks import Chunk
+from agents.kafka.fetch_unpacking import Chunk
 from agents.kafka.producer import OutgoingRecord, Producer
 from agents.kafka.table import TableRows
 from agents.rule_file.load import BadRuleFile, parse

@@ -12,16 +12,16 @@ from typing import Any
 
 from faust.types import TP
 
-from agents.kafka.chunks import Chunk, Gap
 from agents.kafka.dead_letters import DeadLetterBuffer
+from agents.kafka.fetch_unpacking import Chunk, Gap
 from agents.kafka.producer import OutgoingRecord, Producer
 from agents.kafka.table import TableRows
 from agents.runtime import failpoints, metrics
 from agents.runtime.pacing import Pace
 from agents.runtime.settings import Settings
 from schemas.topics import AGGREGATES, DEAD_LETTERS, HEARTBEATS
-from streams.measure.decode import RefusedRecord
 from streams.measure.series import partition_of
+from streams.records import RefusedRecord
 from streams.services.heartbeats import read_heartbeat
 from streams.services.services import Services
 

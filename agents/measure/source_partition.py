@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from faust.types import TP
 
-from agents.kafka.chunks import Gap
 from agents.kafka.dead_letters import DeadLetterBuffer
+from agents.kafka.fetch_unpacking import Gap
 from schemas.partials import PartialRow
 from streams.measure.blocks import Block
 from streams.measure.watermarks import EventTime, SourceTime

@@ -14,8 +14,8 @@ import msgspec
 import structlog
 from faust.types import TP
 
-from agents.kafka.chunks import Chunk
 from agents.kafka.dead_letters import dead_letter
+from agents.kafka.fetch_unpacking import Chunk
 from agents.kafka.producer import OutgoingRecord, Producer
 from agents.kafka.table import TableRows
 from agents.runtime import failpoints, metrics
@@ -23,13 +23,13 @@ from agents.runtime.settings import Settings
 from schemas.partials import PartialRow
 from schemas.spans import MINUTE_MS
 from schemas.topics import AGGREGATES, DEAD_LETTERS, OPERATIONS
-from streams.judge import NotFit
 from streams.measure.digests import ENGINES
 from streams.measure.partials import BlockRows, read_partial
 from streams.measure.series import ALL
 from streams.measure.watermarks import Reached
 from streams.measure.window_state import RemovedRecords
 from streams.measure.windows import WindowRevision, Windows
+from streams.validation import NotFit
 
 log = structlog.get_logger()
 

@@ -12,8 +12,8 @@ from aiokafka.errors import KafkaError
 
 from agents.kafka.admin_client import admin
 from agents.kafka.reader import REACH_S, UnusableTopic, partitions
+from agents.kafka.topic_creation import describe
 from agents.kafka.topic_fit import TopicSpec
-from agents.kafka.topics import describe
 from agents.replay.recordings import InvalidLine, RecordedOperations, TimeSpan
 from agents.runtime.settings import Settings
 from schemas.topics import OPERATIONS

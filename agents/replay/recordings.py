@@ -12,7 +12,7 @@ import msgspec
 import orjson
 from pydantic import ValidationError
 
-from schemas.fast import struct_of
+from schemas.fast_structs import struct_of
 from schemas.operations import Operation, Operations
 
 Format = Literal["jsonl", "csv"]

@@ -8,9 +8,9 @@ from agents.rule_file.load import LoadedRules
 from agents.rule_tests.episodes import BreachEpisode, BreachEpisodes
 from schemas.rule_kinds import Rule
 from schemas.spans import MINUTE_MS
+from streams.rules.aggregate_reader import AggregateRecord, kind_of, name_of, read_aggregate
 from streams.rules.evaluator import Evaluator
 from streams.rules.kinds import kind_for
-from streams.rules.records import AggregateRecord, kind_of, name_of, read_aggregate
 
 Difference = Literal["same", "changed", "only here", "only there"]
 

@@ -25,8 +25,8 @@ from agents.rule_tests.cases import (
 from agents.rule_tests.episodes import BreachEpisode, BreachEpisodes
 from schemas.spans import as_text
 from streams.measure.series import service_series
+from streams.rules.aggregate_reader import AggregateRecord, read_aggregate
 from streams.rules.evaluator import BreachRecord, Evaluator
-from streams.rules.records import AggregateRecord, read_aggregate
 
 _PARTS: Mapping[str, type[BaseModel]] = {
     "tests": RuleTest,

@@ -11,9 +11,9 @@ from typing import Any, TextIO
 import structlog
 from pydantic import SecretStr
 
+from agents.runtime.escaping import visible, visible_json
 from agents.runtime.masking import MASK, redactor
 from agents.runtime.settings import Settings
-from agents.runtime.visible import visible, visible_json
 
 __all__ = ["MASK", "QUIET", "configure", "redactor", "secrets"]
 

@@ -4,7 +4,7 @@ import asyncio
 import time
 from typing import TypeVar
 
-from streams.steps import Steps
+from streams.long_work import Steps
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ import faust
 from faust.types import TP
 
 from agents.kafka.changelog_recovery import ChangelogRecovery
-from agents.kafka.chunks import Chunk
+from agents.kafka.fetch_unpacking import Chunk
 from agents.kafka.offset_gaps import ChunkSequence
 from agents.kafka.skipped_records import SkippedRecords
 from agents.kafka.table import VersionedTable

@@ -15,7 +15,7 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
-from agents.kafka import topics
+from agents.kafka import topic_creation
 from agents.kafka.role_topics import everything, of_role
 from agents.kafka.topic_watch import DIFFERS
 from agents.runtime import logs
@@ -62,7 +62,7 @@ async def _main(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     others = everything(settings)
-    _, notes = await topics.ensure(settings, of_role(settings, role), also=others)
+    _, notes = await topic_creation.ensure(settings, of_role(settings, role), also=others)
     for note in notes:
         log.warning(DIFFERS, why=note.sentence)
     try:
@@ -89,9 +89,9 @@ async def _lacking(settings: Settings, role: str, refused: KafkaError) -> str:
     """Return which right is lacking on which topic: Kafka's error does not have it."""
     try:
         specs = of_role(settings, role)
-        async with topics.admin(settings, deadline_s=_ASK_S) as client:
-            misfits = topics.judge(specs, await topics.describe(client, specs))
-    except (topics.Unreachable, KafkaError):
+        async with topic_creation.admin(settings, deadline_s=_ASK_S) as client:
+            misfits = topic_creation.judge(specs, await topic_creation.describe(client, specs))
+    except (topic_creation.Unreachable, KafkaError):
         misfits = []
     sentences = [misfit.sentence for misfit in misfits if misfit.ends]
     return " ".join(sentences) or f"Kafka refused: {refused} (docs/operating.md, Rights)."

@@ -11,7 +11,7 @@ import structlog
 from faust.types import TP
 
 from agents.kafka import consumer_group, faust_app
-from agents.kafka.chunks import Chunk, Gap
+from agents.kafka.fetch_unpacking import Chunk, Gap
 from agents.kafka.offset_gaps import ChunkSequence
 from agents.kafka.poison import PoisonFilter, Read, RehearseOf
 from agents.kafka.producer import Producer

@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from agents.runtime.settings import Settings
 from schemas.aggregates import Aggregate
 from schemas.breaches import Breach
-from schemas.fast import struct_of
+from schemas.fast_structs import struct_of
 from schemas.topics import AGGREGATES, BREACHES
 from streams.measure import digests
 

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from agents.kafka import topics
+from agents.kafka import topic_creation
 from examples.job_parser.demo_run import Demo
 from examples.job_parser.environment import duration_s
 from examples.job_parser.parser_process import ParserEnded
@@ -31,7 +31,7 @@ async def _main(for_s: float, folder: Path) -> int:
         loop.add_signal_handler(number, demo.interrupted.set)
     try:
         exact = await demo.run()
-    except (topics.Unreachable, topics.TopicMisfit, ParserEnded) as error:
+    except (topic_creation.Unreachable, topic_creation.TopicMisfit, ParserEnded) as error:
         print(f"demo: {error}", file=sys.stderr)
         return EXIT_FAILED
     except NeverRuns as error:

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from agents.cli.printing import console as make_console
-from agents.kafka import topics
+from agents.kafka import topic_creation
 from agents.kafka.role_topics import everything
 from agents.runtime.settings import Settings
 from examples.job_parser import environment as env
@@ -40,10 +40,7 @@ _WORKER = ("agents.cli", "worker", "measure")
 _ALERTER = ("agents.cli", "worker", "alert")
 _MOCK_WORKER = ("examples.job_parser.mock_worker",)
 _RULES = Path(__file__).with_name("rules.yaml")
-_MOCKED = (
-    "This Kafka is librdkafka's mock cluster: it stores nothing, and exact counts are not promised."
-    " Use a real Kafka to judge opwatch."
-)
+_MOCKED = "This Kafka is a mock that stores nothing: only a real one shows whether counts are exact"
 
 
 class Demo:
@@ -119,7 +116,8 @@ class Demo:
 
     async def _make_topics(self) -> None:
         if not self.mocked:
-            await topics.ensure(self.settings, everything(self.settings), deadline_s=_REACH_S)
+            topics = everything(self.settings)
+            await topic_creation.ensure(self.settings, topics, deadline_s=_REACH_S)
             return
         from examples.job_parser import mock_worker  # loads all of Faust
 
@@ -178,7 +176,7 @@ class Demo:
     async def _clear(self) -> None:
         """Remove this run's topics."""
         with contextlib.suppress(Exception):
-            async with topics.admin(self.settings, deadline_s=2.0) as client:
+            async with topic_creation.admin(self.settings, deadline_s=2.0) as client:
                 names = await client.list_topics()
                 await client.delete_topics([it for it in names if it.startswith(self.prefix)])
 

@@ -6,7 +6,7 @@ check its topics at the start. Everything else is the same.
 
 from aiokafka.admin import AIOKafkaAdminClient
 
-from agents.kafka import topics
+from agents.kafka import topic_creation
 from agents.kafka.role_topics import everything
 from agents.kafka.topic_fit import Misfit
 from agents.measure import app
@@ -27,7 +27,7 @@ async def use(settings: Settings, *_: object, **__: object) -> tuple[list[str], 
 
 def main() -> None:
     """Run the worker as `opwatch worker measure` does."""
-    topics.ensure = use
+    topic_creation.ensure = use
     app.run(Settings())
 
 

@@ -10,7 +10,7 @@ from schemas.rules import SEVERITIES
 from streams.alerting.inputs import Attempt, why_gone
 from streams.alerting.outbox import cancel, end_cooldown, place_of
 from streams.alerting.pipeline import ATTEMPT_STAGES, PAGE_STAGES, decide
-from streams.alerting.resolve import acknowledge, succeed
+from streams.alerting.resolve_acknowledge import acknowledge, succeed
 from streams.alerting.state import (
     OPENINGS,
     PAGES,

@@ -7,7 +7,7 @@ from schemas.notifications import Reason
 from schemas.spans import MINUTE_MS
 from streams.alerting.attempts import drop_acknowledged
 from streams.alerting.outbox import add_recipient, enqueue, place_of, set_cooldown
-from streams.alerting.resolve import acknowledge, resolve_with_opening
+from streams.alerting.resolve_acknowledge import acknowledge, resolve_with_opening
 from streams.alerting.state import (
     COMMAND,
     RANK,
@@ -21,7 +21,7 @@ from streams.alerting.state import (
 )
 from streams.alerting.timers import MAX_SILENCES
 from streams.alerting.transition import Candidate, Decision, Transition
-from streams.channels.plain import moment
+from streams.channels.text_format import moment
 
 #: A state remembers this many commands, to recognise a repeat.
 _REMEMBERED = 20

@@ -8,7 +8,7 @@ from streams.alerting.inputs import AttemptResult, why_gone
 from streams.alerting.lifecycle import fallback_decision, notify_channel
 from streams.alerting.outbox import cancel, end_cooldown, place_of, set_cooldown
 from streams.alerting.pipeline import ALERT_STAGES, UNUSABLE, decide, record
-from streams.alerting.resolve import acknowledge, resolve_with_opening, succeed
+from streams.alerting.resolve_acknowledge import acknowledge, resolve_with_opening, succeed
 from streams.alerting.state import (
     OPENINGS,
     PAGES,
@@ -20,8 +20,8 @@ from streams.alerting.state import (
 )
 from streams.alerting.timers import CIRCUIT_FAILURES, after_failure, backoff_ms
 from streams.alerting.transition import Candidate, Decision, Send, Transition
-from streams.channels.plain import moment
-from streams.channels.response import Rejected, Retry, Sent
+from streams.channels.response_meaning import Rejected, Retry, Sent
+from streams.channels.text_format import moment
 
 
 def take_result(context: Transition, result: AttemptResult) -> None:

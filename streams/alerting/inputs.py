@@ -8,8 +8,8 @@ from schemas.breaches import Breach
 from schemas.channels import Channel
 from schemas.commands import Command, CommandRecord
 from streams.channels.message import Message
-from streams.channels.response import Answer
-from streams.judge import WHOLE_BYTES, Judge
+from streams.channels.response_meaning import Answer
+from streams.validation import WHOLE_BYTES, Judge
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +108,7 @@ def read_breach(value: bytes) -> Breach:
     """Return a record on `breaches`, in time that its bytes bound.
 
     Raises:
-        streams.judge.NotFit: it is none.
+        streams.validation.NotFit: it is none.
     """
     return _breach.read(value)
 
@@ -117,6 +117,6 @@ def read_command(value: bytes) -> Command:
     """Return a record on `commands`, in time that its bytes bound.
 
     Raises:
-        streams.judge.NotFit: it is none.
+        streams.validation.NotFit: it is none.
     """
     return _command.read(value).root

@@ -12,7 +12,7 @@ from schemas.breaches import OUR_OWN, Breach
 from schemas.notifications import Event
 from streams.alerting.outbox import add_recipient, cancel, enqueue, pending, set_cooldown, without
 from streams.alerting.pipeline import ALERT_STAGES, CHANNEL_STAGES, STAGES, decide, received, record
-from streams.alerting.resolve import notify_judged_again, notify_not_judged, resolve
+from streams.alerting.resolve_acknowledge import notify_judged_again, notify_not_judged, resolve
 from streams.alerting.state import (
     RANK,
     AlertState,

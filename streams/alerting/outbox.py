@@ -22,8 +22,8 @@ from streams.alerting.transition import (
     Transition,
     Verdict,
 )
-from streams.channels.plain import moment
 from streams.channels.registry import traits
+from streams.channels.text_format import moment
 
 
 def enqueue(

@@ -23,7 +23,7 @@ from streams.alerting.transition import (
     Transition,
     Verdict,
 )
-from streams.channels.plain import moment
+from streams.channels.text_format import moment
 
 UNUSABLE: tuple[Reason, ...] = ("unknown_channel", "channel_disabled", "undeliverable")
 """What another rule file, or a test that is delivered, may end: then evaluated again."""

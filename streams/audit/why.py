@@ -12,7 +12,7 @@ from schemas.notifications import Notification
 from streams.alerting.pipeline import labels_of
 from streams.audit.log import CommandAt, Log
 from streams.audit.status import silence_statuses
-from streams.channels.plain import moment
+from streams.channels.text_format import moment
 from streams.channels.wording import observed
 
 _WHY = {

@@ -12,7 +12,7 @@ from email.utils import format_datetime, parseaddr
 from schemas.channels import Email
 from streams.channels import wording
 from streams.channels.message import Message, Traits
-from streams.channels.plain import fit, one_line
+from streams.channels.text_format import fit, one_line
 
 MAX_SUBJECT = 200
 #: Ours; the rest is a number.

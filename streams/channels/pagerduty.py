@@ -8,9 +8,9 @@ import orjson
 from schemas.channels import PagerDuty
 from streams.channels import wording
 from streams.channels.message import Message, Traits
-from streams.channels.plain import fit, one_line, rfc3339
 from streams.channels.request import JSON, Request, posted, shown
-from streams.channels.response import Answer, Response, Sent, by_status, described
+from streams.channels.response_meaning import Answer, Response, Sent, by_status, described
+from streams.channels.text_format import fit, one_line, rfc3339
 
 #: https://developer.pagerduty.com/docs/events-api-v2/trigger-events/
 MAX_DEDUP_KEY = 255

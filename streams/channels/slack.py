@@ -9,9 +9,8 @@ from schemas.breaches import Breach
 from schemas.channels import Slack
 from streams.channels import wording
 from streams.channels.message import Message, Traits
-from streams.channels.plain import ELLIPSIS, fit
 from streams.channels.request import JSON, Request, posted, shown
-from streams.channels.response import (
+from streams.channels.response_meaning import (
     Answer,
     Rejected,
     Response,
@@ -20,6 +19,7 @@ from streams.channels.response import (
     by_status,
     described,
 )
+from streams.channels.text_format import ELLIPSIS, fit
 
 #: https://api.slack.com/reference/block-kit/blocks and /block-elements: what Slack shows of
 #: blocks; attachments are documented without limits, so the same are kept.

@@ -8,9 +8,8 @@ from dataclasses import replace
 from schemas.channels import Sms
 from streams.channels import wording
 from streams.channels.message import Message, Traits
-from streams.channels.plain import ELLIPSIS, one_line
 from streams.channels.request import FORM, MASK, Request, posted, shown
-from streams.channels.response import (
+from streams.channels.response_meaning import (
     Answer,
     Rejected,
     Response,
@@ -21,6 +20,7 @@ from streams.channels.response import (
     retry_after_ms,
 )
 from streams.channels.templates import TemplateFailed
+from streams.channels.text_format import ELLIPSIS, one_line
 
 #: https://www.twilio.com/docs/glossary/what-sms-character-limit
 GSM_SEGMENT = 160

@@ -12,9 +12,9 @@ from schemas.breaches import Breach
 from schemas.channels import Teams
 from streams.channels import wording
 from streams.channels.message import Message, Traits
-from streams.channels.plain import ELLIPSIS, fit
 from streams.channels.request import JSON, Request, posted, shown
-from streams.channels.response import Answer, Response, Sent, by_status, described
+from streams.channels.response_meaning import Answer, Response, Sent, by_status, described
+from streams.channels.text_format import ELLIPSIS, fit
 
 #: https://learn.microsoft.com/en-us/connectors/teams/#known-issues-and-limitations-with-actions:
 #: about 28 KB. Some of it is the workflow's own, and people found that it is counted in UTF-16: so

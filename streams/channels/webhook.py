@@ -13,9 +13,9 @@ from schemas.breaches import Breach
 from schemas.channels import Webhook
 from streams.channels import wording
 from streams.channels.message import Message, Traits
-from streams.channels.plain import link, rfc3339
 from streams.channels.request import JSON, Request, posted, shown
-from streams.channels.response import Answer, Rejected, Response, Sent, by_status, described
+from streams.channels.response_meaning import Answer, Rejected, Response, Sent, by_status, described
+from streams.channels.text_format import link, rfc3339
 
 #: https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
 VERSION = "4"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from schemas.breaches import NO_RECOVERY, Breach
 from streams.channels.message import Message
-from streams.channels.plain import ELLIPSIS, fit, lines, link, moment, one_line, quantity
 from streams.channels.templates import TemplateFailed, render
+from streams.channels.text_format import ELLIPSIS, fit, lines, link, moment, one_line, quantity
 
 #: Room for every name that opwatch itself gives: rule, operation and an escaped platform.
 MAX_NAME = 520

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from streams.steps import Steps
+from streams.long_work import Steps
 
 #: Bytes looked at between two steps: a millisecond or two.
 _SEGMENT = 128 * 1024

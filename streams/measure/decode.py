@@ -4,26 +4,27 @@ import contextlib
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 
 from schemas.dead_letters import Reason
-from schemas.fast import struct_of
+from schemas.fast_structs import struct_of
 from schemas.operations import NAME_PATTERN, Operation, epoch_ms
-from streams.judge import Judge, NotFit
+from streams.long_work import Steps, finish
 from streams.measure.arrays import NotArray, TooMany, elements_of, is_deeper
 from streams.measure.columns import Ints
 from streams.measure.window_times import TimeLimits
-from streams.steps import Steps, finish
+from streams.records import (
+    MAX_ELEMENTS,
+    MAX_NESTING,
+    MAX_RECORD_BYTES,
+    KafkaRecord,
+    RefusedRecord,
+)
+from streams.validation import Judge, NotFit
 
-#: A larger record is refused unread: Kafka's own default bound is a quarter of it.
-MAX_RECORD_BYTES = 4 * 1024 * 1024
-#: An array of more operations is refused as a whole: one dead letter, not one an operation.
-MAX_ELEMENTS = 10_000
-#: What nests deeper is refused.
-MAX_NESTING = 200
 _DEEP_BYTES = 2 * MAX_NESTING
 #: Operations, or bytes, judged one by one between two steps.
 _JUDGED_TOGETHER = 100
@@ -38,27 +39,6 @@ _raw_of = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _model = Judge(Operation, Operation.model_fields, MAX_RECORD_BYTES, scalars=True)
 _is_name = re.compile(NAME_PATTERN).fullmatch
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-
-
-class KafkaRecord(Protocol):
-    """A Kafka record, as far as it matters here."""
-
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def value(self) -> bytes | None: ...
-
-
-class RefusedRecord(NamedTuple):
-    """A record, or an array's element, that does not count, and why."""
-
-    record: KafkaRecord
-    index: int | None  # type: ignore[assignment]  # hides tuple.index
-    reason: Reason
-    detail: str
-    value: bytes
 
 
 class Events(NamedTuple):

@@ -14,8 +14,8 @@ from schemas.fields import Sums, Tallies
 from schemas.partials import ExemplarRow, PartialRow, Stats
 from streams.measure.columns import NO_LEVEL, Columns, Floats, Ints, touched_minutes
 from streams.measure.digests import PARTIAL_LIMIT, pack_samples
+from streams.measure.merge import EXEMPLARS
 from streams.measure.series import ALL, LEVELS, series_name
-from streams.measure.stats import EXEMPLARS
 from streams.measure.tallies import FailureNames
 
 _LEVEL_SLOTS = NO_LEVEL + 1

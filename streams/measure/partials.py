@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from schemas.fast import struct_of
+from schemas.fast_structs import struct_of
 from schemas.partials import Missing, PartialRow, Partials, Progress
-from streams.judge import NotFit
+from streams.measure.merge import are_sums
 from streams.measure.series import is_series
-from streams.measure.stats import are_sums
 from streams.measure.watermarks import Reached
 from streams.measure.window_state import RemovedRecords
+from streams.validation import NotFit
 
 _Partials: Any = struct_of(Partials)
 _Progress: Any = struct_of(Progress)

@@ -13,7 +13,7 @@ import msgspec
 
 from schemas.partials import Stats
 from streams.measure.digests import STORED_LIMIT, Engine
-from streams.measure.stats import merge_stats
+from streams.measure.merge import merge_stats
 from streams.measure.window_times import needed_until, window_start
 
 #: The member of a series' own row; in a row of overflow each member has its series' name.

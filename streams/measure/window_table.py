@@ -4,7 +4,7 @@ from collections.abc import Iterator, MutableMapping
 
 from schemas.partials import Stats
 from streams.measure.digests import STORED_LIMIT, Engine
-from streams.measure.stats import merge_stats
+from streams.measure.merge import merge_stats
 from streams.measure.window_state import MinuteState, WindowState, pack_window, unpack_window
 from streams.measure.window_times import SIZES, SeriesWindow, children_of, minute_place
 

@@ -10,9 +10,9 @@ from schemas.rules import SEVERITIES
 from schemas.spans import MINUTE_MS
 from streams.rules.compiled import CompiledRule
 from streams.rules.firing import Verdict
+from streams.rules.formatting import not_judged, summary
 from streams.rules.history import History
-from streams.rules.kind import Evidence
-from streams.rules.sentences import not_judged, summary
+from streams.rules.kind_protocol import Evidence
 from streams.rules.series_state import OpenBreach
 from streams.rules.stored_window import exemplars_of
 

@@ -14,7 +14,7 @@ from schemas.spans import MINUTE_MS
 from streams.rules.firing import IDLE, LAPSE, FiringState, Verdict, step
 from streams.rules.history import History
 from streams.rules.identity import appearance_of, condition_of, measure_of
-from streams.rules.kind import Kind
+from streams.rules.kind_protocol import Kind
 from streams.rules.kinds import kind_for
 
 

@@ -17,15 +17,15 @@ from typing import NamedTuple
 from schemas.rule_file import RuleFile
 from schemas.spans import MINUTE_MS
 from streams.measure.digests import ENGINES, Engine
-from streams.rules.breach import key_of
-from streams.rules.quiet import QUIET_MS, QuietClock
-from streams.rules.records import (
+from streams.rules.aggregate_reader import (
     AggregateRecord,
     ServiceRecord,
     kind_of,
     name_of,
     read_aggregate,
 )
+from streams.rules.breach import key_of
+from streams.rules.quiet_partitions import QUIET_MS, QuietClock
 from streams.rules.series_state import (
     PARTITION_PREFIX,
     PartitionProgress,

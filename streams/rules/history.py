@@ -14,14 +14,14 @@ import msgspec
 
 from schemas.spans import MINUTE_MS
 from streams.measure.digests import STORED_LIMIT, Engine, merge, quantiles
-from streams.rules.needs import EXEMPLAR_MINUTES, FIVES_UP_TO, MINUTES_UP_TO, Needs
-from streams.rules.records import AggregateRecord, OperationsRecord
+from streams.rules.aggregate_reader import AggregateRecord, OperationsRecord
+from streams.rules.needed_windows import EXEMPLAR_MINUTES, FIVES_UP_TO, MINUTES_UP_TO, Needs
 from streams.rules.series_state import SeriesState, StoredTrend, StoredWindow
 from streams.rules.stored_window import (
     digest_of,
     window_of,
 )
-from streams.rules.sums import total
+from streams.rules.window_sums import total
 
 _FIVE, _HOUR = 5, 60
 #: The number of windows of more than an hour that are stored; only their trend is used.

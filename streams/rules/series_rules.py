@@ -14,14 +14,14 @@ from collections.abc import Sequence
 
 from schemas.breaches import Why
 from streams.measure.digests import Engine
+from streams.rules.aggregate_reader import AggregateRecord
 from streams.rules.breach import BreachSubject
 from streams.rules.compiled import CompiledRule
 from streams.rules.firing import IDLE, LAPSE, FiringState, Verdict
-from streams.rules.gaps import AGAIN, FORGOTTEN, next_change
 from streams.rules.history import History
-from streams.rules.live import LiveFold
-from streams.rules.needs import combined
-from streams.rules.records import AggregateRecord
+from streams.rules.minute_gaps import AGAIN, FORGOTTEN, next_change
+from streams.rules.needed_windows import combined
+from streams.rules.newest_minutes import LiveFold
 from streams.rules.reporter import Reporter, RuleOnSeries, is_stale
 from streams.rules.rule_changes import adopt, go_on
 from streams.rules.series_state import SeriesState

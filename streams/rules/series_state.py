@@ -19,7 +19,7 @@ class StoredWindow(msgspec.Struct, array_like=True, gc=False):
     revision: int
     final: bool
     sums: tuple[int, ...]
-    """See streams.rules.sums.Sums."""
+    """See streams.rules.window_sums.Sums."""
     digest: bytes = b""
     """Packed, or JSON as it came; empty where no rule asks for a percentile."""
     exemplars: bytes = b""

@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterator, MutableMapping
 from schemas.rule_file import RuleFile
 from schemas.spans import MINUTE_MS
 from streams.measure.digests import Engine
+from streams.rules.aggregate_reader import AggregateRecord, kind_of, labels_of
 from streams.rules.compiled import CompiledRule, RuleIndex, compile_rules
-from streams.rules.records import AggregateRecord, kind_of, labels_of
 from streams.rules.series_rules import SeriesRules
 from streams.rules.series_state import SeriesState, pack, settled_of, unpack_series
 

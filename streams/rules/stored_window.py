@@ -8,15 +8,15 @@ import msgspec
 import numpy as np
 
 from schemas.aggregates import Exemplar, FailuresByName
-from schemas.fast import struct_of
+from schemas.fast_structs import struct_of
 from schemas.partials import ExemplarRow
 from streams.measure.digests import PUBLISHED_LIMIT, pack, quantiles, thinned, unpack
-from streams.measure.stats import best_exemplars
+from streams.measure.merge import best_exemplars
 from streams.measure.tallies import most_frequent
-from streams.rules.needs import MINUTES_UP_TO, Needs
-from streams.rules.records import AggregateRecord, OperationsRecord
+from streams.rules.aggregate_reader import AggregateRecord, OperationsRecord
+from streams.rules.needed_windows import MINUTES_UP_TO, Needs
 from streams.rules.series_state import StoredWindow
-from streams.rules.sums import sums_of
+from streams.rules.window_sums import sums_of
 
 
 class _Centroid(msgspec.Struct, gc=False):

@@ -1,15 +1,13 @@
 """Read heartbeats out of records; a record that is refused has the reason."""
 
-from typing import Protocol
-
 import msgspec
 
 from schemas.dead_letters import Reason
 from schemas.heartbeats import Health, Heartbeat
 from schemas.spans import MINUTE_MS
-from streams.judge import WHOLE_BYTES, Judge, NotFit
-from streams.measure.decode import MAX_RECORD_BYTES, RefusedRecord
 from streams.measure.window_times import TimeLimits
+from streams.records import MAX_RECORD_BYTES, KeyedRecord, RefusedRecord
+from streams.validation import WHOLE_BYTES, Judge, NotFit
 
 #: How far a service's clock may be behind while its newest beat still counts when it comes.
 BEHIND_MS = MINUTE_MS
@@ -26,19 +24,6 @@ _REASONS: dict[str, Reason] = {
 _model = Judge(Heartbeat, Heartbeat.model_fields, WHOLE_BYTES, scalars=True)
 
 HEALTHS: tuple[Health, ...] = ("up", "degraded", "down")
-
-
-class Keyed(Protocol):
-    """A Kafka record with its key."""
-
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
 
 
 class Beat(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -86,7 +71,7 @@ def patience_ms(every_ms: int) -> int:
     return MISSED * every_ms + min(every_ms // 4, _SLACK_MS)
 
 
-def read_heartbeat(record: Keyed, limits: TimeLimits) -> tuple[str, Beat] | RefusedRecord:
+def read_heartbeat(record: KeyedRecord, limits: TimeLimits) -> tuple[str, Beat] | RefusedRecord:
     """Return the service and its beat, or the refusal."""
     value = record.value
     if value is None:

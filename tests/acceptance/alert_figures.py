@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from schemas.rules import SEVERITIES
 from streams.alerting.state import digest
-from streams.channels.plain import rfc3339
+from streams.channels.text_format import rfc3339
 from tests.acceptance.alert_scene import CHANNELS, Receivers
 from tests.receivers.http import Arrived, taken
 

@@ -11,9 +11,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.record.memory_records import MemoryRecords
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from agents.kafka import chunks as chunks_module
+from agents.kafka import fetch_unpacking as chunks_module
 from agents.kafka.batches import FetchedBytes
-from agents.kafka.chunks import Chunk, ChunkedRecords
+from agents.kafka.fetch_unpacking import Chunk, ChunkedRecords
 
 
 @pytest.fixture

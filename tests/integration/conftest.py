@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from agents.kafka import topics
+from agents.kafka import topic_creation
 from agents.kafka.role_topics import everything
 from tests.integration.command_line import Cli
 
@@ -32,5 +32,5 @@ def bare(kafka: str, tmp_path: Path) -> Iterator[Cli]:
 @pytest.fixture
 def cli(bare: Cli) -> Cli:
     """Return the command line with its topics, made as `topics create` makes them."""
-    asyncio.run(topics.ensure(bare.settings, everything(bare.settings)))
+    asyncio.run(topic_creation.ensure(bare.settings, everything(bare.settings)))
     return bare

@@ -9,7 +9,7 @@ import pytest
 from agents.channels.addresses import AddressRefused, Guard, networks
 from agents.channels.http import MAX_RESPONSE_BYTES, HttpClient
 from streams.channels.request import posted
-from streams.channels.response import Rejected, Retry, Sent
+from streams.channels.response_meaning import Rejected, Retry, Sent
 from tests.integration.sending import channels, client, made
 from tests.receivers import pagerduty, slack
 from tests.receivers.certificates import Certificates

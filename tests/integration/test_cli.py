@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from agents.cli.redrive import REDRIVE_OF
 from agents.kafka.role_topics import everything
-from agents.kafka.topics import TopicMisfit, TopicSpec, ensure
+from agents.kafka.topic_creation import TopicMisfit, TopicSpec, ensure
 from schemas.dead_letters import DeadLetter, to_headers
 from schemas.operations import Operation
 from tests.integration.command_line import Cli

@@ -8,7 +8,7 @@ import h2.connection
 import h2.events
 import pytest
 
-from streams.channels.response import Retry, Sent
+from streams.channels.response_meaning import Retry, Sent
 from tests.integration.sending import client, made
 from tests.receivers.certificates import Certificates
 from tests.receivers.everyone import everyone

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import pytest
 
-from agents.alert.acknowledge import Links
+from agents.alert.ack_links import Links
 from schemas.breaches import Breach
 from streams.channels.message import Message
 from streams.channels.request import FORM

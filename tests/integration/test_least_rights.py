@@ -20,7 +20,7 @@ from confluent_kafka import Producer
 
 from agents.cli.app import app
 from agents.cli.command import CommandError
-from agents.kafka import topics
+from agents.kafka import topic_creation
 from agents.kafka.role_topics import everything, of_role
 from agents.runtime.settings import Settings
 from schemas.commands import Silence
@@ -95,7 +95,7 @@ def _scene(folder: Path) -> Iterator[Scene]:
         kafka.add(*(user(*case) for case in cases))
         kafka.grant({user(*case): (_granted(*case), prefix_of(*case)) for case in cases})
         administrator = kafka.administrator(PREFIX, PARTITIONS)
-        asyncio.run(topics.ensure(administrator, everything(administrator)))
+        asyncio.run(topic_creation.ensure(administrator, everything(administrator)))
         environment = receivers.settings(folder) | {
             "OPWATCH_PARTITIONS": str(PARTITIONS),
             "OPWATCH_HTTP_PORT": "0",
@@ -243,9 +243,9 @@ def _starts(scene: Scene) -> Iterator[str]:
         for lacking in (each for each in TABLE[f"worker {role}"] if each.kind == "TOPIC"):
             settings = scene.settings(f"worker {role}", lacking)
             try:
-                _, notes = asyncio.run(topics.ensure(settings, of_role(settings, role)))
+                _, notes = asyncio.run(topic_creation.ensure(settings, of_role(settings, role)))
                 said, stops = " ".join(note.sentence for note in notes), False
-            except topics.TopicMisfit as misfit:
+            except topic_creation.TopicMisfit as misfit:
                 said, stops = str(misfit), True
             if stops is _is_noted(role, lacking) or _sentence(lacking, PREFIX) not in said:
                 yield f"{role} without {lacking}: {said}"
@@ -284,8 +284,10 @@ def test_with_what_is_listed_all_works_and_with_less_it_is_said_what_lacks(
                 assert "cannot go on" not in _log(scene, role)
             elsewhere = scene.settings("topics check", None)
             elsewhere = elsewhere.model_copy(update={"topic_prefix": f"{PREFIX}elsewhere."})
-            with pytest.raises(topics.TopicMisfit, match="and there is no right to CREATE it"):
-                asyncio.run(topics.ensure(elsewhere, everything(elsewhere)))
+            with pytest.raises(
+                topic_creation.TopicMisfit, match="and there is no right to CREATE it"
+            ):
+                asyncio.run(topic_creation.ensure(elsewhere, everything(elsewhere)))
         finally:
             for worker in (*workers.values(), *without.values()):
                 worker.kill()

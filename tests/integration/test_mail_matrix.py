@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.channels.response import Rejected, Retry, Sent
+from streams.channels.response_meaning import Rejected, Retry, Sent
 from tests.integration.sending import channels, client, made
 from tests.receivers.certificates import Certificates
 from tests.receivers.everyone import Everyone, everyone

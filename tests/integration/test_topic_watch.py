@@ -51,12 +51,24 @@ def done(futures: dict[object, object]) -> None:
 
 
 def alter(administrator: AdminClient, topic: str, **config: str) -> None:
+    """Change a topic, and wait until the broker says so: it answers before it has done it."""
     entries = [
         ConfigEntry(name.replace("_", "."), value, incremental_operation=AlterConfigOpType.SET)
         for name, value in config.items()
     ]
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
     done(administrator.incremental_alter_configs([resource]))
+
+    def is_done() -> bool:
+        topic_of = ConfigResource(ResourceType.TOPIC, topic)
+        (future,) = administrator.describe_configs([topic_of]).values()
+        found = future.result(20)
+        return all(found[entry.name].value == entry.value for entry in entries)
+
+    give_up = time.monotonic() + 20
+    while not is_done():
+        assert time.monotonic() < give_up, f"{topic} was not changed"
+        time.sleep(0.05)
 
 
 @asynccontextmanager

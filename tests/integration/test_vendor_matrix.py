@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.channels.response import Rejected, Retry, Sent
+from streams.channels.response_meaning import Rejected, Retry, Sent
 from tests.integration.sending import OPENED_MS, channels, client, made
 from tests.receivers.everyone import Everyone, everyone
 from tests.receivers.mail import MailSay

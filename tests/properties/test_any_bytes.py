@@ -10,17 +10,18 @@ from hypothesis import strategies as st
 
 from schemas.dead_letters import DeadLetter, Reason, from_headers, to_headers
 from streams.alerting.inputs import read_breach, read_command
-from streams.judge import DETAIL_LENGTH, NotFit
 from streams.measure.blocks import Block
-from streams.measure.decode import RefusedRecord, read_events
+from streams.measure.decode import read_events
 from streams.measure.digests import ENGINES
 from streams.measure.partials import read_partial
 from streams.measure.watermarks import Reached
 from streams.measure.window_state import RemovedRecords
 from streams.measure.window_times import TimeLimits
 from streams.measure.windows import Windows
-from streams.rules.records import read_aggregate
+from streams.records import RefusedRecord
+from streams.rules.aggregate_reader import read_aggregate
 from streams.services.heartbeats import read_heartbeat
+from streams.validation import DETAIL_LENGTH, NotFit
 from tests.properties.worlds import MONDAY_MS, operation
 
 LIMITS = TimeLimits(3_600_000, 60_000)

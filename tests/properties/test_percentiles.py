@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from streams.measure.digests import ENGINES
 from streams.measure.window_times import SIZES, window_start
+from streams.rules.aggregate_reader import read_aggregate
 from streams.rules.history import History
-from streams.rules.needs import Needs
-from streams.rules.records import read_aggregate
+from streams.rules.needed_windows import Needs
 from streams.rules.series_state import SeriesState
 from tests.effort import examples
 from tests.promise import DISTRIBUTIONS, RANKS, Floats, assert_as_promised, documented

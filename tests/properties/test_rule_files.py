@@ -21,8 +21,8 @@ from schemas.breaches import Breach
 from schemas.rules import SEVERITIES
 from streams.channels.message import Message
 from streams.channels.registry import preview
+from streams.rules.aggregate_reader import read_aggregate
 from streams.rules.evaluator import Evaluator
-from streams.rules.records import read_aggregate
 from tests.unit.messages.samples import CHANNELS
 
 ROOT = Path(__file__).parents[2]

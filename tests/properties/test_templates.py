@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import templates as language
-from schemas.checks import template
+from schemas.rule_file_checks import template
 from streams.channels.template_values import FILTERS, TESTS
 from streams.channels.templates import MAX_RESULT, TemplateFailed, render
 from streams.channels.wording import values

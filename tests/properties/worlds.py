@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from schemas.fast import struct_of
+from schemas.fast_structs import struct_of
 from schemas.partials import PartialRow, Partials
 from streams.measure.blocks import Block
 from streams.measure.decode import read_events

@@ -3,7 +3,7 @@
 from typing import Any
 
 from schemas.rule_kinds import Rule
-from streams.rules.kind import Kind
+from streams.rules.kind_protocol import Kind
 from streams.rules.kinds import burn_rate, change, metric_threshold, no_data, service_status, trend
 
 _KINDS: dict[str, type[Kind[Any]]] = {

@@ -12,10 +12,10 @@ from schemas.rule_kinds import BurnRate
 from schemas.rules import SEVERITIES
 from schemas.spans import MINUTE_MS, as_text
 from streams.rules.firing import NO_SEVERITY, Verdict
+from streams.rules.formatting import counted, figure
 from streams.rules.history import History
-from streams.rules.kind import Evidence, Kind, Measured
-from streams.rules.needs import needs_of
-from streams.rules.sentences import counted, figure
+from streams.rules.kind_protocol import Evidence, Kind, Measured
+from streams.rules.needed_windows import needs_of
 
 
 class BurnRateKind(Kind[BurnRate]):

@@ -18,12 +18,12 @@ from typing import NamedTuple
 from schemas.rule_kinds import Change
 from schemas.spans import MINUTE_MS, as_text
 from streams.rules.firing import Verdict
+from streams.rules.formatting import counted, figure
 from streams.rules.history import History
-from streams.rules.kind import Evidence, Kind, Measured
-from streams.rules.limits import Limits
+from streams.rules.kind_protocol import Evidence, Kind, Measured
 from streams.rules.metrics import METRICS
-from streams.rules.needs import Needs
-from streams.rules.sentences import counted, figure
+from streams.rules.needed_windows import Needs
+from streams.rules.threshold_check import Limits
 
 _HOUR = 60
 _DAY = 24 * _HOUR

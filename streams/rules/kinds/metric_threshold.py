@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from schemas.rule_kinds import MetricThreshold
 from schemas.spans import MINUTE_MS, as_text
 from streams.rules.firing import Verdict
+from streams.rules.formatting import counted, figure
 from streams.rules.history import History
-from streams.rules.kind import Evidence, Kind, Measured
-from streams.rules.limits import Limits
+from streams.rules.kind_protocol import Evidence, Kind, Measured
 from streams.rules.metrics import METRICS
-from streams.rules.needs import FIVES_UP_TO, MINUTES_UP_TO, needs_of
-from streams.rules.sentences import counted, figure
+from streams.rules.needed_windows import FIVES_UP_TO, MINUTES_UP_TO, needs_of
 from streams.rules.series_state import SeriesState
 from streams.rules.stored_window import failures_by_type_of
+from streams.rules.threshold_check import Limits
 
 _FIVE, _HOUR = 5, 60
 _P95 = 0.95

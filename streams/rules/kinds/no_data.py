@@ -7,8 +7,8 @@ from schemas.rules import SEVERITIES
 from schemas.spans import MINUTE_MS, as_text
 from streams.rules.firing import NO_SEVERITY, Verdict
 from streams.rules.history import History
-from streams.rules.kind import Evidence, Kind, Measured
-from streams.rules.needs import Needs
+from streams.rules.kind_protocol import Evidence, Kind, Measured
+from streams.rules.needed_windows import Needs
 from streams.rules.series_state import SeriesState
 
 

@@ -5,8 +5,8 @@ from schemas.rules import SEVERITIES
 from schemas.spans import as_text
 from streams.rules.firing import NO_SEVERITY, Verdict
 from streams.rules.history import History
-from streams.rules.kind import Evidence, Kind
-from streams.rules.needs import Needs
+from streams.rules.kind_protocol import Evidence, Kind
+from streams.rules.needed_windows import Needs
 
 
 class ServiceStatusKind(Kind[ServiceStatus]):

@@ -19,10 +19,10 @@ from schemas.spans import MINUTE_MS, as_text
 from streams.measure.trend import is_worse
 from streams.measure.window_times import SIZE_MS
 from streams.rules.firing import NO_SEVERITY, Verdict
+from streams.rules.formatting import counted, figure
 from streams.rules.history import History
-from streams.rules.kind import Evidence, Kind, Measured
-from streams.rules.needs import Needs
-from streams.rules.sentences import counted, figure
+from streams.rules.kind_protocol import Evidence, Kind, Measured
+from streams.rules.needed_windows import Needs
 from streams.rules.series_state import StoredTrend
 
 #: This many windows before the first bad one are what it was like before.

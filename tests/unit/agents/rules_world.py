@@ -9,7 +9,7 @@ import pytest
 from faust.types import TP
 
 import agents.measure.rules as driven
-from agents.kafka.chunks import Chunk
+from agents.kafka.fetch_unpacking import Chunk
 from agents.kafka.producer import OutgoingRecord
 from agents.kafka.table import TableRows
 from agents.rule_file import reload as rule_source

@@ -11,7 +11,7 @@ from faust.types import TP
 import agents.kafka.changelog_recovery as restoring
 from agents.kafka.batches import UnreadableBatch
 from agents.kafka.changelog_recovery import ChangelogRecovery
-from agents.kafka.chunks import Chunk, Gap
+from agents.kafka.fetch_unpacking import Chunk, Gap
 from agents.kafka.offset_gaps import CORRUPT_PATIENCE_S
 
 A, B = TP("changelog", 0), TP("changelog", 1)

@@ -8,9 +8,9 @@ import pytest
 from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 
-from agents.kafka.chunks import Gap
 from agents.kafka.commit_metadata import CommitMetadata, CommitProgress
-from agents.kafka.starts import Begin, begin_of
+from agents.kafka.fetch_unpacking import Gap
+from agents.kafka.restart_count import Begin, begin_of
 from agents.kafka.transport import ChunkConsumer
 
 PLACE = TP("operations", 0)

@@ -8,9 +8,9 @@ import pytest
 from faust.types import TP
 
 from agents.kafka import offset_gaps
-from agents.kafka.chunks import Chunk, Gap
+from agents.kafka.fetch_unpacking import Chunk, Gap
 from agents.kafka.offset_gaps import ChunkSequence
-from agents.kafka.starts import Begin, Start, Starts
+from agents.kafka.restart_count import Begin, Start, Starts
 
 PLACE = TP("operations", 0)
 AT_START = Begin(0)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from agents.kafka.chunks import Chunk
+from agents.kafka.fetch_unpacking import Chunk
 from agents.kafka.table import TableRows
 from agents.measure.services import ServicesBeat
 from agents.runtime import metrics

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from faust.types import TP
 
-from agents.kafka.chunks import Chunk
+from agents.kafka.fetch_unpacking import Chunk
 from agents.kafka.table import TableRows
 from agents.measure.windows import WindowsBeat
 from agents.runtime.settings import Settings

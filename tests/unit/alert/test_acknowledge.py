@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from aiohttp import ClientSession
 
-from agents.alert.acknowledge import LIFE_MS, BadLink, Links, command
-from agents.alert.pages import HEADERS, Pages
+from agents.alert.ack_links import LIFE_MS, BadLink, Links, command
+from agents.alert.ack_page import HEADERS, Pages
 from agents.runtime.health import Health
 from schemas.breaches import Breach
 from schemas.commands import Acknowledge
@@ -116,7 +116,7 @@ FORM = {"by": "ann"}
 
 @pytest.fixture
 def live(monkeypatch: pytest.MonkeyPatch) -> Page:
-    monkeypatch.setattr("agents.alert.pages.now_ms", lambda: NOW_MS)
+    monkeypatch.setattr("agents.alert.ack_page.now_ms", lambda: NOW_MS)
     return Page()
 
 

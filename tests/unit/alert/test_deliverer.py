@@ -8,7 +8,7 @@ from agents.alert.clock import Alarm
 from agents.alert.deliverer import Deliverer
 from schemas.commands import Acknowledge
 from streams.alerting.inputs import CommandInput
-from streams.channels.response import Sent
+from streams.channels.response_meaning import Sent
 from tests.unit.streams.alerting.world import World
 
 

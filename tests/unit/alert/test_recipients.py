@@ -6,7 +6,7 @@ from agents.alert.receivers import Receivers
 from agents.channels.sender import Recipients
 from agents.runtime.settings import Settings
 from schemas.channels import Channel
-from streams.channels.response import Rejected, Retry, Sent
+from streams.channels.response_meaning import Rejected, Retry, Sent
 
 
 def test_who_heard_makes_the_failure_of_the_others_ambiguous_at_each_attempt():

@@ -20,9 +20,9 @@ from typer.main import get_command
 from agents.cli import app
 from agents.cli import topics as topics_command
 from agents.cli.printing import visible_console
-from agents.kafka import topics
+from agents.kafka import topic_creation
 from agents.kafka.topic_fit import ExistingTopic, Misfit
-from agents.runtime.visible import json_text, visible, visible_json
+from agents.runtime.escaping import json_text, visible, visible_json
 from tests.unit.cli.hostile_world import CHARACTERS, HOSTILE, KEY, install
 
 SHORT = "3f9c"
@@ -199,7 +199,7 @@ def test_nothing_that_a_terminal_would_obey_is_written(
         found = {spec.name: ExistingTopic(1, {"cleanup.policy": HOSTILE}) for spec in specs}
         return found, [Misfit(specs[0].name, HOSTILE, stops=True)]
 
-    monkeypatch.setattr(topics, "ensure", made)
+    monkeypatch.setattr(topic_creation, "ensure", made)
     monkeypatch.setattr(topics_command, "_judged", judged)
     arguments = [part.format(**files) if part.startswith("{") else part for part in way]
     written = outcome([*name.split(), *arguments], monkeypatch, capsysbinary)

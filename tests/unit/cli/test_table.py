@@ -6,7 +6,7 @@ from rich.console import Console
 
 from agents.cli.live_table import LiveTable, milliseconds, name_of, percent
 from schemas.aggregates import Aggregate, FailuresByName, NameCount
-from schemas.fast import struct_of
+from schemas.fast_structs import struct_of
 from tests.unit.cli.samples import MINUTE_MS, START_MS, aggregate
 
 

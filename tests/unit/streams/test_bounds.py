@@ -6,16 +6,11 @@ from typing import NamedTuple
 
 import pytest
 
+from streams.long_work import finish
 from streams.measure.arrays import NotArray, TooMany, elements_of, is_deeper
-from streams.measure.decode import (
-    MAX_ELEMENTS,
-    MAX_NESTING,
-    MAX_RECORD_BYTES,
-    decode,
-    reading_events,
-)
+from streams.measure.decode import decode, reading_events
 from streams.measure.window_times import TimeLimits
-from streams.steps import finish
+from streams.records import MAX_ELEMENTS, MAX_NESTING, MAX_RECORD_BYTES
 
 NOW_MS = 1_790_000_000_000
 LIMITS = TimeLimits(3_600_000, 60_000)

@@ -3,8 +3,9 @@ from typing import NamedTuple
 
 import pytest
 
-from streams.measure.decode import MAX_RECORD_BYTES, decode, original_of, read_events
+from streams.measure.decode import decode, original_of, read_events
 from streams.measure.window_times import TimeLimits
+from streams.records import MAX_RECORD_BYTES
 
 
 class Record(NamedTuple):

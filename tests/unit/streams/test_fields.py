@@ -8,9 +8,9 @@ from schemas.fields import DERIVED, METRICS, RATIOS, SUMMED, Sums
 from schemas.operations import Operation
 from schemas.rules import Metric
 from streams.measure.aggregate import figures_of
+from streams.rules.aggregate_reader import SummedRecord
 from streams.rules.metrics import METRICS as DEFINITIONS
-from streams.rules.records import SummedRecord
-from streams.rules.sums import sums_of
+from streams.rules.window_sums import sums_of
 
 _GROUPS = {"duration_ms": Durations, "cache": Cache}
 

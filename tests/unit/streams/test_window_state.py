@@ -8,7 +8,7 @@ import streams.measure.window_table as window_rows
 from schemas.fields import MAX_SUM, Sums
 from schemas.partials import ExemplarRow, Stats
 from streams.measure.digests import ENGINES, pack
-from streams.measure.stats import best_exemplars, merge_stats
+from streams.measure.merge import best_exemplars, merge_stats
 from streams.measure.window_state import (
     OWN,
     MinuteState,

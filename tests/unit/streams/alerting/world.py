@@ -8,7 +8,7 @@ from schemas.commands import Acknowledge, EndSilence, Redrive, Silence, TestChan
 from schemas.notifications import Notification
 from streams.alerting.engine import AlertEngine
 from streams.alerting.inputs import AttemptResult, BreachInput, Channels, CommandInput, Tick
-from streams.channels.response import Rejected, Retry, Sent
+from streams.channels.response_meaning import Rejected, Retry, Sent
 
 T0 = 1_800_000_000_000
 MINUTE = 60_000

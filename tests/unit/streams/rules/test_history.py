@@ -3,9 +3,9 @@
 import pytest
 
 from streams.measure.digests import ENGINES
+from streams.rules.aggregate_reader import read_aggregate
 from streams.rules.history import History
-from streams.rules.needs import Needs
-from streams.rules.records import read_aggregate
+from streams.rules.needed_windows import Needs
 from streams.rules.series_state import SeriesState
 from tests.unit.streams.rules.worlds import BASE, operations
 

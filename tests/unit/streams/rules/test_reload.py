@@ -2,7 +2,7 @@
 
 from schemas.breaches import Breach
 from streams.rules.evaluator import BreachRecord, Evaluator, read_aggregate
-from streams.rules.quiet import BROKER_AWAY_MS, QUIET_MS
+from streams.rules.quiet_partitions import BROKER_AWAY_MS, QUIET_MS
 from streams.rules.series_state import version_of
 from tests.unit.streams.rules.worlds import (
     BASE,

@@ -14,7 +14,7 @@ from streams.measure.digests import ENGINES, pack
 from streams.measure.watermarks import Reached
 from streams.measure.window_times import TimeLimits
 from streams.measure.windows import Windows
-from streams.rules.records import OperationsRecord, name_of, read_aggregate
+from streams.rules.aggregate_reader import OperationsRecord, name_of, read_aggregate
 from tests.unit.streams.rules.worlds import World, operations
 
 TIMES = TimeLimits(lateness_ms=3_600_000, future_ms=60_000, grace_ms=10_000)

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from schemas.spans import DAY_MS, MINUTE_MS
+from streams.rules.aggregate_reader import OperationsRecord
 from streams.rules.evaluator import Evaluator, read_aggregate
-from streams.rules.records import OperationsRecord
 from tests.unit.streams.rules.worlds import BASE, World, operations, rule_file, service, threshold
 
 RULES = (

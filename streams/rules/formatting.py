@@ -6,7 +6,7 @@ from typing import Any
 from schemas.rules import Operator
 from streams.channels.templates import TemplateFailed, render
 from streams.rules.firing import LAPSE
-from streams.rules.kind import Kind
+from streams.rules.kind_protocol import Kind
 
 SIGNS: dict[Operator, str] = {
     "less_than": "<",

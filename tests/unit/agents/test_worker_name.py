@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from agents.runtime import instance
+from agents.runtime import worker_name
 from agents.runtime.refusals import Refusal
 from agents.runtime.settings import Settings
 
 CLAIM = """
 import sys
-from agents.runtime.instance import claim
+from agents.runtime.worker_name import claim
 from agents.runtime.settings import Settings
 print(claim(Settings(_env_file=None, topic_prefix=sys.argv[1]), sys.argv[2]), flush=True)
 sys.stdin.read()
@@ -70,7 +70,7 @@ def test_a_killed_worker_has_its_name_again(tmp_path: Path, prefix: str) -> None
 
 def test_no_folder_is_needed(prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.gettempdir", lambda: 1 / 0)
-    names = {instance.claim(settings(topic_prefix=prefix), "alert") for _ in range(3)}
+    names = {worker_name.claim(settings(topic_prefix=prefix), "alert") for _ in range(3)}
     assert len(names) == 3
 
 
@@ -78,16 +78,16 @@ def test_no_folder_is_needed(prefix: str, monkeypatch: pytest.MonkeyPatch) -> No
 def test_where_the_system_has_no_locks_each_name_is_new(
     lacking: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(instance, lacking, lambda *_: None)
-    assert instance.claim(settings(), "measure") != instance.claim(settings(), "measure")
+    monkeypatch.setattr(worker_name, lacking, lambda *_: None)
+    assert worker_name.claim(settings(), "measure") != worker_name.claim(settings(), "measure")
 
 
 def test_a_name_that_a_worker_here_has_is_refused(
     prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(instance, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(worker_name, "PATIENCE_S", 0.2)
     mine = settings(topic_prefix=prefix, instance="a")
-    assert instance.claim(mine, "measure") == "a"
-    assert instance.claim(mine, "alert") == "a", "another role is another group"
+    assert worker_name.claim(mine, "measure") == "a"
+    assert worker_name.claim(mine, "alert") == "a", "another role is another group"
     with pytest.raises(Refusal, match="set OPWATCH_INSTANCE to a name that no other worker has"):
-        instance.claim(mine, "measure")
+        worker_name.claim(mine, "measure")

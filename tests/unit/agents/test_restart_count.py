@@ -5,9 +5,9 @@ from types import SimpleNamespace
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.types import TP
 
-from agents.kafka.chunks import Gap
 from agents.kafka.commit_metadata import CommitProgress, parse
-from agents.kafka.starts import SUSPICIOUS, Starts, begin_of
+from agents.kafka.fetch_unpacking import Gap
+from agents.kafka.restart_count import SUSPICIOUS, Starts, begin_of
 
 PLACE = TP("operations", 0)
 PARTITION = TopicPartition(*PLACE)

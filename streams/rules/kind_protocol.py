@@ -7,7 +7,7 @@ from typing import Generic, NamedTuple, TypeVar
 from schemas.rules import BaseRule, Operator, Severity
 from streams.rules.firing import Verdict
 from streams.rules.history import History
-from streams.rules.needs import Needs
+from streams.rules.needed_windows import Needs
 from streams.rules.series_state import SeriesState
 
 Evidence = dict[str, float | str | None]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from schemas.aggregates import AggregateRecord
 from schemas.breaches import Breach
-from streams.rules.records import (
+from streams.rules.aggregate_reader import (
     OperationsRecord,
     ServiceRecord,
     labels_of,

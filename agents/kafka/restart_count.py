@@ -25,8 +25,8 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.types import TP
 
-from agents.kafka.chunks import Gap
 from agents.kafka.commit_metadata import CommitMetadata, CommitProgress, parse
+from agents.kafka.fetch_unpacking import Gap
 
 log = structlog.get_logger()
 

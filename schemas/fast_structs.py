@@ -1,7 +1,7 @@
 """Make, from a pydantic model, a msgspec struct that reads the same JSON several times faster.
 
 The pydantic model stays the authority: what the struct refuses is judged again by the model.
-tests/properties/test_fast_schemas.py holds the two together.
+tests/properties/test_fast_structs.py holds the two together.
 """
 
 import types

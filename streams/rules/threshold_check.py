@@ -4,8 +4,8 @@ from schemas.rule_kinds import MetricRule
 from schemas.rules import SEVERITIES
 from schemas.spans import as_text
 from streams.rules.firing import NO_SEVERITY, Verdict
+from streams.rules.formatting import SIGNS, spaced
 from streams.rules.metrics import is_past
-from streams.rules.sentences import SIGNS, spaced
 
 
 class Limits:

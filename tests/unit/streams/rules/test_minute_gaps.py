@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from streams.rules.compiled import CompiledRule, compile_rules
-from streams.rules.sentences import not_judged
+from streams.rules.formatting import not_judged
 from tests.unit.streams.rules.worlds import (
     World,
     episodes,

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas.fast import struct_of
+from schemas.fast_structs import struct_of
 from schemas.operations import Operation, epoch_ms
 from schemas.partials import Partials, PartialsRecord, Progress
 from streams.measure.decode import decode

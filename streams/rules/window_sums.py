@@ -5,7 +5,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from schemas.fields import MAX_SUM, SUMMED, Sums
-from streams.rules.records import AggregateRecord, OperationsRecord
+from streams.rules.aggregate_reader import AggregateRecord, OperationsRecord
 
 
 class ServiceTimes(NamedTuple):

@@ -28,7 +28,7 @@ from schemas.topics import COMMANDS, NOTIFICATIONS
 from streams.alerting.state import digest
 from streams.audit.log import CommandAnswer
 from streams.channels.message import Message
-from streams.channels.plain import one_line
+from streams.channels.text_format import one_line
 
 log = structlog.get_logger()
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from schemas.aggregates import Aggregate
-from schemas.fast import struct_of
+from schemas.fast_structs import struct_of
 from schemas.operations import (
     MAX_DURATION_MS,
     MAX_EPOCH_MS,

@@ -12,14 +12,14 @@ import structlog
 from aiohttp import web
 from aiokafka.errors import KafkaError
 
-from agents.alert.acknowledge import PATH, BadLink, Grant, Links, command
+from agents.alert.ack_links import PATH, BadLink, Grant, Links, command
 from agents.alert.clock import now_ms
 from schemas.commands import Acknowledge
 from schemas.notifications import Notification
 from streams.alerting.engine import AlertView
 from streams.channels import wording
-from streams.channels.plain import fit, moment, one_line
 from streams.channels.request import FORM
+from streams.channels.text_format import fit, moment, one_line
 
 log = structlog.get_logger()
 
