@@ -26,6 +26,8 @@ Reason = Literal[
     "invalid_command",
     "wrong_key",
     "invalid_heartbeat",
+    "invalid_analysis",
+    "invalid_label",
     "too_many_services",
     "too_often",
     "unreadable_batch",

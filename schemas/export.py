@@ -9,23 +9,33 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 from schemas import spans
 from schemas.aggregates import AggregateRecord
+from schemas.analyses import Analysis
 from schemas.breaches import Breach
 from schemas.commands import CommandRecord
 from schemas.dead_letters import KEPT_BYTES, DeadLetter
 from schemas.heartbeats import Heartbeat
+from schemas.labels import Label
 from schemas.notifications import Notification
 from schemas.operations import Operations
 from schemas.partials import PartialsRecord
+from schemas.quality_scores import QualityScore, ScoredAnalysis
+from schemas.remediations import Remediation
 from schemas.rule_file import RuleFile
 from schemas.topics import (
     AGGREGATES,
+    ANALYSES,
     BREACHES,
     COMMANDS,
     DEAD_LETTERS,
     HEARTBEATS,
+    LABELS,
     NOTIFICATIONS,
     OPERATIONS,
     PARTIALS,
+    QUALITY_PARTIALS,
+    QUALITY_SCORES,
+    REMEDIATIONS,
+    SCORED_ANALYSES,
     Topic,
 )
 
@@ -59,8 +69,14 @@ class TopicMessage(NamedTuple):
 MESSAGES = (
     TopicMessage(OPERATIONS, "operations", Operations, "services"),
     TopicMessage(HEARTBEATS, "heartbeat", Heartbeat, "services"),
+    TopicMessage(ANALYSES, "analysis", Analysis, "services"),
+    TopicMessage(LABELS, "label", Label, "services"),
     TopicMessage(PARTIALS, "partials", PartialsRecord, "opwatch"),
+    TopicMessage(QUALITY_PARTIALS, "qualityPartials", PartialsRecord, "opwatch"),
     TopicMessage(AGGREGATES, "aggregate", AggregateRecord, "opwatch"),
+    TopicMessage(QUALITY_SCORES, "qualityScore", QualityScore, "opwatch"),
+    TopicMessage(SCORED_ANALYSES, "scoredAnalysis", ScoredAnalysis, "opwatch"),
+    TopicMessage(REMEDIATIONS, "remediation", Remediation, "opwatch"),
     TopicMessage(BREACHES, "breach", Breach, "opwatch"),
     TopicMessage(COMMANDS, "command", CommandRecord, "services"),
     TopicMessage(NOTIFICATIONS, "notification", Notification, "opwatch"),

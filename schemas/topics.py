@@ -75,6 +75,48 @@ HEARTBEATS = Topic(
     _retained(1, **{"message.timestamp.type": "LogAppendTime"}),
     "A service says up, degraded or down, and how often it will say so.",
 )
+ANALYSES = Topic(
+    "analyses",
+    "hash of the input",
+    "plane",
+    _retained(7, **{"message.timestamp.type": "CreateTime"}, **LARGE),
+    "An analysis with its input and result, to be scored.",
+)
+LABELS = Topic(
+    "labels",
+    "analysis id or input hash",
+    "plane",
+    _retained(30),
+    "What was true of an analysis after all; late, repeated, corrected.",
+)
+QUALITY_SCORES = Topic(
+    "quality-scores",
+    "analysis id",
+    "plane",
+    {"cleanup.policy": "compact,delete", "retention.ms": str(7 * DAY_MS)} | LARGE,
+    "The score of an analysis: of two with one key the later stands.",
+)
+SCORED_ANALYSES = Topic(
+    "scored-analyses",
+    "analysis id",
+    "plane",
+    {"cleanup.policy": "compact,delete", "retention.ms": str(7 * DAY_MS)} | LARGE,
+    "An analysis and its score together.",
+)
+QUALITY_PARTIALS = Topic(
+    "quality-partials",
+    "the source partition",
+    "plane",
+    _retained(7, **LARGE),
+    "Internal: what the quality role has folded of each source partition's open block.",
+)
+REMEDIATIONS = Topic(
+    "remediations",
+    "the service",
+    "one",
+    _retained(7),
+    "A request to remedy a bad analysis, for whoever can.",
+)
 BREACHES = Topic(
     "breaches",
     "fingerprint of rule and series",
@@ -107,8 +149,14 @@ DEAD_LETTERS = Topic(
 TOPICS = (
     OPERATIONS,
     HEARTBEATS,
+    ANALYSES,
+    LABELS,
     PARTIALS,
+    QUALITY_PARTIALS,
     AGGREGATES,
+    QUALITY_SCORES,
+    SCORED_ANALYSES,
+    REMEDIATIONS,
     BREACHES,
     COMMANDS,
     NOTIFICATIONS,
