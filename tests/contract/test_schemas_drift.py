@@ -10,11 +10,14 @@ import yaml
 from jsonschema import Draft7Validator, Draft202012Validator
 
 from schemas.aggregates import Aggregate, AggregateRecord, ServiceAggregate
+from schemas.analyses import Analysis
 from schemas.breaches import Breach
 from schemas.dead_letters import DeadLetter, from_headers, to_headers
 from schemas.export import MESSAGES, PREFIX, RULE_FILE, asyncapi, documents, json_schema
 from schemas.notifications import Notification
 from schemas.partials import Partials, PartialsRecord, Progress
+from schemas.quality_scores import QualityScore, ScoredAnalysis
+from schemas.remediations import Remediation
 from schemas.topics import TOPICS
 from tests.unit.cli.samples import aggregate
 from tests.unit.streams.services_world import World, beat
@@ -30,6 +33,61 @@ OPERATION = {
     "success": True,
     "duration_ms": 12.5,
 }
+ANALYSIS = {
+    "id": "a1",
+    "service": "ghost-jobs",
+    "operation": "analyze_job",
+    "occurred_at": "2026-03-04T05:06:00Z",
+    "input": {"hash": "sha256:1f", "text": "Baker wanted in Ulm.", "facts": {"city": "Ulm"}},
+    "result": {
+        "label": "likely_real",
+        "score": 0.1,
+        "fields": {"title": "Baker", "salary": None},
+        "evidence": [{"quote": "Baker wanted"}],
+        "factors": [{"description": "names a city", "direction": "lowers"}],
+    },
+    "duration_ms": 1_800.5,
+}
+FINDING = {
+    "code": "invented_quote",
+    "dimension": "accuracy",
+    "message": "the quote 'we never sleep' is not in the input",
+    "cost": 0.3,
+    "field": None,
+}
+OF_ANALYSIS = {"analysis": "a1", "service": "ghost-jobs", "operation": "analyze_job"} | {
+    "platform": "lever",
+    "model": "m-1",
+}
+SCORE = QualityScore(
+    **OF_ANALYSIS,
+    occurred_at=1,
+    overall=0.7,
+    dimensions={
+        "accuracy": {
+            "score": 0.7,
+            "weight": 1.0,
+            "findings": [FINDING],
+            "assessor": "accuracy/1",
+            "took_ms": 1.5,
+        }
+    },
+    left_out=[{"dimension": "consistency", "why": "nothing_to_judge", "detail": "first of it"}],
+    actions=["reanalyse"],
+    configuration="08788c48876c",
+    took_ms=2.5,
+    source=(3, 7),
+)
+REMEDIATION = Remediation(
+    **OF_ANALYSIS,
+    id="r1",
+    input_hash="sha256:1f",
+    action="reanalyse",
+    attempt=1,
+    overall=0.65,
+    findings=[FINDING],
+    requested_at=1,
+)
 STATS = [[1, 1, 12_500, *[0] * 7], 156.25, 12.5, 12.5, "AAAA", [[True, 12.5, "a", None]]]
 BREACH = Breach(
     id="b1",
@@ -147,12 +205,23 @@ def _references(node: Any) -> Any:
 def messages() -> dict[str, list[Any]]:
     """Return real messages by topic, as they travel."""
     rows = {"source": 1, "block": 0, "rows": [["*", 29_543_346, 5, STATS]]}
+    partials = [
+        json.loads(Partials.model_validate_json(json.dumps(rows)).model_dump_json()),
+        json.loads(Progress(sources=b"\x03", at_ms=5).model_dump_json()),
+    ]
+    scored = ScoredAnalysis(analysis=Analysis.model_validate(ANALYSIS), quality=SCORE)
     return {
         "operations": [OPERATION, [OPERATION, OPERATION | {"occurred_at": "2026-03-04T05:06:00Z"}]],
-        "partials": [
-            json.loads(Partials.model_validate_json(json.dumps(rows)).model_dump_json()),
-            json.loads(Progress(sources=b"\x03", at_ms=5).model_dump_json()),
+        "partials": partials,
+        "quality-partials": partials,
+        "analyses": [ANALYSIS],
+        "labels": [
+            {"analysis": "a1", "truth": "likely_ghost", "at": "2026-03-14T05:06:00Z"},
+            {"input_hash": "sha256:1f", "about": "city", "truth": "Ulm", "at": 1},
         ],
+        "quality-scores": [json.loads(SCORE.model_dump_json())],
+        "scored-analyses": [json.loads(scored.model_dump_json())],
+        "remediations": [json.loads(REMEDIATION.model_dump_json())],
         "aggregates": [
             json.loads(aggregate(size="1h", verdict="stable").model_dump_json()),
             service_aggregate(),
