@@ -217,7 +217,7 @@ class Ingest:
             source.is_behind = lag > BLOCK_OFFSETS
             metrics.lag.labels(self._topic, source.tp.partition).set(lag)
             if seen_ms is not None:
-                source.look(end, seen_ms)
+                source.look(end, seen_ms, now_ms())
         await self._producer.publish(self._progress())
 
     def _batch(self, source: SourcePartition) -> SourceBatch:

@@ -1,6 +1,7 @@
 """Hold one source partition: its open block, and what of it is still to be published."""
 
 import asyncio
+import math
 import time
 from collections import deque
 from typing import NamedTuple
@@ -64,7 +65,9 @@ class SourcePartition:
         """All before this offset is published."""
         self.read_through_ms: int | None = None
         """When the log last ended where everything is published."""
-        self._ends: deque[tuple[int, int]] = deque()
+        self._read_through_s = -math.inf
+        """The same by the monotonic clock."""
+        self._ends: deque[tuple[int, int, float]] = deque()
         self.waiting = 0
         """Batches that the broker does not have yet."""
         self.queue: asyncio.Queue[SourceBatch] = asyncio.Queue(_WAITING)
@@ -74,21 +77,22 @@ class SourcePartition:
         """Whether something was read that is in no batch yet."""
         return bool(self.unsent or self.dead_letters)
 
-    def look(self, end: int, seen_ms: int) -> None:
-        """Note where the log ended, and when."""
+    def look(self, end: int, seen_ms: int, now_ms: int) -> None:
+        """Note where the log ended, and when that was seen."""
         if len(self._ends) < _ENDS:
-            self._ends.append((end, seen_ms))
+            self._ends.append((end, seen_ms, time.monotonic() - (now_ms - seen_ms) / 1000))
         while self._ends and self._ends[0][0] <= self.published_next:
-            self.read_through_ms = self._ends.popleft()[1]
+            _, self.read_through_ms, self._read_through_s = self._ends.popleft()
 
     def progress(self, now_ms: int) -> SourceTime:
         """Return how far it is published."""
         if not self.waiting and not self.has_unsent:  # also where nothing was to be published
             self.published_next = self.next_offset
             self.published_watermark_ms = self.time.at(now_ms)
-        quiet_s = time.monotonic() - self.moved_at
+        # Quiet until the end was last seen: what has come since may not be read yet.
+        quiet_s = self._read_through_s - self.moved_at
         partition, watermark_ms = self.tp.partition, self.published_watermark_ms
-        if quiet_s < QUIET_S or self.read_through_ms is None:
+        if quiet_s < QUIET_S:
             return SourceTime(partition, watermark_ms)
         return SourceTime(partition, watermark_ms, self.read_through_ms, int(quiet_s * 1000))
 

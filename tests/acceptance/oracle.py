@@ -126,6 +126,7 @@ def compute(records: list[Any], grace_ms: int) -> tuple[dict[tuple, Truth], set[
     windows: dict[tuple, Truth] = defaultdict(Truth)
     dead: set[str] = set()
     newest_ms = 0
+    reached_ms: dict[int, int] = defaultdict(int)
     for record in records:
         _, stamp_ms = record.timestamp()
         where = f"{record.topic()}/{record.partition()}/{record.offset()}"
@@ -135,6 +136,9 @@ def compute(records: list[Any], grace_ms: int) -> tuple[dict[tuple, Truth], set[
                 continue
             when_ms = event["occurred_at"]
             newest_ms = max(newest_ms, when_ms)
+            # A batch that its producer sent again may stand behind later ones of its partition.
+            reached_ms[record.partition()] = max(reached_ms[record.partition()], when_ms)
+            behind_ms = reached_ms[record.partition()] - when_ms
             starts = [(size, window_start(size, when_ms)) for size in SIZES]
             for series in series_of(event):
                 for start in starts:
@@ -147,8 +151,19 @@ def compute(records: list[Any], grace_ms: int) -> tuple[dict[tuple, Truth], set[
                     if not event["success"]:
                         truth.failures_by_type[event.get("error_type")] += 1
                     truth.durations.append(event["duration_ms"])
-                    truth.late |= stamp_ms - when_ms > grace_ms / 2
+                    truth.late |= behind_ms > grace_ms / 2
     return windows, dead
+
+
+def disordered(records: list[Any]) -> int:
+    """Return how many records stand behind later ones of their partition."""
+    reached_ms: dict[int, int] = defaultdict(int)
+    count = 0
+    for record in records:
+        _, stamp_ms = record.timestamp()
+        count += stamp_ms < reached_ms[record.partition()]
+        reached_ms[record.partition()] = max(reached_ms[record.partition()], stamp_ms)
+    return count
 
 
 def percentile_holds(ordered: list[float], rank: float, value: float) -> bool:

@@ -125,7 +125,8 @@ class Run:
 
     def _compare(self, topic: str) -> dict[str, Any]:
         began = time.monotonic()
-        truth, dead = oracle.compute(oracle.read_topic(self.kafka.bootstrap, topic), GRACE_MS)
+        records = oracle.read_topic(self.kafka.bootstrap, topic)
+        truth, dead = oracle.compute(records, GRACE_MS)
         comparison = Comparison(truth, GRACE_MS)
         published = oracle.Reader(self.kafka.bootstrap, self.prefix + "aggregates")
         revisions = 0
@@ -153,6 +154,7 @@ class Run:
             "exact": not wrong,
             "operations": truth_total(truth),
             "windows": len(truth),
+            "sent again out of order": oracle.disordered(records),
             "revisions": revisions,
             "dead letters": len(dead),
             "settled after s": round(settled_s, 1),
