@@ -1,21 +1,26 @@
-"""Measure operations where they happen and publish them to Kafka, without delaying the host."""
+"""Measure operations and publish analyses where they happen, without delaying the host."""
 
 import asyncio
 
 from opwatch_client import current
-from opwatch_client.buffer import Stats
+from opwatch_client.analysis import analysis
+from opwatch_client.buffer import Outcomes, Stats
 from opwatch_client.current import configure
 from opwatch_client.heartbeat import Heartbeat as heartbeat  # noqa: N813 - as operation below
+from opwatch_client.label import label
 from opwatch_client.operation import Operation as operation  # noqa: N813 - reads as a verb's object
 from opwatch_client.operation import record
 
 __all__ = [
+    "Outcomes",
     "Stats",
     "aflush",
+    "analysis",
     "close",
     "configure",
     "flush",
     "heartbeat",
+    "label",
     "operation",
     "record",
     "stats",
@@ -27,7 +32,7 @@ TIMEOUT_S = 5.0
 
 
 def flush(timeout_s: float = TIMEOUT_S) -> bool:
-    """Wait until all operations recorded so far have left the buffer; False on a timeout.
+    """Wait until all that was recorded so far has left the buffers; False on a timeout.
 
     It blocks the calling thread: in a coroutine use `await aflush()`.
     """
@@ -40,7 +45,8 @@ async def aflush(timeout_s: float = TIMEOUT_S) -> bool:
     left = publisher.left()
     try:
         async with asyncio.timeout(timeout_s):
-            return await asyncio.wrap_future(left)
+            arrived = [await asyncio.wrap_future(buffered) for buffered in left]
+            return all(arrived)
     except TimeoutError:
         return False
     finally:
@@ -50,11 +56,11 @@ async def aflush(timeout_s: float = TIMEOUT_S) -> bool:
 def close(timeout_s: float = TIMEOUT_S) -> bool:
     """Flush, then end the thread and its connections; drop what cannot be sent in time.
 
-    Called at exit. An operation that is recorded later starts a new thread.
+    Called at exit. What is recorded later starts a new thread.
     """
     return current.publisher().close(timeout_s)
 
 
 def stats() -> Stats:
-    """Return how many operations this process has published, dropped and still buffers."""
+    """Return how much this process has published, dropped and still buffers."""
     return current.publisher().stats()

@@ -1,15 +1,29 @@
-"""Buffer the operations that wait for Kafka, up to a limit, and count their outcomes."""
+"""Buffer what waits for Kafka, up to a limit, and count the outcomes."""
 
 import contextlib
 import threading
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from opwatch_client.wire import Fields
+#: An operation's fields, or a record.
+Item = TypeVar("Item")
 
 #: Its result is True once everything recorded before it has left the buffer.
 Flushed = Future[bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcomes:
+    """What became of the analyses, or of the labels, since the process began or was forked."""
+
+    published: int = 0
+    """In Kafka."""
+    pending: int = 0
+    """In the buffer or under way."""
+    dropped: int = 0
+    """Lost: the buffer was full, the process ended, or no record could be made of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,34 +39,36 @@ class Stats:
     failures: int
     """Attempts to reach Kafka that failed."""
     bad_values: int
-    """Values left out because opwatch would have refused the operation for them."""
+    """Values left out because opwatch would have refused what they were part of."""
+    analyses: Outcomes = Outcomes()
+    labels: Outcomes = Outcomes()
 
 
-class Buffer:
-    """Operations in the order in which they ended, and the flushes that wait for them.
+class Buffer(Generic[Item]):
+    """Operations, or records, in the order in which they ended, and the flushes that wait for them.
 
     Past the limit the oldest are dropped: after a long outage an operator asks for the latest,
     and the oldest are the first to be too late for their windows.
     """
 
     def __init__(self, limit: int) -> None:
-        """Buffer `limit` operations at most."""
+        """Buffer `limit` items at most."""
         self.limit = limit
         self.failures = 0
-        self._waiting: deque[Fields] = deque()
+        self._waiting: deque[Item] = deque()
         self._under_way = self._published = self._dropped = self._bad_values = 0
         self._flushes: deque[Flushed] = deque()
-        # Recording an operation does not take it, unless the buffer is full. Reentrant, because a
+        # Appending an item does not take it, unless the buffer is full. Reentrant, because a
         # signal handler or a finalizer may record an operation while its own thread holds it.
         self._lock = threading.RLock()
 
     def __len__(self) -> int:
         return len(self._waiting) + self._under_way
 
-    def append(self, operation: Fields) -> int:
-        """Add an operation and return how many wait now."""
+    def append(self, item: Item) -> int:
+        """Add an item and return how many wait now."""
         waiting = self._waiting
-        waiting.append(operation)
+        waiting.append(item)
         count = len(waiting)
         if count > self.limit:
             with self._lock, contextlib.suppress(IndexError):
@@ -71,20 +87,25 @@ class Buffer:
                 bad_values=self._bad_values,
             )
 
+    def outcomes(self) -> Outcomes:
+        """Return what became of the items so far."""
+        with self._lock:
+            return Outcomes(published=self._published, pending=len(self), dropped=self._dropped)
+
     def count_bad_value(self) -> None:
         """Count a value that was left out."""
         with self._lock:
             self._bad_values += 1
 
     def count_dropped(self, count: int) -> None:
-        """Count operations that never entered the buffer."""
+        """Count items that never entered the buffer."""
         with self._lock:
             self._dropped += count
 
     # ---------------------------------------------------------------- waiting for it
 
     def left(self) -> Flushed:
-        """Return a future that is done when all operations buffered now have left."""
+        """Return a future that is done when all items buffered now have left."""
         left: Flushed = Future()
         if len(self):
             self._flushes.append(left)
@@ -101,7 +122,7 @@ class Buffer:
     # ---------------------------------------------------------------- in the worker's thread
 
     def waiting(self) -> int:
-        """Return how many operations are not being sent yet."""
+        """Return how many items are not being sent yet."""
         return len(self._waiting)
 
     def flushes(self) -> list[Flushed]:
@@ -112,35 +133,35 @@ class Buffer:
                 flushes.append(self._flushes.popleft())
         return flushes
 
-    def take(self) -> Fields | None:
-        """Return the oldest operation and count it as being sent."""
+    def take(self) -> Item | None:
+        """Return the oldest item and count it as being sent."""
         with self._lock:
             try:
-                operation = self._waiting.popleft()
+                item = self._waiting.popleft()
             except IndexError:
                 return None
             self._under_way += 1
-        return operation
+        return item
 
     def arrived(self, count: int) -> None:
-        """Count operations that Kafka has acknowledged."""
+        """Count items that Kafka has acknowledged."""
         with self._lock:
             self._under_way -= count
             self._published += count
 
     def lost(self, count: int) -> None:
-        """Count operations that were being sent and will never arrive."""
+        """Count items that were being sent and will never arrive."""
         with self._lock:
             self._under_way -= count
             self._dropped += count
 
     def lost_under_way(self) -> None:
-        """Count all operations that were being sent as lost."""
+        """Count all items that were being sent as lost."""
         with self._lock:
             self.lost(self._under_way)
 
     def abandon(self) -> int:
-        """Drop all operations and return how many they were."""
+        """Drop all items and return how many they were."""
         with self._lock:
             while self.take() is not None:
                 pass

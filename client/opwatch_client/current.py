@@ -24,6 +24,10 @@ def configure(
     bootstrap: str | None = None,
     topic: str | None = None,
     heartbeats: str | None = None,
+    analyses: str | None = None,
+    labels: str | None = None,
+    quality_scores: str | None = None,
+    remediations: str | None = None,
     service: str | None = None,
     tls: bool | None = None,
     ca_file: str | None = None,
@@ -41,7 +45,11 @@ def configure(
     Args:
         bootstrap: bootstrap brokers: host:port, host:port.
         topic: where operations go; it must exist.
-        heartbeats: where heartbeats go; it must exist.
+        heartbeats: where heartbeats go; it must exist, as the following must if you use them.
+        analyses: where analyses go.
+        labels: where labels go.
+        quality_scores: where scores come from.
+        remediations: where requests to remedy come from.
         service: the service that performs the operations.
         tls: connect to Kafka with TLS.
         ca_file: CA certificates (PEM), if not the system's.
@@ -60,6 +68,10 @@ def configure(
         bootstrap=bootstrap,
         topic=topic,
         heartbeats=heartbeats,
+        analyses=analyses,
+        labels=labels,
+        quality_scores=quality_scores,
+        remediations=remediations,
         service=service,
         tls=tls,
         ca_file=ca_file,

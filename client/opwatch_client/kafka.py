@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
@@ -12,6 +12,7 @@ from aiokafka.errors import (
 )
 
 from opwatch_client.logs import last_error
+from opwatch_client.records import Lane, Record
 from opwatch_client.settings import Settings
 
 _FIRST_DELAY_S = 0.1
@@ -57,17 +58,27 @@ class Connection:
             RecordRefused: it is too large for this broker.
             Unreachable: after `hurry`, when Kafka was never reached.
         """
-        await self._deliver(self._settings.topic, None, record)
+        await self._deliver(lambda: self._send(self._settings.topic, None, record))
 
     async def send_beat(self, service: bytes, record: bytes) -> None:
         """Publish a heartbeat in the same way."""
-        await self._deliver(self._settings.heartbeats, service, record)
+        await self._deliver(lambda: self._send(self._settings.heartbeats, service, record))
 
-    async def _deliver(self, topic: str, key: bytes | None, record: bytes) -> None:
+    async def send_records(self, lane: Lane, records: list[Record]) -> None:
+        """Publish records together; retry for ever, and remove from the list what Kafka has.
+
+        Raises:
+            RecordRefused: one of those that are left is too large for this broker.
+            Unreachable: after `hurry`, when Kafka was never reached.
+        """
+        topic = getattr(self._settings, lane)
+        await self._deliver(lambda: self._send_together(topic, records))
+
+    async def _deliver(self, send: Callable[[], Awaitable[None]]) -> None:
         delay_s = _FIRST_DELAY_S
         while True:
             try:
-                await self._send(topic, key, record)
+                await send()
             except _TOO_LARGE as error:
                 await self.close()  # it has counted a record that was never sent
                 raise RecordRefused(_describe(error)) from error
@@ -100,13 +111,34 @@ class Connection:
     async def _send(self, topic: str, key: bytes | None, record: bytes) -> None:
         producer = self._producer or await self._connect()
         sending = asyncio.ensure_future(producer.send_and_wait(topic, record, key=key))
-        try:
-            while not (await asyncio.wait({sending}, timeout=_SLOW_S))[0]:
-                cause = last_error()
-                self._complain(f"no answer for {_SLOW_S:.0f} s{cause and '; '}{cause}")
-        finally:
-            sending.cancel()
+        await self._all_sent([sending])
         sending.result()
+
+    async def _send_together(self, topic: str, records: list[Record]) -> None:
+        producer = self._producer or await self._connect()
+        sending = [
+            asyncio.ensure_future(producer.send_and_wait(topic, record.value, key=record.key))
+            for record in records
+        ]
+        await self._all_sent(sending)
+        errors = [sent.exception() for sent in sending]
+        records[:] = [record for record, error in zip(records, errors, strict=True) if error]
+        # What may still arrive comes first: only what is left then is too large.
+        for error in sorted(filter(None, errors), key=lambda error: isinstance(error, _TOO_LARGE)):
+            raise error
+
+    async def _all_sent(self, sending: list["asyncio.Future[object]"]) -> None:
+        """Wait until Kafka has answered all, and complain while it does not."""
+        waiting: set[asyncio.Future[object]] = set(sending)
+        try:
+            while waiting:
+                done, waiting = await asyncio.wait(waiting, timeout=_SLOW_S)
+                if not done:
+                    cause = last_error()
+                    self._complain(f"no answer for {_SLOW_S:.0f} s{cause and '; '}{cause}")
+        finally:
+            for sent in waiting:
+                sent.cancel()
 
     async def _connect(self) -> AIOKafkaProducer:
         self._producer = producer = AIOKafkaProducer(

@@ -1,14 +1,17 @@
-"""Accept operations from the host's threads without delay, for a worker that publishes them."""
+"""Accept what the host's threads record without delay, for a worker that publishes it."""
 
+import dataclasses
 import functools
 import threading
 import time
 from collections import deque
 from concurrent.futures import CancelledError
+from typing import Any
 
 from opwatch_client.buffer import Buffer, Flushed, Stats
 from opwatch_client.kafka import Connection
 from opwatch_client.logs import Warnings, log
+from opwatch_client.records import LANES, Lane, Record, RecordBuffer
 from opwatch_client.settings import Settings
 from opwatch_client.wire import Fields
 from opwatch_client.worker import ARRAY_LENGTH, Beats, Connect, Worker
@@ -29,7 +32,8 @@ class Publisher:
         self.settings = settings
         self.service = settings.service
         self._connect = connect or functools.partial(Connection, settings)
-        self._buffer = Buffer(settings.limit)
+        self._buffer: Buffer[Fields] = Buffer(settings.limit)
+        self._lanes: dict[Lane, RecordBuffer] = {lane: RecordBuffer() for lane in LANES}
         self._beats: Beats = deque(maxlen=MOST_BEATS)
         self._warn = Warnings()
         self._worker: Worker | None = None
@@ -48,6 +52,13 @@ class Publisher:
         self._beats.append((service, record))
         self._wake()
 
+    def append_record(self, lane: Lane, record: Record) -> None:
+        """Add an analysis or a label. Never waits, never raises."""
+        self._lanes[lane].append(record)
+        worker = self._worker or self._start()
+        if worker is not None:
+            worker.wake_lane(lane)
+
     def bad(self, field: str) -> None:
         """Count a value that was left out, and log the first of each field."""
         self._buffer.count_bad_value()
@@ -62,56 +73,77 @@ class Publisher:
         self.bad(field)
         self._buffer.count_dropped(1)
 
+    def refuse_record(self, lane: Lane, field: str) -> None:
+        """Count an analysis or a label that was dropped because of its value of `field`."""
+        self.bad(field)
+        self._lanes[lane].count_dropped(1)
+
     def stats(self) -> Stats:
         """Return the current counts."""
-        return self._buffer.stats()
+        return dataclasses.replace(
+            self._buffer.stats(),
+            analyses=self._lanes["analyses"].outcomes(),
+            labels=self._lanes["labels"].outcomes(),
+        )
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until all operations recorded so far have left the buffer; False on a timeout."""
+        """Wait until all that was recorded so far has left the buffers; False on a timeout."""
+        deadline_s = time.monotonic() + timeout_s
         left = self.left()
         try:
-            return left.result(timeout_s)
+            return all(
+                buffered.result(max(0.0, deadline_s - time.monotonic())) for buffered in left
+            )
         except (TimeoutError, CancelledError):
             return False
         finally:
             self.forget(left)
 
-    def left(self) -> Flushed:
-        """Return a future that is done when all operations recorded so far have left."""
-        left = self._buffer.left()
-        if not left.done():
+    def left(self) -> list[Flushed]:
+        """Return a future for each buffer, done when all recorded so far has left it."""
+        left = [buffer.left() for buffer in self._buffers]
+        if not all(buffered.done() for buffered in left):
             self._wake()
         return left
 
-    def forget(self, left: Flushed) -> None:
-        """Stop tracking this future."""
-        self._buffer.forget(left)
+    def forget(self, left: list[Flushed]) -> None:
+        """Stop tracking these futures."""
+        for buffer, buffered in zip(self._buffers, left, strict=True):
+            buffer.forget(buffered)
+
+    @property
+    def _buffers(self) -> list[Buffer[Any]]:
+        return [self._buffer, *self._lanes.values()]
+
+    def _dropped(self) -> int:
+        return sum(buffer.outcomes().dropped for buffer in self._buffers)
 
     def close(self, timeout_s: float, *, hurry: bool = False) -> bool:
-        """Flush and end the thread; return False if operations had to be dropped.
+        """Flush and end the thread; return False if something had to be dropped.
 
         In a `hurry` it does not wait for a Kafka that was never reached.
         """
         deadline_s = time.monotonic() + timeout_s
-        if len(self._buffer) or self._beats:
+        if self._beats or any(len(buffer) for buffer in self._buffers):
             self._wake()
         with self._lock:
             worker, self._worker = self._worker, None
         if worker is None:
-            return not len(self._buffer)
-        dropped = self.stats().dropped
+            return not any(len(buffer) for buffer in self._buffers)
+        dropped = self._dropped()
         worker.close(hurry=hurry)
         if not worker.ended(timeout_s - _CUT_SHORT_S):
             worker.cancel()
             worker.ended(deadline_s - time.monotonic())
-        return self.stats().dropped == dropped
+        return self._dropped() == dropped
 
     def end(self, timeout_s: float) -> None:
         """Close for good, because the process ends."""
         self.close(timeout_s, hurry=True)
-        self._buffer.limit = 0
         self._start_again_s = float("inf")
-        self._buffer.abandon()
+        for buffer in self._buffers:
+            buffer.limit = 0
+            buffer.abandon()
 
     def _wake(self) -> None:
         worker = self._worker or self._start()
@@ -122,7 +154,9 @@ class Publisher:
         with self._lock:
             if self._worker is not None or time.monotonic() < self._start_again_s:
                 return self._worker
-            self._worker = worker = Worker(self._buffer, self._beats, self._connect, self._warn)
+            self._worker = worker = Worker(
+                self._buffer, self._beats, self._lanes, self._connect, self._warn
+            )
             try:
                 worker.start()
             except RuntimeError as error:  # out of threads, or Python is about to end

@@ -19,6 +19,15 @@ _VARIABLES = {
     "username": "KAFKA_USERNAME",
     "password": "KAFKA_PASSWORD",
 }
+#: The settings that name a topic, and the topics' names without their prefix.
+_TOPICS = {
+    "topic": "operations",
+    "heartbeats": "heartbeats",
+    "analyses": "analyses",
+    "labels": "labels",
+    "quality_scores": "quality-scores",
+    "remediations": "remediations",
+}
 _FALSE = {"", "0", "f", "false", "n", "no", "off"}
 
 
@@ -29,6 +38,10 @@ class Settings:
     bootstrap: str = "127.0.0.1:9092"
     topic: str = "opwatch.operations"
     heartbeats: str = "opwatch.heartbeats"
+    analyses: str = "opwatch.analyses"
+    labels: str = "opwatch.labels"
+    quality_scores: str = "opwatch.quality-scores"
+    remediations: str = "opwatch.remediations"
     service: str | None = None
     tls: bool = False
     ca_file: str | None = None
@@ -42,9 +55,8 @@ class Settings:
     @classmethod
     def read(cls, **chosen: Any) -> Self:
         """Return the settings, without validating them."""
-        values: dict[str, Any] = {
-            "topic": _variable("TOPIC_PREFIX", "opwatch.") + "operations",
-            "heartbeats": _variable("TOPIC_PREFIX", "opwatch.") + "heartbeats",
+        prefix = _variable("TOPIC_PREFIX", "opwatch.")
+        values: dict[str, Any] = {name: prefix + topic for name, topic in _TOPICS.items()} | {
             # Any value that does not clearly mean "no" turns TLS on: a typing mistake must not
             # send a password in the clear.
             "tls": _variable("KAFKA_TLS", "").strip().lower() not in _FALSE,
@@ -65,7 +77,7 @@ class Settings:
             host, _, port = broker.strip().rpartition(":")
             if not host or not port.isdigit():
                 raise ValueError(f"bootstrap: {broker.strip()!r} is not host:port")
-        if not self.topic or not self.heartbeats:
+        if not all(getattr(self, name) for name in _TOPICS):
             raise ValueError("topic: it has no name")
         if self.sasl_mechanism and self.sasl_mechanism not in MECHANISMS:
             allowed = ", ".join(MECHANISMS)

@@ -7,8 +7,9 @@ import json
 import operator
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import Any
 
 Fields = dict[str, str | float | int | bool]
 #: Called with the name of a field whose value was left out.
@@ -119,8 +120,8 @@ def ids(count: int) -> list[str]:
     return [digits[at : at + width] for at in range(0, len(digits), width)]
 
 
-def encode(fields: Fields) -> bytes:
-    """Return an operation as JSON in UTF-8; a lone surrogate becomes a question mark."""
+def encode(fields: Mapping[str, Any]) -> bytes:
+    """Return a message as JSON in UTF-8; a lone surrogate becomes a question mark."""
     return _encode(fields).encode("utf-8", "replace")
 
 

@@ -4,14 +4,17 @@ import asyncio
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from opwatch_client import wire
 from opwatch_client.buffer import Buffer, resolve
 from opwatch_client.kafka import RecordRefused, Unreachable
+from opwatch_client.lanes import LaneSender, RecordKafka
 from opwatch_client.logs import THREAD_NAME, Warnings, log
 from opwatch_client.loop import Loop
+from opwatch_client.records import Lane, RecordBuffer
+from opwatch_client.wire import Fields
 
 #: The largest record, and how long an operation waits for others to share its record.
 ARRAY_LENGTH = 500
@@ -21,13 +24,11 @@ LINGER_S = 0.2
 LAST_BEATS_S = 1.0
 
 
-class Kafka(Protocol):
-    """Publishes records to Kafka, however long that takes."""
+class Kafka(RecordKafka, Protocol):
+    """Publishes to Kafka, however long that takes."""
 
     async def send(self, record: bytes) -> None: ...
     async def send_beat(self, service: bytes, record: bytes) -> None: ...
-    async def close(self) -> None: ...
-    def hurry(self) -> None: ...
 
 
 #: The waiting heartbeats, each with its service.
@@ -39,9 +40,18 @@ Connect = Callable[[Callable[[str], None]], Kafka]
 class Worker:
     """A thread that publishes, from the first operation until `close`."""
 
-    def __init__(self, buffer: Buffer, beats: Beats, connect: Connect, warn: Warnings) -> None:
+    def __init__(
+        self,
+        buffer: Buffer[Fields],
+        beats: Beats,
+        lanes: Mapping[Lane, RecordBuffer],
+        connect: Connect,
+        warn: Warnings,
+    ) -> None:
         """Start nothing yet; `connect` is called in the thread."""
         self._buffer = buffer
+        self._lanes = lanes
+        self._senders: dict[Lane, LaneSender] = {}
         self._beats = beats
         self._connect = connect
         self._warn = warn
@@ -67,6 +77,10 @@ class Worker:
     def wake(self) -> None:
         """Make it look at the buffer now."""
         self._call(self._awake.set)
+
+    def wake_lane(self, lane: Lane) -> None:
+        """Make it send the records of this topic now."""
+        self._call(lambda: self._sender(lane).wake())
 
     def close(self, *, hurry: bool) -> None:
         """End it once the buffer is empty; in a `hurry` also if Kafka was never reached."""
@@ -98,6 +112,8 @@ class Worker:
             for kafka in (self._kafka, self._beats_kafka):
                 if kafka is not None:
                     kafka.hurry()
+            for sender in self._senders.values():
+                sender.hurry()
 
     def _work(self) -> None:
         # A host that debugs its own loops does not want to see our slow callbacks.
@@ -115,6 +131,7 @@ class Worker:
                 closing = self._closing
                 await self._round_safely(kafka)
                 if closing:
+                    await asyncio.gather(*(sender.finish() for sender in self._senders.values()))
                     await self._end_beats(LAST_BEATS_S)
                     return
                 if self._buffer.waiting() < ARRAY_LENGTH:
@@ -123,6 +140,8 @@ class Worker:
             if count := self._buffer.abandon():
                 log.warning("opwatch dropped %d operations at exit: Kafka was unreachable", count)
         finally:
+            for sender in self._senders.values():
+                await sender.end()
             await self._end_beats(0)
             await kafka.close()
 
@@ -150,6 +169,9 @@ class Worker:
     async def _round(self, kafka: Kafka) -> None:
         """Publish the operations and heartbeats that wait now."""
         self._beat()
+        for lane, records in self._lanes.items():
+            if len(records):
+                self._sender(lane).wake()
         left = self._buffer.waiting()
         dropped = self._buffer.stats().dropped
         while left > 0 and (operations := self._array(left)):
@@ -165,6 +187,16 @@ class Worker:
         """
         if self._beats and (self._beating is None or self._beating.done()):
             self._beating = asyncio.create_task(self._send_beats())
+
+    def _sender(self, lane: Lane) -> LaneSender:
+        sender = self._senders.get(lane)
+        if sender is None:
+            kafka = self._connect(self._failed)
+            sender = LaneSender(lane, self._lanes[lane], kafka, self._warn)
+            self._senders[lane] = sender
+            if self._hurried:
+                sender.hurry()
+        return sender
 
     async def _send_beats(self) -> None:
         kafka = self._beats_kafka = self._beats_kafka or self._connect(self._failed)

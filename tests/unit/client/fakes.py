@@ -8,6 +8,7 @@ from typing import Any
 
 from opwatch_client.kafka import RecordRefused, Unreachable
 from opwatch_client.publisher import Publisher
+from opwatch_client.records import Lane, Record
 from opwatch_client.settings import Settings
 
 
@@ -17,6 +18,8 @@ class FakeKafka:
     def __init__(self) -> None:
         self.records: list[bytes] = []
         self.beats: list[tuple[bytes, dict[str, Any]]] = []
+        self.lanes: dict[str, list[tuple[bytes, dict[str, Any]]]] = {"analyses": [], "labels": []}
+        self.missing_lanes: set[str] = set()
         self.largest = 10**9
         self.takes_beats = True
         self.threads: set[int] = set()
@@ -47,6 +50,14 @@ class FakeKafka:
         await self._take(record)
         self.beats.append((service, json.loads(record)))
 
+    async def send_records(self, lane: Lane, records: list[Record]) -> None:
+        while lane in self.missing_lanes:  # noqa: ASYNC110 - as where Kafka is away, below
+            await asyncio.sleep(0.005)
+        while records:
+            await self._take(records[0].value)
+            record = records.pop(0)
+            self.lanes[lane].append((record.key, json.loads(record.value)))
+
     async def _take(self, record: bytes) -> None:
         self.threads.add(threading.get_ident())
         while not self._there.is_set():
@@ -62,6 +73,14 @@ class FakeKafka:
 
     async def close(self) -> None:
         self.closed += 1
+
+    @property
+    def analyses(self) -> list[dict[str, Any]]:
+        return [analysis for _, analysis in self.lanes["analyses"]]
+
+    @property
+    def labels(self) -> list[dict[str, Any]]:
+        return [label for _, label in self.lanes["labels"]]
 
     @property
     def operations(self) -> list[dict[str, Any]]:

@@ -1,0 +1,112 @@
+"""The client publishes analyses and labels to a real Kafka, whatever becomes of the broker."""
+
+import asyncio
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import NewTopic as Topic
+from confluent_kafka import Consumer, TopicPartition
+
+import opwatch_client as opwatch
+from opwatch_client import current
+from schemas.analyses import Analysis
+from schemas.labels import Label
+
+PARTITIONS = 3
+TOPICS = ("analyses", "labels", "quality-scores", "remediations")
+
+
+@pytest.fixture
+def prefix(kafka: str) -> Iterator[str]:
+    """Return a prefix of our own to which this process is configured."""
+    prefix = f"clq-{uuid.uuid4().hex[:8]}."
+
+    async def create() -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+        await admin.start()
+        counts = {name: 1 if name == "remediations" else PARTITIONS for name in TOPICS}
+        await admin.create_topics([Topic(prefix + it, n, 1) for it, n in counts.items()])
+        await admin.close()
+
+    asyncio.run(create())
+    opwatch.configure(
+        bootstrap=kafka,
+        topic=prefix + "operations",
+        analyses=prefix + "analyses",
+        labels=prefix + "labels",
+        quality_scores=prefix + "quality-scores",
+        remediations=prefix + "remediations",
+        service="integration",
+    )
+    yield prefix
+    opwatch.close()
+    current._publisher = None
+
+
+def read(bootstrap: str, topic: str) -> list[Any]:
+    """Return the messages of a topic."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "clq-oracle"})
+    messages = []
+    try:
+        for partition in range(PARTITIONS):
+            low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
+            consumer.assign([TopicPartition(topic, partition, 0)])
+            while low < high:
+                message = consumer.poll(30)
+                assert message is not None
+                assert message.error() is None
+                low = message.offset() + 1
+                messages.append(message)
+    finally:
+        consumer.close()
+    return messages
+
+
+def test_analyses_and_labels_arrive_under_their_keys(kafka: str, prefix: str):
+    ids = [
+        opwatch.analysis(operation="analyze_job", duration_ms=1, text=f"post {number % 7}")
+        for number in range(1_000)
+    ]
+    for identity in ids[:10]:
+        opwatch.label(identity, truth="likely_real")
+
+    assert opwatch.flush(20)
+
+    messages = read(kafka, prefix + "analyses")
+    found = [Analysis.model_validate_json(it.value()) for it in messages]
+    assert sorted(analysis.id for analysis in found) == sorted(ids)
+    partitions: dict[bytes, set[int]] = {}
+    for message, analysis in zip(messages, found, strict=True):
+        assert message.key() == analysis.input.hash.encode()
+        partitions.setdefault(message.key(), set()).add(message.partition())
+    assert len(partitions) == 7
+    assert all(len(where) == 1 for where in partitions.values())
+    labels = read(kafka, prefix + "labels")
+    assert sorted(it.key().decode() for it in labels) == sorted(ids[:10])
+    assert {Label.model_validate_json(it.value()).source for it in labels} == {"unknown"}
+    assert opwatch.stats().analyses == opwatch.Outcomes(published=1_000)
+
+
+def test_an_analysis_larger_than_the_topic_takes_is_dropped_alone(kafka: str, prefix: str):
+    opwatch.configure(
+        bootstrap=kafka, analyses=f"{prefix}small", labels=f"{prefix}labels", service="integration"
+    )
+
+    async def create() -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+        await admin.start()
+        config = {"max.message.bytes": "20000"}
+        await admin.create_topics([Topic(f"{prefix}small", 3, 1, topic_configs=config)])
+        await admin.close()
+
+    asyncio.run(create())
+    for length in (10, 50_000, 10, 10):
+        opwatch.analysis(operation="a", duration_ms=1, text="x" * length, input_hash="h")
+
+    assert opwatch.flush(20)
+
+    assert len(read(kafka, f"{prefix}small")) == 3
+    assert opwatch.stats().analyses == opwatch.Outcomes(published=3, dropped=1)
