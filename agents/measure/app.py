@@ -7,12 +7,13 @@ from typing import Any
 
 from faust.types import TP
 
-from agents.measure.ingest import PROGRESS_S, SEND_S, Ingest
+from agents.folding.ingest import PROGRESS_S, SEND_S, Ingest
+from agents.folding.windows import BEAT_S, WindowsBeat
+from agents.measure.operations import FOLDED_OPERATIONS, OperationReader
 from agents.measure.rules import BEAT_S as RULES_BEAT_S
 from agents.measure.rules import RulesBeat
 from agents.measure.services import BEAT_S as SERVICES_BEAT_S
 from agents.measure.services import ServicesBeat
-from agents.measure.windows import BEAT_S, WindowsBeat
 from agents.runtime.settings import Settings
 from agents.worker import process
 from agents.worker.role import Role
@@ -38,8 +39,9 @@ class Measure:
         topics = (OPERATIONS, PARTIALS, HEARTBEATS, AGGREGATES)
         self._role = role = Role(settings, ROLE, settings.partitions, topics, TABLES)
         common = settings, role.producer, self._consumer
-        self._ingest = Ingest(*common)
-        self._windows = WindowsBeat(*common, role.rows("windows"))
+        reader = OperationReader(settings.time_limits)
+        self._ingest = Ingest(*common, FOLDED_OPERATIONS, reader)
+        self._windows = WindowsBeat(*common, role.rows("windows"), FOLDED_OPERATIONS)
         self._services = ServicesBeat(*common, role.rows("services"))
         self._rules = RulesBeat(*common, role.rows("rules"))
         ingest, services = self._ingest, self._services

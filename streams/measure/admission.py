@@ -1,25 +1,24 @@
 """Admit series up to a limit, so that no producer's cardinality fills the memory.
 
-Past the limit a new series counts in overflow instead. Totals (`*`, and `*` by confidence) are
-always admitted. Overflow belongs to the partition that refused the series, so its name contains the
-partition: `*{platform="overflow-3"}`, `overflow-3{confidence="low"}`.
+Past the limit a new series counts in overflow instead. Totals (of operations `*`, and `*` by
+confidence) are always admitted. Overflow belongs to the partition that refused the series, so its
+name contains the partition: `*{platform="overflow-3"}`, `overflow-3{confidence="low"}`.
 """
 
-from streams.measure.series import ALL, LEVELS, parse_series, series_name
+from streams.measure.window_kind import OPERATIONS_WINDOWS, WindowKind
 
 #: Refused names in a warning.
 NAMED = 10
 #: Refused series remembered by name; while there are more, no new series is admitted.
 _REMEMBERED = 50_000
 
-_TOTALS = frozenset({ALL, *(series_name(ALL, "confidence", level) for level in LEVELS)})
-
 
 class Admission:
     """The series of one target partition."""
 
-    def __init__(self, partition: int, limit: int) -> None:
-        """Admit up to `limit` series."""
+    def __init__(self, partition: int, limit: int, kind: WindowKind = OPERATIONS_WINDOWS) -> None:
+        """Admit up to `limit` series of a kind."""
+        self._kind = kind
         self._overflow = f"overflow-{partition}"
         self._limit = limit
         self._live: dict[str, int] = {}
@@ -41,12 +40,12 @@ class Admission:
             series: the name.
             end_ms: the end of the five minutes to count in.
         """
-        if series in self._live or series in _TOTALS:
+        if series in self._live or series in self._kind.totals:
             return series
         if series not in self._refused:
             if len(self._live) < self._limit and self._closed_until_ms is None:
                 return series
-            overflow = self._overflow_of(series)
+            overflow = self._kind.overflow_of(series, self._overflow)
             if overflow == series:
                 return series
             if len(self.refused_names) < NAMED:
@@ -55,14 +54,17 @@ class Admission:
             self._refused[series] = max(self._refused.get(series, 0), end_ms)
         else:
             self._close(end_ms)
-        return self._overflow_of(series)
+        return self._kind.overflow_of(series, self._overflow)
 
     def resume(self, series: str, end_ms: int) -> None:
         """Admit no series while five minutes of overflow from before a restart can change.
 
         The names of the series in them are lost, and their partials may come again.
         """
-        if series not in _TOTALS and self._overflow_of(series) == series:
+        if (
+            series not in self._kind.totals
+            and self._kind.overflow_of(series, self._overflow) == series
+        ):
             self._close(end_ms)
 
     def _close(self, end_ms: int) -> None:
@@ -88,10 +90,3 @@ class Admission:
             self._live[series] = left
         else:
             self._live.pop(series, None)
-
-    def _overflow_of(self, name: str) -> str:
-        series = parse_series(name)
-        operation = ALL if series.operation == ALL else self._overflow
-        if series.platform is not None:
-            return series_name(operation, "platform", self._overflow)
-        return series_name(operation, "confidence", series.confidence)

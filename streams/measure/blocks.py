@@ -4,7 +4,7 @@ A block begins at an offset that depends on the log alone. So a worker that read
 there makes the same rows:
 
     offset   0 ............ 19,999 | 20,000 ...... 31,207 | 31,208 ..
-    ended by         BLOCK_OFFSETS      a later hour's record
+    ended by          MOST_OFFSETS      a later hour's record
 
 A block keeps the columns of all its events, and a fold reads all of them: every row is cumulative
 over the block.
@@ -18,9 +18,7 @@ from streams.measure.columns import Columns, columns_of
 from streams.measure.decode import Events
 from streams.measure.fold import fold
 
-#: A block has at most this many offsets, …
-BLOCK_OFFSETS = 20_000
-#: … ends with the record that brings it to this many events, …
+#: A block ends with the record that brings it to this many events, …
 BLOCK_EVENTS = 20_000
 #: … or to this many pairs of operation and platform, which limits what overflow remembers, …
 BLOCK_PAIRS = 2_048
@@ -29,6 +27,9 @@ BLOCK_PAIRS = 2_048
 
 class Block:
     """A block of one source partition. It is open until `end` is known."""
+
+    MOST_OFFSETS = 20_000
+    """It has at most this many offsets."""
 
     def __init__(self, start: int) -> None:
         """Begin at an offset."""
@@ -48,19 +49,23 @@ class Block:
         until = self._ended_by_count(events, begin, until)
         pair_ids, until = self._intern(events, begin, until)
         if until > begin:
-            self._columns.append(columns_of(events, begin, until, pair_ids))
+            self._keep(events, begin, until, pair_ids)
             self._count += until - begin
         return until
 
+    def _keep(self, events: Events, begin: int, until: int, pair_ids: list[int]) -> None:
+        """Keep events from one place to another, by the number of their pairs."""
+        self._columns.append(columns_of(events, begin, until, pair_ids))
+
     def reach(self, next_offset: int) -> None:
         """Note that everything before `next_offset` was taken, or refused."""
-        if self.end is None and next_offset >= self.start + BLOCK_OFFSETS:
-            self.end = self.start + BLOCK_OFFSETS
+        if self.end is None and next_offset >= self.start + self.MOST_OFFSETS:
+            self.end = self.start + self.MOST_OFFSETS
 
     def _ended_before(self, events: Events, begin: int) -> int:
         """Return the place of the first event that belongs to a later block, if any."""
         size = len(events.offset)
-        by_offset = int(np.searchsorted(events.offset, self.start + BLOCK_OFFSETS))
+        by_offset = int(np.searchsorted(events.offset, self.start + self.MOST_OFFSETS))
         if self._hour is None:
             self._hour = int(events.stamp_ms[begin]) // HOUR_MS
         later = events.stamp_ms[begin:by_offset] >= (self._hour + 1) * HOUR_MS
@@ -69,7 +74,7 @@ class Block:
             self.end = int(events.offset[until])
             return until
         if by_offset < size:
-            self.end = self.start + BLOCK_OFFSETS
+            self.end = self.start + self.MOST_OFFSETS
         return by_offset
 
     def _ended_by_count(self, events: Events, begin: int, until: int) -> int:

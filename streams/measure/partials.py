@@ -1,6 +1,6 @@
 """Read and write the records of `partials`: from ingest to windows, one format in one place."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -36,16 +36,24 @@ class BlockRows(NamedTuple):
     next_offset: int
 
 
-def read_partial(value: bytes) -> BlockRows | Reached | RemovedRecords:
+def read_partial(
+    value: bytes, is_series: Callable[[str], bool] = is_series
+) -> BlockRows | Reached | RemovedRecords:
     """Return what a record holds. Anybody with the right to write may have sent it.
+
+    Args:
+        value: the record's.
+        is_series: whether a name is that of a series.
 
     Raises:
         NotFit: it is no partial.
     """
-    return _read_progress(value) if value.startswith(_PROGRESS) else _read(value)
+    if value.startswith(_PROGRESS):
+        return _read_progress(value, is_series)
+    return _read(value, is_series)
 
 
-def _read(value: bytes) -> BlockRows | Reached | RemovedRecords:
+def _read(value: bytes, is_series: Callable[[str], bool]) -> BlockRows | Reached | RemovedRecords:
     try:
         record = _decode(value)
     except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:

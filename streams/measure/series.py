@@ -41,6 +41,19 @@ def parse_series(name: str) -> Series:
     return Series.model_validate({"operation": operation, "confidence": plain})
 
 
+#: The series that are always admitted: of all operations, without a label or by confidence.
+TOTALS = frozenset({ALL, *(series_name(ALL, "confidence", level) for level in LEVELS)})
+
+
+def overflow_of(name: str, overflow: str) -> str:
+    """Return the series that counts what another one may not, named after the overflow."""
+    series = parse_series(name)
+    operation = ALL if series.operation == ALL else overflow
+    if series.platform is not None:
+        return series_name(operation, "platform", overflow)
+    return series_name(operation, "confidence", series.confidence)
+
+
 @lru_cache(maxsize=65_536)
 def is_series(name: str) -> bool:
     """Return whether a name stands for a series of operations."""

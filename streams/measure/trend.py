@@ -32,6 +32,12 @@ Counts = Sequence[tuple[int, int]]
 """(operations, failures) of each sub-window."""
 
 
+def begun(counts: Counts) -> Counts:
+    """Return the sub-windows up to the last one that holds operations."""
+    last = max((i for i, (count, _) in enumerate(counts) if count), default=-1)
+    return counts[: last + 1]
+
+
 class _Evaluation(NamedTuple):
     verdict: Verdict
     z: float | None

@@ -16,11 +16,12 @@ import msgspec
 from schemas.partials import PartialRow
 from schemas.spans import MINUTE_MS
 from streams.measure.admission import Admission
-from streams.measure.aggregate import aggregate, aggregate_key
+from streams.measure.aggregate import aggregate_key
 from streams.measure.digests import Engine
 from streams.measure.schedule import Schedule
-from streams.measure.trend import trend
+from streams.measure.trend import begun, trend
 from streams.measure.watermarks import Reached, Watermarks
+from streams.measure.window_kind import OPERATIONS_WINDOWS, WindowKind
 from streams.measure.window_recovery import Recovery
 from streams.measure.window_state import (
     OWN,
@@ -66,20 +67,23 @@ class Windows:
         engine: Engine,
         series_limit: int,
         clock_ms: int | None = None,
+        kind: WindowKind = OPERATIONS_WINDOWS,
     ) -> None:
         """Begin with what the table holds; what may be unpublished is due at once.
 
         Args:
             partition: the target partition.
-            sources: how many partitions `operations` has.
+            sources: how many partitions the source topic has.
             packed: the partition's rows in the table; take_changes updates it.
             limits: lateness, future and grace.
             engine: merges digests.
             series_limit: how many series are admitted here.
             clock_ms: minutes ahead of it do not show how far event time has come.
+            kind: what the windows are of.
         """
+        self._kind = kind
         self.watermarks = Watermarks(sources)
-        self.admission = Admission(partition, series_limit)
+        self.admission = Admission(partition, series_limit, kind)
         self.late_revisions = 0
         self._limits = limits
         self._engine = engine
@@ -266,11 +270,13 @@ class Windows:
             stats = self._table.stats(window, state)
             if size in TREND_SIZES:
                 before = self._table.peek(SeriesWindow(size, start_ms - SIZE_MS[size], series))
-                verdict = trend(before.children if before else [], _begun(state.children))
+                verdict = trend(before.children if before else [], begun(state.children))
         assert stats is not None
         self.late_revisions += final and state.published % 2
         missing = self._state.missing_in(start_ms, window.end_ms)
-        value = aggregate(series, size, start_ms, stats, verdict, final=final, missing=missing)
+        value = self._kind.aggregate(
+            series, size, start_ms, stats, verdict, final=final, missing=missing
+        )
         published = published_as(stats.sums.count, final=final)
         return WindowRevision(window, published, aggregate_key(series, size, start_ms), value)
 
@@ -288,9 +294,3 @@ class Windows:
 
 def _start_of(window: SeriesWindow) -> int:
     return window.start_ms
-
-
-def _begun(children: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return the children up to the last one that holds operations."""
-    last = max((i for i, (count, _) in enumerate(children) if count), default=-1)
-    return children[: last + 1]

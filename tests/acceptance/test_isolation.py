@@ -19,7 +19,8 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 SITE = """
 import os, signal
 import streams.measure.blocks, streams.measure.decode
-import agents.measure.ingest, agents.measure.rules, agents.measure.services, agents.measure.windows
+import agents.folding.windows, agents.measure.operations, agents.measure.rules
+import agents.measure.services
 import agents.alert.reader
 
 def dying(module, name, value_of=lambda value: value):
@@ -38,7 +39,7 @@ dying(
     lambda records: b"".join(record.value or b"" for record in records),
 )
 dying(agents.measure.services, "read_heartbeat", lambda record: record.value)
-dying(agents.measure.windows, "read_partial")
+dying(agents.folding.windows, "read_partial")
 dying(agents.measure.rules, "read_aggregate")
 dying(agents.alert.reader, "read_breach")
 dying(agents.alert.reader, "read_command")

@@ -27,7 +27,7 @@ from tests.properties.worlds import (
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch):
-    monkeypatch.setattr(blocks, "BLOCK_OFFSETS", 40)
+    monkeypatch.setattr(blocks.Block, "MOST_OFFSETS", 40)
     monkeypatch.setattr(blocks, "BLOCK_EVENTS", 30)
     monkeypatch.setattr(blocks, "BLOCK_PAIRS", 7)
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from agents.measure.fast_clocks import Ahead
+from agents.folding.fast_clocks import Ahead
 from agents.runtime import metrics
 from streams.measure.decode import Events
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from faust.types import TP
 
+from agents.folding.windows import WindowsBeat
 from agents.kafka.fetch_unpacking import Chunk
 from agents.kafka.table import TableRows
-from agents.measure.windows import WindowsBeat
+from agents.measure.operations import FOLDED_OPERATIONS
 from agents.runtime.settings import Settings
 from schemas.topics import PARTIALS
 from streams.measure.window_state import RemovedRecords
@@ -31,7 +32,7 @@ class Worker:
         self.published: list[Any] = []
         self.packed: dict[bytes, bytes] = {}
         rows = TableRows(SimpleNamespace(of=lambda _: self.packed), "changelog", self)
-        self.beat = WindowsBeat(settings, self, lambda: self, rows)
+        self.beat = WindowsBeat(settings, self, lambda: self, rows, FOLDED_OPERATIONS)
 
     async def publish(self, records: Iterable[Any]) -> None:
         self.published += records

@@ -8,6 +8,7 @@ import numpy as np
 
 from agents.runtime import metrics
 from schemas.spans import MINUTE_MS
+from schemas.topics import OPERATIONS
 from streams.measure.decode import Events
 
 #: A sender is named for this long after its last operation that was ahead.
@@ -21,9 +22,10 @@ _OTHER = "other", "other"
 class Ahead:
     """Whose operations were ahead of the clock, by how much, and on which partition, of late."""
 
-    def __init__(self, allowed_ms: int) -> None:
-        """Let operations be this much ahead."""
+    def __init__(self, allowed_ms: int, topic: str = OPERATIONS.name) -> None:
+        """Let operations of a topic be this much ahead."""
         self._allowed_ms = allowed_ms
+        self._topic = topic
         self._seen: dict[tuple[str, str], tuple[float, int, int]] = {}
 
     def look(self, partition: int, events: Events, begin: int, end: int, now_ms: int) -> None:
@@ -54,8 +56,8 @@ class Ahead:
             if now_s - seen_s < _NAMED_S
         ]
         sentences = [
-            f"operation {operation} of platform {platform} (operations, partition {partition}) is"
-            f" sent {ahead_ms / MINUTE_MS:.1f} min ahead of the clock here: its windows are not"
+            f"operation {operation} of platform {platform} ({self._topic}, partition {partition})"
+            f" is sent {ahead_ms / MINUTE_MS:.1f} min ahead of the clock here: its windows are not"
             " final before their time; set the clock of whoever sends it"
             for ahead_ms, (operation, platform), partition in sorted(recent, reverse=True)
         ]

@@ -13,6 +13,7 @@ from agents.kafka.fetch_unpacking import Gap
 from schemas.partials import PartialRow
 from streams.measure.blocks import Block
 from streams.measure.watermarks import EventTime, SourceTime
+from streams.records import RefusedRecord
 
 #: A partition that is read to its end and quiet for this long does not hold others back.
 QUIET_S = 30.0
@@ -26,10 +27,10 @@ class SourceBatch(NamedTuple):
     """What one source publishes together: all that is new up to an offset."""
 
     records: list[tuple[int, bytes]]
-    """Values for `partials`, each with its target partition. Rows as objects would take five times
-    the memory."""
+    """Values for the topic of partials, each with its target partition. Rows as objects would take
+    five times the memory."""
     dead_letters: DeadLetterBuffer
-    operations: int
+    events: int
     next_offset: int
     watermark_ms: int | None
     restart_at: int
@@ -41,10 +42,13 @@ class SourceBatch(NamedTuple):
 class SourcePartition:
     """A source partition's open block, and how far it was read and published."""
 
-    def __init__(self, tp: TP, start: int, dead_letters: DeadLetterBuffer) -> None:
-        """Begin at an offset."""
+    def __init__(
+        self, tp: TP, start: int, dead_letters: DeadLetterBuffer, block: type[Block] = Block
+    ) -> None:
+        """Begin at an offset, with a block of a class."""
         self.tp = tp
-        self.block = Block(start)
+        self._new_block = block
+        self.block = block(start)
         self.next_offset = start
         self.time = EventTime()
         self.stamp_ms: int | None = None
@@ -54,7 +58,7 @@ class SourcePartition:
         self.dead_letters = dead_letters
         self.is_behind = False
         self.unsent = 0
-        """Operations that are in no batch yet."""
+        """Events that are in no batch yet."""
         self.unsent_since = time.monotonic()
         self.moved_at = time.monotonic()
         """When a record came last, other than of events ahead of the clock."""
@@ -106,7 +110,13 @@ class SourcePartition:
 
     def begin_block(self, start: int) -> None:
         """Go on with a new block."""
-        self.block, self.batched_offset = Block(start), start - 1
+        self.block, self.batched_offset = self._new_block(start), start - 1
+
+    def refuse(self, record: RefusedRecord) -> None:
+        """Make a dead letter of a record, or of an element of it."""
+        if not self.has_unsent:
+            self.unsent_since = time.monotonic()
+        self.dead_letters.add(record)
 
     def close(self) -> None:
         """Drop what waits, so that whoever waits to add more goes on."""

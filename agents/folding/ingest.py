@@ -1,9 +1,9 @@
 """Fold each source partition's open block, and publish its rows for the windows. It keeps no table.
 
-Every half second the rows that changed go to `partials`; each second the progress, one record for
-each target partition that covers all sources of this worker. A block's records are committed once
-the block is complete and the broker has its last rows. So the committed offset is always a block's
-start, and a restart publishes the same rows again.
+Every half second the rows that changed go to the topic of partials; each second the progress, one
+record for each target partition that covers all sources of this worker. A block's records are
+committed once the block is complete and the broker has its last rows. So the committed offset is
+always a block's start, and a restart publishes the same rows again.
 """
 
 import asyncio
@@ -14,21 +14,18 @@ from typing import Any
 import structlog
 from faust.types import TP
 
+from agents.folding.fast_clocks import Ahead
+from agents.folding.folded_topic import EventReader, FoldedTopic
+from agents.folding.source_partition import SourceBatch, SourcePartition
 from agents.kafka.commit_metadata import CommitProgress
 from agents.kafka.dead_letters import DeadLetterBuffer
 from agents.kafka.fetch_unpacking import Chunk, Gap, parts_of
 from agents.kafka.producer import OutgoingRecord, Producer
-from agents.measure.fast_clocks import Ahead
-from agents.measure.source_partition import SourceBatch, SourcePartition
 from agents.runtime import failpoints, metrics
-from agents.runtime.pacing import paced
 from agents.runtime.settings import Settings
-from schemas.dead_letters import KEPT_BYTES
 from schemas.partials import PartialRow
-from schemas.topics import DEAD_LETTERS, OPERATIONS, PARTIALS
-from streams.long_work import Steps, finish
-from streams.measure.blocks import BLOCK_OFFSETS
-from streams.measure.decode import Events, reading_events
+from schemas.topics import DEAD_LETTERS
+from streams.measure.decode import Events
 from streams.measure.partials import missing_record, progress_record, rows_records
 from streams.measure.series import partition_of
 from streams.measure.watermarks import reached
@@ -40,9 +37,6 @@ SEND_S = 0.5
 #: While a source is further behind than a block, its rows are sent less often between blocks.
 SEND_BEHIND_S = 5.0
 PROGRESS_S = 1.0
-#: Dead letters made between two steps.
-_MADE_TOGETHER = 100
-
 _PROGRESS_KEY = b"progress"
 
 
@@ -54,14 +48,31 @@ def now_ms() -> int:
 class Ingest:
     """The source partitions of this worker."""
 
-    def __init__(self, settings: Settings, producer: Producer, consumer: Any) -> None:
-        """Publish through the producer; `consumer` returns the ChunkConsumer."""
+    def __init__(
+        self,
+        settings: Settings,
+        producer: Producer,
+        consumer: Any,
+        folded: FoldedTopic,
+        reader: EventReader,
+    ) -> None:
+        """Begin without partitions.
+
+        Args:
+            settings: the worker's.
+            producer: publishes.
+            consumer: returns the ChunkConsumer.
+            folded: what is folded.
+            reader: makes events of its records.
+        """
         self._settings = settings
         self._producer = producer
         self._consumer = consumer
-        self._limits = settings.time_limits
-        self._topic = settings.topic(OPERATIONS)
-        self.ahead = Ahead(self._limits.future_ms)
+        self._folded = folded
+        self._reader = reader
+        self._topic = settings.topic(folded.source)
+        self._partials = settings.topic(folded.partials)
+        self.ahead = Ahead(settings.time_limits.future_ms, folded.source.name)
         self._sources: dict[TP, SourcePartition] = {}
         self._senders: dict[TP, asyncio.Task[None]] = {}
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -87,7 +98,8 @@ class Ingest:
             dead_letters = DeadLetterBuffer(
                 self._settings.topic(DEAD_LETTERS), self._topic, tp.partition
             )
-            source = self._sources[tp] = SourcePartition(tp, start, dead_letters)
+            source = SourcePartition(tp, start, dead_letters, self._folded.block)
+            self._sources[tp] = source
             self._senders[tp] = asyncio.create_task(self._send(source))
         return source
 
@@ -112,22 +124,11 @@ class Ingest:
             message = f"{tp}: read to {source.next_offset}, then from {chunk.start}"
             raise RuntimeError(message)
         for part in parts_of(chunk):
-            events = await paced(self._reading(source, part))
+            events = await self._reader.read(source, part)
             if self._sources.get(tp) is source:
                 await self._fold(source, part, events)
             if self._sources.get(tp) is not source:
                 return  # lost meanwhile
-
-    def _reading(self, source: SourcePartition, part: Chunk) -> Steps[Events]:
-        """Read a part of a chunk in steps; return what counts of it."""
-        events, refused = yield from reading_events(part.records, self._limits)
-        if not source.has_unsent:
-            source.unsent_since = time.monotonic()
-        for i, record in enumerate(refused):
-            source.dead_letters.add(record)
-            if i % _MADE_TOGETHER == 0 or len(record.value) > KEPT_BYTES:
-                yield
-        return events
 
     async def _fold(self, source: SourcePartition, part: Chunk, events: Events) -> None:
         """Fold what counts of a part of a chunk; publish each block that it completes."""
@@ -162,7 +163,7 @@ class Ingest:
         source = self._sources[tp]
         for record in records:
             part = Chunk(record.offset, record.offset + 1, [record])
-            events = finish(self._reading(source, part))
+            events = self._reader.rehearse(source, part)
             at = 0
             while True:
                 at = source.block.take(events, at)
@@ -214,7 +215,7 @@ class Ingest:
             if end is None:
                 continue
             lag = max(0, end - source.next_offset)
-            source.is_behind = lag > BLOCK_OFFSETS
+            source.is_behind = lag > self._folded.block.MOST_OFFSETS
             metrics.lag.labels(self._topic, source.tp.partition).set(lag)
             if seen_ms is not None:
                 source.look(end, seen_ms, now_ms())
@@ -264,7 +265,7 @@ class Ingest:
                 self._outgoing(target, key, value) for target, value in batch.records
             )
             failpoints.reached("ingest_after_partials")
-        metrics.operations.inc(batch.operations)
+        self._folded.counted.inc(batch.events)
         source.published_next = batch.next_offset
         source.published_watermark_ms = batch.watermark_ms
         source.waiting -= 1
@@ -285,4 +286,4 @@ class Ingest:
             yield self._outgoing(target, _PROGRESS_KEY, value)
 
     def _outgoing(self, target: int, key: bytes, value: bytes) -> OutgoingRecord:
-        return OutgoingRecord(self._settings.topic(PARTIALS), target, key, value)
+        return OutgoingRecord(self._partials, target, key, value)

@@ -14,6 +14,7 @@ import msgspec
 import structlog
 from faust.types import TP
 
+from agents.folding.folded_topic import FoldedTopic
 from agents.kafka.dead_letters import dead_letter
 from agents.kafka.fetch_unpacking import Chunk
 from agents.kafka.producer import OutgoingRecord, Producer
@@ -22,10 +23,9 @@ from agents.runtime import failpoints, metrics
 from agents.runtime.settings import Settings
 from schemas.partials import PartialRow
 from schemas.spans import MINUTE_MS
-from schemas.topics import AGGREGATES, DEAD_LETTERS, OPERATIONS
+from schemas.topics import AGGREGATES, DEAD_LETTERS
 from streams.measure.digests import ENGINES
 from streams.measure.partials import BlockRows, read_partial
-from streams.measure.series import ALL
 from streams.measure.watermarks import Reached
 from streams.measure.window_state import RemovedRecords
 from streams.measure.windows import WindowRevision, Windows
@@ -67,13 +67,28 @@ class WindowsBeat:
     """The target partitions of this worker."""
 
     def __init__(
-        self, settings: Settings, producer: Producer, consumer: Any, rows: TableRows
+        self,
+        settings: Settings,
+        producer: Producer,
+        consumer: Any,
+        rows: TableRows,
+        folded: FoldedTopic,
     ) -> None:
-        """Publish through the producer; `consumer` returns the ChunkConsumer."""
+        """Begin without partitions.
+
+        Args:
+            settings: the worker's.
+            producer: publishes.
+            consumer: returns the ChunkConsumer.
+            rows: of the table of windows.
+            folded: whose partials these are.
+        """
         self._settings = settings
         self._producer = producer
         self._consumer = consumer
         self._rows = rows
+        self._source = settings.topic(folded.source)
+        self._kind = folded.windows
         self._limits = settings.time_limits
         self._most_due = _WAITING_A_SERIES * settings.series_limit
         self._beaten_ms = 0
@@ -106,16 +121,16 @@ class WindowsBeat:
                 ENGINES[settings.digest_engine],
                 -(-settings.series_limit // settings.partitions),
                 int(time.time() * 1000),
+                self._kind,
             )
         return windows
 
     def _sources(self) -> int:
-        """Return how many partitions `operations` has: partitions may be added to it."""
-        topic = self._settings.topic(OPERATIONS)
-        return self._consumer().count_of(topic) or self._settings.partitions
+        """Return how many partitions the source topic has: partitions may be added to it."""
+        return self._consumer().count_of(self._source) or self._settings.partitions
 
     async def read(self, tp: TP, chunk: Chunk) -> None:
-        """Apply a chunk of `partials`."""
+        """Apply a chunk of partials."""
         windows = self._of(tp)
         now_ms = self._beaten_ms  # so that a minute's interval ends with the next beat
         for i, record in enumerate(chunk.records):
@@ -135,7 +150,7 @@ class WindowsBeat:
 
     def _take(self, tp: TP, windows: Windows, record: Any, now_ms: int) -> None:
         try:
-            partial = read_partial(record.value or b"")
+            partial = read_partial(record.value or b"", self._kind.is_series)
         except NotFit as unfit:
             partition, offset = tp.partition, record.offset
             log.warning("not a partial", partition=partition, offset=offset, error=str(unfit))
@@ -151,7 +166,10 @@ class WindowsBeat:
         )
         if late:
             expired = self._expired.setdefault(tp, [])
-            expired += [self._expired_record(partial, row) for row in late if row.series == ALL]
+            everything = self._kind.all_events
+            expired += [
+                self._expired_record(partial, row) for row in late if row.series == everything
+            ]
         self._weigh(tp, windows)
 
     async def _room(self) -> None:
@@ -178,9 +196,10 @@ class WindowsBeat:
             self._settings.topic(DEAD_LETTERS),
             msgspec.json.encode(row),
             "window_expired",
-            f"up to {row.stats.sums.count} operations of {minute}, whose windows are closed",
+            f"up to {row.stats.sums.count} {self._kind.events} of {minute},"
+            " whose windows are closed",
             # An array's operations may lie in several minutes.
-            place=(self._settings.topic(OPERATIONS), partial.source, partial.block, row.minute),
+            place=(self._source, partial.source, partial.block, row.minute),
             timestamp_ms=row.minute * MINUTE_MS,
         )
 

@@ -1,0 +1,46 @@
+"""Say what is particular to windows of a kind: the names of their series, and what is published."""
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from schemas.aggregates import Trend
+from schemas.partials import Stats
+from schemas.series import WindowSize
+from streams.measure.aggregate import aggregate
+from streams.measure.series import ALL, TOTALS, is_series, overflow_of
+
+
+class MakeAggregate(Protocol):
+    """Makes the value that is published of a window."""
+
+    def __call__(
+        self,
+        series: str,
+        size: WindowSize,
+        start_ms: int,
+        stats: Stats,
+        trend: Trend | None,
+        *,
+        final: bool,
+        missing: int = 0,
+    ) -> bytes:
+        """Return the record's value; `stats` holds at least one event."""
+
+
+class WindowKind(NamedTuple):
+    """What is particular to windows of a kind."""
+
+    is_series: Callable[[str], bool]
+    """Whether a name is that of a series of this kind."""
+    totals: frozenset[str]
+    """The series that are always admitted."""
+    overflow_of: Callable[[str, str], str]
+    """Returns the series that counts what another one may not, by that one and overflow's name."""
+    all_events: str
+    """The series that has a row of every event."""
+    events: str
+    """What people call the events."""
+    aggregate: MakeAggregate
+
+
+OPERATIONS_WINDOWS = WindowKind(is_series, TOTALS, overflow_of, ALL, "operations", aggregate)
