@@ -3,9 +3,9 @@
 import pytest
 from faust.types import TP
 
+from agents.folding import source_partition
 from agents.folding.source_partition import QUIET_S, SourcePartition
 from agents.kafka.dead_letters import DeadLetterBuffer
-from agents.measure import source_partition
 
 NOW_MS = 1_795_000_000_000
 
