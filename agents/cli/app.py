@@ -12,6 +12,7 @@ from agents.cli import (
     channels,
     config,
     deadletters,
+    quality,
     replay,
     rules,
     schema,
@@ -39,6 +40,7 @@ Examples:
   opwatch rules check FILE         find every mistake in a rule file
   opwatch alerts list              list what fires, and who was notified
   opwatch why 3f9c                 … and why, or why not
+  opwatch quality worst            list the analyses with the lowest scores, and why
 
 Exit codes: 0 ok; 1 the check failed, nothing was found, or the request was refused; 2 wrong usage
 or settings; 3 Kafka cannot be reached, or no alert worker answers; 130 Ctrl-C; 143 SIGTERM.
@@ -65,6 +67,7 @@ app.add_typer(alerts.app, name="alerts")
 app.command("why")(why.why)
 app.command("why-not")(why.why_not)
 app.command("ack")(alerts.ack)
+app.add_typer(quality.app, name="quality")
 app.add_typer(silence.app, name="silence")
 app.add_typer(channels.app, name="channels")
 app.add_typer(schema.app, name="schema")

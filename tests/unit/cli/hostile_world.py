@@ -117,6 +117,39 @@ def aggregate(operation: str, platform: str | None, start_ms: int) -> dict[str, 
     return one.body | {"series": series, "exemplars": [exemplar]}
 
 
+def quality_score(analysis: str, **changed: Any) -> dict[str, Any]:
+    finding = {
+        "code": HOSTILE,
+        "dimension": HOSTILE,
+        "message": HOSTILE,
+        "cost": 0.5,
+        "field": HOSTILE,
+    }
+    judged = {
+        "score": 0.4,
+        "weight": 1.0,
+        "findings": [finding],
+        "assessor": HOSTILE,
+        "took_ms": 1.5,
+    }
+    return {
+        "analysis": analysis,
+        "service": NAME,
+        "operation": NAME,
+        "platform": NAME,
+        "model": NAME,
+        "occurred_at": NOW_MS,
+        "overall": 0.4,
+        "dimensions": {HOSTILE: judged},
+        "left_out": [{"dimension": HOSTILE, "why": "failed", "detail": HOSTILE}],
+        "actions": ["human_review"],
+        "configuration": HOSTILE,
+        "took_ms": 2.0,
+        "source": [0, 1],
+        "remediates": None,
+    } | changed
+
+
 MINUTE_MS = NOW_MS - NOW_MS % 60_000 - 60_000
 TOPICS: dict[str, list[Any]] = {
     "breaches": [record(hostile_breach(), key=FINGERPRINT)],
@@ -163,6 +196,12 @@ TOPICS: dict[str, list[Any]] = {
         letter("invalid_operation", 17, b'{"a":"\\ud800\\u009b","\xe2\x80\xae":["[red]"]}'),
         letter("undelivered", 18, b'{"a":"\\ud800"}', delivery=HOSTILE),
         record(b"", key=KEY, headers=[("redriven-at", b"\x9b"), ("\x9b", b"\x9b")]),
+    ],
+    "quality-scores": [
+        record(quality_score("h1"), key="h1"),
+        record(quality_score(HOSTILE[:120], remediates="h1"), key="h2", offset=1),
+        record(quality_score("h3", overall=None), key="h3", offset=2),
+        record(b'{"\x9b', key="h1", offset=3),
     ],
     "aggregates": [
         record(aggregate(NAME, None, MINUTE_MS)),

@@ -117,6 +117,18 @@ WAYS: dict[str, list[tuple[list[str], bool]]] = {
             True,
         ),
     ],
+    "quality show": [
+        (["h1"], True),
+        (["h1", "--json"], True),
+        ([HOSTILE], True),
+        (["h1", "--since", HOSTILE], True),
+    ],
+    "quality worst": [
+        ([], True),
+        (["--json"], True),
+        (["--platform", HOSTILE], False),
+        (["--since", HOSTILE], True),
+    ],
     "rules list": [([], True)],
     "rules check": [(["{wrong}"], True), ([], False), ([HOSTILE.replace("\x00", "")], True)],
     "rules test": [(["{tests}"], True)],

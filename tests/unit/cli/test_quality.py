@@ -1,0 +1,65 @@
+"""The worst results are found in bounded memory, and a later record of an analysis counts."""
+
+import random
+
+from agents.cli.quality_log import AnalysisScores, WorstScores
+from schemas.quality_scores import QualityScore
+
+
+def score(analysis: str, overall: float | None, *, at_ms: int = 0, remediates: str | None = None):
+    return QualityScore(
+        analysis=analysis,
+        service="s",
+        operation="analyze_job",
+        platform="lever",
+        model="none",
+        occurred_at=at_ms,
+        overall=overall,
+        dimensions={},
+        left_out=[],
+        actions=[],
+        configuration="c",
+        took_ms=1.0,
+        source=(0, 0),
+        remediates=remediates,
+    )
+
+
+def test_the_worst_come_first_and_of_equals_the_latest():
+    found = WorstScores(3)
+    for analysis, overall, at_ms in (("a", 0.5, 1), ("b", 0.1, 1), ("c", 0.5, 2), ("d", 0.9, 3)):
+        found.add(score(analysis, overall, at_ms=at_ms))
+
+    assert [it.analysis for it in found.worst()] == ["b", "c", "a"]
+
+
+def test_a_later_record_replaces_the_earlier_one():
+    found = WorstScores(2)
+    found.add(score("a", 0.1))
+    found.add(score("b", 0.2))
+    found.add(score("a", 0.95))
+    found.add(score("b", None))
+
+    assert [it.analysis for it in found.worst()] == ["a"]
+    assert (found.count, found.unscored) == (4, 1)
+
+
+def test_of_many_results_few_are_remembered_and_they_are_the_worst():
+    chance = random.Random(1)
+    overalls = [chance.random() for _ in range(20_000)]
+    found = WorstScores(5)
+    for number, overall in enumerate(overalls):
+        found.add(score(str(number), overall))
+
+    assert [it.overall for it in found.worst()] == sorted(overalls)[:5]
+    assert len(found._scores) <= 200
+
+
+def test_the_repeats_of_an_analysis_are_found_with_it():
+    found = AnalysisScores("a")
+    for it in (score("a", 0.2), score("b", 0.9, remediates="a"), score("c", 0.1), score("a", 0.3)):
+        found.add(it)
+
+    assert found.score is not None
+    assert found.score.overall == 0.3
+    assert list(found.repeats) == ["b"]
