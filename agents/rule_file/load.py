@@ -42,8 +42,8 @@ def load(path: str | Path) -> LoadedRules:
     return parse(read_text(path), path)
 
 
-def read_text(path: Path) -> str:
-    """Return what the file at the path says.
+def read_text(path: Path, variable: str = "OPWATCH_RULE_FILE") -> str:
+    """Return what the file at the path says; the setting `variable` names it.
 
     Raises:
         BadRuleFile: it cannot be read.
@@ -57,7 +57,7 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise BadRuleFile([f"{path} is not UTF-8: byte {error.start}."]) from None
     except OSError as error:
-        hint = "write its path, or set OPWATCH_RULE_FILE"
+        hint = f"write its path, or set {variable}"
         raise BadRuleFile([f"cannot read {path}: {error.strerror}; {hint}."]) from None
 
 

@@ -39,9 +39,12 @@ def mistakes_of(document: Document) -> tuple[RuleFile | None, list[Mistake]]:
     try:
         rules = RuleFile.model_validate(repaired)
     except ValidationError as error:
-        _collect(
-            found, ((path, sentence(refusal, path)) for path, refusal in _refusals(error, body))
-        )
+        refusals = [
+            (path, refusal)
+            for path, refusal in _refusals(error, body)
+            if path or refusal["type"] != "value_error"  # `misfits` finds these with their places
+        ]
+        _collect(found, ((path, sentence(refusal, path)) for path, refusal in refusals))
     if not found:
         return rules, []
     return None, _in_order(document, found)
@@ -133,9 +136,7 @@ def _in_order(document: Document, found: Mapping[YamlPath, str]) -> list[Mistake
 
 def _refusals(error: ValidationError, body: Any) -> Iterator[tuple[YamlPath, Any]]:
     for refusal in error.errors(include_url=False):
-        path = _path_in(refusal["loc"], body)
-        if path or refusal["type"] != "value_error":  # `misfits` finds these with their places
-            yield path, refusal
+        yield _path_in(refusal["loc"], body), refusal
 
 
 def _path_in(loc: YamlPath, body: Any) -> YamlPath:

@@ -85,6 +85,11 @@ class Settings(BaseSettings):
         "config/opwatch.yaml",
         description="Rules and channels; `opwatch rules check FILE` finds mistakes.",
     )
+    quality_file: str | None = Field(
+        None,
+        description="Weights, targets and required fields of quality; without it the built-in ones"
+        " of docs/quality.md.",
+    )
     allow_addresses: str = Field(
         "",
         description="Private networks in which receivers are allowed, also without TLS:"

@@ -1,0 +1,1 @@
+"""Load the quality file, and the assessors that are installed."""

@@ -1,0 +1,1 @@
+"""Score analyses: accuracy, performance, reliability, consistency, and all together."""
