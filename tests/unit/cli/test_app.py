@@ -276,6 +276,8 @@ def test_schemas_are_written_and_checked(tmp_path: Path):
         "remediations.json",
         "aggregates.json",
         "heartbeats.json",
+        *("analyses.json", "labels.json", "quality-partials.json", "quality-scores.json"),
+        *("scored-analyses.json", "remediations.json"),
         "breaches.json",
         "commands.json",
         "notifications.json",
