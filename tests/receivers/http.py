@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self, runtime_checkable
 
 from tests.receivers.says import Say, Status, act
 
@@ -30,6 +30,15 @@ class Arrived:
 
 #: Reads a request as its vendor would: what is wrong with it, and what the vendor says.
 Vendor = Callable[[Arrived], tuple[list[str], Status]]
+#: A vendor does nothing of what it answers with this status, or a higher one.
+_REFUSED_FROM = 300
+
+
+@runtime_checkable
+class Follows(Protocol):
+    """A vendor that keeps what it accepts; without an answer nobody knows that it did."""
+
+    def accept(self, arrived: Arrived) -> None: ...
 
 
 class Receiver:
@@ -99,6 +108,9 @@ class Receiver:
         mistakes, usual = self._vendor(read)
         say = self.script.popleft() if self.script else usual
         arrived = Arrived(**{**vars(read), "mistakes": mistakes, "said": say})
+        is_refused = bool(mistakes) or (isinstance(say, Status) and say.status >= _REFUSED_FROM)
+        if isinstance(self._vendor, Follows) and not is_refused:
+            self._vendor.accept(arrived)
         self.arrived.append(arrived)
         self.on_arrival(arrived)
         return await act(say, writer)

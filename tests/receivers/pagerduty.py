@@ -36,7 +36,6 @@ class PagerDuty:
             }
             return mistakes, Status(status=400, body=json.dumps(refusal).encode())
         event = json.loads(arrived.body)
-        self._follow(event["event_action"], event["dedup_key"])
         accepted = {
             "status": "success",
             "message": "Event processed",
@@ -44,7 +43,10 @@ class PagerDuty:
         }
         return [], Status(status=202, body=json.dumps(accepted).encode())
 
-    def _follow(self, action: str, key: str) -> None:
+    def accept(self, arrived: Arrived) -> None:
+        """Open, acknowledge or close the incident of an event that was not refused."""
+        event = json.loads(arrived.body)
+        action, key = event["event_action"], event["dedup_key"]
         if action == "trigger":
             self.open.setdefault(key, "triggered")
             self.resolved.discard(key)
