@@ -6,13 +6,22 @@ from opwatch_client import current
 from opwatch_client.analysis import analysis
 from opwatch_client.buffer import Outcomes, Stats
 from opwatch_client.current import configure
+from opwatch_client.findings import Finding
 from opwatch_client.heartbeat import Heartbeat as heartbeat  # noqa: N813 - as operation below
 from opwatch_client.label import label
 from opwatch_client.operation import Operation as operation  # noqa: N813 - reads as a verb's object
 from opwatch_client.operation import record
+from opwatch_client.remediation import remediation
+from opwatch_client.remedies import RemediationRequest
+from opwatch_client.score import DimensionScore, LeftOut, Score, score
 
 __all__ = [
+    "DimensionScore",
+    "Finding",
+    "LeftOut",
     "Outcomes",
+    "RemediationRequest",
+    "Score",
     "Stats",
     "aflush",
     "analysis",
@@ -23,6 +32,8 @@ __all__ = [
     "label",
     "operation",
     "record",
+    "remediation",
+    "score",
     "stats",
 ]
 

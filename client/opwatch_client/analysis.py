@@ -123,6 +123,7 @@ def analysis(
             if body[required] is None:
                 publisher.refuse_record("analyses", required)
                 return identity
+        publisher.scores.expect(fitting.utf8(identity))
         _publish(publisher, fitting.present(body))
     except Exception:  # noqa: BLE001 - measuring must never break what it measures
         publisher.refuse_record("analyses", "analysis")

@@ -42,6 +42,10 @@ class Stats:
     """Values left out because opwatch would have refused what they were part of."""
     analyses: Outcomes = Outcomes()
     labels: Outcomes = Outcomes()
+    remedied: int = 0
+    """Requests to remedy that were handled."""
+    not_remedied: int = 0
+    """Requests whose function raised or took too long, or that could not be read."""
 
 
 class Buffer(Generic[Item]):

@@ -4,6 +4,7 @@ import atexit
 import os
 import threading
 
+from opwatch_client import remedies
 from opwatch_client.publisher import Publisher
 from opwatch_client.settings import Settings
 
@@ -85,8 +86,21 @@ def configure(
     settings.check()
     with _lock:
         before, _publisher = _publisher, Publisher(settings)
+        _start_remedying(_publisher)
     if before is not None:
         before.close(EXIT_S)
+
+
+def remedy() -> None:
+    """Handle requests to remedy, if it is known by now where Kafka is."""
+    with _lock:
+        if _publisher is not None:
+            _start_remedying(_publisher)
+
+
+def _start_remedying(publisher: Publisher) -> None:
+    if remedies.registered():
+        publisher.remedy()
 
 
 def _first() -> Publisher:
@@ -96,6 +110,7 @@ def _first() -> Publisher:
             # Not validated here: this runs inside a host's operation. The connection fails on a
             # wrong value, and logs it once a minute.
             _publisher = Publisher(Settings.read())
+            _start_remedying(_publisher)
         return _publisher
 
 

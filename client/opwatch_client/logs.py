@@ -11,6 +11,9 @@ _AIOKAFKA = (
     "aiokafka",
     "aiokafka.cluster",
     "aiokafka.conn",
+    "aiokafka.consumer.consumer",
+    "aiokafka.consumer.fetcher",
+    "aiokafka.consumer.group_coordinator",
     "aiokafka.producer.producer",
     "aiokafka.producer.sender",
 )

@@ -11,13 +11,18 @@ from typing import Any
 from opwatch_client.buffer import Buffer, Flushed, Stats
 from opwatch_client.kafka import Connection
 from opwatch_client.logs import Warnings, log
+from opwatch_client.reading import MakeConsumer, Reader
 from opwatch_client.records import LANES, Lane, Record, RecordBuffer
+from opwatch_client.remedies import Remedies
+from opwatch_client.score_board import Awaited, ScoreBoard
 from opwatch_client.settings import Settings
 from opwatch_client.wire import Fields
 from opwatch_client.worker import ARRAY_LENGTH, Beats, Connect, Worker
 
 #: The part of the closing time that is reserved for cancelling the worker.
 _CUT_SHORT_S = 0.5
+#: How long the reading thread may take to end.
+_READER_S = 1.5
 #: Heartbeats that wait for Kafka: an hour of one service's.
 MOST_BEATS = 360
 #: How long to wait after a thread could not be started.
@@ -27,13 +32,22 @@ _START_AGAIN_S = 1.0
 class Publisher:
     """A buffer and, from the first operation on, a daemon thread."""
 
-    def __init__(self, settings: Settings, connect: Connect | None = None) -> None:
-        """Start nothing yet; tests replace `connect`."""
+    def __init__(
+        self,
+        settings: Settings,
+        connect: Connect | None = None,
+        consumer: MakeConsumer | None = None,
+    ) -> None:
+        """Start nothing yet; tests replace `connect` and `consumer`."""
         self.settings = settings
         self.service = settings.service
         self._connect = connect or functools.partial(Connection, settings)
         self._buffer: Buffer[Fields] = Buffer(settings.limit)
         self._lanes: dict[Lane, RecordBuffer] = {lane: RecordBuffer() for lane in LANES}
+        self.scores = ScoreBoard()
+        self._remedies = Remedies(settings.service_name)
+        self._consumer = consumer
+        self._reader = self._make_reader()
         self._beats: Beats = deque(maxlen=MOST_BEATS)
         self._warn = Warnings()
         self._worker: Worker | None = None
@@ -58,6 +72,19 @@ class Publisher:
         worker = self._worker or self._start()
         if worker is not None:
             worker.wake_lane(lane)
+
+    def wait_for_score(self, analysis: bytes) -> Awaited:
+        """Return a future of the analysis' score, and read scores from now on."""
+        awaited = self.scores.wait(analysis)
+        self._reader.read_scores()
+        return awaited
+
+    def remedy(self) -> None:
+        """Handle requests to remedy from now on."""
+        self._reader.read_requests(self._remedies.handle)
+
+    def _make_reader(self) -> Reader:
+        return Reader(self.settings, self.scores, self._consumer)
 
     def bad(self, field: str) -> None:
         """Count a value that was left out, and log the first of each field."""
@@ -84,6 +111,8 @@ class Publisher:
             self._buffer.stats(),
             analyses=self._lanes["analyses"].outcomes(),
             labels=self._lanes["labels"].outcomes(),
+            remedied=self._remedies.handled,
+            not_remedied=self._remedies.failed,
         )
 
     def flush(self, timeout_s: float) -> bool:
@@ -124,6 +153,10 @@ class Publisher:
         In a `hurry` it does not wait for a Kafka that was never reached.
         """
         deadline_s = time.monotonic() + timeout_s
+        with self._lock:
+            reader, self._reader = self._reader, self._make_reader()
+        reader.close(min(_READER_S, timeout_s / 2))
+        timeout_s = max(0.0, deadline_s - time.monotonic())
         if self._beats or any(len(buffer) for buffer in self._buffers):
             self._wake()
         with self._lock:

@@ -5,6 +5,8 @@ import ssl
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from opwatch_client import wire
+
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 DEFAULT_LIMIT = 10_000
 
@@ -66,6 +68,11 @@ class Settings:
                 values[name] = value
         values |= {name: value for name, value in chosen.items() if value is not None}
         return cls(**values)
+
+    @property
+    def service_name(self) -> str:
+        """Return the service as analyses and requests name it."""
+        return wire.name(self.service, wire.UNNAMED)
 
     def check(self) -> None:
         """Raise if the settings can never work.

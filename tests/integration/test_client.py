@@ -77,7 +77,8 @@ def names(operations: list[Operation]) -> list[str]:
 def prefix(kafka: str) -> str:
     """Return a prefix of our own; the topics that the client writes exist."""
     prefix = f"cl-{uuid.uuid4().hex[:8]}."
-    for name in ("operations", "heartbeats", "analyses", "labels"):
+    topics = ("operations", "heartbeats", "analyses", "labels", "quality-scores", "remediations")
+    for name in topics:
         create(kafka, prefix + name)
     return prefix
 
@@ -503,7 +504,7 @@ def test_topic_that_does_not_exist_is_said_and_waited_for(
 def test_examples_of_the_readme_run(kafka: str, topic: str, script):
     readme = (ROOT / "client" / "README.md").read_text()
     examples = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    assert len(examples) == 4
+    assert len(examples) == 5
 
     for example in examples:
         run = script(example)

@@ -1,6 +1,8 @@
-"""The client publishes analyses and labels to a real Kafka, whatever becomes of the broker."""
+"""The client publishes analyses and labels to a real Kafka, and reads scores and requests."""
 
 import asyncio
+import json
+import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -8,12 +10,14 @@ from typing import Any
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin import NewTopic as Topic
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 import opwatch_client as opwatch
-from opwatch_client import current
+from opwatch_client import current, remedies
 from schemas.analyses import Analysis
 from schemas.labels import Label
+from tests.unit.client.test_remediation import request
+from tests.unit.client.test_score import quality_score
 
 PARTITIONS = 3
 TOPICS = ("analyses", "labels", "quality-scores", "remediations")
@@ -110,3 +114,53 @@ def test_an_analysis_larger_than_the_topic_takes_is_dropped_alone(kafka: str, pr
 
     assert len(read(kafka, f"{prefix}small")) == 3
     assert opwatch.stats().analyses == opwatch.Outcomes(published=3, dropped=1)
+
+
+def publish(bootstrap: str, topic: str, key: str, value: dict[str, Any]) -> None:
+    producer = Producer({"bootstrap.servers": bootstrap})
+    producer.produce(topic, json.dumps(value).encode(), key.encode())
+    assert producer.flush(20) == 0
+
+
+async def test_a_score_is_found_that_was_there_before_anybody_asked(kafka: str, prefix: str):
+    ids = [opwatch.analysis(operation="a", duration_ms=1, text=f"{n}") for n in range(20)]
+    assert await opwatch.aflush(20)
+    for identity in ids[:-1]:
+        publish(kafka, prefix + "quality-scores", identity, quality_score(identity))
+
+    scores = [await opwatch.score(identity, within=20) for identity in ids[:-1]]
+    assert [score.analysis for score in scores if score] == ids[:-1]
+    assert await opwatch.score(ids[-1], within=0.2) is None
+    publish(kafka, prefix + "quality-scores", ids[-1], quality_score(ids[-1]))
+    assert await opwatch.score(ids[-1], within=20) is not None
+
+
+def test_requests_are_handled_once_by_all_processes_of_a_service_together(
+    kafka: str, prefix: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(remedies, "_handlers", {})
+    got: list[str] = []
+
+    @opwatch.remediation("reanalyse")
+    def again(it: opwatch.RemediationRequest) -> None:
+        got.append(it.id)
+
+    def settle(count: int) -> None:
+        deadline = time.monotonic() + 60
+        while opwatch.stats().remedied < count:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def send(first: int, last: int) -> None:
+        for number in range(first, last):
+            body = request(f"r{number}", service="integration")
+            publish(kafka, prefix + "remediations", "integration", body)
+
+    send(0, 6)
+    settle(6)
+    opwatch.close()  # the offsets are committed: another process goes on from there
+    opwatch.configure(bootstrap=kafka, remediations=prefix + "remediations", service="integration")
+    send(6, 8)
+    settle(2)
+
+    assert sorted(got) == [f"r{number}" for number in range(8)]

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from opwatch_client.consumer import Incoming
 from opwatch_client.kafka import RecordRefused, Unreachable
 from opwatch_client.publisher import Publisher
 from opwatch_client.records import Lane, Record
@@ -91,5 +92,44 @@ class FakeKafka:
         return found
 
 
-def publisher(kafka: FakeKafka, **settings: Any) -> Publisher:
-    return Publisher(Settings(**settings), kafka)
+class FakeTopics:
+    """Topics to read; `broken` makes the next connections fail."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, list[Incoming]] = {}
+        self.begun: list[tuple[str, str | None]] = []
+        self.committed: dict[str, int] = {}
+        self.broken = 0
+
+    def __call__(self, topic: str, *, group: str | None, since_ms: int = 0) -> "FakeConsumer":
+        self.begun.append((topic, group))
+        return FakeConsumer(self, topic)
+
+    def put(self, topic: str, key: str, value: Any) -> None:
+        raw = value if isinstance(value, bytes) or value is None else json.dumps(value).encode()
+        self.records.setdefault(topic, []).append(Incoming(key.encode(), raw))
+
+
+class FakeConsumer:
+    def __init__(self, topics: FakeTopics, topic: str) -> None:
+        self._topics, self._topic, self._at = topics, topic, 0
+
+    async def start(self) -> None:
+        if self._topics.broken:
+            self._topics.broken -= 1
+            raise OSError("nobody there")
+
+    async def read(self, most: int) -> list[Incoming]:
+        while not (found := self._topics.records.get(self._topic, [])[self._at :][:most]):  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+        self._at += len(found)
+        return found
+
+    async def commit(self) -> None:
+        self._topics.committed[self._topic] = self._at
+
+    async def stop(self) -> None: ...
+
+
+def publisher(kafka: FakeKafka, topics: FakeTopics | None = None, **settings: Any) -> Publisher:
+    return Publisher(Settings(**settings), kafka, topics or FakeTopics())
