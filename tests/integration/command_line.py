@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaProducer
 
 from agents.kafka.reader import topic_reader
 from agents.runtime.settings import Settings
+from tests import preloaded
 
 
 class Cli:
@@ -38,15 +39,8 @@ class Cli:
     def __call__(
         self, *arguments: str, stdin: str = "", **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "agents.cli", *arguments],
-            env=self.environment | environment,
-            cwd=self.folder,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
+        return preloaded.run(
+            arguments, environment=self.environment | environment, folder=self.folder, stdin=stdin
         )
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

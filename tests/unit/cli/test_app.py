@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import preloaded
+
 ROOT = Path(__file__).parents[3]
 RULE_FILE = str(ROOT / "config/opwatch.yaml")
 COMMANDS = [
@@ -60,14 +62,8 @@ def opwatch(
     *arguments: str, folder: Path = ROOT, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     plain = {name: value for name, value in os.environ.items() if not name.startswith("OPWATCH_")}
-    return subprocess.run(
-        [sys.executable, "-m", "agents.cli", *arguments],
-        env=plain | {"PYTHONPATH": str(ROOT)} | environment,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+    return preloaded.run(
+        arguments, environment=plain | {"PYTHONPATH": str(ROOT)} | environment, folder=folder
     )
 
 
