@@ -75,11 +75,11 @@ class Workers:
         process.send_signal(number)
         process.wait()
 
-    def terminate(self, name: str) -> int:
-        """End a worker; return its exit status, which must come within 10 s."""
+    def terminate(self, name: str, within_s: float = 10) -> int:
+        """End a worker; return its exit status, which must come in time."""
         process = self._processes.pop(name)
         process.terminate()
-        return process.wait(10)
+        return process.wait(within_s)
 
     def close(self) -> None:
         for process in self._processes.values():

@@ -40,6 +40,8 @@ KEPT = {"retention.ms": "-1"}
 QUIET_S = 120.0
 #: A worker that is to die at a failpoint starts, and gets there, within this.
 REACH_S = 15.0
+#: A worker ends within this also on a machine that is busy with other runs.
+END_S = 60.0
 FAILPOINTS = (
     "ingest_after_letters",
     "ingest_after_partials",
@@ -74,7 +76,7 @@ class Run:
         if action == "kill":
             self.workers.kill(name)
         elif action == "term":
-            status = self.workers.terminate(name)
+            status = self.workers.terminate(name, END_S)
             if status == EXIT_STALLED:  # a busy machine: it had ended by itself
                 self.workers.ended.append((name, status))
             else:
@@ -88,7 +90,7 @@ class Run:
         elif action == "join":
             self.workers.start("w2")
             time.sleep(8)
-            self.workers.terminate("w2")
+            self.workers.terminate("w2", END_S)
         elif action == "broker":
             self.kafka.restart()
         else:
