@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
 SIZES = {"1m": 60, "5m": 300, "1h": 3600, "6h": 21600, "24h": 86400, "7d": 604800}
@@ -55,6 +56,40 @@ class Reader:
 
     def close(self) -> None:
         self._consumer.close()
+
+    @property
+    def exists(self) -> bool:
+        return bool(self._partitions)
+
+
+class Standing:
+    """The aggregates that stand, by key; each record is read once, however often it is asked."""
+
+    def __init__(self, bootstrap: str, prefix: str) -> None:
+        self._where = bootstrap, prefix + "aggregates"
+        self._reader: Reader | None = None
+        self._found: dict[str, dict[str, Any]] = {}
+
+    def read(self) -> dict[str, dict[str, Any]]:
+        """Return them as they are now."""
+        if self._reader is None:
+            self._reader = Reader(*self._where)
+        for record in self._reader.read():
+            aggregate = orjson.loads(record.value())
+            known = self._found.get(key := record.key().decode())
+            if known is None or aggregate["revision"] >= known["revision"]:
+                self._found[key] = aggregate
+        if not self._reader.exists:
+            self._reader = None
+        return self._found
+
+    def total(self, series: str = "*") -> int:
+        """Return how many operations the minutes of a series count."""
+        return sum(
+            aggregate["count"]
+            for key, aggregate in self.read().items()
+            if key.startswith(f"{series}/1m/")
+        )
 
 
 def read_topic(bootstrap: str, topic: str) -> list[Any]:

@@ -14,7 +14,6 @@ from stack.kafka import LocalKafka
 from tests.acceptance import oracle
 from tests.acceptance.cluster import Workers
 from tests.acceptance.conftest import PARTITIONS
-from tests.acceptance.test_poison import latest, total
 from tests.integration.command_line import Cli
 from tests.ports import lasting_port
 
@@ -91,7 +90,8 @@ def test_operations_of_every_producer_and_topic_count(kafka, prefix, tmp_path, e
         for kind in KINDS:
             values = operations("-".join(kind), 20)
             send(kafka, operations_topic, [(None, value) for value in values], *kind)
-        eventually(lambda: total(latest(kafka, prefix)) == 20 * len(KINDS))
+        standing = oracle.Standing(kafka, prefix)
+        eventually(lambda: standing.total() == 20 * len(KINDS))
         assert oracle.read_topic(kafka, prefix + "dead-letters") == []
         assert workers.ended == []
     finally:
@@ -113,6 +113,7 @@ def test_roles_tables_and_commands_read_what_the_broker_compressed(broker, tmp_p
     try:
         for workers, name in zip(roles, ("m", "a"), strict=True):
             workers.start(name)
+        standing = oracle.Standing(broker, prefix)
         for round_ in range(2):
             for codec in CODECS:
                 kind = (codec, "batched", "plain")
@@ -124,7 +125,7 @@ def test_roles_tables_and_commands_read_what_the_broker_compressed(broker, tmp_p
                 send(broker, prefix + "heartbeats", beats, *kind)
                 for topic in ("breaches", "commands", "partials"):
                     send(broker, prefix + topic, [(b"k", b"no record of ours")] * 5, *kind)
-            eventually(lambda: total(latest(broker, prefix)) == 250 * (round_ + 1))  # noqa: B023
+            eventually(lambda: standing.total() == 250 * (round_ + 1))  # noqa: B023
             eventually(lambda: oracle.read_topic(broker, prefix + "breaches"))
             for workers, name in zip(roles, ("m", "a"), strict=True):
                 assert workers.ended == []

@@ -10,7 +10,8 @@ from confluent_kafka import Producer
 from tdigest import TDigest
 
 from stack.kafka import LocalKafka
-from tests.acceptance.test_poison import latest, made, total
+from tests.acceptance import oracle
+from tests.acceptance.test_poison import made
 from tests.promise import documented
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
@@ -32,7 +33,8 @@ def test_kafka_console_consumer_and_the_tdigest_package_recompute_p95(
         }
         producer.produce(prefix + "operations", json.dumps(operation))
     producer.flush(30)
-    eventually(lambda: total(latest(kafka, prefix)) == 5_000)
+    standing = oracle.Standing(kafka, prefix)
+    eventually(lambda: standing.total() == 5_000)
 
     console = LocalKafka(tmp_path / "unused").tool(
         "org.apache.kafka.tools.consumer.ConsoleConsumer",

@@ -123,14 +123,15 @@ def test_operations_that_end_the_worker_are_left_out_and_their_neighbours_count(
     assert details.count("it was killed") == 2
     assert "ArithmeticError: a sum that cannot be" in details
     assert "LookupError: a mistake of ours" in details
-    until(workers, lambda: total(latest(kafka, prefix)) == 2400)
+    standing = oracle.Standing(kafka, prefix)
+    until(workers, lambda: standing.total() == 2400)
     deaths = len(workers.ended)
     assert deaths <= 6
 
     workers.kill("measure-0")  # the block is read again, and judged alike, without a death more
     producer.produce(prefix + "operations", text(id="after"), partition=0)
     producer.flush(60)
-    until(workers, lambda: total(latest(kafka, prefix)) == 2401)
+    until(workers, lambda: standing.total() == 2401)
     assert len(workers.ended) == deaths
     assert set(poison_of(kafka, prefix)) == set(found)
 

@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from tests.acceptance import oracle
 from tests.acceptance.cluster import Workers
 from tests.acceptance.conftest import PARTITIONS
+from tests.acceptance.oracle import Standing
 from tests.ports import lasting_port
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
@@ -77,13 +78,7 @@ def made(kafka: str, prefix: str) -> Producer:
 
 def latest(kafka: str, prefix: str) -> dict[str, dict]:
     """Return the aggregates that stand, by key."""
-    found: dict[str, dict] = {}
-    for record in oracle.read_topic(kafka, prefix + "aggregates"):
-        one = json.loads(record.value())
-        known = found.get(record.key().decode())
-        if known is None or one["revision"] >= known["revision"]:
-            found[record.key().decode()] = one
-    return found
+    return Standing(kafka, prefix).read()
 
 
 def total(aggregates: dict[str, dict], series: str = "*") -> int:
@@ -115,7 +110,8 @@ def test_each_bad_record_is_one_dead_letter_and_its_neighbours_count(
     reasons = {dict(letter.headers())["reason"] for letter in letters}
     assert {b"null_value", b"empty_array", b"too_old", b"from_future", b"too_large"} < reasons
     assert all(len(letter.value() or b"") <= 64 * 1024 for letter in letters)
-    eventually(lambda: total(latest(kafka, prefix)) == good + 3)
+    standing = Standing(kafka, prefix)
+    eventually(lambda: standing.total() == good + 3)
     assert worker.ended == []
 
 
@@ -129,20 +125,22 @@ def test_a_hundred_thousand_platforms_fill_overflow_not_the_memory(
             producer.flush(30)
     producer.flush(60)
 
+    standing = Standing(kafka, prefix)
+
     def by_platform():
-        aggregates = [value for key, value in latest(kafka, prefix).items() if "/1m/" in key]
+        aggregates = [value for key, value in standing.read().items() if "/1m/" in key]
         return [
             aggregate
             for aggregate in aggregates
             if aggregate["series"]["operation"] == "*" and aggregate["series"]["platform"]
         ]
 
-    eventually(lambda: total(latest(kafka, prefix)) == 100_000, 400)
+    eventually(lambda: standing.total() == 100_000, 400)
     # What most minutes merge from is published after their total.
     eventually(lambda: sum(window["count"] for window in by_platform()) == 100_000, 400)
     worker.supervise()
     assert worker.ended == []
-    minutes = [one for key, one in latest(kafka, prefix).items() if "/1m/" in key]
+    minutes = [one for key, one in standing.read().items() if "/1m/" in key]
     assert any(window["series"]["platform"].startswith("overflow-") for window in by_platform())
     assert len({json.dumps(one["series"]) for one in minutes}) <= 10_000 + 20
 
@@ -172,7 +170,8 @@ def test_records_made_to_be_slow_never_silence_health(kafka, prefix, tmp_path, e
         producer.produce(prefix + "operations", text())
         producer.flush(120)
         longest, until = 0.0, time.monotonic() + 240
-        while total(latest(kafka, prefix)) < 1 + 6:
+        standing = Standing(kafka, prefix)
+        while standing.total() < 1 + 6:
             assert time.monotonic() < until
             for _ in range(20):
                 began = time.monotonic()
