@@ -1,4 +1,4 @@
-"""Fetch, parse and score job posts, and measure each step."""
+"""Fetch, parse, score and analyse job posts, and measure each step."""
 
 import asyncio
 import itertools
@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import opwatch_client as opwatch
 from examples.job_parser import parsing
+from examples.job_parser.analyst import Analyst, Post
 from examples.job_parser.cache import TtlCache
 from examples.job_parser.fetching import Fetcher
 from examples.job_parser.site import PLATFORMS
@@ -33,8 +34,11 @@ class _Crawl(NamedTuple):
 class Crawler:
     """Visits posts at each platform's pace, and skips those that it has no time for."""
 
-    def __init__(self, fetcher: Fetcher, on_failure: Callable[[str], None]) -> None:
+    def __init__(
+        self, fetcher: Fetcher, analyst: Analyst, on_failure: Callable[[str], None]
+    ) -> None:
         """Visit nothing yet; `on_failure` is called with the platform of each failed post."""
+        self._analyst = analyst
         self.jobs = 0
         self._on_failure = on_failure
         self.skipped = 0
@@ -84,8 +88,10 @@ class Crawler:
             number = await crawl.queue.get()
             try:
                 page = await self.fetch_page(crawl.platform, number)
+                began_s = time.perf_counter()
                 job = crawl.parse(page)
                 score(crawl.platform, job)
+                self._analyst.analyse(Post(crawl.platform, number), page, job, began_s)
                 self.jobs += 1
             except Exception:  # noqa: BLE001 - measured where it happened; the next post waits
                 self._on_failure(crawl.platform)

@@ -4,6 +4,7 @@ What is written is seeded, what becomes of it is not: how long a page takes and 
 parsed is measured from the code that fetches and parses it.
 """
 
+import dataclasses
 import random
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,6 +23,7 @@ _PARAGRAPHS = 64
 #: Few posts are long, and those are very long: where p99 comes from.
 _LENGTH_SHAPE = 1.1
 _LONGEST = 160
+_LONG = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,8 @@ class Posting:
     """Taken down: the site answers 404."""
     raw_newline: bool
     """Its author's editor left a control character, which is no JSON."""
+    ghost: bool
+    """Nobody is to be hired, as applicants find out later."""
 
 
 @lru_cache(maxsize=4096)
@@ -48,7 +52,7 @@ def posting(platform: str, number: int) -> Posting:
     chance = random.Random(f"{platform}/{number}")
     length = min(_LONGEST, int(2 * chance.paretovariate(_LENGTH_SHAPE)))
     written = _paragraphs()
-    return Posting(
+    post = Posting(
         number=number,
         title=""
         if chance.random() < 0.008
@@ -61,7 +65,15 @@ def posting(platform: str, number: int) -> Posting:
         salary=chance.randrange(30, 160) * 1000 if chance.random() < 0.4 else None,
         gone=chance.random() < 0.006,
         raw_newline=chance.random() < 0.006,
+        ghost=False,
     )
+    return dataclasses.replace(post, ghost=chance.random() < _ghostliness(post))
+
+
+def _ghostliness(post: Posting) -> float:
+    """Return how likely it is that nobody is to be hired: who means it names a salary."""
+    is_long = len(post.paragraphs) > _LONG
+    return 0.5 + (-0.3 if post.salary else 0.15) + (-0.1 if is_long else 0.1)
 
 
 @lru_cache(maxsize=1)

@@ -13,14 +13,18 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import opwatch_client as opwatch
+from examples.job_parser.analyst import Analyst
 from examples.job_parser.crawling import Crawler
 from examples.job_parser.fetching import Fetcher
 from examples.job_parser.site import LOOPBACK, Site
 
 #: The platforms whose sites get into trouble.
 TROUBLED = ("lever", "workday")
+#: The platforms whose posts a broken release analyses meanwhile.
+BADLY_ANALYSED = ("ashby", "greenhouse")
 _SAY_EVERY_S = 0.5
 _FLUSH_S = 4.0
 
@@ -38,11 +42,14 @@ async def serve(
             failing.add(platform)
             say("failing", platform=platform)
 
-    crawler = Crawler(fetcher, failed)
+    analyst = Analyst(fetcher.get)
+    for action in ("reanalyse", "bypass_cache", "another_model"):
+        opwatch.remediation(action)(analyst.again)
+    crawler = Crawler(fetcher, analyst, failed)
     crawl = asyncio.create_task(crawler.run(stopped))
     beside = [asyncio.create_task(_report(crawler))]
     if trouble_after_s is not None:
-        beside.append(asyncio.create_task(_trouble(site, trouble_after_s, trouble_for_s)))
+        beside.append(asyncio.create_task(_trouble(site, analyst, trouble_after_s, trouble_for_s)))
     say("serving")
     try:
         async with opwatch.heartbeat("job-parser", every=2):
@@ -55,12 +62,13 @@ async def serve(
         await site.stop()
 
 
-async def _trouble(site: Site, after_s: float, for_s: float) -> None:
+async def _trouble(site: Site, analyst: Analyst, after_s: float, for_s: float) -> None:
     await asyncio.sleep(after_s)
     site.in_trouble = TROUBLED
+    analyst.broken_for = BADLY_ANALYSED
     say("trouble", platforms=TROUBLED)
     await asyncio.sleep(for_s)
-    site.in_trouble = ()
+    site.in_trouble = analyst.broken_for = ()
     say("recovered", platforms=TROUBLED)
 
 
@@ -70,7 +78,7 @@ async def _report(crawler: Crawler) -> None:
         await asyncio.sleep(_SAY_EVERY_S)
 
 
-def _stats() -> dict[str, int]:
+def _stats() -> dict[str, Any]:
     return dataclasses.asdict(opwatch.stats())
 
 

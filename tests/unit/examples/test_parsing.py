@@ -21,6 +21,7 @@ POST = Posting(
     salary=42_000,
     gone=False,
     raw_newline=False,
+    ghost=False,
 )
 
 
