@@ -1,5 +1,6 @@
 """Show the scores of analyses, and what was found."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,6 +20,7 @@ Scores are from 0 to 1: good from 0.85, acceptable from 0.7.
 Examples:
   opwatch quality worst --since 1h
   opwatch quality show 3f9c0a77d1e24b05
+  opwatch quality check quality.yaml
 """
 GOOD = 0.85
 ACCEPTABLE = 0.7
@@ -110,6 +112,34 @@ def worst(
     if not as_json:
         unscored = f", {found.unscored:,} of them without a score" if found.unscored else ""
         echo(f"{len(scores):,} of {found.count:,} results{unscored}", err=True)
+
+
+@app.command()
+def check(
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FILE]", help="The quality file; by default that of OPWATCH_QUALITY_FILE."
+        ),
+    ] = None,
+) -> None:
+    """Check a quality file; exit 1 with every mistake at once.
+
+    Each mistake has its line, and what to write instead.
+
+    Examples:
+      opwatch quality check quality.yaml
+    """
+    from agents.quality_file.load import BadQualityFile, load_quality
+
+    path = file or settings().quality_file
+    try:
+        config = load_quality(path)
+    except BadQualityFile as error:
+        raise CommandError(str(error)) from None
+    operations = f"{len(config.operations)} entries about operations"
+    weights = ", ".join(f"{name} {weight:g}" for name, weight in config.weights.items())
+    echo(f"{path or 'the built-in configuration'} is right: {operations}; weights: {weights}")
 
 
 # ---------------------------------------------------------------- printing

@@ -24,6 +24,7 @@ COMMANDS = [
     "deadletters redrive",
     "quality show",
     "quality worst",
+    "quality check",
     "rules list",
     "rules check",
     "rules test",

@@ -69,6 +69,12 @@ rules:
     window: {YAML_HOSTILE}
     channels: [{YAML_HOSTILE}]
 """
+WRONG_QUALITY = f"""\
+{YAML_HOSTILE}: 1
+weights: {{{YAML_HOSTILE}: {YAML_HOSTILE}}}
+operations:
+  - {{operation: {YAML_HOSTILE}, required: [{YAML_HOSTILE}], {YAML_HOSTILE}: 1}}
+"""
 RULE_TESTS = f"""\
 rule_file: rules.yaml
 tests:
@@ -129,6 +135,7 @@ WAYS: dict[str, list[tuple[list[str], bool]]] = {
         (["--platform", HOSTILE], False),
         (["--since", HOSTILE], True),
     ],
+    "quality check": [(["{quality}"], True), ([], False), ([HOSTILE.replace("\x00", "")], True)],
     "rules list": [([], True)],
     "rules check": [(["{wrong}"], True), ([], False), ([HOSTILE.replace("\x00", "")], True)],
     "rules test": [(["{tests}"], True)],
@@ -176,7 +183,8 @@ def files(tmp_path: Path) -> dict[str, str]:
     folder = tmp_path / FILE
     found = {"folder": folder}
     for name, text in (
-        ("rules", RULES), ("wrong", WRONG_RULES), ("tests", RULE_TESTS), ("replay", RECORDED)
+        ("rules", RULES), ("wrong", WRONG_RULES), ("tests", RULE_TESTS), ("replay", RECORDED),
+        ("quality", WRONG_QUALITY),
     ):  # fmt: skip
         found[name] = tmp_path / f"{name}.yaml"
         found[name].write_text(text)
