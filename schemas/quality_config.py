@@ -1,6 +1,7 @@
 """Describe the quality file: weights, budget, what operations must deliver, remediation."""
 
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -15,6 +16,8 @@ Format = Literal["text", "number", "date", "url", "email", "boolean"]
 FieldGlobs = Annotated[list[Glob], Field(max_length=100)]
 #: Of a dimension that the file does not name, as that of a third party's assessor.
 OTHER_WEIGHT = 0.2
+#: Operations × platforms: any producer names them.
+_MAX_EXPECTED = 1_000
 
 
 class Targets(Configured):
@@ -155,8 +158,22 @@ class QualityConfig(Configured):
         """Return how much the dimension counts beside the others."""
         return self.weights.get(dimension, OTHER_WEIGHT)
 
+    @cached_property  # no private attribute: these are compared too
+    def composed_expected(self) -> dict[tuple[str, str], Expected]:
+        """What `expected_of` composed before."""
+        return {}
+
     def expected_of(self, operation: str, platform: str) -> Expected:
         """Return what is expected of an operation on a platform."""
+        found = self.composed_expected.get((operation, platform))
+        if found is None:
+            if len(self.composed_expected) >= _MAX_EXPECTED:
+                self.composed_expected.clear()
+            found = self._composed(operation, platform)
+            self.composed_expected[operation, platform] = found
+        return found
+
+    def _composed(self, operation: str, platform: str) -> Expected:
         fields: dict[str, Any] = {}
         for entry in (*self.operations, *BUILT_IN):
             if entry.covers(operation, platform):
@@ -177,14 +194,16 @@ BUILT_IN: tuple[OperationExpected, ...] = (
         },
         verbatim=[
             *("*company*", "*employer*", "*title*", "*name*", "*email*", "*phone*", "*address*"),
-            *("*location*", "*city*", "*brand*", "*product*", "*sku*", "*url*", "*_id", "*number*"),
-            *("*person*", "*author*", "*university*", "*school*", "*organi*ation*", "*recruiter*"),
+            *("*location*", "city", "*_city", "*brand*", "*product*", "*sku*", "*url*", "*_id"),
+            *("*number*", "*person*", "*author*", "*university*", "*school*", "*recruiter*"),
+            *("*organisation*", "*organization*", "*customer*", "*manufacturer*", "*vendor*"),
         ],
         paraphrased=[
             *("*type*", "*category*", "*priority*", "*sentiment*", "*status*", "*level*"),
             *("*seniority*", "*language*", "*currency*", "*country*", "*summary*", "*notes*"),
-            *("*reason*", "*description*", "*intent*", "*topic*", "*mode*", "*tag*", "*remote*"),
-            *("*mood*", "*tone*", "*severity*", "*urgency*", "*industry*", "*explanation*"),
+            *("*reason*", "*description*", "*intent*", "*topic*", "mode", "*_mode", "tag", "tags"),
+            *("*remote*", "mood", "tone", "*_tone", "*severity*", "*urgency*", "*industry*"),
+            *("*explanation*", "*score*", "*confidence*", "*probability*", "count", "*_count"),
         ],
     ),
 )

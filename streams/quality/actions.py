@@ -16,6 +16,7 @@ ACTIONS: Mapping[str, Action] = {
     "altered_quote": "reanalyse",
     "invented_value": "reanalyse",
     "value_not_in_evidence": "reanalyse",
+    "missed_value": "reanalyse",
     "wrong_value": "another_model",
     "wrong_verdict": "another_model",
     "slow": "another_model",

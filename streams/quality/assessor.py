@@ -10,6 +10,8 @@ from schemas.analyses import Analysis
 from schemas.quality_config import QualityConfig
 from schemas.quality_scores import Finding
 
+_SHOWN = 80
+
 
 class Truth(NamedTuple):
     """What a label says, of the verdict or a field."""
@@ -69,3 +71,9 @@ def assessed(findings: list[Finding]) -> Assessed:
         score *= 1 - finding.cost
     worst_first = sorted(findings, key=lambda finding: -finding.cost)
     return Assessed(score=min(max(score, 0.0), 1.0), findings=tuple(worst_first))
+
+
+def shown(value: object) -> str:
+    """Return a value for a sentence, cut."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

@@ -4,7 +4,7 @@ Each of the three leaves a share of the score; the shares are multiplied:
 
 - duration: 1 up to the target, then down with the logarithm to 0 at the limit.
 - tokens: the same, but at most half is lost.
-- attempts: an attempt beyond the target takes 0.15, six tenths at most.
+- attempts: an attempt beyond the target takes 0.2, six tenths at most.
 """
 
 from math import log
@@ -13,7 +13,7 @@ from schemas.analyses import Analysis
 from schemas.quality_scores import Finding
 from streams.quality.assessor import Assessed, Context, assessed
 
-_ATTEMPT_COST = 0.15
+_ATTEMPT_COST = 0.2
 _MOST_ATTEMPT_COST = 0.6
 _MOST_TOKEN_COST = 0.5
 

@@ -2,7 +2,7 @@
 
 - an attempt beyond the first takes 0.2, six tenths at most;
 - a fallback takes 0.3;
-- errors take 0.25 each, degraded dependencies 0.15, six tenths at most.
+- errors take 0.25 each, degraded dependencies 0.2, six tenths at most.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from streams.quality.assessor import Assessed, Context, assessed
 _ATTEMPT_COST = 0.2
 _FALLBACK_COST = 0.3
 _ERROR_COST = 0.25
-_DEGRADED_COST = 0.15
+_DEGRADED_COST = 0.2
 _MOST_COST = 0.6
 _SHOWN = 3
 _MAX_SHOWN_TEXT = 80

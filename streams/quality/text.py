@@ -1,0 +1,136 @@
+"""Read an input so that what is quoted of it is found again, whatever its spelling."""
+
+import html
+import re
+import unicodedata
+from collections import defaultdict
+from functools import cached_property
+
+from streams.quality.figures import Day, days_in, numbers_in
+
+#: Unescaped twice: pages that are quoted in pages are escaped twice.
+_ENTITY_ROUNDS = 2
+_TAG = re.compile(r"</?[a-zA-Z!][^<>]*>")
+_LINK = re.compile(r"\]\([^()\s]*\)")
+_LETTERS = {"ø": "o", "æ": "a", "œ": "o", "ł": "l", "đ": "d", "ı": "i"}
+#: More distinct characters than a text in any script has.
+_MAX_FOLDS = 50_000
+#: Two of them are sentences of their own.
+_LONGEST_FOLD = 4
+_ASCII_WORDS = bytes(
+    ord(chr(code).lower()) if chr(code).isascii() and chr(code).isalnum() else ord(" ")
+    for code in range(256)
+)
+#: Chinese, Japanese, Thai: words are written without spaces.
+_UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+#: A text of so many letters and digits is no accident, also across the borders of words.
+_NO_ACCIDENT = 12
+
+
+class _Folds(dict[int, str]):
+    """What each character is without case and accents; a space for what is no letter or digit.
+
+    Of single characters: Python's normalising a whole text takes the square of a run of marks.
+    """
+
+    def __missing__(self, code: int) -> str:
+        if len(self) > _MAX_FOLDS:
+            self.clear()
+        self[code] = folded = _folded(chr(code))
+        return folded
+
+
+def _folded(character: str) -> str:
+    category = unicodedata.category(character)
+    if category.startswith("M") or category == "Cf":  # accents, soft hyphens, joiners
+        return ""
+    text = unicodedata.normalize("NFKD", character.casefold())
+    text = "".join(_LETTERS.get(part, part) for part in text if part.isalnum() or part.isspace())
+    return text[:_LONGEST_FOLD] or " "
+
+
+_FOLDS = _Folds()
+
+
+def plain(text: str) -> str:
+    """Return a text without tags, entities and the targets of links."""
+    for _ in range(_ENTITY_ROUNDS):
+        if "&" in text:
+            text = html.unescape(text)
+    if "<" in text:
+        text = _TAG.sub(" ", text)
+    return _LINK.sub("] ", text) if "](" in text else text
+
+
+def words_of(text: str) -> str:
+    """Return the words of a text, a space between: without case, accents and punctuation.
+
+    Umlauts are as those write them who have none: Müller, Mueller and Muller are the same.
+    """
+    if not text.isascii():
+        text = text.translate(_FOLDS)
+    if text.isascii():
+        text = text.encode().translate(_ASCII_WORDS).decode()
+    text = " ".join(text.split())
+    return text.replace("ae", "a").replace("oe", "o").replace("ue", "u")
+
+
+class SearchText:
+    """A text in which quotes and values are looked for; it is read as far as they need."""
+
+    def __init__(self, text: str) -> None:
+        self.plain = plain(text)
+        self.words = words_of(self.plain)
+        self._padded = f" {self.words} "
+
+    def has(self, words: str) -> bool:
+        """Return whether words that `words_of` returned stand in the text as they are."""
+        if not words:
+            return False
+        if f" {words} " in self._padded:
+            return True
+        compact = words.replace(" ", "")
+        if len(compact) < _NO_ACCIDENT and not _UNSPACED.search(compact):
+            return False
+        return compact in self.compact
+
+    @cached_property
+    def compact(self) -> str:
+        """Letters and digits only."""
+        return self.words.replace(" ", "")
+
+    @cached_property
+    def word_list(self) -> list[str]:
+        """The words in their order."""
+        return self.words.split()
+
+    @cached_property
+    def places(self) -> dict[str, list[int]]:
+        """Where in `word_list` each word stands."""
+        places: dict[str, list[int]] = defaultdict(list)
+        for place, word in enumerate(self.word_list):
+            places[word].append(place)
+        return dict(places)
+
+    @cached_property
+    def by_first_letter(self) -> dict[str, list[str]]:
+        """The distinct words by their first letter."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for word in self.places:
+            found[word[0]].append(word)
+        return dict(found)
+
+    @cached_property
+    def numbers(self) -> frozenset[float]:
+        """Every number in the text, in each way that it can be read."""
+        return numbers_in(self.plain)
+
+    @cached_property
+    def days(self) -> frozenset[Day]:
+        """Every date in the text, in each way that it can be read."""
+        return days_in(self.plain)
+
+    @cached_property
+    def digits(self) -> str:
+        """Digits only."""
+        return "".join(letter for letter in self.words if letter.isdecimal())

@@ -1,0 +1,72 @@
+"""Say what is wrong with the form of a field's value."""
+
+import re
+
+from pydantic import JsonValue
+
+from schemas.quality_config import Format
+from streams.quality.figures import day_of, is_meant_as_date, numbers_in
+
+#: What a program leaves in a value by mistake.
+_LEFT_OVER = re.compile(
+    r"\{\{.{0,80}?\}\}|\$\{.{0,80}?\}|\[object Object\]|</?[a-zA-Z][^<>]{0,200}>|\ufffd"
+    r"|\A\s*(?:undefined|NaN|null|None|<unknown>|TODO|lorem ipsum)\s*\Z"
+)
+_EMAIL = re.compile(r"[^\s@<>,;]{1,64}@[^\s@<>,;.]+(?:\.[^\s@<>,;.]+)+")
+_URL = re.compile(r"(?:https?://)?[\w-]+(?:\.[\w-]+)+(?::\d+)?(?:[/?#]\S*)?", re.IGNORECASE)
+_DATE_NAME = re.compile(r"date|deadline|_at\Z|_on\Z|_until\Z|birthday")
+_EMAIL_NAME = re.compile(r"e_?mail\Z")
+_MAX_TEXT = 2_000
+_EXAMPLES: dict[Format, str] = {
+    "text": "text",
+    "number": "a number such as 120000",
+    "date": "a date such as 2026-03-04",
+    "url": "a link such as https://example.com/jobs",
+    "email": "a mail address such as jobs@example.com",
+    "boolean": "true or false",
+}
+
+
+def malformed(name: str, value: JsonValue, expected: Format | None) -> str | None:
+    """Return what is wrong with the value's form, None if nothing.
+
+    Args:
+        name: of the field, in snake_case: one that names a date holds none that does not exist.
+        value: not null.
+        expected: its form, where it is configured.
+    """
+    if expected is not None and not _is_of(expected, value):
+        return f"is not {_EXAMPLES[expected]}"
+    if not isinstance(value, str):
+        return None
+    text = value[:_MAX_TEXT]
+    if left_over := _LEFT_OVER.search(text):
+        return f"holds {left_over[0].strip()[:40]!r}, which a program left there"
+    iso = re.match(r"\d{4}-\d{1,2}-\d{1,2}", text)
+    if (iso or _DATE_NAME.search(name)) and is_meant_as_date(text) and not _is_day(text):
+        return "is no date that exists"
+    if _EMAIL_NAME.search(name) and not _EMAIL.search(text):
+        return f"is not {_EXAMPLES['email']}"
+    return None
+
+
+def _is_day(text: str) -> bool:
+    found = re.match(r"\s*[\d./-]+", text)
+    return found is not None and bool(day_of(found[0].strip().rstrip("./-")))
+
+
+def _is_of(expected: Format, value: JsonValue) -> bool:
+    match expected:
+        case "number":
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            return is_number or (isinstance(value, str) and bool(numbers_in(value[:_MAX_TEXT])))
+        case "boolean":
+            return isinstance(value, bool)
+        case "text":
+            return isinstance(value, str)
+        case "date":
+            return isinstance(value, str) and bool(day_of(value[:_MAX_TEXT]))
+        case "email":
+            return isinstance(value, str) and bool(_EMAIL.fullmatch(value[:_MAX_TEXT].strip()))
+        case "url":
+            return isinstance(value, str) and bool(_URL.fullmatch(value[:_MAX_TEXT].strip()))

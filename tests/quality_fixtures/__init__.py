@@ -1,0 +1,1 @@
+"""Labelled analyses: good ones, and ones with a fault that is planted in a known way."""
