@@ -4,6 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any
 
+import orjson
+
 from tests.acceptance.oracle import SIZES, Truth, percentile_holds
 
 #: So many types are counted of a window, so many of these are published.
@@ -19,16 +21,18 @@ class Comparison:
         self._final_before_ms = max(key[4] for key in truth) - 60_000 - grace_ms
         self._latest: dict[tuple, dict[str, Any]] = {}
         self._finals: dict[tuple, set[int]] = defaultdict(set)
+        self._revisions: dict[tuple, list[str]] = defaultdict(list)
         self._wrong = {
             key: [f"{key}: not published, {true.count} operations"] for key, true in truth.items()
         }
         for true in truth.values():
             true.durations.sort()
 
-    def take(self, aggregates: Iterable[dict[str, Any]]) -> list[str]:
-        """Take in what was published since; return all that is wrong now."""
+    def take(self, records: Iterable[Any]) -> list[str]:
+        """Take in the records that were published since; return all that is wrong now."""
         changed = set()
-        for one in aggregates:
+        for record in records:
+            one = orjson.loads(record.value())
             key = (*one["series"].values(), one["window"]["size"], one["window"]["start_ms"])
             changed.add(key)
             stands = self._latest.get(key)
@@ -36,10 +40,14 @@ class Comparison:
                 self._latest[key] = one
             if one["final"]:
                 self._finals[key].add(one["revision"])
+            end = " final" if one["final"] else ""
+            stamp = f"{record.timestamp()[1] / 1000:.1f}"
+            self._revisions[key].append(f"{one['revision']}{end} at {stamp} ({record.offset()})")
         for key in changed:
             self._wrong.pop(key, None)
             if mistakes := self._mistakes(key):
-                self._wrong[key] = [f"{key}: {mistake}" for mistake in mistakes]
+                revisions = ", ".join(self._revisions[key])
+                self._wrong[key] = [f"{key}: {mistake}: {revisions}" for mistake in mistakes]
         return [mistake for mistakes in self._wrong.values() for mistake in mistakes]
 
     def _mistakes(self, key: tuple) -> list[str]:
