@@ -85,7 +85,7 @@ def _lists_agree(value: JsonValue, truth: JsonValue) -> bool:
         return not mine and not theirs
     found = sum(any(agree(it, other) for other in theirs) for it in mine)
     covered = sum(any(agree(it, other) for it in mine) for other in theirs)
-    return min(found / len(mine), known / len(theirs)) >= _SAME_ELEMENTS
+    return min(found / len(mine), covered / len(theirs)) >= _SAME_ELEMENTS
 
 
 def _texts_agree(value: str, truth: str) -> bool:

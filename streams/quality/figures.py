@@ -109,7 +109,10 @@ def _readings(digits: str) -> set[float]:
 
 def days_in(text: str) -> frozenset[Day]:
     """Return every date in the text, in each way that it can be read: 3/4 is in March and April."""
-    return frozenset(day for day in _days_in(text) if _exists(day))
+    days = frozenset(day for day in _days_in(text) if _exists(day))
+    in_full = {day[:2] for day in days if day.day is not None}
+    # `5 March 2026` is not March 2026 as well.
+    return frozenset(day for day in days if day.day is not None or day[:2] not in in_full)
 
 
 def day_of(text: str) -> frozenset[Day]:
