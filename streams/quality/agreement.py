@@ -5,7 +5,8 @@ from math import isclose
 from pydantic import JsonValue
 from rapidfuzz.fuzz import token_sort_ratio
 
-from streams.quality.figures import day_of, numbers_in
+from streams.quality.days import day_of
+from streams.quality.figures import numbers_in
 from streams.quality.text import plain, words_of
 from streams.quality.values import SILENT_WORDS
 
@@ -93,7 +94,7 @@ def _texts_agree(value: str, truth: str) -> bool:
     mine, theirs = words_of(value), words_of(truth)
     if mine == theirs or mine.replace(" ", "") == theirs.replace(" ", ""):
         return bool(mine) or value == truth
-    days, other_days = day_of(value), day_of(truth)
+    days, other_days = day_of(value, mine.split()), day_of(truth, theirs.split())
     if days and other_days:
         return any(day.may_be(other) for day in days for other in other_days)
     numbers, other_numbers = numbers_in(value), numbers_in(truth)

@@ -8,10 +8,10 @@ from schemas.analyses import Analysis
 from schemas.quality_config import Expected
 from schemas.quality_scores import Finding
 from streams.quality.assessor import shown
+from streams.quality.days import day_of
 from streams.quality.field_kinds import FieldKind, kind_of
-from streams.quality.figures import day_of
 from streams.quality.quotes import quote_in
-from streams.quality.text import SearchText
+from streams.quality.text import SearchText, words_of
 from streams.quality.values import is_nothing, number_support, text_support
 
 _INVENTED_QUOTE_COST = 0.45
@@ -120,7 +120,7 @@ def _is_in_other_words(value: str) -> bool:
 
 
 def _cost_of(value: JsonValue, kind: FieldKind) -> float:
-    if isinstance(value, str) and day_of(value):
+    if isinstance(value, str) and day_of(value, words_of(value).split()):
         return _DATE_COST
     if kind == "verbatim" and not isinstance(value, int | float):
         return _VERBATIM_COST

@@ -1,8 +1,8 @@
 """Say whether a quote stands in a text, was altered, or is invented.
 
-A quote is cut at its ellipses, and into pieces of at most 40 words. A piece that does not stand in
-the text as it is gets compared with the passages around its rarest words: so the time is in
-proportion to text and quotes.
+A quote is cut at its ellipses, and into pieces of at most 20 words. A piece that does not stand in
+the text as it is gets compared with the passage that has most of its words, found by its rarest
+ones: so the time is in proportion to text and quotes.
 """
 
 import re
@@ -11,20 +11,25 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from rapidfuzz.fuzz import partial_ratio_alignment, ratio
+from rapidfuzz.process import extractOne
 
 from streams.quality.text import SearchText, plain, words_of
 
 Verdict = Literal["real", "altered", "invented"]
 
 _ELLIPSIS = re.compile(r"\[?\(?(?:\.\s?\.\s?\.|…)\.*\)?\]?")
-_PIECE_WORDS = 40
+_PIECE_WORDS = 20
 #: Compared at most, of a quote.
-_MAX_PIECES = 12
+_MAX_PIECES = 10
+#: In a longer one a piece is looked for only where its rare words are.
+_SHORT_TEXT = 20_000
 _ANCHORS = 6
 _PLACES_OF_ANCHOR = 8
 _PASSAGES = 3
 #: Below this ratio (0-100) to its best passage a piece is invented; above the other it is real.
 _INVENTED = 72.0
+_LEAST = 30.0
+"""A similarity below it is not looked at."""
 _REAL = 86.0
 _SAME_WORD = 80.0
 _LONG_WORD = 4
@@ -93,23 +98,29 @@ def _pieces(quote: str, text: SearchText) -> Iterator[str]:
 
 
 def _piece_in(piece: str, text: SearchText) -> QuoteVerdict:
-    if text.has(piece):
+    if len(text.words) < _SHORT_TEXT and text.has(piece):
         return QuoteVerdict("real", 100.0)
     words = piece.split()
-    best, passage = 0.0, ""
+    near = max(_passages(words, text), key=lambda near: _shared(words, near), default=[])
+    passage = " ".join(near)
+    if f" {piece} " in f" {passage} ":
+        return QuoteVerdict("real", 100.0)
+    alignment = partial_ratio_alignment(piece, passage, score_cutoff=_LEAST)
+    if alignment is None or alignment.score < _INVENTED:
+        return QuoteVerdict("invented", alignment.score if alignment else 0.0)
+    if len(passage) >= len(piece):  # else it was the passage that was looked for in the piece
+        passage = _whole_words(passage, alignment.dest_start, alignment.dest_end)
+    return _compared(words, passage, alignment.score)
+
+
+def _passages(words: list[str], text: SearchText) -> Iterator[list[str]]:
+    length = len(words) + len(words) // 4 + 3
     for start in _starts(words, text):
-        length = len(words) + len(words) // 4 + 3
-        near = " ".join(text.word_list[max(start - 3, 0) : start + length])
-        alignment = partial_ratio_alignment(piece, near)
-        if alignment is not None and alignment.score > best:
-            best = alignment.score
-            begin, end = alignment.dest_start, alignment.dest_end
-            if len(near) < len(piece):  # it was the passage that was looked for in the piece
-                begin, end = 0, len(near)
-            passage = _whole_words(near, begin, end)
-    if best < _INVENTED:
-        return QuoteVerdict("invented", best)
-    return _compared(words, passage, best)
+        yield text.word_list[max(start - 3, 0) : max(start + length, 0)]
+
+
+def _shared(words: list[str], near: list[str]) -> int:
+    return sum(map(len, set(words).intersection(near)))
 
 
 def _starts(words: list[str], text: SearchText) -> list[int]:
@@ -157,4 +168,4 @@ def _compared(words: list[str], passage: str, similarity: float) -> QuoteVerdict
 def _is_alike(word: str, others: list[str]) -> bool:
     if len(word) < _LONG_WORD or any(map(str.isdigit, word)):
         return False
-    return any(ratio(word, other) >= _SAME_WORD for other in others)
+    return extractOne(word, others, scorer=ratio, score_cutoff=_SAME_WORD) is not None

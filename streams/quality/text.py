@@ -6,7 +6,8 @@ import unicodedata
 from collections import defaultdict
 from functools import cached_property
 
-from streams.quality.figures import Day, days_in, numbers_in
+from streams.quality.days import Day, days_in
+from streams.quality.figures import numbers_in
 
 #: Unescaped twice: pages that are quoted in pages are escaped twice.
 _ENTITY_ROUNDS = 2
@@ -128,7 +129,7 @@ class SearchText:
     @cached_property
     def days(self) -> frozenset[Day]:
         """Every date in the text, in each way that it can be read."""
-        return days_in(self.plain)
+        return days_in(self.plain, self.word_list)
 
     @cached_property
     def digits(self) -> str:

@@ -9,8 +9,10 @@ import re
 
 from pydantic import JsonValue
 from rapidfuzz.fuzz import ratio
+from rapidfuzz.process import extractOne
 
-from streams.quality.figures import day_of, numbers_at
+from streams.quality.days import day_of
+from streams.quality.figures import numbers_at
 from streams.quality.text import SearchText, plain, words_of
 
 #: Words that a value may have and the text need not.
@@ -48,7 +50,7 @@ _PERCENT = 100
 _ID_DIGITS = 7
 #: Of one value.
 _MAX_VALUE = 2_000
-_MAX_FUZZY_WORDS = 12
+_MAX_FUZZY_WORDS = 6
 
 
 def is_nothing(value: JsonValue) -> bool:
@@ -81,7 +83,7 @@ def text_support(value: str, text: SearchText) -> float | None:
         return None
     if text.has(words):
         return 1.0
-    if days := day_of(value):
+    if days := day_of(value, words.split()):
         if any(day.may_be(other) for day in days for other in text.days):
             return 1.0
         return 0.0 if text.days else None
@@ -135,8 +137,7 @@ def _resemblance(word: str, text: SearchText) -> float:
     if word in text.compact:
         return _COMPOUND
     near = text.by_first_letter.get(word[0], ())
-    alike = any(abs(len(it) - len(word)) <= 2 and ratio(word, it) >= _SAME_WORD for it in near)
-    return float(alike)
+    return float(extractOne(word, near, scorer=ratio, score_cutoff=_SAME_WORD) is not None)
 
 
 def _has_number(value: float, text: SearchText) -> bool:

@@ -5,7 +5,9 @@ import re
 from pydantic import JsonValue
 
 from schemas.quality_config import Format
-from streams.quality.figures import day_of, is_meant_as_date, numbers_in
+from streams.quality.days import Day, day_of, is_meant_as_date
+from streams.quality.figures import numbers_in
+from streams.quality.text import words_of
 
 #: What a program leaves in a value by mistake.
 _LEFT_OVER = re.compile(
@@ -52,7 +54,11 @@ def malformed(name: str, value: JsonValue, expected: Format | None) -> str | Non
 
 def _is_day(text: str) -> bool:
     found = re.match(r"\s*[\d./-]+", text)
-    return found is not None and bool(day_of(found[0].strip().rstrip("./-")))
+    return found is not None and bool(_days(found[0].strip().rstrip("./-")))
+
+
+def _days(text: str) -> frozenset[Day]:
+    return day_of(text, words_of(text).split())
 
 
 def _is_of(expected: Format, value: JsonValue) -> bool:
@@ -65,7 +71,7 @@ def _is_of(expected: Format, value: JsonValue) -> bool:
         case "text":
             return isinstance(value, str)
         case "date":
-            return isinstance(value, str) and bool(day_of(value[:_MAX_TEXT]))
+            return isinstance(value, str) and bool(_days(value[:_MAX_TEXT]))
         case "email":
             return isinstance(value, str) and bool(_EMAIL.fullmatch(value[:_MAX_TEXT].strip()))
         case "url":
