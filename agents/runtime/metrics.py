@@ -77,6 +77,41 @@ firing = Gauge("opwatch_breaches_open", "Breaches that are open.", ["partition"]
 rules_reload_failed = Gauge(
     "opwatch_rules_reload_failed", "1 while the rule file is wrong and the rules before it stand."
 )
+# received = scored + left out + pending + dead letters, at any moment.
+analyses_received = Counter(
+    "opwatch_analyses_received", "Analyses taken in; again after a restart."
+)
+analyses_scored = Counter("opwatch_analyses_scored", "Analyses whose score is published.")
+analyses_left_out = Counter(
+    "opwatch_analyses_left_out",
+    "Analyses without a score here: no assessor answered, or the partition went to another worker.",
+    ["why"],
+)
+analyses_pending = Gauge("opwatch_analyses_pending", "Analyses taken in, whose score is to come.")
+analyses_dead_letters = Counter(
+    "opwatch_analyses_dead_letters", "Records on `analyses` that are refused."
+)
+analyses_unscored = Counter(
+    "opwatch_analyses_unscored", "Analyses that went out before their score, which followed."
+)
+scores_folded = Counter(
+    "opwatch_scores_folded", "Scores folded in and published to windows; again after a restart."
+)
+score_seconds = Histogram(
+    "opwatch_score_seconds",
+    "From taking an analysis in to the broker having it on `scored-analyses`.",
+    buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.6, 1, 2.5, 10),
+)
+assessments_left_out = Counter(
+    "opwatch_assessments_left_out", "Dimensions that are in no score.", ["dimension", "why"]
+)
+remediations = Counter(
+    "opwatch_remediations",
+    "Bad analyses by what followed, and repeats by whether they are better.",
+    ["outcome"],
+)
+quality_inputs = Gauge("opwatch_quality_inputs", "Inputs that are remembered.", ["partition"])
+labels_read = Counter("opwatch_labels", "Labels folded in; again after a restart.")
 
 
 def forget(gauges: Iterable[Gauge], *labels: object) -> None:
