@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, RootModel
 
 from schemas.base import Wire
+from schemas.quality_scores import ScoreDimension
 from schemas.series import Series, Window
 
 Ratio = Annotated[float, Field(ge=0, le=1)]
@@ -134,6 +135,73 @@ class Aggregate(Wire):
     digest: Digest
 
 
+class QualitySeries(Wire):
+    """What an aggregate of scores is about. At most one of platform and model is set."""
+
+    dimension: ScoreDimension
+    operation: str = Field(description="The operation, or * for all of them.")
+    platform: str | None = None
+    model: str | None = None
+
+
+class QualityExemplar(Wire):
+    """An analysis worth looking at: of the worst scores in the window."""
+
+    id: str = Field(description="Of the analysis.")
+    score: Ratio
+    finding: str | None = Field(description="The code of its worst finding.")
+
+
+class QualityTrend(Trend):
+    """How the share of good results moved; never across a change of configuration."""
+
+    changed_configuration: bool = Field(
+        description="Weights, thresholds or assessors differ from those of the window before, or"
+        " changed in this one: the verdict is then insufficient_data."
+    )
+
+
+class QualityDigest(Digest):
+    """What was lost, 1000 × (1 − score), in the place of a duration: close ones may be joined."""
+
+
+class QualityAggregate(Wire):
+    """A window's revision of the scores of one dimension; see Aggregate."""
+
+    version: Literal[1] = 1
+    kind: Literal["quality"] = "quality"
+    series: QualitySeries
+    window: Window
+    revision: int = Field(description="How many scores are folded in; it only grows.")
+    final: bool = Field(description="No more is expected. Late data makes a new final revision.")
+    missing: int = Field(
+        0, ge=0, description="How many analyses, at most, Kafka removed before they were scored."
+    )
+    count: int
+    mean: Ratio
+    min: Ratio
+    max: Ratio
+    std_dev: float
+    p5: Ratio = Field(description="A twentieth of the results have this score or a lower one.")
+    p50: Ratio
+    good: int = Field(description="How many scores are good: 0.85 or more, unless configured.")
+    acceptable: int = Field(description="How many are acceptable: 0.7 or more; the good ones too.")
+    below_good: Ratio
+    below_acceptable: Ratio
+    trend: QualityTrend | None = Field(description="Windows of one hour and more.")
+    exemplars: list[QualityExemplar] = Field(description="At most three, the worst first.")
+    findings: FailuresByName = Field(
+        description="Results that are not good, by the code of their worst finding."
+    )
+    actions: list[NameCount] = Field(
+        description="The same results by what is recommended first, the most frequent first."
+    )
+    configurations: list[str] = Field(
+        description="Hashes of the configurations that the scores were made by, the first five."
+    )
+    digest: QualityDigest
+
+
 class ServiceSeries(Wire):
     """What a service aggregate is about."""
 
@@ -175,6 +243,8 @@ class ServiceAggregate(Wire):
 
 
 class AggregateRecord(
-    RootModel[Annotated[Aggregate | ServiceAggregate, Field(discriminator="kind")]]
+    RootModel[
+        Annotated[Aggregate | QualityAggregate | ServiceAggregate, Field(discriminator="kind")]
+    ]
 ):
     """A record on `aggregates`."""

@@ -21,6 +21,13 @@ _Series = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
 #: A thousand centroids take twelve kilobytes.
 _Digest = Annotated[bytes, msgspec.Meta(max_length=64 * 1024)]
 
+#: A window names this many configurations; two are enough to know that it changed.
+MOST_CONFIGURATIONS = 5
+_Configurations = Annotated[
+    tuple[Annotated[str, msgspec.Meta(max_length=100)], ...],
+    msgspec.Meta(max_length=MOST_CONFIGURATIONS),
+]
+
 #: What JSON's readers agree on.
 _MOST = 2**53
 #: As a record of progress can name, a bit each.
@@ -50,6 +57,9 @@ class Stats(NamedTuple):
     exemplars: tuple[ExemplarRow, ...]
     """At most three: the failed ones first, then the slowest."""
     tallies: Tallies = Tallies()
+    configurations: _Configurations = ()
+    """Of scores: the hashes of the configurations that they were made by, in order; the first few.
+    """
 
 
 class PartialRow(NamedTuple):

@@ -10,6 +10,8 @@ from schemas.operations import EpochMs, Name
 
 Dimension = Literal["accuracy", "performance", "reliability", "consistency"]
 DIMENSIONS: tuple[Dimension, ...] = ("accuracy", "performance", "reliability", "consistency")
+ScoreDimension = Literal["overall", "accuracy", "performance", "reliability", "consistency"]
+"""What windows of scores, and rules, tell apart."""
 Why = Literal["too_slow", "failed", "nothing_to_judge", "out_of_budget"]
 Action = Literal["reanalyse", "bypass_cache", "another_model", "human_review"]
 

@@ -45,11 +45,13 @@ def aggregate(
     start_ms: int,
     stats: Stats,
     trend: Trend | None,
+    baseline: tuple[str, ...] = (),
     *,
     final: bool,
     missing: int = 0,
 ) -> bytes:
-    """Return a schemas.aggregates.Aggregate as JSON; `stats` holds at least one operation."""
+    """Return a schemas.aggregates.Aggregate as JSON; see streams.measure.window_kind."""
+    del baseline  # nothing of operations is configured here
     count = stats.sums.count
     percentiles, means, weights = shown(stats.digest, _RANKS, PUBLISHED_LIMIT)
     figures = figures_of(stats.sums)
@@ -73,7 +75,7 @@ def aggregate(
                 }
                 for row in stats.exemplars
             ],
-            "digest": {"n": count, "centroids": _centroids(means, weights)},
+            "digest": {"n": count, "centroids": centroids_of(means, weights)},
         }
         | figures
         | published_tallies(stats.tallies, stats.sums.failures)
@@ -112,7 +114,7 @@ def _durations(stats: Stats, mean: float, percentiles: list[float]) -> dict[str,
     }
 
 
-def _centroids(means: Floats, weights: Floats | None) -> msgspec.Raw:
+def centroids_of(means: Floats, weights: Floats | None) -> msgspec.Raw:
     """Return the `tdigest` package's form; float32 means in the digits they have, not float64's."""
     values = _joined(means)
     if weights is None:

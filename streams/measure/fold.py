@@ -1,7 +1,7 @@
 """Fold a block's events into rows: each event once, into its leaf; breakdowns merge from leaves.
 
-A leaf is (operation, platform, confidence level, minute). Each leaf counts in six series:
-an operation, or all, by nothing, a platform or a confidence level.
+A leaf is (operation, platform, value of the second label, minute). Each leaf counts in six series:
+an operation, or all, by nothing, a platform or the second label, such as the confidence level.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,13 +12,22 @@ import numpy.typing as npt
 
 from schemas.fields import Sums, Tallies
 from schemas.partials import ExemplarRow, PartialRow, Stats
-from streams.measure.columns import NO_LEVEL, Columns, Floats, Ints, touched_minutes
+from streams.measure.columns import Columns, Floats, Ints, touched_minutes
 from streams.measure.digests import PARTIAL_LIMIT, pack_samples
 from streams.measure.merge import EXEMPLARS
 from streams.measure.series import ALL, LEVELS, series_name
 from streams.measure.tallies import FailureNames
 
-_LEVEL_SLOTS = NO_LEVEL + 1
+
+class SecondLabel(NamedTuple):
+    """What series are labelled by beside the platform, and its values by their number."""
+
+    name: str
+    values: Sequence[str]
+    """A number beyond is none."""
+
+
+CONFIDENCE = SecondLabel("confidence", LEVELS)
 
 
 class _Leaves(NamedTuple):
@@ -86,43 +95,49 @@ def _ranges(starts: Ints, sizes: Ints) -> Ints:
     return places
 
 
-def fold(columns: Columns, pairs: list[tuple[str, str]], after: int) -> list[PartialRow]:
+def fold(
+    columns: Columns,
+    pairs: list[tuple[str, str]],
+    after: int,
+    second: SecondLabel = CONFIDENCE,
+) -> list[PartialRow]:
     """Return the rows touched past the offset `after`, each over all the events.
 
     Args:
         columns: the events; at least one.
         pairs: the (operation, platform) of each pair number.
         after: rows whose last event is at or before it are left out.
+        second: what the level of events stands for.
     """
+    label, values = second
+    slots = len(values) + 1
     columns = touched_minutes(columns, after)
     first_minute = int(columns.minute.min())
     minutes = int(columns.minute.max()) - first_minute + 1
-    leaf = (columns.pair * _LEVEL_SLOTS + columns.level) * minutes + columns.minute - first_minute
+    leaf = (columns.pair * slots + columns.level) * minutes + columns.minute - first_minute
     leaves = _leaves_of(columns, leaf)
     event = leaves.event[leaves.start]
     pair, level, minute = columns.pair[event], columns.level[event], columns.minute[event]
     operations, operation = _numbered([pairs[i][0] for i in range(len(pairs))], pair)
     platforms, platform = _numbered([pairs[i][1] for i in range(len(pairs))], pair)
     every = np.arange(len(pair))
-    leveled = np.flatnonzero(level != NO_LEVEL)
+    leveled = np.flatnonzero(level != len(values))
 
-    def of_all(label: str, names: Sequence[str]) -> Callable[[int], str]:
-        return lambda key: series_name(ALL, label, names[key])
+    def of_all(by: str, names: Sequence[str]) -> Callable[[int], str]:
+        return lambda key: series_name(ALL, by, names[key])
 
     def of_level(key: int) -> str:
-        return series_name(
-            operations[key // _LEVEL_SLOTS], "confidence", LEVELS[key % _LEVEL_SLOTS]
-        )
+        return series_name(operations[key // slots], label, values[key % slots])
 
     exemplar = _exemplar_of(columns)
     failure_names = FailureNames(columns, leaves.leaf_of)
     breakdowns: list[tuple[Ints, Ints, Callable[[int], str]]] = [
         (every, np.zeros_like(pair), lambda _: ALL),
         (every, platform, of_all("platform", platforms)),
-        (leveled, level, of_all("confidence", LEVELS)),
+        (leveled, level, of_all(label, values)),
         (every, operation, lambda key: series_name(operations[key])),
         (every, pair, lambda key: series_name(pairs[key][0], "platform", pairs[key][1])),
-        (leveled, operation * _LEVEL_SLOTS + level, of_level),
+        (leveled, operation * slots + level, of_level),
     ]
     alone = len(operations) == 1
     rows: list[PartialRow] = []

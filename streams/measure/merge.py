@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from schemas.fields import MAX_SUM, Sums
-from schemas.partials import ExemplarRow, PartialRow, Stats
+from schemas.partials import MOST_CONFIGURATIONS, ExemplarRow, PartialRow, Stats
 from streams.measure.digests import Engine, are_packed, merge
 from streams.measure.tallies import are_tallies, merge_tallies
 
@@ -38,7 +38,7 @@ def merge_stats(
     """Return the sum of at least one part; the order does not matter."""
     if len(parts) == 1:
         return parts[0]
-    sums, squares, lows, highs, digests, exemplars, tallies = zip(*parts, strict=True)
+    sums, squares, lows, highs, digests, exemplars, tallies, seen = zip(*parts, strict=True)
     return Stats(
         Sums._make(map(_sum, zip(*sums, strict=True))),
         sum(squares),
@@ -47,7 +47,14 @@ def merge_stats(
         merge(digests, engine, digest_limit, digest_room),
         best_exemplars(exemplar for part in exemplars for exemplar in part),
         merge_tallies(tallies),
+        merge_configurations(seen),
     )
+
+
+def merge_configurations(parts: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the configurations of several sets of scores: the first few, in order."""
+    seen = set().union(*parts)
+    return tuple(sorted(seen)[:MOST_CONFIGURATIONS]) if seen else ()
 
 
 def _sum(column: Sequence[int]) -> int:

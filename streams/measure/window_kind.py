@@ -20,11 +20,23 @@ class MakeAggregate(Protocol):
         start_ms: int,
         stats: Stats,
         trend: Trend | None,
+        baseline: tuple[str, ...],
         *,
         final: bool,
-        missing: int = 0,
+        missing: int,
     ) -> bytes:
-        """Return the record's value; `stats` holds at least one event."""
+        """Return the record's value.
+
+        Args:
+            series: its name.
+            size: of the window.
+            start_ms: of the window.
+            stats: of the window; at least one event.
+            trend: against the window before, of an hour or more.
+            baseline: the configurations of the window before.
+            final: whether no more is expected.
+            missing: how many records may be missing, at most.
+        """
 
 
 class WindowKind(NamedTuple):

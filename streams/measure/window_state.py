@@ -13,7 +13,7 @@ import msgspec
 
 from schemas.partials import Stats
 from streams.measure.digests import STORED_LIMIT, Engine
-from streams.measure.merge import merge_stats
+from streams.measure.merge import merge_configurations, merge_stats
 from streams.measure.window_times import needed_until, window_start
 
 #: The member of a series' own row; in a row of overflow each member has its series' name.
@@ -93,6 +93,8 @@ class WindowState(msgspec.Struct, array_like=True, gc=False):
     """Of an hour, and of what is sealed; else they are merged from the children when asked for."""
     children: list[tuple[int, int]] = []
     """(operations, failures) of each child window, of an hour or more."""
+    seen: tuple[str, ...] = ()
+    """The configurations of an hour or more, see schemas.partials.Stats."""
 
     def count(self) -> int:
         """Return how many operations it holds, also where the revision is not set yet."""
@@ -106,8 +108,18 @@ class WindowState(msgspec.Struct, array_like=True, gc=False):
             return self.stats.sums.failures
         if self.minutes is None:
             return sum([failures for _, failures in self.children])
-        parts = [part for minute in self.minutes if minute for part in minute.parts()]
-        return sum([part.sums.failures for part in parts])
+        return sum([part.sums.failures for part in self._parts()])
+
+    def configurations(self) -> tuple[str, ...]:
+        """Return the configurations that its scores were made by."""
+        if self.stats is not None:
+            return self.stats.configurations
+        if self.minutes is None:
+            return self.seen
+        return merge_configurations([part.configurations for part in self._parts()])
+
+    def _parts(self) -> list[Stats]:
+        return [part for minute in self.minutes or () if minute for part in minute.parts()]
 
 
 class RemovedRecords(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -4,7 +4,7 @@ from collections.abc import Iterator, MutableMapping
 
 from schemas.partials import Stats
 from streams.measure.digests import STORED_LIMIT, Engine
-from streams.measure.merge import merge_stats
+from streams.measure.merge import merge_configurations, merge_stats
 from streams.measure.window_state import MinuteState, WindowState, pack_window, unpack_window
 from streams.measure.window_times import SIZES, SeriesWindow, children_of, minute_place
 
@@ -120,6 +120,7 @@ class WindowTable:
             row.children = [
                 (child.count(), child.failures()) if child else (0, 0) for child in children
             ]
+            row.seen = merge_configurations([it.configurations() for it in children if it])
             row.stats = None
             if window.size == "1h":
                 row.stats = self.stats(window, row)

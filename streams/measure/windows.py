@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from schemas.aggregates import Trend
 from schemas.partials import PartialRow
 from schemas.spans import MINUTE_MS
 from streams.measure.admission import Admission
@@ -263,20 +264,22 @@ class Windows:
         state = self._recompute(window) if size in TREND_SIZES else self._stored(window)
         if state is None or published_as(state.count(), final=final) <= state.published:
             return None
-        verdict = None
+        verdict: Trend | None = None
+        baseline: tuple[str, ...] = ()
         if isinstance(state, MinuteState):
             stats = self._table.stats_of_minute(state)
         else:
             stats = self._table.stats(window, state)
             if size in TREND_SIZES:
-                before = self._table.peek(SeriesWindow(size, start_ms - SIZE_MS[size], series))
-                verdict = trend(before.children if before else [], begun(state.children))
+                earlier = SeriesWindow(size, start_ms - SIZE_MS[size], series)
+                before = self._table.peek(earlier) or WindowState()
+                verdict = trend(before.children, begun(state.children))
+                baseline = before.configurations()
         assert stats is not None
         self.late_revisions += final and state.published % 2
         missing = self._state.missing_in(start_ms, window.end_ms)
-        value = self._kind.aggregate(
-            series, size, start_ms, stats, verdict, final=final, missing=missing
-        )
+        about = series, size, start_ms, stats, verdict, baseline
+        value = self._kind.aggregate(*about, final=final, missing=missing)
         published = published_as(stats.sums.count, final=final)
         return WindowRevision(window, published, aggregate_key(series, size, start_ms), value)
 

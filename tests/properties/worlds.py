@@ -13,9 +13,10 @@ import numpy as np
 from schemas.fast_structs import struct_of
 from schemas.partials import PartialRow, Partials
 from streams.measure.blocks import Block
-from streams.measure.decode import read_events
+from streams.measure.decode import Events, read_events
 from streams.measure.digests import ENGINES
 from streams.measure.watermarks import Reached, SourceTime, reached
+from streams.measure.window_kind import OPERATIONS_WINDOWS
 from streams.measure.window_times import SIZES, TimeLimits, window_start
 from streams.measure.windows import WindowRevision, Windows
 
@@ -126,21 +127,26 @@ def draw_log(random: Random, times_ms: Sequence[int], late_ms: int = 3_000_000) 
 class Reading:
     """Reads a log as ingest does, from a block's start on."""
 
-    def __init__(self, source: int, log: Sequence[Record], start: int = 0) -> None:
+    new_block: type[Block] = Block
+
+    def __init__(self, source: int, log: Sequence[Any], start: int = 0) -> None:
         self.source = source
         self._log = [one for one in log if one.offset >= start]
-        self.block = Block(start)
+        self.block = self.new_block(start)
         self.next_offset = start
         self.blocks: list[int] = []
         self.newest_ms: int | None = None
         self._told = start - 1
+
+    def events(self, chunk: Sequence[Any]) -> Events:
+        return read_events(chunk, LIMITS)[0]
 
     def read(self, count: int) -> Iterator[Message]:
         """Read a chunk of so many records; yield what is told as blocks end."""
         chunk, self._log = self._log[:count], self._log[count:]
         if not chunk:
             return
-        events, _ = read_events(chunk, LIMITS)
+        events = self.events(chunk)
         self.next_offset = chunk[-1].offset + 1
         at = 0
         while True:
@@ -155,7 +161,7 @@ class Reading:
                 return
             yield from self.tell()
             self.blocks.append(self.block.end)
-            self.block = Block(self.block.end)
+            self.block = self.new_block(self.block.end)
             self._told = self.block.start - 1
 
     def tell(self) -> Iterator[Message]:
@@ -179,10 +185,17 @@ class Reading:
         return len(self._log)
 
 
-def told_of(random: Random, source: int, log: Sequence[Record], *, troubled: bool) -> list[Message]:
+def told_of(
+    random: Random,
+    source: int,
+    log: Sequence[Any],
+    *,
+    troubled: bool,
+    reads: type[Reading] = Reading,
+) -> list[Message]:
     """Return what is told of a log: cut anywhere, told again after restarts, and by zombies."""
     told: list[Message] = []
-    reading = Reading(source, log)
+    reading = reads(source, log)
     zombie: list[Message] = []
     while reading.left:
         told += reading.read(random.randint(1, 30))
@@ -193,7 +206,7 @@ def told_of(random: Random, source: int, log: Sequence[Record], *, troubled: boo
         if troubled and random.random() < 0.1:
             zombie = told[random.randrange(len(told)) :] if told else []
             start = random.choice([0, *reading.blocks][-2:])
-            reading = Reading(source, log, start)
+            reading = reads(source, log, start)
     told += reading.tell()
     return told
 
@@ -288,6 +301,8 @@ def events_of(one: Record) -> list[dict[str, Any]]:
 class Target:
     """A target partition in beats; what the broker and the changelog have survives a crash."""
 
+    kind = OPERATIONS_WINDOWS
+
     def __init__(self, sources: int, limit: int = 10_000) -> None:
         self.sources = sources
         self.limit = limit
@@ -302,7 +317,7 @@ class Target:
 
     def start(self) -> None:
         packed = dict(self.table)
-        self.windows = Windows(0, self.sources, packed, TIMES, ENGINE, self.limit)
+        self.windows = Windows(0, self.sources, packed, TIMES, ENGINE, self.limit, kind=self.kind)
         self.packed = packed
         self.read_to = self.committed
         self.sent = []
