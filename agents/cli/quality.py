@@ -1,5 +1,7 @@
 """Show the scores of analyses, and what was found."""
 
+from collections.abc import Iterator
+from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +12,7 @@ from agents.cli.printing import Cell, echo, echo_json, print_pairs, print_table,
 from agents.runtime.escaping import visible
 
 if TYPE_CHECKING:
+    from schemas.calibration import CalibrationAggregate
     from schemas.quality_scores import Finding, QualityScore
 
 HELP = """Show how good analyses are, and what is wrong with the bad ones.
@@ -20,12 +23,17 @@ Scores are from 0 to 1: good from 0.85, acceptable from 0.7.
 Examples:
   opwatch quality worst --since 1h
   opwatch quality show 3f9c0a77d1e24b05
+  opwatch quality calibration
   opwatch quality check quality.yaml
 """
 GOOD = 0.85
 ACCEPTABLE = 0.7
 #: Findings of a result that `worst` prints.
 _FINDINGS = 3
+#: Of fewer labelled analyses nobody should conclude anything.
+ENOUGH = 30
+_Z_95 = 1.96
+_CALIBRATED = ("24h", "7d")
 _WHY = {
     "too_slow": "its assessor took too long",
     "failed": "its assessor failed",
@@ -115,6 +123,48 @@ def worst(
 
 
 @app.command()
+def calibration(
+    *,
+    service: Annotated[str | None, typer.Option(metavar="NAME", help="Only of it.")] = None,
+    operation: Annotated[str | None, typer.Option(metavar="NAME", help="Only of it.")] = None,
+    model: Annotated[str | None, typer.Option(metavar="NAME", help="Only of it.")] = None,
+    window: Annotated[str, typer.Option(metavar="SIZE", help="24h or 7d.")] = "7d",
+    as_json: AsJson = False,
+) -> None:
+    """Show how often analyses were right by their labels, and how well estimates say so.
+
+    An estimate is the service's confidence, or opwatch's score. Its error is the mean distance from
+    the share that was right, by tenths; the Brier score is the mean squared distance: 0 is best.
+    With fewer than 30 labelled analyses all that is unknown. Exit 1 if there are no labels at all.
+
+    Examples:
+      opwatch quality calibration
+      opwatch quality calibration --model llama-3.1-8b --window 24h
+      opwatch quality calibration --json | jq .overall.bins
+    """
+    if window not in _CALIBRATED:
+        raise typer.BadParameter(f"{window!r} is none of {', '.join(_CALIBRATED)}")
+    from agents.cli.quality_log import read_calibration
+
+    wanted = {"service": service, "operation": operation, "model": model}
+    windows = run(read_calibration(settings(), window, wanted))
+    if not windows:
+        hint = ", or none matches" if any(wanted.values()) else ""
+        echo(f"no calibration: no analysis has a label{hint}", err=True)
+        raise typer.Exit(FAILED)
+    if as_json:
+        for found in windows:
+            echo_json(found.model_dump(mode="json"))
+        return
+    print_table(
+        ("service", "operation", "model", "estimate", "labels", "mean", "right", "error", "Brier"),
+        (row for found in windows for row in _calibration_rows(found)),
+        right=("labels", "mean", "error", "Brier"),
+        fold=("service", "operation", "model"),
+    )
+
+
+@app.command()
 def check(
     file: Annotated[
         Path | None,
@@ -143,6 +193,34 @@ def check(
 
 
 # ---------------------------------------------------------------- printing
+
+
+def _calibration_rows(found: "CalibrationAggregate") -> Iterator[list[Cell]]:
+    series = found.series
+    for name, reliability in (("confidence", found.confidence), ("score", found.overall)):
+        count = reliability.count
+        figures = ["–", "unknown", "unknown", "unknown"]
+        if count >= ENOUGH:
+            bins = [it for it in reliability.bins if it.count]
+            mean = sum(it.count * (it.mean_estimate or 0) for it in bins) / count
+            right = sum(it.count * (it.accuracy or 0) for it in bins)
+            low, high = share_interval(right, count)
+            figures = [
+                f"{mean:.2f}",
+                f"{right / count:.2f} ({low:.2f}–{high:.2f})",
+                f"{reliability.expected_calibration_error or 0:.2f}",
+                f"{reliability.brier_score or 0:.2f}",
+            ]
+        yield [series.service, series.operation, series.model, name, f"{count:,}", *figures]
+
+
+def share_interval(right: float, count: int) -> tuple[float, float]:
+    """Return where the true share lies with 95 % (Wilson's interval)."""
+    share, z = right / count, _Z_95
+    middle = share + z * z / (2 * count)
+    spread = z * sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    scale = 1 + z * z / count
+    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
 
 
 def _print_score(score: "QualityScore") -> None:

@@ -1,4 +1,4 @@
-"""Read `quality-scores`: one analysis' score, or the worst of a span."""
+"""Read scores: of one analysis, or the worst of a span; and how well they meet the truth."""
 
 import heapq
 from collections.abc import Mapping
@@ -8,11 +8,14 @@ from pydantic import ValidationError
 
 from agents.kafka.reader import topic_reader
 from agents.runtime.settings import Settings
+from schemas.calibration import CalibrationAggregate
 from schemas.quality_scores import QualityScore
-from schemas.topics import QUALITY_SCORES
+from schemas.topics import AGGREGATES, QUALITY_SCORES
 
 #: Times as many as asked for are remembered: a later record may say that one is not so bad.
 _SPARE = 16
+#: The keys of calibration windows begin so.
+_CALIBRATION = b"calibration{"
 
 
 class AnalysisScores:
@@ -98,6 +101,46 @@ async def read_worst(
             if score and all(getattr(score, name) == value for name, value in names.items()):
                 found.add(score)
     return found
+
+
+async def read_calibration(
+    settings: Settings, size: str, wanted: Mapping[str, str | None]
+) -> list[CalibrationAggregate]:
+    """Return the latest calibration window of each series.
+
+    Args:
+        settings: where Kafka is.
+        size: the windows' size.
+        wanted: what service, operation and model must be; None: anything.
+    """
+    names = {name: value for name, value in wanted.items() if value is not None}
+    latest: dict[tuple[str, str, str], CalibrationAggregate] = {}
+    async with topic_reader(settings, settings.topic(AGGREGATES)) as topic:
+        await topic.from_time(None)
+        async for record in topic.to_the_end():
+            if (record.key or b"").startswith(_CALIBRATION) and (found := _parse_window(record)):
+                series = found.series
+                place = series.service, series.operation, series.model
+                before = latest.get(place)
+                fits = all(getattr(series, name) == value for name, value in names.items())
+                if (
+                    found.window.size == size
+                    and fits
+                    and (before is None or _is_later(found, before))
+                ):
+                    latest[place] = found
+    return [latest[place] for place in sorted(latest)]
+
+
+def _is_later(found: CalibrationAggregate, before: CalibrationAggregate) -> bool:
+    return (found.window.start_ms, found.revision) >= (before.window.start_ms, before.revision)
+
+
+def _parse_window(record: Any) -> CalibrationAggregate | None:
+    try:
+        return CalibrationAggregate.model_validate_json(record.value or b"")
+    except ValidationError:
+        return None
 
 
 def parse_score(record: Any) -> QualityScore | None:

@@ -27,6 +27,7 @@ from schemas.commands import Silence
 from schemas.dead_letters import DeadLetter, to_headers
 from tests.acceptance.alert_scene import Receivers, breach
 from tests.integration.secured import Right, SecuredKafka, documented
+from tests.unit.cli.hostile_world import calibration, quality_score
 from tests.unit.cli.samples import aggregate
 
 pytestmark = pytest.mark.timeout(600)
@@ -43,6 +44,9 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "tail": ("--once",),
     "rules backtest": ("RULES", "--from", "24h"),
     "replay": ("OPERATIONS", "--speed", "max"),
+    "quality show": ("a1",),
+    "quality worst": (),
+    "quality calibration": (),
     "deadletters list": (),
     "deadletters show": ("LETTER",),
     "deadletters redrive": ("LETTER",),
@@ -158,6 +162,8 @@ def _seed(bootstrap: str) -> None:
         ("commands", SILENCE, silence.model_dump_json(), None),
         ("breaches", opened["fingerprint"], json.dumps(opened), None),
         ("aggregates", "x", minute.model_dump_json(), None),
+        ("quality-scores", "a1", json.dumps(quality_score("a1")), None),
+        ("aggregates", "calibration{", json.dumps(calibration()), None),
         ("dead-letters", key, _operation("redriven"), headers),
         ("dead-letters", gone, json.dumps(opened), given_up),
     ):

@@ -93,3 +93,57 @@ def test_worst_lists_the_lowest_scores_first_and_filters(scored: Cli):
     assert len(filtered.stdout.splitlines()) == 2
     assert "1 of 1 results" in filtered.stderr
     assert scored("quality", "worst", "--model", "nobody").returncode == 1
+
+
+def calibration(
+    labels: int, revision: int, *, model: str = "rules", right: float = 0.75
+) -> dict[str, Any]:
+    def reliability(estimate: float) -> dict[str, Any]:
+        tenth = {
+            "low": 0.8, "high": 0.9, "count": labels, "mean_estimate": estimate, "accuracy": right
+        }  # fmt: skip
+        return {
+            "count": labels,
+            "bins": [tenth],
+            "expected_calibration_error": abs(estimate - right),
+            "brier_score": 0.2,
+        }
+
+    value = {
+        "version": 1,
+        "kind": "calibration",
+        "series": {"service": "job-parser", "operation": "analyze_job", "model": model},
+        "window": {"size": "7d", "start_ms": 0, "end_ms": 7 * 86_400_000},
+        "revision": revision,
+        "final": False,
+        "count": labels,
+        "right": round(labels * right),
+        "accuracy": right,
+        "confidence": reliability(0.85),
+        "overall": reliability(0.9),
+    }
+    key = f'calibration{{service="job-parser",operation="analyze_job",model="{model}"}}/7d/0'
+    return {"key": key.encode(), "value": json.dumps(value).encode()}
+
+
+def test_calibration_stands_beside_its_sample_size_else_it_is_unknown(cli: Cli):
+    assert cli("quality", "calibration").returncode == 1
+    cli.publish(
+        "aggregates",
+        [
+            calibration(200, 7),
+            calibration(100, 5, right=0.1),
+            calibration(12, 1, model="new"),
+            {"key": b"calibration{", "value": b"{"},
+        ],
+    )
+
+    shown = cli("quality", "calibration")
+    assert shown.returncode == 0, shown.stderr
+    lines = [line.split() for line in shown.stdout.splitlines()[1:]]
+    by_row = {(it[2], it[3]): it[4:] for it in lines}
+    assert by_row["rules", "confidence"] == ["200", "0.85", "0.75", "(0.69–0.80)", "0.10", "0.20"]
+    assert by_row["rules", "score"][1] == "0.90"
+    assert by_row["new", "score"] == ["12", "–", "unknown", "unknown", "unknown"]
+    as_json = cli("quality", "calibration", "--model", "new", "--json").stdout.splitlines()
+    assert [json.loads(line)["count"] for line in as_json] == [12]

@@ -150,6 +150,28 @@ def quality_score(analysis: str, **changed: Any) -> dict[str, Any]:
     } | changed
 
 
+def calibration() -> dict[str, Any]:
+    bins = [{"low": 0.8, "high": 0.9, "count": 40, "mean_estimate": 0.85, "accuracy": 0.75}]
+    reliability = {
+        "count": 40,
+        "bins": bins,
+        "expected_calibration_error": 0.1,
+        "brier_score": 0.2,
+    }
+    return {
+        "kind": "calibration",
+        "series": {"service": NAME, "operation": NAME, "model": NAME},
+        "window": {"size": "7d", "start_ms": 0, "end_ms": 7 * 86_400_000},
+        "revision": 1,
+        "final": False,
+        "count": 40,
+        "right": 30,
+        "accuracy": 0.75,
+        "confidence": reliability,
+        "overall": reliability,
+    }
+
+
 MINUTE_MS = NOW_MS - NOW_MS % 60_000 - 60_000
 TOPICS: dict[str, list[Any]] = {
     "breaches": [record(hostile_breach(), key=FINGERPRINT)],
@@ -207,6 +229,7 @@ TOPICS: dict[str, list[Any]] = {
         record(aggregate(NAME, None, MINUTE_MS)),
         record(aggregate("parse", NAME, MINUTE_MS), offset=1),
         record(b'{"\x9b', offset=2),
+        record(calibration(), key="calibration{", offset=3),
     ],
 }
 #: What the alert worker says to a command, after it was asked.

@@ -24,6 +24,7 @@ COMMANDS = [
     "deadletters redrive",
     "quality show",
     "quality worst",
+    "quality calibration",
     "quality check",
     "rules list",
     "rules check",

@@ -135,6 +135,12 @@ WAYS: dict[str, list[tuple[list[str], bool]]] = {
         (["--platform", HOSTILE], False),
         (["--since", HOSTILE], True),
     ],
+    "quality calibration": [
+        ([], True),
+        (["--json"], True),
+        (["--model", HOSTILE], False),
+        (["--window", HOSTILE], True),
+    ],
     "quality check": [(["{quality}"], True), ([], False), ([HOSTILE.replace("\x00", "")], True)],
     "rules list": [([], True)],
     "rules check": [(["{wrong}"], True), ([], False), ([HOSTILE.replace("\x00", "")], True)],

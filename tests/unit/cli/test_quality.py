@@ -2,6 +2,9 @@
 
 import random
 
+import pytest
+
+from agents.cli.quality import share_interval
 from agents.cli.quality_log import AnalysisScores, WorstScores
 from schemas.quality_scores import QualityScore
 
@@ -63,3 +66,10 @@ def test_the_repeats_of_an_analysis_are_found_with_it():
     assert found.score is not None
     assert found.score.overall == 0.3
     assert list(found.repeats) == ["b"]
+
+
+def test_the_interval_of_a_share_narrows_with_labels_and_stays_a_share():
+    assert share_interval(15, 30) == pytest.approx((0.331, 0.669), abs=0.001)
+    assert share_interval(500, 1000) == pytest.approx((0.469, 0.531), abs=0.001)
+    assert share_interval(30, 30) == pytest.approx((0.886, 1.0), abs=0.001)
+    assert share_interval(0, 30)[0] == 0
