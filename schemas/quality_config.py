@@ -194,7 +194,7 @@ BUILT_IN: tuple[OperationExpected, ...] = (
         },
         verbatim=[
             *("*company*", "*employer*", "*title*", "*name*", "*email*", "*phone*", "*address*"),
-            *("*location*", "city", "*_city", "*brand*", "*product*", "*sku*", "*url*", "*_id"),
+            *("*location*", "city", "*_city", "*brand*", "*product*", "*sku*", "*url*", "*link*"),
             *("*number*", "*person*", "*author*", "*university*", "*school*", "*recruiter*"),
             *("*organisation*", "*organization*", "*customer*", "*manufacturer*", "*vendor*"),
         ],
@@ -204,6 +204,16 @@ BUILT_IN: tuple[OperationExpected, ...] = (
             *("*reason*", "*description*", "*intent*", "*topic*", "mode", "*_mode", "tag", "tags"),
             *("*remote*", "mood", "tone", "*_tone", "*severity*", "*urgency*", "*industry*"),
             *("*explanation*", "*score*", "*confidence*", "*probability*", "count", "*_count"),
+            *("*platform*", "source", "*_source", "*function*", "*department*", "*arrangement*"),
+            *(
+                "*workplace*",
+                "*ratio*",
+                "days_*",
+                "*_days",
+                "*_age",
+                "*schedule*",
+                "*availability*",
+            ),
         ],
     ),
 )

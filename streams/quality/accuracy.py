@@ -11,9 +11,9 @@ Each finding takes its cost of what is left of 1:
 | `altered_quote`: the input says it otherwise: another figure, a `not`, a word | 0.3 |
 | `invented_value`: the input does not have it; times the share that is missing | |
 | – of a verbatim field | 0.5 |
-| – of another field, or a number | 0.35 |
+| – a number, or with a number | 0.35 |
 | – a date | 0.25 |
-| – a single word of another field | 0.15 |
+| – of another field | 0.2 |
 | `value_not_in_evidence`: the quotes for a field do not have its value | 0.25 |
 | `wrong_value`: a fact or a verified label says otherwise; unverified | 0.5; 0.35 |
 | `missed_value`: null, where a fact or label has a value | 0.3 |

@@ -19,15 +19,15 @@ _ALTERED_QUOTE_COST = 0.3
 _VERBATIM_COST = 0.5
 _OTHER_COST = 0.35
 _DATE_COST = 0.25
-#: A single word may be a category that the input names otherwise.
-_WORD_COST = 0.15
+#: Of a field of which nobody knows its kind: it may be a category, or in other words.
+_WORDS_COST = 0.2
 _NOT_IN_EVIDENCE_COST = 0.25
 #: Of a cost: what an excerpt lacks may stand elsewhere in the input.
 _EXCERPT = 0.4
 #: A value of which less stands in the input is a finding.
 _SUPPORTED = 0.75
-_LONG_TEXT_WORDS = 12
-_MAX_LEAVES = 30
+_LONG_TEXT_WORDS = 4
+_MAX_LEAVES = 10
 _MAX_DEPTH = 4
 
 
@@ -115,7 +115,7 @@ def _leaf_support(leaf: JsonValue, kind: FieldKind, text: SearchText) -> float |
 
 def _is_in_other_words(value: str) -> bool:
     """Return whether a value is a category, such as `full_time`, or a sentence."""
-    is_category = value == value.lower() and not any(map(str.isdigit, value))
+    is_category = value == value.lower() and not _has_digit(value)
     return is_category or len(value.split()) > _LONG_TEXT_WORDS
 
 
@@ -124,8 +124,13 @@ def _cost_of(value: JsonValue, kind: FieldKind) -> float:
         return _DATE_COST
     if kind == "verbatim" and not isinstance(value, int | float):
         return _VERBATIM_COST
-    is_word = kind == "other" and isinstance(value, str) and len(value.split()) == 1
-    return _WORD_COST if is_word else _OTHER_COST
+    if isinstance(value, int | float) or _has_digit(value):
+        return _OTHER_COST
+    return _WORDS_COST
+
+
+def _has_digit(value: JsonValue) -> bool:
+    return isinstance(value, str) and any(map(str.isdigit, value))
 
 
 def _leaves(value: JsonValue) -> list[JsonValue]:

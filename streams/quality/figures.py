@@ -9,11 +9,11 @@ _MULTIPLIERS = {
     **dict.fromkeys(("bn", "mrd", "billion", "billions", "milliarden"), 1e9),
 }
 _NUMBER = re.compile(
-    r"[0-9]+(?:[.,'’\u00a0\u202f ][0-9]+)*"
+    r"[0-9]+(?:[.,'’\u00a0\u2007-\u200a\u202f ][0-9]+)*"
     rf"(?:[ \u00a0-]?(?P<unit>{'|'.join(sorted(_MULTIPLIERS, key=len, reverse=True))})\b\.?)?",
     re.IGNORECASE,
 )
-_SEPARATOR = re.compile(r"[.,'’\u00a0\u202f ]")
+_SEPARATOR = re.compile(r"[.,'’\u00a0\u2007-\u200a\u202f ]")
 #: A number of more parts or digits is a table or an id.
 _MAX_PARTS = 6
 _MAX_DIGITS = 15

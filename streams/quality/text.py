@@ -12,6 +12,8 @@ from streams.quality.figures import numbers_in
 #: Unescaped twice: pages that are quoted in pages are escaped twice.
 _ENTITY_ROUNDS = 2
 _TAG = re.compile(r"</?[a-zA-Z!][^<>]*>")
+_ACRONYM = re.compile(r"\b[A-Z]{2,4}\b")
+_CAPITALISED = re.compile(r"[A-Z][a-z]+(?:[ -][A-Z][a-z]+)+")
 _LINK = re.compile(r"\]\([^()\s]*\)")
 _LETTERS = {"ø": "o", "æ": "a", "œ": "o", "ł": "l", "đ": "d", "ı": "i"}
 #: More distinct characters than a text in any script has.
@@ -80,6 +82,7 @@ class SearchText:
     """A text in which quotes and values are looked for; it is read as far as they need."""
 
     def __init__(self, text: str) -> None:
+        self._raw = text
         self.plain = plain(text)
         self.words = words_of(self.plain)
         self._padded = f" {self.words} "
@@ -101,6 +104,11 @@ class SearchText:
         return self.words.replace(" ", "")
 
     @cached_property
+    def raw(self) -> str:
+        """As it came, with the links in its tags, in small letters."""
+        return self._raw.lower()
+
+    @cached_property
     def word_list(self) -> list[str]:
         """The words in their order."""
         return self.words.split()
@@ -112,6 +120,21 @@ class SearchText:
         for place, word in enumerate(self.word_list):
             places[word].append(place)
         return dict(places)
+
+    @cached_property
+    def acronyms(self) -> frozenset[str]:
+        """Its words of two to four capital letters."""
+        return frozenset(_ACRONYM.findall(self.plain))
+
+    @cached_property
+    def initials(self) -> frozenset[str]:
+        """Those of two to four words that begin with capital letters and stand together."""
+        found: set[str] = set()
+        for run in _CAPITALISED.findall(self.plain):
+            letters = "".join(word[0] for word in re.findall(r"[A-Z][a-z]+", run))
+            for length in (2, 3, 4):
+                found.update(letters[at : at + length] for at in range(len(letters) - length + 1))
+        return frozenset(found)
 
     @cached_property
     def by_first_letter(self) -> dict[str, list[str]]:

@@ -22,7 +22,7 @@ SILENT_WORDS = frozenset(
         " plc sa sas sarl bv nv oy ab as aps srl spa pty pvt group holding holdings the and und et"
         " y of for at in a an der die das de la le el usd eur gbp chf cad aud dollar dollars euro"
         " euros per year years yr annum annual annually month monthly hour hourly day pa to from up"
-        " bis ab ca approx gross brutto net about m w d f x all genders k"
+        " bis ab ca approx gross brutto net about m w d f x all genders k com io org net www"
     ).split()
 )
 #: As a value these are conclusions.
@@ -32,6 +32,32 @@ _CONCLUSIONS = frozenset(
         " contract permanent temporary internship on site home office"
     ).split()
 )
+#: How a word is shortened, in either direction.
+_SHORTENED = {
+    "senior": "sr",
+    "junior": "jr",
+    "engineer": "eng",
+    "manager": "mgr",
+    "assistant": "asst",
+    "associate": "assoc",
+    "street": "st",
+    "strasse": "str",
+    "avenue": "ave",
+    "road": "rd",
+    "developer": "dev",
+    "administrator": "admin",
+    "representative": "rep",
+    "doctor": "dr",
+}
+_IN_FULL = {short: word for word, short in _SHORTENED.items()}
+#: With these words a date stands in the input that is in no calendar.
+_RELATIVE = re.compile(
+    r"\b(?:(?:hours?|days?|weeks?|months?) ago|(?:posted|listed|updated|published):? (?:today|just|"
+    r"yesterday)|just posted|vor \d+|hace \d+|il y a \d+)\b",
+    re.IGNORECASE,
+)
+_LINK = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
+_ADDRESS = re.compile(r"\S+@\S+")
 _NOTHING = frozenset(["", "n a", "na", "none", "null", "unknown", "not specified", "not stated"])
 _WORD = re.compile(r"\w+")
 _SAME_WORD = 84.0
@@ -86,13 +112,23 @@ def text_support(value: str, text: SearchText) -> float | None:
     if days := day_of(value, words.split()):
         if any(day.may_be(other) for day in days for other in text.days):
             return 1.0
-        return 0.0 if text.days else None
+        return None if not text.days or _RELATIVE.search(text.plain) else 0.0
+    if _LINK.fullmatch(value.strip()) or _ADDRESS.fullmatch(value.strip()):
+        return _address_support(value.strip().lower(), text)
     if set(words.split()) <= _CONCLUSIONS:
         return None
     digits = "".join(filter(str.isdecimal, words))
     if len(digits) >= _ID_DIGITS and digits[-_ID_DIGITS:] in text.digits:
         return 1.0
     return _by_parts(value, text)
+
+
+def _address_support(value: str, text: SearchText) -> float | None:
+    """Return whether a link or mail address stands there; None where only its title may."""
+    address = value.split("://", 1)[-1].removeprefix("www.").rstrip("/")
+    if address in text.raw:
+        return 1.0
+    return 0.0 if "@" in value or "://" in text.raw else None
 
 
 def _by_parts(value: str, text: SearchText) -> float | None:
@@ -111,13 +147,15 @@ def _by_parts(value: str, text: SearchText) -> float | None:
     rest += value[end:]
     fuzzy = 0
     for number, part in enumerate(rest.split(",")):
-        for raw in _WORD.findall(part):
+        raw_words = _WORD.findall(part)
+        shortened = _shortened(raw_words, text)
+        for raw in raw_words:
             word = words_of(raw)
             if not word or word in SILENT_WORDS:
                 continue
             weight = _weight(raw, word) * (_AFTER_COMMA if number else 1)
             whole += weight
-            if word in text.places:
+            if raw in shortened or word in text.places:
                 found += weight
             elif fuzzy < _MAX_FUZZY_WORDS:
                 fuzzy += 1
@@ -132,12 +170,25 @@ def _weight(raw: str, word: str) -> float:
 
 def _resemblance(word: str, text: SearchText) -> float:
     """Return 1 for a form or misspelling of a word of the text, 0.9 for a part of one."""
+    other = _SHORTENED.get(word) or _IN_FULL.get(word)
+    if other in text.places:
+        return 1.0
     if len(word) < _LONG_WORD:
         return 0.0
     if word in text.compact:
         return _COMPOUND
     near = text.by_first_letter.get(word[0], ())
     return float(extractOne(word, near, scorer=ratio, score_cutoff=_SAME_WORD) is not None)
+
+
+def _shortened(words: list[str], text: SearchText) -> set[str]:
+    """Return the words whose initials stand in the text, or that are initials of its words."""
+    found = {word for word in words if word in text.initials}
+    for start in range(len(words)):
+        for end in range(start + 2, min(start + 4, len(words)) + 1):
+            if "".join(word[0] for word in words[start:end]) in text.acronyms:
+                found.update(words[start:end])
+    return found
 
 
 def _has_number(value: float, text: SearchText) -> bool:

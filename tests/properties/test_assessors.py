@@ -170,6 +170,8 @@ HOSTILE = {
     "months": lambda n: "1. mar " * (n // 7),
     "dots": lambda n: ". " * (n // 2),
     "one word": lambda n: "ab" * (n // 2),
+    "names": lambda n: "Ab Cd " * (n // 6),
+    "acronyms": lambda n: "AB CD " * (n // 6),
     "dates": lambda n: "1-1-1-" * (n // 6),
 }
 
