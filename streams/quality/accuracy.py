@@ -16,7 +16,7 @@ Each finding takes its cost of what is left of 1:
 | – of another field | 0.2 |
 | `value_not_in_evidence`: the quotes for a field do not have its value | 0.25 |
 | `wrong_value`: a fact or a verified label says otherwise; unverified | 0.5; 0.35 |
-| `missed_value`: null, where a fact or label has a value | 0.3 |
+| `missed_value`: null, where a fact, a label or `name: …` in the input has a value | 0.3 |
 | `wrong_verdict`: a fact or a verified label says otherwise; unverified | 0.6; 0.45 |
 
 Of an excerpt's absence quotes and values take 0.4 of that. A value that a fact or label confirms is
@@ -33,11 +33,11 @@ from schemas.quality_config import Expected
 from schemas.quality_scores import Finding
 from streams.quality.agreement import agree, same_label
 from streams.quality.assessor import Assessed, Context, Truth, assessed, shown
-from streams.quality.evidence import quote_findings, value_findings
+from streams.quality.evidence import missed_findings, quote_findings, value_findings
 from streams.quality.field_kinds import snake_case
 from streams.quality.text import SearchText
 from streams.quality.values import is_nothing
-from streams.quality.well_formed import malformed
+from streams.quality.well_formed import malformed, wrong_order
 
 _EMPTY_COST = 0.9
 _MISSING_COST = 0.45
@@ -73,6 +73,7 @@ class Accuracy:
             settled |= {found.field for found in findings if found.field}
             findings += quote_findings(analysis, text)
             findings += value_findings(analysis, text, expected, settled)
+            findings += missed_findings(analysis, text, settled)
         elif not (expected.required or truths or result.fields):
             return None
         return assessed(findings)
@@ -115,6 +116,8 @@ def _form(analysis: Analysis, expected: Expected) -> Iterator[Finding]:
             if wrong is not None:
                 message = f"{name} {shown(value)} {wrong}"
                 yield _finding("malformed_value", message, _MALFORMED_COST, name)
+    for name, message in wrong_order(result.fields):
+        yield _finding("malformed_value", message, _MALFORMED_COST, name)
 
 
 def _against(analysis: Analysis, truths: dict[str, Truth]) -> Iterator[Finding]:

@@ -100,6 +100,8 @@ def _texts_agree(value: str, truth: str) -> bool:
     numbers, other_numbers = numbers_in(value), numbers_in(truth)
     if bool(numbers) and bool(other_numbers) and not numbers & other_numbers:
         return False
+    if numbers & other_numbers and _is_figure(mine) and _is_figure(theirs):
+        return True
     words, other_words = _content(mine), _content(theirs)
     if words <= other_words or other_words <= words:
         return bool(words and other_words)
@@ -110,6 +112,11 @@ def _content(words: str) -> set[str]:
     """Return the words that say something; all where none does."""
     found = set(words.split())
     return {word for word in found if word not in SILENT_WORDS} or found
+
+
+def _is_figure(words: str) -> bool:
+    """Return whether words are numbers and their units alone."""
+    return all(word in SILENT_WORDS or word[0].isdigit() for word in words.split())
 
 
 def _figures(words: str) -> set[str]:

@@ -12,11 +12,12 @@ _MOST_LABEL_COST = 0.6
 _LEAST_LABEL_COST = 0.2
 #: So far outside of its label's range a score costs all of it.
 _FAR_OUTSIDE = 0.35
-#: The balance of the factors, from -1 to 1, from which on they speak for one side.
-_CLEAR_BALANCE = 0.5
+#: The share of their weight from which on the factors speak for one side.
+_CLEAR_SHARE = 0.75
+_MIDDLE = 0.5
 #: The score that is clearly on a side.
 _LOW_SCORE, _HIGH_SCORE = 0.35, 0.65
-_FACTORS_COST = 0.5
+_LEAST_FACTORS_COST, _FACTORS_COST = 0.3, 0.5
 _SURE, _UNSURE = 0.8, 0.45
 _CONFIDENCE_COST = 0.35
 _EVIDENCE_COST = 0.2
@@ -27,7 +28,7 @@ def contradictions(analysis: Analysis, expected: Expected) -> list[Finding]:
     result = analysis.result
     return [
         *_label_against_score(result, expected),
-        *_factors_against_score(result),
+        *_factors_against_score(result, expected),
         *_confidence_against_fields(result),
         *_evidence_against_fields(result),
     ]
@@ -37,8 +38,10 @@ def can_contradict(analysis: Analysis, expected: Expected) -> bool:
     """Return whether the result has two parts that could contradict one another."""
     result = analysis.result
     has_score = result.score is not None
+    has_range = _range_of(result, expected) is not None
     return (
-        (has_score and (bool(result.factors) or _range_of(result, expected) is not None))
+        ((has_score or has_range) and bool(result.factors))
+        or (has_score and has_range)
         or (result.confidence is not None and bool(result.field_confidence))
         or any(it.field in result.fields for it in result.evidence)
     )
@@ -70,25 +73,28 @@ def _range_of(result: AnalysisResult, expected: Expected) -> tuple[float, float]
     return None
 
 
-def _factors_against_score(result: AnalysisResult) -> Iterator[Finding]:
+def _factors_against_score(result: AnalysisResult, expected: Expected) -> Iterator[Finding]:
     weighed = sum(factor.weight for factor in result.factors)
-    if result.score is None or weighed <= 0:
+    if weighed <= 0:
         return
-    raised = sum(it.weight for it in result.factors if it.direction == "raises")
-    balance = 2 * raised / weighed - 1
-    if balance >= _CLEAR_BALANCE and result.score < _LOW_SCORE:
-        way, side = "raise", (_LOW_SCORE - result.score) / _LOW_SCORE
-    elif balance <= -_CLEAR_BALANCE and result.score > _HIGH_SCORE:
-        way, side = "lower", (result.score - _HIGH_SCORE) / (1 - _HIGH_SCORE)
+    raised = sum(it.weight for it in result.factors if it.direction == "raises") / weighed
+    low, high = _range_of(result, expected) or (0.0, 1.0)
+    score = (low + high) / 2 if result.score is None else result.score
+    is_low = score < _LOW_SCORE or high <= _MIDDLE
+    is_high = score > _HIGH_SCORE or low >= _MIDDLE
+    if raised >= _CLEAR_SHARE and is_low:
+        way, share, side = "raise", raised, _LOW_SCORE - score
+    elif raised <= 1 - _CLEAR_SHARE and is_high:
+        way, share, side = "lower", 1 - raised, score - _HIGH_SCORE
     else:
         return
-    share = raised / weighed if way == "raise" else 1 - raised / weighed
+    verdict = f"it is {score:.2f}" if result.score is not None else f"the label is {result.label}"
     message = (
-        f"{share:.0%} of the factors' weight {way}s the score, and it is"
-        f" {result.score:.2f}: see {_heaviest(result, way)!r}"
+        f"{share:.0%} of the factors' weight {way}s the score, and {verdict}:"
+        f" see {_heaviest(result, way)!r}"
     )
-    cost = _FACTORS_COST * (0.6 + 0.4 * side)
-    yield _finding("factors_contradict_score", message, cost)
+    cost = _LEAST_FACTORS_COST + (_FACTORS_COST - _LEAST_FACTORS_COST) * max(side, 0.0) / _LOW_SCORE
+    yield _finding("factors_contradict_score", message, min(cost, _FACTORS_COST))
 
 
 def _heaviest(result: AnalysisResult, way: str) -> str:

@@ -78,14 +78,19 @@ def day_of(text: str, words: Sequence[str]) -> frozenset[Day]:
         return days_in(date_part, ())
     if len(words) > _MAX_WORDS:
         return frozenset()
-    if all(word in _MONTHS or word in _BETWEEN or _is_figure(word) for word in words):
-        return days_in("", words)
-    return frozenset()
+    return days_in("", words) if _is_of_figures(words) else frozenset()
 
 
-def is_meant_as_date(text: str) -> bool:
-    """Return whether a text looks like a date, right or wrong: 2026-13-45."""
-    return _MEANT.match(text) is not None
+def is_meant_as_date(text: str, words: Sequence[str]) -> bool:
+    """Return whether a text looks like a date, right or wrong: 2026-13-45, February 30."""
+    if _MEANT.match(text) is not None:
+        return True
+    has_month = any(word in _MONTHS for word in words)
+    return has_month and 1 < len(words) <= _MAX_WORDS and _is_of_figures(words)
+
+
+def _is_of_figures(words: Sequence[str]) -> bool:
+    return all(word in _MONTHS or word in _BETWEEN or _is_figure(word) for word in words)
 
 
 def _in_digits(text: str) -> Iterator[Day]:

@@ -9,10 +9,10 @@ from schemas.quality_config import Expected
 from schemas.quality_scores import Finding
 from streams.quality.assessor import shown
 from streams.quality.days import day_of
-from streams.quality.field_kinds import FieldKind, kind_of
+from streams.quality.field_kinds import FieldKind, kind_of, snake_case
 from streams.quality.quotes import quote_in
 from streams.quality.text import SearchText, words_of
-from streams.quality.values import is_nothing, number_support, text_support
+from streams.quality.values import is_nothing, named_value, number_support, text_support
 
 _INVENTED_QUOTE_COST = 0.45
 _ALTERED_QUOTE_COST = 0.3
@@ -22,6 +22,7 @@ _DATE_COST = 0.25
 #: Of a field of which nobody knows its kind: it may be a category, or in other words.
 _WORDS_COST = 0.2
 _NOT_IN_EVIDENCE_COST = 0.25
+_MISSED_COST = 0.3
 #: Of a cost: what an excerpt lacks may stand elsewhere in the input.
 _EXCERPT = 0.4
 #: A value of which less stands in the input is a finding.
@@ -84,6 +85,17 @@ def value_findings(
 
 def _is_in_no_quote(value: JsonValue, quotes: SearchText | None) -> bool:
     return quotes is not None and isinstance(value, str) and text_support(value, quotes) == 0
+
+
+def missed_findings(analysis: Analysis, text: SearchText, settled: set[str]) -> Iterator[Finding]:
+    """Yield the fields that are null though the text has them by name: `Location: Oslo`."""
+    weight = _EXCERPT if analysis.input.is_excerpt else 1.0
+    for name, value in analysis.result.fields.items():
+        if is_nothing(value) and name not in settled:
+            there = named_value(snake_case(name), text)
+            if there is not None:
+                message = f"{name} is null: the input says {shown(there)}"
+                yield _finding("missed_value", message, _MISSED_COST * weight, name)
 
 
 def _quotes_by_field(analysis: Analysis) -> dict[str, SearchText]:

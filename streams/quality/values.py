@@ -56,6 +56,12 @@ _RELATIVE = re.compile(
     r"yesterday)|just posted|vor \d+|hace \d+|il y a \d+)\b",
     re.IGNORECASE,
 )
+#: A field that says so is rightly null.
+_EVASIVE = re.compile(
+    r"\b(?:competitive|negotiable|tb[ad]|doe|depend\w*|confidential|undisclosed|not|none|var\w+|"
+    r"on request|flexible|attractive|n/a|see|nach|verhandelbar|any\w*|unknown)\b",
+    re.IGNORECASE,
+)
 _LINK = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 _ADDRESS = re.compile(r"\S+@\S+")
 _NOTHING = frozenset(["", "n a", "na", "none", "null", "unknown", "not specified", "not stated"])
@@ -123,6 +129,18 @@ def text_support(value: str, text: SearchText) -> float | None:
     return _by_parts(value, text)
 
 
+def named_value(name: str, text: SearchText) -> str | None:
+    """Return what the text has after a field's name and a colon; None where that says nothing."""
+    words = name.replace("_", " ")
+    if len(words) < _LONG_WORD or not text.has(words_of(words)):
+        return None
+    pattern = rf"\b{re.escape(words)}\s{{0,3}}:\s{{0,5}}([^\n|·•;]{{2,60}})"
+    match = re.search(pattern, text.plain, re.IGNORECASE)
+    if match is None or words_of(match[1]) in _NOTHING or _EVASIVE.search(match[1]):
+        return None
+    return match[0].strip() if re.search(r"[A-Z\d]", match[1]) else None
+
+
 def _address_support(value: str, text: SearchText) -> float | None:
     """Return whether a link or mail address stands there; None where only its title may."""
     address = value.split("://", 1)[-1].removeprefix("www.").rstrip("/")
@@ -152,6 +170,8 @@ def _by_parts(value: str, text: SearchText) -> float | None:
         for raw in raw_words:
             word = words_of(raw)
             if not word or word in SILENT_WORDS:
+                continue
+            if word in _CONCLUSIONS and word not in text.places:
                 continue
             weight = _weight(raw, word) * (_AFTER_COMMA if number else 1)
             whole += weight

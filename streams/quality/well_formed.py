@@ -1,6 +1,7 @@
 """Say what is wrong with the form of a field's value."""
 
 import re
+from collections.abc import Iterator, Mapping
 
 from pydantic import JsonValue
 
@@ -16,7 +17,7 @@ _LEFT_OVER = re.compile(
 )
 _EMAIL = re.compile(r"[^\s@<>,;]{1,64}@[^\s@<>,;.]+(?:\.[^\s@<>,;.]+)+")
 _URL = re.compile(r"(?:https?://)?[\w-]+(?:\.[\w-]+)+(?::\d+)?(?:[/?#]\S*)?", re.IGNORECASE)
-_DATE_NAME = re.compile(r"date|deadline|_at\Z|_on\Z|_until\Z|birthday")
+_DATE_NAME = re.compile(r"date|deadline|posted|expires|until|start|birthday|_at\Z|_on\Z")
 _EMAIL_NAME = re.compile(r"e_?mail\Z")
 _MAX_TEXT = 2_000
 _EXAMPLES: dict[Format, str] = {
@@ -44,17 +45,30 @@ def malformed(name: str, value: JsonValue, expected: Format | None) -> str | Non
     text = value[:_MAX_TEXT]
     if left_over := _LEFT_OVER.search(text):
         return f"holds {left_over[0].strip()[:40]!r}, which a program left there"
-    iso = re.match(r"\d{4}-\d{1,2}-\d{1,2}", text)
-    if (iso or _DATE_NAME.search(name)) and is_meant_as_date(text) and not _is_day(text):
+    iso = re.match(r"\d{4}-\d{1,2}-\d{1,2}(?!\d)", text)
+    if (iso or _DATE_NAME.search(name)) and _is_no_day(text):
         return "is no date that exists"
     if _EMAIL_NAME.search(name) and not _EMAIL.search(text):
         return f"is not {_EXAMPLES['email']}"
     return None
 
 
-def _is_day(text: str) -> bool:
-    found = re.match(r"\s*[\d./-]+", text)
-    return found is not None and bool(_days(found[0].strip().rstrip("./-")))
+def wrong_order(fields: Mapping[str, JsonValue]) -> Iterator[tuple[str, str]]:
+    """Yield each field that holds a least value above the field with the most, and a sentence."""
+    for name, least in fields.items():
+        for low, high in (("min", "max"), ("from", "to")):
+            other = re.sub(rf"(?<![a-z]){low}(?![a-z])", high, name)
+            most = fields.get(other) if other != name else None
+            if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
+                yield name, f"{name} {least} is above {other}, which is {most}"
+
+
+def _is_no_day(text: str) -> bool:
+    words = words_of(text).split()
+    if not is_meant_as_date(text, words):
+        return False
+    digits = re.match(r"\s*[\d./-]+", text)  # a time may follow
+    return not (_days(digits[0].strip().rstrip("./-")) if digits else ()) and not _days(text)
 
 
 def _days(text: str) -> frozenset[Day]:

@@ -216,7 +216,7 @@ BAD: list[Case] = [
     ),
     _PLAIN.bad("missing_field", "accuracy", "title", fields={"title": None}),
     _PLAIN.bad(
-        "invented_value", "accuracy", "240000", how="invented pay", fields={"salary_min": 240000}
+        "invented_value", "accuracy", "240000", how="invented pay", fields={"salary_max": 240000}
     ),
     _PLAIN.bad("malformed_value", "accuracy", "2026-13-45", fields={"posted_at": "2026-13-45"}),
     _PLAIN.bad(

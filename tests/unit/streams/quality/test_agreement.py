@@ -16,6 +16,7 @@ from streams.quality.agreement import agree, same_label
         ("03/04/2026", "2026-03-04"),
         (120000, "$120k"),
         ("1.200,50 €", 1200.5),
+        ("95,000 USD", "$95k per year"),
         (True, "yes"),
         ("Berlin", "Berlin, Germany"),
         ("Data Engineers", "Data Engineer"),
