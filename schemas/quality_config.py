@@ -120,10 +120,10 @@ class QualityConfig(Configured):
     weights: dict[Annotated[str, Field(max_length=100)], Annotated[float, Field(ge=0, le=100)]] = (
         Field(
             default_factory=lambda: {
-                "accuracy": 0.45,
-                "performance": 0.15,
-                "reliability": 0.2,
-                "consistency": 0.2,
+                "accuracy": 0.5,
+                "consistency": 0.25,
+                "reliability": 0.15,
+                "performance": 0.1,
             },
             max_length=50,
         )

@@ -4,12 +4,12 @@ Each finding takes its cost of what is left of 1:
 
 | finding | cost |
 |---|---|
-| `changed_label`: the same input had another label | 0.6 times the share of earlier ones that had |
+| `changed_label`: the same input had another label | 0.7 times the share of earlier ones that had |
 | `changed_score`: further from the median than the tolerance | 0.1, up to 0.5 at 0.4 beyond it |
 | `changed_field`: the last one had another value | 0.35 |
 | `lost_field`: null, where the last one had a value | 0.2 |
-| `label_contradicts_score`: outside of its label's range | 0.2, up to 0.6 at 0.35 outside |
-| `factors_contradict_score`: three quarters of their weight speak for the other side | 0.3 to 0.5 |
+| `label_contradicts_score`: outside of its label's range | 0.3, up to 0.7 at 0.35 outside |
+| `factors_contradict_score`: three quarters of their weight are for the other side | 0.4 to 0.65 |
 | `confidence_contradicts_fields`: sure of the whole and not of its fields, or the reverse | 0.35 |
 | `evidence_contradicts_field`: null, and a quote supports it | 0.2 |
 

@@ -8,8 +8,8 @@ from schemas.quality_scores import Finding
 from streams.quality.agreement import label_key
 from streams.quality.values import is_nothing
 
-_MOST_LABEL_COST = 0.6
-_LEAST_LABEL_COST = 0.2
+_MOST_LABEL_COST = 0.7
+_LEAST_LABEL_COST = 0.3
 #: So far outside of its label's range a score costs all of it.
 _FAR_OUTSIDE = 0.35
 #: The share of their weight from which on the factors speak for one side.
@@ -17,7 +17,7 @@ _CLEAR_SHARE = 0.75
 _MIDDLE = 0.5
 #: The score that is clearly on a side.
 _LOW_SCORE, _HIGH_SCORE = 0.35, 0.65
-_LEAST_FACTORS_COST, _FACTORS_COST = 0.3, 0.5
+_LEAST_FACTORS_COST, _FACTORS_COST = 0.4, 0.65
 _SURE, _UNSURE = 0.8, 0.45
 _CONFIDENCE_COST = 0.35
 _EVIDENCE_COST = 0.2
@@ -80,8 +80,10 @@ def _factors_against_score(result: AnalysisResult, expected: Expected) -> Iterat
     raised = sum(it.weight for it in result.factors if it.direction == "raises") / weighed
     low, high = _range_of(result, expected) or (0.0, 1.0)
     score = (low + high) / 2 if result.score is None else result.score
-    is_low = score < _LOW_SCORE or high <= _MIDDLE
-    is_high = score > _HIGH_SCORE or low >= _MIDDLE
+    # Outside of its label's range a score is a contradiction of its own.
+    fits = low <= score <= high
+    is_low = score < _LOW_SCORE or (fits and high <= _MIDDLE)
+    is_high = score > _HIGH_SCORE or (fits and low >= _MIDDLE)
     if raised >= _CLEAR_SHARE and is_low:
         way, share, side = "raise", raised, _LOW_SCORE - score
     elif raised <= 1 - _CLEAR_SHARE and is_high:

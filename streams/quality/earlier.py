@@ -13,7 +13,7 @@ from streams.quality.values import is_nothing
 MAX_FIELDS = 20
 MAX_VALUE = 80
 
-_LABEL_COST = 0.6
+_LABEL_COST = 0.7
 _SCORE_COST = 0.5
 #: So far beyond the tolerance a score costs all of it.
 _FAR = 0.4

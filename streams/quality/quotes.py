@@ -66,6 +66,8 @@ class QuoteVerdict(NamedTuple):
     """Of its worst piece to the best passage, 0 to 100."""
     difference: str = ""
     """What the text does not say, in the quote's words."""
+    is_turned: bool = False
+    """Whether a figure or a negation is what differs."""
 
 
 _ORDER: tuple[Verdict, ...] = ("real", "altered", "invented")
@@ -159,7 +161,7 @@ def _compared(words: list[str], passage: str, similarity: float) -> QuoteVerdict
     wrong = [word for word in missing if any(map(str.isdigit, word))]
     wrong += sorted(turned)
     if wrong:
-        return QuoteVerdict("altered", similarity, " ".join(wrong))
+        return QuoteVerdict("altered", similarity, " ".join(wrong), is_turned=True)
     if similarity < _REAL or share > _MISSING:
         return QuoteVerdict("altered", similarity, " ".join(missing[:5]))
     return QuoteVerdict("real", similarity)

@@ -13,6 +13,7 @@ from rapidfuzz.process import extractOne
 
 from streams.quality.days import day_of
 from streams.quality.figures import numbers_at
+from streams.quality.other_names import OTHER_NAMES
 from streams.quality.text import SearchText, plain, words_of
 
 #: Words that a value may have and the text need not.
@@ -32,24 +33,6 @@ _CONCLUSIONS = frozenset(
         " contract permanent temporary internship on site home office"
     ).split()
 )
-#: How a word is shortened, in either direction.
-_SHORTENED = {
-    "senior": "sr",
-    "junior": "jr",
-    "engineer": "eng",
-    "manager": "mgr",
-    "assistant": "asst",
-    "associate": "assoc",
-    "street": "st",
-    "strasse": "str",
-    "avenue": "ave",
-    "road": "rd",
-    "developer": "dev",
-    "administrator": "admin",
-    "representative": "rep",
-    "doctor": "dr",
-}
-_IN_FULL = {short: word for word, short in _SHORTENED.items()}
 #: With these words a date stands in the input that is in no calendar.
 _RELATIVE = re.compile(
     r"\b(?:(?:hours?|days?|weeks?|months?) ago|(?:posted|listed|updated|published):? (?:today|just|"
@@ -58,7 +41,7 @@ _RELATIVE = re.compile(
 )
 #: A field that says so is rightly null.
 _EVASIVE = re.compile(
-    r"\b(?:competitive|negotiable|tb[ad]|doe|depend\w*|confidential|undisclosed|not|none|var\w+|"
+    r"\b(?:competitive|negotiable|tb[ad]|doe|depend\w*|confidential|secret|anonymous|undisclosed|not|none|var\w+|"
     r"on request|flexible|attractive|n/a|see|nach|verhandelbar|any\w*|unknown)\b",
     re.IGNORECASE,
 )
@@ -71,7 +54,7 @@ _LONG_WORD = 5
 _SHORT_WORD = 3
 #: As an abbreviation (`TX`, `USA`), and after a comma, a word weighs less.
 _ABBREVIATED = 0.3
-_AFTER_COMMA = 0.3
+_AFTER_COMMA = 0.25
 _COMPOUND = 0.9
 #: A number below it may stand there as a word.
 _WORDED = 20
@@ -131,14 +114,28 @@ def text_support(value: str, text: SearchText) -> float | None:
 
 def named_value(name: str, text: SearchText) -> str | None:
     """Return what the text has after a field's name and a colon; None where that says nothing."""
+    match = _named(name, text)
+    if match is None or _is_evasive(match[1]):
+        return None
+    return match[0].strip() if re.search(r"[A-Z\d]", match[1]) else None
+
+
+def is_withheld(name: str, text: SearchText) -> bool:
+    """Return whether the text says by a field's name that it does not say: `Company: secret`."""
+    match = _named(name, text)
+    return match is not None and _is_evasive(match[1])
+
+
+def _named(name: str, text: SearchText) -> re.Match[str] | None:
     words = name.replace("_", " ")
     if len(words) < _LONG_WORD or not text.has(words_of(words)):
         return None
     pattern = rf"\b{re.escape(words)}\s{{0,3}}:\s{{0,5}}([^\n|·•;]{{2,60}})"
-    match = re.search(pattern, text.plain, re.IGNORECASE)
-    if match is None or words_of(match[1]) in _NOTHING or _EVASIVE.search(match[1]):
-        return None
-    return match[0].strip() if re.search(r"[A-Z\d]", match[1]) else None
+    return re.search(pattern, text.plain, re.IGNORECASE)
+
+
+def _is_evasive(value: str) -> bool:
+    return words_of(value) in _NOTHING or _EVASIVE.search(value) is not None
 
 
 def _address_support(value: str, text: SearchText) -> float | None:
@@ -190,8 +187,7 @@ def _weight(raw: str, word: str) -> float:
 
 def _resemblance(word: str, text: SearchText) -> float:
     """Return 1 for a form or misspelling of a word of the text, 0.9 for a part of one."""
-    other = _SHORTENED.get(word) or _IN_FULL.get(word)
-    if other in text.places:
+    if any(other in text.places for other in OTHER_NAMES.get(word, ())):
         return 1.0
     if len(word) < _LONG_WORD:
         return 0.0

@@ -34,6 +34,7 @@ def codes(result: dict[str, Any], **more: Any) -> list[str]:
         ("company", "Kraft &amp; Söhne"),
         ("location", "Gdansk, PL"),
         ("location", "Remote"),
+        ("location", "Gdańsk, Polska"),
         ("salary_min", 95000),
         ("salary", "95,000 - 120,000 USD"),
         ("reports_to_title", "CTO"),
@@ -141,3 +142,12 @@ def test_a_quote_is_real_however_it_is_written(quote: str):
 )
 def test_a_quote_that_the_input_does_not_say_is_found(quote: str, code: str):
     assert codes({"label": "x", "evidence": [{"quote": quote}]}) == [code]
+
+
+def test_a_required_field_that_the_input_withholds_is_not_missing():
+    result = {"label": "x", "fields": {"title": "Data Entry Clerk", "company": None}}
+    text = "Data Entry Clerk. Company: {}. Start at once."
+    hidden = text.format("confidential")
+    assert codes(result, text=hidden, operation="analyze_job") == []
+    found = codes(result, text=text.format("Globex"), operation="analyze_job")
+    assert found == ["missing_field"]
