@@ -49,7 +49,7 @@ app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
 
 @app.command()
 def check() -> None:
-    """Check all settings and the rule file, and print where each setting comes from.
+    """Check all settings, the rule file and the quality file; print where each setting is from.
 
     Exit 1 with every mistake at once. A secret that a channel lacks here is only a warning: a file
     may be checked where there are no secrets.
@@ -70,6 +70,7 @@ def check() -> None:
     except ValidationError as error:
         raise CommandError("\n".join(mistakes(error))) from None
     _print(chosen)
+    _check_quality(chosen.quality_file)
     if source_of("rule_file") == "default" and not Path(chosen.rule_file).exists():
         echo(f"\nno rules: there is no {chosen.rule_file}, nor an OPWATCH_RULE_FILE")
         return
@@ -87,6 +88,15 @@ def table() -> None:
       opwatch config table > docs/settings.md
     """
     echo(markdown(), nl=False)
+
+
+def _check_quality(path: str | None) -> None:
+    from agents.quality_file.load import BadQualityFile, load_quality
+
+    try:
+        load_quality(path)
+    except BadQualityFile as error:
+        raise CommandError(str(error)) from None
 
 
 def _secrets() -> set[str]:

@@ -18,7 +18,7 @@ _HEDGES = frozenset(
 _SAME = 88.0
 _MOST = 1e300
 _MAX_TEXT = 500
-_MAX_ELEMENTS = 20
+_MAX_ELEMENTS = 10
 _SAME_ELEMENTS = 0.6
 
 
@@ -84,9 +84,17 @@ def _lists_agree(value: JsonValue, truth: JsonValue) -> bool:
     mine, theirs = mine[:_MAX_ELEMENTS], theirs[:_MAX_ELEMENTS]
     if not mine or not theirs:
         return not mine and not theirs
-    found = sum(any(agree(it, other) for other in theirs) for it in mine)
-    covered = sum(any(agree(it, other) for it in mine) for other in theirs)
+    pairs = [[_elements_agree(it, other) for other in theirs] for it in mine]
+    found = sum(map(any, pairs))
+    covered = sum(map(any, zip(*pairs, strict=True)))
     return min(found / len(mine), covered / len(theirs)) >= _SAME_ELEMENTS
+
+
+def _elements_agree(value: JsonValue, truth: JsonValue) -> bool:
+    """Return whether two elements agree; nested ones must be equal, or time had no bound."""
+    if isinstance(value, list | dict) or isinstance(truth, list | dict):
+        return value == truth
+    return agree(value, truth)
 
 
 def _texts_agree(value: str, truth: str) -> bool:

@@ -248,6 +248,13 @@ def test_wrong_settings_fail_the_check_with_every_mistake(tmp_path: Path):
     assert answer.stderr.count("\n") == 2
 
 
+def test_a_wrong_quality_file_fails_the_check_of_the_settings(tmp_path: Path):
+    (tmp_path / "quality.yaml").write_text("goood: 0.9\n")
+    answer = opwatch("config", "check", folder=tmp_path, OPWATCH_QUALITY_FILE="quality.yaml")
+    assert answer.returncode == 1
+    assert "quality.yaml:1:1: goood: no such field; did you mean good?" in answer.stderr
+
+
 @pytest.mark.parametrize("role", ["measure", "alert"])
 def test_a_worker_whose_port_is_taken_says_so_in_a_sentence(role: str):
     with socket.create_server(("127.0.0.1", 0)) as other:

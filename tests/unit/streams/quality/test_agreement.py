@@ -25,6 +25,7 @@ from streams.quality.agreement import agree, same_label
         ("Python", ["Python"]),
         ({"min": 5}, {"min": 5, "max": 9}),
         ("C++", "c++"),
+        ([{"min": 1}, [2]], [[2], {"min": 1}]),
     ],
 )
 def test_they_agree(value: Any, truth: Any):
@@ -56,3 +57,10 @@ def test_they_differ(value: Any, truth: Any):
 def test_a_verdict_is_the_same_however_sure(truth: str):
     assert same_label("likely_ghost", truth)
     assert not same_label("likely_real", truth)
+
+
+def test_nested_lists_take_no_power_of_their_depth():
+    nested: Any = ["x"]
+    for _ in range(100):
+        nested = [nested] * 10
+    assert agree(nested, nested)
