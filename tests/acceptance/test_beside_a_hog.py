@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -122,14 +123,14 @@ class Hogs:
 
 
 @contextmanager
-def beside_hogs(
+def listened_to(
     kafka: str,
     prefix: str,
     folder: Path,
     role: str,
     rule_file: Path,
     partitions: int = PARTITIONS,
-) -> Iterator[tuple[Workers, Silences, Hogs]]:
+) -> Iterator[tuple[Workers, Silences]]:
     """Run a worker; its /healthz was heard when this is entered."""
     port = lasting_port()
     settings = {"OPWATCH_HTTP_PORT": str(port), "OPWATCH_RULE_FILE": str(rule_file)}
@@ -141,8 +142,8 @@ def beside_hogs(
         while not is_answered("127.0.0.1", port):
             assert time.monotonic() < until, "it does not start"
             time.sleep(0.2)
-        with Hogs() as hogs, Silences(port, folder / "silences") as silences:
-            yield workers, silences, hogs
+        with Silences(port, folder / "silences") as silences:
+            yield workers, silences
     finally:
         workers.close()
         print((folder / "w0.log").read_text()[-4000:])
@@ -194,7 +195,7 @@ def hostile_files(path: Path) -> Iterator[str]:
 
 
 def assert_never_silent(silences: Silences, workers: Workers, hogs: Hogs) -> None:
-    """Hold each silence to the promise, longer only as far as other tests take the hogs' half."""
+    """Hold each silence to the promise, longer only as far as others take the hogs' half."""
     time.sleep(MAX_SILENCE_S)
     workers.supervise()
     assert workers.ended == []
@@ -204,21 +205,11 @@ def assert_never_silent(silences: Silences, workers: Workers, hogs: Hogs) -> Non
     assert {name: silence for name, silence in longest.items() if silence > limit_s} == {}
 
 
-def counted(kafka: str, prefix: str) -> int:
-    """Return how many operations are in published minutes."""
-    found: dict[bytes, int] = {}
-    for record in oracle.read_topic(kafka, prefix + "aggregates"):
-        key = record.key() or b""
-        if key.startswith(b"*/1m/"):
-            found[key] = max(found.get(key, 0), json.loads(record.value())["revision"])
-    return sum(found.values())
-
-
-def test_a_measure_worker_answers_under_every_attack(kafka, prefix, tmp_path, eventually):
+def attack_measure(kafka, prefix, folder, eventually, hogs):
     rules = [threshold(i, window=window) for i, window in enumerate(["1m", "1h", "3h", "24h"])]
     rules.append({"name": "quiet", "kind": "no_data", "each": "platform", "after": "10m"})
-    path = written(tmp_path / "rules.yaml", *rules)
-    with beside_hogs(kafka, prefix, tmp_path, "measure", path) as (workers, silences, hogs):
+    path = written(folder / "rules.yaml", *rules)
+    with listened_to(kafka, prefix, folder, "measure", path) as (workers, silences):
         producer = producer_of(kafka)
         now_ms = int(time.time() * 1000)
 
@@ -253,20 +244,8 @@ def test_a_measure_worker_answers_under_every_attack(kafka, prefix, tmp_path, ev
 
         producer.produce(prefix + "operations", text(id="the last"), partition=2)
         producer.flush(30)
-        eventually(lambda: counted(kafka, prefix) >= 31 * 200 + 1, 120)
-        assert_never_silent(silences, workers, hogs)
-
-
-def test_a_measure_worker_of_64_partitions_answers(kafka, prefix, tmp_path):
-    path = written(tmp_path / "rules.yaml", threshold(0))
-    with beside_hogs(kafka, prefix, tmp_path, "measure", path, 64) as (workers, silences, hogs):
-        producer = producer_of(kafka)
-        with silences.during("64 partitions", 15):
-            pass
-        with silences.during("64 partitions, 2,000 operations", 15):
-            for i in range(2_000):
-                producer.produce(prefix + "operations", text(id=str(i)), partition=i % 64)
-            producer.flush(30)
+        standing = oracle.Standing(kafka, prefix)
+        eventually(lambda: standing.total() >= 31 * 200 + 1, 120)
         assert_never_silent(silences, workers, hogs)
 
 
@@ -283,10 +262,10 @@ def silence(number: int, pattern: str) -> bytes:
     return command(number, kind="silence", matchers=[matcher], **span)
 
 
-def test_an_alert_worker_answers_under_every_attack(kafka, prefix, tmp_path, eventually):
+def attack_alert(kafka, prefix, folder, eventually, hogs):
     channel = {"name": "hook", "type": "webhook", "url_env": "HOOK_URL"}
-    path = written(tmp_path / "rules.yaml", threshold(0), channels=[channel])
-    with beside_hogs(kafka, prefix, tmp_path, "alert", path) as (workers, silences, hogs):
+    path = written(folder / "rules.yaml", threshold(0), channels=[channel])
+    with listened_to(kafka, prefix, folder, "alert", path) as (workers, silences):
         producer = producer_of(kafka)
 
         def publish(topic: str, *values: bytes) -> None:
@@ -318,4 +297,34 @@ def test_an_alert_worker_answers_under_every_attack(kafka, prefix, tmp_path, eve
                 for record in oracle.read_topic(kafka, prefix + "notifications")
             )
         )
+        assert_never_silent(silences, workers, hogs)
+
+
+def test_workers_of_both_roles_answer_under_every_attack(kafka, prefix, tmp_path, eventually):
+    """Both are attacked at the same time: each has the other for a busy neighbour besides."""
+    with Hogs() as hogs, ThreadPoolExecutor() as pool:
+        attacks = []
+        for attack in (attack_measure, attack_alert):
+            folder = tmp_path / attack.__name__
+            folder.mkdir()
+            of_its_own = f"{prefix}{attack.__name__}."
+            attacks.append(pool.submit(attack, kafka, of_its_own, folder, eventually, hogs))
+        for attacked in attacks:
+            attacked.result()
+
+
+def test_a_measure_worker_of_64_partitions_answers(kafka, prefix, tmp_path, eventually):
+    path = written(tmp_path / "rules.yaml", threshold(0))
+    begun = listened_to(kafka, prefix, tmp_path, "measure", path, 64)
+    with begun as (workers, silences), Hogs() as hogs:
+        producer = producer_of(kafka)
+        topic = prefix + "operations"
+        with silences.during("64 partitions", 5):
+            eventually(lambda: len(producer.list_topics(topic, 10).topics[topic].partitions) == 64)
+        with silences.during("64 partitions, 2,000 operations", 5):
+            for i in range(2_000):
+                producer.produce(topic, text(id=str(i)), partition=i % 64)
+            producer.flush(30)
+            standing = oracle.Standing(kafka, prefix)
+            eventually(lambda: standing.total() == 2_000)
         assert_never_silent(silences, workers, hogs)
