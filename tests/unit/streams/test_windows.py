@@ -388,6 +388,19 @@ def test_a_restart_without_the_state_counts_no_one_beside_overflow_again():
     assert told == {"*": 9, "overflow-0": 6}
 
 
+def test_a_restart_admits_no_one_until_the_five_minutes_of_overflow_have_ended():
+    packed = {}
+    windows = made(limit=1, packed=packed)
+    windows.apply(0, 0, [row(9), row(2, series="a"), row(3, series="b", offset=8)], 0)
+    packed.update(windows.take_changes())
+    admission = made(limit=100, packed=packed).admission
+    ends_ms = MONDAY_MS + 300_000
+    admission.forget(ends_ms - 1)
+    assert admission.place("new", ends_ms) == "overflow-0"
+    admission.forget(ends_ms)
+    assert admission.place("newer", ends_ms) == "newer"
+
+
 def test_an_hour_and_more_tell_their_trend_against_the_window_before():
     windows = made()
     for place in range(24):

@@ -46,6 +46,12 @@ def test_no_retry_follows_an_acknowledgement(world):
     assert over(world) == "acknowledged"
 
 
+def test_what_waits_is_dropped_with_the_acknowledgement_and_not_when_its_time_comes(world):
+    waiting(world).ack()
+    assert over(world) == "acknowledged"
+    assert world.alerting.queued.get("slack", 0) == 0
+
+
 def test_no_escalation_is_retried_after_the_acknowledgement(world):
     world.breach(escalation=ESCALATION, severity="critical")
     world.answers["mail"] = FAILS

@@ -152,6 +152,13 @@ def test_severity_rises_by_the_open_minute_and_falls_by_final_ones() -> None:
     assert len({one.id for one in world.said}) == 1
 
 
+def test_severity_falls_after_as_long_as_it_keeps_firing() -> None:
+    world = World(threshold(tiers=TIERS, keep_firing_for="2m"))
+    world.minutes(0, [20, 6, 6])
+    assert [one.severity for one in world.said] == ["high"]
+    assert [one.severity for one in world.minutes(3, [6])] == ["medium"]
+
+
 def test_each_tier_has_its_own_for() -> None:
     world = World(threshold(tiers=TIERS, **{"for": "2m"}))
     world.minutes(0, [6, 6, 20, 20, 20])

@@ -152,6 +152,14 @@ def test_a_rule_may_keep_firing() -> None:
     assert words(world.minutes(DAY, [0], platform="lever")) == [("resolved", "condition_gone")]
 
 
+def test_keep_firing_for_ends_in_its_minute_though_nothing_comes_in_it() -> None:
+    world = World(KINDS["busy"] | {"name": "busy", "keep_firing_for": "30m"})
+    world.minutes(0, [0], platform="lever")
+    world.pass_minutes(2)
+    world.pass_minutes(60)
+    assert episodes(world.said) == [(0, 31, "high")]
+
+
 def test_after_a_week_without_anything_it_is_no_more() -> None:
     world = World(*rules("threshold", "keeps"))
     world.minutes(0, [50], platform="lever")
