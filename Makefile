@@ -39,20 +39,22 @@ demo: $(VENV)/.installed ## a real service measured live, for a minute (FOR=120,
 
 # Brokers of tests live for minutes: with half the work they are up.
 test: export KAFKA_JVM_PERFORMANCE_OPTS ?= -XX:+UseSerialGC -XX:TieredStopAtLevel=1
-test: $(VENV)/.installed check ## check, then all tests on a real Kafka and PostgreSQL (TESTS=tests/unit WORKERS=3)
+test: $(VENV)/.installed $(if $(TESTS),check) ## check and all tests on a real Kafka and PostgreSQL (TESTS=tests/unit WORKERS=3)
 	@$(PY) -m stack run -- sh -c ' \
 	tests() { $(PY) -m pytest "$$@" || test $$? -eq 5; }; \
 	waiting() { tests --numprocesses $(WORKERS) --maxschedchunk 1 -m "not alone" "$$@"; }; \
 	$(if $(TESTS),waiting $(TESTS) && tests -m alone $(TESTS),$(ALL_TESTS))'
 	@$(if $(TESTS),,$(PY) -m coverage report --include='streams/*,schemas/*' --fail-under=95)
 
-# What computes runs beside what waits, behind it, and is printed after it. What waits stays in the
-# foreground: a shell lets its background ignore SIGINT, and some of these tests send it.
+# What computes, `make check` first, runs beside what waits, behind it, and is printed after it. What
+# waits stays in the foreground: a shell lets its background ignore SIGINT, and some of these tests
+# send it.
 WAITING := tests/acceptance tests/integration
 define ALL_TESTS
 computed="$$(mktemp)"; trap "rm -f $$computed" EXIT; \
-	nice -n 19 $(PY) -m pytest --cov --cov-report= --numprocesses 2 \
-	tests $(WAITING:%=--ignore=%) >"$$computed" 2>&1 & computes=$$!; \
+	{ nice -n 19 $(MAKE) --no-print-directory check && nice -n 19 $(PY) -m pytest \
+	--cov=schemas --cov=streams --cov-report= --numprocesses 2 \
+	tests $(WAITING:%=--ignore=%); } >"$$computed" 2>&1 & computes=$$!; \
 	waiting $(WAITING); right=$$?; wait $$computes || right=$$?; cat "$$computed"; \
 	test $$right -eq 0 && tests -m alone $(WAITING)
 endef
