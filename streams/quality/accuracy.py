@@ -73,7 +73,7 @@ class Accuracy:
             settled |= {found.field for found in findings if found.field}
             findings += quote_findings(analysis, text)
             findings += value_findings(analysis, text, expected, settled)
-            findings += missed_findings(analysis, text, settled)
+            findings += missed_findings(analysis, text, expected, settled)
         elif not (expected.required or truths or result.fields):
             return None
         return assessed(findings)

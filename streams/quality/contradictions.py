@@ -6,7 +6,7 @@ from schemas.analyses import Analysis, AnalysisResult
 from schemas.quality_config import Expected
 from schemas.quality_scores import Finding
 from streams.quality.agreement import label_key
-from streams.quality.values import is_nothing
+from streams.quality.values import is_evasive, is_nothing
 
 _MOST_LABEL_COST = 0.7
 _LEAST_LABEL_COST = 0.3
@@ -14,6 +14,8 @@ _LEAST_LABEL_COST = 0.3
 _FAR_OUTSIDE = 0.35
 #: The share of their weight from which on the factors speak for one side.
 _CLEAR_SHARE = 0.75
+#: Lighter ones, taken together, leave a score where it was without them.
+_LEAST_WEIGHT = 0.5
 _MIDDLE = 0.5
 #: The score that is clearly on a side.
 _LOW_SCORE, _HIGH_SCORE = 0.35, 0.65
@@ -78,6 +80,8 @@ def _factors_against_score(result: AnalysisResult, expected: Expected) -> Iterat
     if weighed <= 0:
         return
     raised = sum(it.weight for it in result.factors if it.direction == "raises") / weighed
+    if abs(2 * raised - 1) * weighed < _LEAST_WEIGHT:
+        return
     low, high = _range_of(result, expected) or (0.0, 1.0)
     score = (low + high) / 2 if result.score is None else result.score
     # Outside of its label's range a score is a contradiction of its own.
@@ -129,7 +133,8 @@ def _confidence_against_fields(result: AnalysisResult) -> Iterator[Finding]:
 
 
 def _evidence_against_fields(result: AnalysisResult) -> Iterator[Finding]:
-    named = {it.field for it in result.evidence if it.field}
+    # `Salary: competitive` rightly supports null.
+    named = {it.field for it in result.evidence if it.field and not is_evasive(it.quote)}
     for name, value in result.fields.items():
         if name in named and is_nothing(value):
             message = f"{name} is null, and a quote supports it"

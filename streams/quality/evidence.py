@@ -90,11 +90,14 @@ def _is_in_no_quote(value: JsonValue, quotes: SearchText | None) -> bool:
     return quotes is not None and isinstance(value, str) and text_support(value, quotes) == 0
 
 
-def missed_findings(analysis: Analysis, text: SearchText, settled: set[str]) -> Iterator[Finding]:
+def missed_findings(
+    analysis: Analysis, text: SearchText, expected: Expected, settled: set[str]
+) -> Iterator[Finding]:
     """Yield the fields that are null though the text has them by name: `Location: Oslo`."""
     weight = _EXCERPT if analysis.input.is_excerpt else 1.0
     for name, value in analysis.result.fields.items():
-        if is_nothing(value) and name not in settled:
+        is_derived = kind_of(name, expected) == "paraphrased"
+        if is_nothing(value) and name not in settled and not is_derived:
             there = named_value(snake_case(name), text)
             if there is not None:
                 message = f"{name} is null: the input says {shown(there)}"

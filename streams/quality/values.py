@@ -41,7 +41,7 @@ _RELATIVE = re.compile(
 )
 #: A field that says so is rightly null.
 _EVASIVE = re.compile(
-    r"\b(?:competitive|negotiable|tb[ad]|doe|depend\w*|confidential|secret|anonymous|undisclosed|not|none|var\w+|"
+    r"\b(?:competitive|negotiable|tb[ad]|doe|depend\w*|confidential|secret|anonymous|undisclosed|not|no|none|without|kein\w*|ohne|var\w+|"
     r"on request|flexible|attractive|n/a|see|nach|verhandelbar|any\w*|unknown)\b",
     re.IGNORECASE,
 )
@@ -115,7 +115,7 @@ def text_support(value: str, text: SearchText) -> float | None:
 def named_value(name: str, text: SearchText) -> str | None:
     """Return what the text has after a field's name and a colon; None where that says nothing."""
     match = _named(name, text)
-    if match is None or _is_evasive(match[1]):
+    if match is None or is_evasive(match[1]):
         return None
     return match[0].strip() if re.search(r"[A-Z\d]", match[1]) else None
 
@@ -123,7 +123,7 @@ def named_value(name: str, text: SearchText) -> str | None:
 def is_withheld(name: str, text: SearchText) -> bool:
     """Return whether the text says by a field's name that it does not say: `Company: secret`."""
     match = _named(name, text)
-    return match is not None and _is_evasive(match[1])
+    return match is not None and is_evasive(match[1])
 
 
 def _named(name: str, text: SearchText) -> re.Match[str] | None:
@@ -134,7 +134,8 @@ def _named(name: str, text: SearchText) -> re.Match[str] | None:
     return re.search(pattern, text.plain, re.IGNORECASE)
 
 
-def _is_evasive(value: str) -> bool:
+def is_evasive(value: str) -> bool:
+    """Return whether a text says that it does not say: `competitive`, `on request`."""
     return words_of(value) in _NOTHING or _EVASIVE.search(value) is not None
 
 

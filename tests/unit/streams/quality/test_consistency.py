@@ -87,3 +87,17 @@ def test_confidence_in_the_whole_and_in_its_fields_agree():
         "confidence_contradicts_fields"
     ]
     assert codes({"confidence": 0.4, "field_confidence": unsure}) == []
+
+
+def test_light_factors_may_be_on_the_other_side():
+    factors = [{"description": "names no salary", "direction": "raises", "weight": 0.2}]
+    assert codes({"label": "likely_real", "score": 0.2, "factors": factors}) == []
+
+
+def test_a_quote_may_support_that_there_is_no_value():
+    evidence = [{"quote": "Salary: competitive", "field": "salary"}]
+    assert codes({"fields": {"salary": None}, "evidence": evidence}) == []
+    evidence = [{"quote": "Salary: $90k", "field": "salary"}]
+    assert codes({"fields": {"salary": None}, "evidence": evidence}) == [
+        "evidence_contradicts_field"
+    ]
