@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.aggregates import Exemplar
+from schemas.aggregates import Exemplar, QualityExemplar
 from schemas.base import Int64, Wire
 from schemas.rule_kinds import RuleKind
 from schemas.rules import Operator, Severity
@@ -93,7 +93,7 @@ class Breach(Wire):
     )
     stale: bool = Field(False, description="The span ended more than 15 minutes before the record.")
     summary: str = Field(description="A sentence a person understands.")
-    exemplars: list[Exemplar] = Field(default_factory=list)
+    exemplars: list[Exemplar | QualityExemplar] = Field(default_factory=list)
     runbook: str | None = None
     dashboard: str | None = None
     routing: Routing

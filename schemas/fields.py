@@ -10,6 +10,8 @@ from typing import Annotated, Any, NamedTuple, get_type_hints
 
 import msgspec
 
+from schemas.quality_scores import ScoreDimension
+
 MAX_SUM = (1 << 63) - 1
 """Sums stop here, where the table's integers end: a producer's wrong unit must not end counting."""
 Whole = Annotated[int, msgspec.Meta(ge=0, le=MAX_SUM)]
@@ -167,4 +169,14 @@ METRICS: dict[str, Metric] = {
     ),
     "cache_ttl": Metric("cache.average_ttl_s", "s", "TTL", "lookups"),
     "confidence": Metric("mean_confidence", "%", "mean confidence", is_good_near_100=True),
+}
+
+#: The metrics of quality, and whose scores they are made of.
+QUALITY_DIMENSIONS: dict[str, ScoreDimension] = {
+    "quality_overall": "overall",
+    "quality_accuracy": "accuracy",
+    "quality_performance": "performance",
+    "quality_reliability": "reliability",
+    "quality_consistency": "consistency",
+    "quality_bad_share": "overall",
 }

@@ -1,12 +1,28 @@
 """Check what a rule file's texts hold; each refusal says what to write."""
 
 from collections.abc import Iterable
+from typing import Literal
 
 from pydantic import ValidationInfo
 
+from schemas.fields import QUALITY_DIMENSIONS
 from schemas.matchers import parse_matchers
 
-SERVICE = "service"
+SERVICE: Literal["service"] = "service"
+MODEL = "model"
+
+SeriesKind = Literal["operations", "service", "quality"]
+#: What `each` and `match` may name, by what the series are of.
+_LABELS: dict[SeriesKind, tuple[str, ...]] = {
+    "operations": ("operation", "platform", "confidence"),
+    "service": (SERVICE,),
+    "quality": ("operation", "platform", MODEL),
+}
+_OF: dict[SeriesKind, str] = {
+    "operations": "operations",
+    "service": "a service",
+    "quality": "scores of analyses",
+}
 
 
 def link(text: str) -> str:
@@ -34,7 +50,7 @@ def template(text: str) -> str:
 
 def matcher_text(text: str) -> str:
     """Return the text if it is label matchers of dimensions that series have."""
-    dimensions = ("operation", "platform", "confidence", SERVICE)
+    dimensions = ("operation", "platform", "confidence", MODEL, SERVICE)
     for matcher in parse_matchers(text):
         if matcher.label not in dimensions:
             message = f"no series has a label {matcher.label!r}: write one of {listed(dimensions)}"
@@ -42,12 +58,25 @@ def matcher_text(text: str) -> str:
     return text
 
 
-def selection(info: ValidationInfo, *, of_services: bool | None, what: str) -> None:
+def kind_named(labels: Iterable[str]) -> SeriesKind:
+    """Return what series are of that have these labels, where a rule does not say it."""
+    named = set(labels)
+    return "service" if SERVICE in named else "quality" if MODEL in named else "operations"
+
+
+def series_of(metric: str) -> SeriesKind:
+    """Return what the series of a metric are of."""
+    if metric == "uptime":
+        return SERVICE
+    return "quality" if metric in QUALITY_DIMENSIONS else "operations"
+
+
+def selection(info: ValidationInfo, *, of: SeriesKind | None, what: str) -> None:
     """Refuse `each` and `match` that select nothing there is.
 
     Args:
         info: the fields read so far.
-        of_services: whether the series are services', or operations'; None: either.
+        of: what the series are of; None: of what the labels are of.
         what: names what the rule looks at.
     """
     if "split_by" not in info.data or "match" not in info.data:
@@ -56,19 +85,20 @@ def selection(info: ValidationInfo, *, of_services: bool | None, what: str) -> N
     matchers = parse_matchers(info.data["match"]) if info.data["match"] else ()
     exact = {matcher.label for matcher in matchers if matcher.operator == "="}
     named = split_by | {matcher.label for matcher in matchers}
-    if of_services is None:
-        of_services = SERVICE in named
-    strange = named - {SERVICE} if of_services else named & {SERVICE}
+    if of is None:
+        of = kind_named(named)
+    strange = named.difference(_LABELS[of])
     if strange:
-        of = "a service" if of_services else "operations"
-        message = f"{what} is of {of}: `each` and `match` cannot name {listed(sorted(strange))}"
+        names = listed(sorted(strange))
+        message = f"{what} is of {_OF[of]}: `each` and `match` cannot name {names}"
         raise ValueError(message)
-    if of_services and not named:
+    if of == "service" and not named:
         message = f'{what} is of a service: write `each: service` or `match: service="…"` too'
         raise ValueError(message)
-    if {"platform", "confidence"} <= named:
-        message = "no series has both a platform and a confidence level: leave one out"
-        raise ValueError(message)
+    for label, words in (("confidence", "confidence level"), (MODEL, MODEL)):
+        if {"platform", label} <= named:
+            message = f"no series has both a platform and a {words}: leave one out"
+            raise ValueError(message)
     for label in sorted(named - split_by - exact):
         message = f"`match` may select several of {label}: write `each: {label}` too"
         raise ValueError(message)

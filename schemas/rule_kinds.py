@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from pydantic import Field, ValidationInfo, field_validator
 
 from schemas import rule_file_checks, thresholds
+from schemas.fields import QUALITY_DIMENSIONS
 from schemas.rules import (
     AS_LIST,
     SEVERITIES,
     BaseRule,
     Configured,
+    GoodMetric,
     Metric,
     Operator,
     Severity,
     word_or_list,
 )
-from schemas.spans import DAY_MS, HOUR_MS, Minutes, Positive, Window
+from schemas.spans import DAY_MS, HOUR_MS, MINUTE_MS, Minutes, Positive, Window
 from schemas.thresholds import Tier
 
 Status = Literal["down", "degraded", "silent"]
@@ -38,7 +40,8 @@ class MetricRule(BaseRule):
     metric: Metric
     operator: Operator
     threshold: float | None = Field(
-        None, description="Per cent, milliseconds, seconds (TTL) or operations a second."
+        None,
+        description="Per cent, milliseconds, seconds (TTL), operations a second; a score: 0 to 1.",
     )
     tiers: list[Tier] = Field(
         default_factory=list,
@@ -68,7 +71,7 @@ class MetricRule(BaseRule):
     @field_validator("metric")
     @classmethod
     def _has_such_series(cls, metric: Metric, info: ValidationInfo) -> Metric:
-        rule_file_checks.selection(info, of_services=metric == "uptime", what=metric)
+        rule_file_checks.selection(info, of=rule_file_checks.series_of(metric), what=metric)
         return metric
 
     @field_validator("threshold", "resolve_threshold")
@@ -97,6 +100,29 @@ class MetricThreshold(MetricRule):
     """A metric over a trailing window is past a threshold."""
 
     kind: Literal["metric_threshold"]
+    each_analysis: bool = Field(
+        False,
+        description="Of a quality score: each minute's worst result is judged, not the mean. One"
+        " bad result opens a breach; write `window: 1m`.",
+    )
+
+    @field_validator("each_analysis")
+    @classmethod
+    def _judges_single_results(cls, is_on: bool, info: ValidationInfo) -> bool:  # noqa: FBT001, RUF100 - a validator
+        fields = info.data
+        if not is_on or "metric" not in fields or "window" not in fields:
+            return is_on
+        metric = fields["metric"]
+        if metric not in QUALITY_DIMENSIONS or metric == "quality_bad_share":
+            message = f"is of scores, and {metric} is none: write `metric: quality_overall`"
+            raise ValueError(message)
+        if not fields.get("operator", "less_than").startswith("less"):
+            message = "judges the worst result: write `operator: less_than`"
+            raise ValueError(message)
+        if fields["window"] != MINUTE_MS or fields.get("min_samples", 1) != 1:
+            message = "judges single results: write `window: 1m`, and leave min_samples out"
+            raise ValueError(message)
+        return is_on
 
 
 class Change(MetricRule):
@@ -151,7 +177,7 @@ class Change(MetricRule):
 class ServiceStatus(BaseRule):
     """A service is down, degraded or silent."""
 
-    OF_SERVICES = True
+    OF = "service"
 
     kind: Literal["service_status"]
     status: Statuses
@@ -188,9 +214,12 @@ class BurnRate(BaseRule):
     Source: https://sre.google/workbook/alerting-on-slos/
     """
 
-    MEASURES = frozenset({"below"})
+    MEASURES = frozenset({"below", "metric"})
 
     kind: Literal["burn_rate"]
+    metric: GoodMetric = Field(
+        "success_rate", validate_default=True, description="Or a quality: of good results."
+    )
     objective: Annotated[float, Field(gt=0, lt=100)] = Field(
         description="The share of good operations aimed at, in per cent."
     )
@@ -206,20 +235,47 @@ class BurnRate(BaseRule):
     )
     no_operations: NoOperations = NO_OPERATIONS
 
+    @field_validator("metric")
+    @classmethod
+    def _of_such_series(cls, metric: str, info: ValidationInfo) -> str:
+        rule_file_checks.selection(info, of=rule_file_checks.series_of(metric), what="burn_rate")
+        return metric
+
+    @field_validator("below")
+    @classmethod
+    def _is_of_operations(cls, below: int | None, info: ValidationInfo) -> int | None:
+        if below is not None and info.data.get("metric", "success_rate") != "success_rate":
+            message = "is of durations: leave it out, or leave `metric` out"
+            raise ValueError(message)
+        return below
+
 
 class TrendRule(BaseRule):
     """The success rate degrades against the window before, several windows in a row."""
 
+    MEASURES = frozenset({"metric"})
+
     kind: Literal["trend"]
+    metric: GoodMetric = Field(
+        "success_rate",
+        validate_default=True,
+        description="Or a quality: the share of good results.",
+    )
     window: Literal["1h", "6h", "24h", "7d"] = "1h"
     evaluations: Annotated[int, Field(ge=1, le=24)] = 2
     no_operations: NoOperations = NO_OPERATIONS
+
+    @field_validator("metric")
+    @classmethod
+    def _of_such_series(cls, metric: str, info: ValidationInfo) -> str:
+        rule_file_checks.selection(info, of=rule_file_checks.series_of(metric), what="trend")
+        return metric
 
 
 class NoData(BaseRule):
     """A series that used to speak fell silent."""
 
-    OF_SERVICES = None
+    OF = None
 
     kind: Literal["no_data"]
     after: Window

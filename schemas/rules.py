@@ -39,8 +39,23 @@ Metric = Literal[
     "throughput",
     "confidence",
     "uptime",
+    "quality_overall",
+    "quality_accuracy",
+    "quality_performance",
+    "quality_reliability",
+    "quality_consistency",
+    "quality_bad_share",
 ]
-Dimension = Literal["operation", "platform", "confidence", "service"]
+#: Of what the share of good ones may be an objective, or have a trend.
+GoodMetric = Literal[
+    "success_rate",
+    "quality_overall",
+    "quality_accuracy",
+    "quality_performance",
+    "quality_reliability",
+    "quality_consistency",
+]
+Dimension = Literal["operation", "platform", "confidence", "model", "service"]
 
 Link = Annotated[str, Field(max_length=2000), AfterValidator(rule_file_checks.link)]
 Labels = Annotated[
@@ -84,8 +99,8 @@ class BaseRule(Configured):
 
     MEASURES: ClassVar[frozenset[str]] = frozenset()
     """The kind's own fields that say what is measured; its other own fields decide."""
-    OF_SERVICES: ClassVar[bool | None] = False
-    """Whether its series are services, or operations; None: either."""
+    OF: ClassVar[rule_file_checks.SeriesKind | None] = "operations"
+    """What its series are of; None: of anything."""
 
     name: RuleName
     description: Annotated[str, Field(max_length=2000)] | None = None
@@ -131,5 +146,5 @@ class BaseRule(Configured):
     def _selects_something(cls, kind: str, info: ValidationInfo) -> str:
         if "metric" in cls.model_fields:
             return kind  # the metric says it
-        rule_file_checks.selection(info, of_services=cls.OF_SERVICES, what=kind)
+        rule_file_checks.selection(info, of=cls.OF, what=kind)
         return kind

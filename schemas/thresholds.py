@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from schemas.fields import METRICS
+from schemas.fields import METRICS, QUALITY_DIMENSIONS
 from schemas.rules import SEVERITIES, Configured, Severity
 
 #: In per cent, and never past a hundred.
-_RATES = {"uptime"} | {
+_RATES = {"uptime", "quality_bad_share"} | {
     name for name, metric in METRICS.items() if metric.unit == "%" and metric.is_share
 }
 #: What is good when it is near a hundred: a threshold of 1 or less was meant as a ratio.
@@ -26,6 +26,9 @@ def in_range(value: float, metric: str, operator: str | None) -> None:
     """Refuse a threshold that the metric never reaches, or that was meant as a ratio."""
     if value < 0:
         message = f"{metric} is never below 0"
+        raise ValueError(message)
+    if metric in QUALITY_DIMENSIONS and metric not in _RATES and value > 1:
+        message = f"{metric} is a score from 0 to 1: write {value / 100:g}"
         raise ValueError(message)
     if metric in _RATES and value > 100:  # noqa: PLR2004, RUF100 - per cent
         message = f"{metric} is in per cent and never above 100"

@@ -252,6 +252,9 @@ def _routing(alert: "AlertStatus") -> str:
 
 
 def _exemplar(operation: Any) -> str:
+    if hasattr(operation, "score"):  # an analysis
+        finding = f", {operation.finding}" if operation.finding else ""
+        return f"{operation.id} (score {operation.score:.2g}{finding})"
     failed = "" if operation.success else f", failed: {operation.error_type or 'no error type'}"
     return f"{operation.id} ({operation.duration_ms:g} ms{failed})"
 

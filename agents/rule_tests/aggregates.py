@@ -3,10 +3,15 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from agents.rule_tests.cases import MinuteValue, OperationsMinutes, ServiceMinutes
+from agents.rule_tests.cases import MinuteValue, OperationsMinutes, ScoreMinutes, ServiceMinutes
+from schemas.quality_config import QualityConfig
 from schemas.spans import MINUTE_MS
 from streams.measure.series import parse_series
+from streams.quality.score_series import parse_score_series
 
+#: What is good and acceptable unless configured.
+GOOD: float = QualityConfig().good
+ACCEPTABLE: float = QualityConfig().acceptable
 _SIZES_MIN = {"1m": 1, "5m": 5, "1h": 60, "6h": 360, "24h": 1440, "7d": 10_080}
 _STATUS = {
     "up": "up",
@@ -25,11 +30,14 @@ class MadeAggregate(NamedTuple):
 
 
 def aggregates(
-    series: OperationsMinutes | ServiceMinutes, start_ms: int
+    series: OperationsMinutes | ServiceMinutes | ScoreMinutes, start_ms: int
 ) -> Iterator[MadeAggregate]:
     """Yield a final window for each value that is not a gap."""
     if isinstance(series, ServiceMinutes):
         yield from _service(series, start_ms)
+        return
+    if isinstance(series, ScoreMinutes):
+        yield from _scores(series, start_ms)
         return
     columns = series.columns()
     length = max(len(column) for column in columns.values())
@@ -125,6 +133,28 @@ def _service(series: ServiceMinutes, start_ms: int) -> Iterator[MadeAggregate]:
                 f"{name}_ms": MINUTE_MS * (name == status) for name in sorted(set(_STATUS.values()))
             },
             "uptime": None if status == "unknown" else float(status != "down"),
+        }
+        yield MadeAggregate(window["end_ms"], body)
+
+
+def _scores(series: ScoreMinutes, start_ms: int) -> Iterator[MadeAggregate]:
+    span_ms = _SIZES_MIN[series.window] * MINUTE_MS
+    for at, (count, score) in enumerate(series.rows()):
+        if not count or score is None:
+            continue
+        window = _window(series.window, start_ms + at * span_ms, span_ms)
+        number, mean = round(float(count)), float(score)
+        body = {
+            "kind": "quality",
+            "series": parse_score_series(series.scores).model_dump(),
+            "window": window,
+            "revision": number,
+            "final": True,
+            "count": number,
+            "mean": mean,
+            "min": mean,
+            "good": number * (mean >= GOOD),
+            "acceptable": number * (mean >= ACCEPTABLE),
         }
         yield MadeAggregate(window["end_ms"], body)
 

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import chain, zip_longest
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
@@ -11,10 +11,11 @@ from schemas.rules import Configured, Severity
 from schemas.series import WindowSize
 from schemas.spans import Minutes
 from streams.measure.series import parse_series
+from streams.quality.score_series import parse_score_series
 
 #: A Monday, so that windows of any size begin with it.
 START = "2026-03-02T00:00:00Z"
-OF_OPERATIONS, OF_SERVICE = "of operations", "of a service"
+OF_OPERATIONS, OF_SERVICE, OF_SCORES = "of operations", "of a service", "of scores"
 StatusWord = Literal["up", "degraded", "down", "silent", "unknown"]
 #: None is a minute without any value.
 MinuteValue = float | str | None
@@ -107,6 +108,37 @@ class OperationsMinutes(Configured):
         }
 
 
+class ScoreMinutes(Configured):
+    """What a series of scores published: a value for each minute, or each window."""
+
+    scores: str = Field(description='The series, such as overall:*{model="small"}.')
+    window: WindowSize = "1m"
+    count: ValuesText
+    score: ValuesText = Field(description="Every result has this score, from 0 to 1.")
+
+    @field_validator("scores")
+    @classmethod
+    def _named(cls, name: str) -> str:
+        parse_score_series(name)
+        return name
+
+    @field_validator("score")
+    @classmethod
+    def _are_scores(cls, text: str | int | float) -> str | int | float:
+        for value in values(str(text)):
+            if isinstance(value, float) and value > 1:
+                message = f"{value:g} is no score: they are from 0 to 1"
+                raise ValueError(message)
+        return text
+
+    def rows(self) -> list[tuple[MinuteValue, MinuteValue]]:
+        """Return the count and the score of each window."""
+        counts, scores = values(str(self.count)), values(str(self.score))
+        length = max(len(counts), len(scores))
+        counts, scores = (it * length if len(it) == 1 else it for it in (counts, scores))
+        return list(zip_longest(counts, scores))
+
+
 class ServiceMinutes(Configured):
     """The status of a service, a word for each minute: up, degraded, down, silent, unknown."""
 
@@ -125,12 +157,16 @@ class ServiceMinutes(Configured):
 
 
 def _kind_of(body: Any) -> str:
+    if isinstance(body, dict) and "scores" in body:
+        return OF_SCORES
     named = isinstance(body, dict) and "service" in body
     return OF_SERVICE if named else OF_OPERATIONS
 
 
 SeriesMinutes = Annotated[
-    Annotated[OperationsMinutes, Tag(OF_OPERATIONS)] | Annotated[ServiceMinutes, Tag(OF_SERVICE)],
+    Annotated[OperationsMinutes, Tag(OF_OPERATIONS)]
+    | Annotated[ServiceMinutes, Tag(OF_SERVICE)]
+    | Annotated[ScoreMinutes, Tag(OF_SCORES)],
     Discriminator(_kind_of),
 ]
 

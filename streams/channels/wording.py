@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from schemas.aggregates import Exemplar, QualityExemplar
 from schemas.breaches import NO_RECOVERY, Breach
 from streams.channels.message import Message
 from streams.channels.templates import TemplateFailed, render
@@ -211,14 +212,16 @@ def observed(breach: Breach) -> str:
 
 
 def exemplars(breach: Breach) -> str:
-    """Return some operations worth looking at."""
-    return ", ".join(
-        one_line(
-            fit(exemplar.id, 100)
-            + (f" ({fit(exemplar.error_type, 60)})" if exemplar.error_type else "")
-        )
-        for exemplar in breach.exemplars[:MAX_EXEMPLARS]
-    )
+    """Return some operations, or analyses, worth looking at."""
+    return ", ".join(one_line(_exemplar(it)) for it in breach.exemplars[:MAX_EXEMPLARS])
+
+
+def _exemplar(exemplar: Exemplar | QualityExemplar) -> str:
+    if isinstance(exemplar, QualityExemplar):
+        finding = f", {fit(exemplar.finding, 60)}" if exemplar.finding else ""
+        return f"{fit(exemplar.id, 100)} ({exemplar.score:.2f}{finding})"
+    error_type = f" ({fit(exemplar.error_type, 60)})" if exemplar.error_type else ""
+    return fit(exemplar.id, 100) + error_type
 
 
 def links(message: Message) -> list[Link]:

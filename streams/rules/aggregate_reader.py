@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from schemas.fields import MAX_SUM, SUMMED, Summed
+from schemas.quality_scores import ScoreDimension
 from schemas.spans import DAY_MS
 from streams.measure.series import ALL, series_name, service_series
 
@@ -23,9 +24,13 @@ _MOST = 1e16
 #: Windows are a tenth of it: a digest has 500 centroids at most. What is larger is none of ours.
 MAX_AGGREGATE_BYTES = 256 * 1024
 
+#: A label of series of scores that rules do not name: their metric does.
+DIMENSION = "dimension"
+
 Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_SUM)]
 Amount = Annotated[float, msgspec.Meta(ge=0, le=_MOST)]
 Ratio = Annotated[float, msgspec.Meta(ge=0, le=1)]
+_Hash = Annotated[str, msgspec.Meta(max_length=100)]
 TimeMs = Annotated[int, msgspec.Meta(ge=_FIRST_MS, le=_LAST_MS)]
 
 
@@ -41,6 +46,15 @@ class ServiceFields(msgspec.Struct, gc=False, frozen=True):
     """A service series."""
 
     service: str
+
+
+class ScoreSeriesFields(msgspec.Struct, gc=False, frozen=True):
+    """A series of scores, see schemas.aggregates.QualitySeries."""
+
+    dimension: ScoreDimension
+    operation: str
+    platform: str | None = None
+    model: str | None = None
 
 
 class WindowFields(msgspec.Struct, gc=False):
@@ -128,9 +142,34 @@ class ServiceRecord(msgspec.Struct, gc=False, tag_field="kind", tag="service"):
     forgotten: bool = False
 
 
-AggregateRecord = OperationsRecord | ServiceRecord
+class ScoreTrendFields(TrendFields, gc=False):
+    """See schemas.aggregates.QualityTrend."""
 
-_decode = msgspec.json.Decoder(SummedRecord | ServiceRecord).decode
+    changed_configuration: bool = False
+
+
+class QualityRecord(msgspec.Struct, gc=False, tag_field="kind", tag="quality"):
+    """See schemas.aggregates.QualityAggregate."""
+
+    series: ScoreSeriesFields
+    window: WindowFields
+    revision: Count
+    final: bool
+    count: Count
+    mean: Ratio
+    min: Ratio
+    good: Count
+    acceptable: Count
+    trend: ScoreTrendFields | None = None
+    configurations: list[_Hash] = []
+    exemplars: msgspec.Raw = msgspec.Raw(b"[]")
+    findings: msgspec.Raw = msgspec.Raw(b"null")
+    actions: msgspec.Raw = msgspec.Raw(b"[]")
+
+
+AggregateRecord = OperationsRecord | ServiceRecord | QualityRecord
+
+_decode = msgspec.json.Decoder(SummedRecord | ServiceRecord | QualityRecord).decode
 
 
 def read_aggregate(value: bytes, timestamp_ms: int | None = None) -> AggregateRecord | None:
@@ -153,11 +192,20 @@ def read_aggregate(value: bytes, timestamp_ms: int | None = None) -> AggregateRe
 
 def kind_of(record: AggregateRecord) -> str:
     """Return the kind of its series."""
+    if isinstance(record, QualityRecord):
+        return "quality"
     return "operations" if isinstance(record, OperationsRecord) else "service"
 
 
 def name_of(record: AggregateRecord) -> str:
     """Return the name of its series."""
+    if isinstance(record, QualityRecord):
+        scores = record.series
+        if scores.platform is not None:
+            name = series_name(scores.operation, "platform", scores.platform)
+        else:
+            name = series_name(scores.operation, "model", scores.model)
+        return f"{scores.dimension}:{name}"
     if not isinstance(record, OperationsRecord):
         return service_series(record.series.service)
     series = record.series
@@ -168,12 +216,16 @@ def name_of(record: AggregateRecord) -> str:
 
 def labels_of(record: AggregateRecord) -> dict[str, str]:
     """Return its dimensions: `*` is none."""
-    if not isinstance(record, OperationsRecord):
+    if isinstance(record, ServiceRecord):
         return {"service": record.series.service}
     series = record.series
     labels = {} if series.operation == ALL else {"operation": series.operation}
+    if isinstance(series, ScoreSeriesFields):
+        labels[DIMENSION] = series.dimension
+        if series.model is not None:
+            labels["model"] = series.model
+    elif series.confidence is not None:
+        labels["confidence"] = series.confidence
     if series.platform is not None:
         labels["platform"] = series.platform
-    if series.confidence is not None:
-        labels["confidence"] = series.confidence
     return labels

@@ -8,6 +8,7 @@ import msgspec
 from schemas.breaches import BreachState, Why
 from schemas.rules import SEVERITIES
 from schemas.spans import MINUTE_MS
+from streams.rules.aggregate_reader import DIMENSION
 from streams.rules.compiled import CompiledRule
 from streams.rules.firing import Verdict
 from streams.rules.formatting import not_judged, summary
@@ -38,7 +39,9 @@ class BreachSubject(NamedTuple):
     @property
     def words(self) -> str:
         """The series as a sentence names it."""
-        service = self.labels.get("service")
+        service, dimension = self.labels.get("service"), self.labels.get(DIMENSION)
+        if dimension is not None:
+            return self.series.removeprefix(f"{dimension}:")
         return self.series if service is None else f"service {service}"
 
 

@@ -11,6 +11,7 @@ from schemas.rule_file import RuleFile
 from schemas.rule_kinds import Rule
 from schemas.rules import SEVERITIES
 from schemas.spans import MINUTE_MS
+from streams.rules.aggregate_reader import DIMENSION
 from streams.rules.firing import IDLE, LAPSE, FiringState, Verdict, step
 from streams.rules.history import History
 from streams.rules.identity import appearance_of, condition_of, measure_of
@@ -105,6 +106,10 @@ class RuleIndex:
         for place, compiled in enumerate(rules):
             matchers = parse_matchers(compiled.rule.match) if compiled.rule.match else ()
             named = frozenset(compiled.rule.dimensions | {it.label for it in matchers})
+            if compiled.kind.dimension is not None:
+                named |= {DIMENSION}
+                of = Matcher(label=DIMENSION, operator="=", value=compiled.kind.dimension)
+                matchers = (*matchers, of)
             exact = next(((it.label, it.value) for it in matchers if it.operator == "="), None)
             entry = (place, compiled, matchers)
             self._by_names.setdefault(named, {}).setdefault(exact, []).append(entry)

@@ -38,7 +38,7 @@ __all__ = ["BreachRecord", "Evaluator", "read_aggregate"]
 
 #: Kinds of which a final minute of one series says that earlier ones of the others are final too.
 #: A service's minutes follow one another without a gap, and each only speaks for itself.
-_FINAL_TOGETHER = {"operations"}
+_FINAL_TOGETHER = {"operations", "quality"}
 
 
 class BreachRecord(NamedTuple):

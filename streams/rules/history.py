@@ -10,24 +10,18 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
 from schemas.spans import MINUTE_MS
 from streams.measure.digests import STORED_LIMIT, Engine, merge, quantiles
-from streams.rules.aggregate_reader import AggregateRecord, OperationsRecord
+from streams.rules.aggregate_reader import AggregateRecord, ServiceRecord
 from streams.rules.needed_windows import EXEMPLAR_MINUTES, FIVES_UP_TO, MINUTES_UP_TO, Needs
 from streams.rules.series_state import SeriesState, StoredTrend, StoredWindow
-from streams.rules.stored_window import (
-    digest_of,
-    window_of,
-)
+from streams.rules.stored_window import digest_of, trend_of, window_of
 from streams.rules.window_sums import total
 
 _FIVE, _HOUR = 5, 60
 #: The number of windows of more than an hour that are stored; only their trend is used.
 _TRENDS_STORED = 24
 _BASES_CACHED = 32
-
 
 _Base = tuple[tuple[int, ...], bytes | None]
 """Sums, and the packed digest if that was asked for."""
@@ -96,18 +90,17 @@ class History:
                 if (window := state.minutes.get(at)) is not None:
                     digest_of(window)  # a fifth of what it takes as it came
             state.newest = minute
-        if isinstance(record, OperationsRecord) or not (
+        if not isinstance(record, ServiceRecord) or not (
             record.silent or record.status == "unknown"
         ):
             state.last_active = max(state.last_active, minute)
 
     def _add_trend(self, record: AggregateRecord) -> bool:
-        if not record.final or not isinstance(record, OperationsRecord) or record.trend is None:
+        added, size = trend_of(record), record.window.size
+        if added is None:
             return False
-        trend, size = record.trend, record.window.size
-        end = record.window.end_ms // MINUTE_MS
-        trends = [other for other in self._state.trends.get(size, []) if other.end != end]
-        trends.append(StoredTrend(end, trend.verdict, msgspec.structs.asdict(trend.evidence)))
+        trends = [other for other in self._state.trends.get(size, []) if other.end != added.end]
+        trends.append(added)
         trends.sort(key=lambda trend: trend.end)
         self._state.trends[size] = trends[-_TRENDS_STORED - 1 :]
         self.changes += 1
@@ -133,7 +126,7 @@ class History:
                     window.digest = b""
         for at, window in state.minutes.items():
             if at <= state.newest - EXEMPLAR_MINUTES:
-                window.exemplars = window.failures_by_type = b""
+                window.exemplars = window.failures_by_type = window.actions = b""
         if state.fives:
             edge = after - min(needs.long, FIVES_UP_TO) - _FIVE
             state.fives = {
@@ -277,6 +270,12 @@ class History:
         """Return the value (ms) at a rank of an hour's durations; None before it is final."""
         window = self._state.hours.get(start)
         return None if window is None else window.quantiles.get(rank)
+
+    def configurations(self, first: int, end: int) -> set[str]:
+        """Return the configurations of the scores from a minute on, before another."""
+        state = self._state
+        stored = (*state.minutes.items(), *state.fives.items(), *state.hours.items())
+        return {it for at, window in stored if first <= at < end for it in window.configurations}
 
     def trends(self, size: str, minute: int) -> list[StoredTrend]:
         """Return the trends of the final windows of a size that ended by the minute's end."""

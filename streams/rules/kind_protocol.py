@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Generic, NamedTuple, TypeVar
 
+from schemas.fields import QUALITY_DIMENSIONS
 from schemas.rules import BaseRule, Operator, Severity
 from streams.rules.firing import Verdict
 from streams.rules.history import History
@@ -38,7 +39,9 @@ class Kind(ABC, Generic[RuleT]):
     needs_operations: bool = True
     """Whether a minute without operations says nothing: neither good nor bad."""
     series_kinds: frozenset[str] = frozenset({"operations"})
-    """The kinds of series it looks at: operations, service."""
+    """The kinds of series it looks at: operations, service, quality."""
+    dimension: str | None = None
+    """Of series of scores: of which dimension."""
     has_levels: bool = False
     """Whether a verdict has a severity of its own, and not the rule's."""
     severities: tuple[Severity, ...]
@@ -48,6 +51,11 @@ class Kind(ABC, Generic[RuleT]):
         """Prepare to judge by a rule."""
         self.rule = rule
         self.severities = (rule.severity,)
+        metric = getattr(rule, "metric", None)
+        if metric in QUALITY_DIMENSIONS:
+            self.dimension = QUALITY_DIMENSIONS[metric]
+            self.series_kinds = frozenset({"quality"})
+            self.samples_of = "results"
 
     @abstractmethod
     def judge(self, history: History, minute: int) -> Verdict | None:

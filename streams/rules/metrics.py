@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from schemas import fields
 from schemas.rules import Operator
 from streams.rules.history import History
+from streams.rules.window_sums import LOST_A_RESULT
 
 _RANKS = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
@@ -53,6 +54,11 @@ def _definition(metric: fields.Metric) -> MetricDefinition:
     )
 
 
+def _mean_score(sums: Any) -> float:
+    mean: float = 1 - sums.duration_us / LOST_A_RESULT / sums.count
+    return mean
+
+
 _count = attrgetter("count")
 METRICS: dict[str, MetricDefinition] = {
     **{name: _definition(metric) for name, metric in fields.METRICS.items()},
@@ -62,6 +68,17 @@ METRICS: dict[str, MetricDefinition] = {
         )
         for name, rank in _RANKS.items()
     },
+    **{
+        name: MetricDefinition(_count, _mean_score, "", f"{dimension} quality", "results")
+        for name, dimension in fields.QUALITY_DIMENSIONS.items()
+    },
+    "quality_bad_share": MetricDefinition(
+        _count,
+        lambda sums: 100 * sums.misses / sums.count,
+        "%",
+        "share of bad results",
+        "results",
+    ),
     "throughput": MetricDefinition(_count, None, "/s", "throughput"),
     "uptime": MetricDefinition(
         lambda times: times.observed_ms // 1000,

@@ -13,6 +13,10 @@ PARTITION_PREFIX = b"~state/"
 RULES_PREFIX = b"~rules/"
 
 
+#: In the evidence of a trend, or of a change: 1 where it would compare what was configured anew.
+CHANGED = "changed_configuration"
+
+
 class StoredWindow(msgspec.Struct, array_like=True, gc=False):
     """A window, as far as rules look at it."""
 
@@ -31,7 +35,13 @@ class StoredWindow(msgspec.Struct, array_like=True, gc=False):
     slow: dict[float, int] = {}
     """How many operations took a bound (ms) or longer, where a rule has one."""
     failures_by_type: bytes = b""
-    """JSON, of the newest minutes."""
+    """JSON, of the newest minutes: failures by type, or bad results by finding."""
+    actions: bytes = b""
+    """JSON, of the newest minutes: bad results by recommended action."""
+    lowest: float | None = None
+    """Of scores."""
+    configurations: tuple[str, ...] = ()
+    """Of scores: what they were made by."""
 
 
 class StoredTrend(msgspec.Struct, array_like=True, gc=False):
@@ -41,6 +51,7 @@ class StoredTrend(msgspec.Struct, array_like=True, gc=False):
     """The minute it ends before."""
     verdict: str
     evidence: dict[str, float | None]
+    """With CHANGED where the configuration of scores changed."""
 
 
 class OpenBreach(msgspec.Struct, array_like=True):

@@ -7,15 +7,22 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 
-from schemas.aggregates import Exemplar, FailuresByName
+from schemas.aggregates import FailuresByName, NameCount
 from schemas.fast_structs import struct_of
-from schemas.partials import ExemplarRow
+from schemas.partials import MOST_CONFIGURATIONS, ExemplarRow
+from schemas.spans import MINUTE_MS
 from streams.measure.digests import PUBLISHED_LIMIT, pack, quantiles, thinned, unpack
 from streams.measure.merge import best_exemplars
 from streams.measure.tallies import most_frequent
-from streams.rules.aggregate_reader import AggregateRecord, OperationsRecord
+from streams.rules.aggregate_reader import (
+    AggregateRecord,
+    OperationsRecord,
+    QualityRecord,
+    ScoreTrendFields,
+    ServiceRecord,
+)
 from streams.rules.needed_windows import MINUTES_UP_TO, Needs
-from streams.rules.series_state import StoredWindow
+from streams.rules.series_state import CHANGED, StoredTrend, StoredWindow
 from streams.rules.window_sums import sums_of
 
 
@@ -28,12 +35,24 @@ class _Digest(msgspec.Struct, gc=False):
     centroids: list[_Centroid]
 
 
+class _StoredExemplar(msgspec.Struct, gc=False):
+    """Of operations, or of scores."""
+
+    id: str
+    success: bool = True
+    duration_ms: float = 0.0
+    error_type: str | None = None
+    score: float | None = None
+    finding: str | None = None
+
+
 #: Windows of a size belong to spans of more than this many minutes, and so do their digests.
 _DIGEST_BEYOND = {"1m": 0, "5m": MINUTES_UP_TO, "1h": MINUTES_UP_TO}
 #: A packed digest begins with its weights' type, JSON with a character.
 _PACKED_UP_TO = b"\x03"
 _read_digest = msgspec.json.Decoder(_Digest).decode
-_read_exemplars = msgspec.json.Decoder(list[struct_of(Exemplar)]).decode  # type: ignore[misc]
+_read_exemplars = msgspec.json.Decoder(list[_StoredExemplar]).decode
+_read_counts = msgspec.json.Decoder(list[struct_of(NameCount)]).decode  # type: ignore[misc]
 _read_failures = msgspec.json.Decoder(struct_of(FailuresByName) | None).decode
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
@@ -41,6 +60,8 @@ _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 def window_of(record: AggregateRecord, needs: Needs) -> StoredWindow:
     """Return what is stored of an aggregate; a digest that is needed later stays as it came."""
     sums = tuple(sums_of(record))
+    if isinstance(record, QualityRecord):
+        return _of_scores(record, sums)
     if not isinstance(record, OperationsRecord):
         status = "silent" if record.silent and record.status == "down" else record.status
         return StoredWindow(record.revision, record.final, sums, status=status)
@@ -66,24 +87,46 @@ def window_of(record: AggregateRecord, needs: Needs) -> StoredWindow:
     return window
 
 
+def trend_of(record: AggregateRecord) -> StoredTrend | None:
+    """Return what is stored of a final window's trend; None if it has none."""
+    if not record.final or isinstance(record, ServiceRecord) or record.trend is None:
+        return None
+    trend = record.trend
+    verdict, evidence = trend.verdict, msgspec.structs.asdict(trend.evidence)
+    if isinstance(trend, ScoreTrendFields) and trend.changed_configuration:
+        verdict, evidence[CHANGED] = "insufficient_data", 1.0
+    return StoredTrend(record.window.end_ms // MINUTE_MS, verdict, evidence)
+
+
+def _of_scores(record: QualityRecord, sums: tuple[int, ...]) -> StoredWindow:
+    window = StoredWindow(record.revision, record.final, sums, lowest=record.min)
+    window.configurations = tuple(record.configurations[:MOST_CONFIGURATIONS])
+    if record.window.size == "1m":
+        window.exemplars = bytes(record.exemplars)
+        window.failures_by_type = bytes(record.findings)
+        window.actions = bytes(record.actions)
+    return window
+
+
 def exemplars_of(
     windows: Iterable[StoredWindow],
 ) -> list[dict[str, str | float | bool | None]]:
-    """Return the operations of windows that are most worth looking at."""
-    rows = [
-        ExemplarRow(not it.success, it.duration_ms, it.id, it.error_type)
-        for window in windows
-        for it in _exemplars_of(window)
-    ]
-    return [
-        {
-            "id": row.id,
-            "success": not row.failed,
-            "duration_ms": row.duration_ms,
-            "error_type": row.error_type,
-        }
-        for row in best_exemplars(rows)
-    ]
+    """Return the operations, or analyses, of windows that are most worth looking at."""
+    shown: dict[ExemplarRow, dict[str, str | float | bool | None]] = {}
+    for window in windows:
+        for it in _exemplars_of(window):
+            if it.score is None:
+                row = ExemplarRow(not it.success, it.duration_ms, it.id, it.error_type)
+                shown[row] = {
+                    "id": row.id,
+                    "success": not row.failed,
+                    "duration_ms": row.duration_ms,
+                    "error_type": row.error_type,
+                }
+            else:
+                row = ExemplarRow(True, 1 - it.score, it.id, it.finding)
+                shown[row] = {"id": row.id, "score": it.score, "finding": row.error_type}
+    return [shown[row] for row in best_exemplars(shown)]
 
 
 def _exemplars_of(window: StoredWindow) -> Sequence[Any]:
@@ -95,7 +138,7 @@ def _exemplars_of(window: StoredWindow) -> Sequence[Any]:
 
 
 def failures_by_type_of(windows: Iterable[StoredWindow]) -> list[tuple[str, int]]:
-    """Return the types of failures that windows name, the most frequent first."""
+    """Return the types of failures, or findings, that windows name, the most frequent first."""
     counts: Counter[str] = Counter()
     for window in windows:
         try:
@@ -104,6 +147,19 @@ def failures_by_type_of(windows: Iterable[StoredWindow]) -> list[tuple[str, int]
             continue
         for failure in found.most_frequent if found else ():
             counts[failure.name] += failure.count
+    return most_frequent(counts)
+
+
+def actions_of(windows: Iterable[StoredWindow]) -> list[tuple[str, int]]:
+    """Return the actions that are recommended for bad results, the most frequent first."""
+    counts: Counter[str] = Counter()
+    for window in windows:
+        try:
+            found = _read_counts(window.actions or b"[]")
+        except _UNREADABLE:
+            continue
+        for action in found:
+            counts[action.name] += action.count
     return most_frequent(counts)
 
 

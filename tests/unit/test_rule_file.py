@@ -121,6 +121,7 @@ def test_the_shipped_files_are_right():
         "high_error_rate",
         "critical_service_failure",
         "performance_degradation",
+        "quality_degradation",
         "cache_hit_rate",
     ]
     assert {it.name: it.type for it in shipped.rules.channels} == {
@@ -238,7 +239,7 @@ def test_what_is_no_rule_file_at_all(text: str, expected: list[str]):
             {"match": "'region=\"eu\"'"},
             (
                 "match: no series has a label 'region': write one of"
-                " operation, platform, confidence, service."
+                " operation, platform, confidence, model, service."
             ),
         ),
         (

@@ -82,9 +82,10 @@ class BurnRateKind(Kind[BurnRate]):
     def sentence(self, series: str, verdict: Verdict, evidence: Evidence) -> str:
         """Return how fast the budget burns."""
         span = as_text(verdict.span * MINUTE_MS)
-        operations = counted(verdict.samples, "operations")
+        operations = counted(verdict.samples, self.samples_of)
         if verdict.observed is None:
-            return f"{series}: too few operations to tell its burn rate over {span}, {operations}"
+            few = f"too few {self.samples_of} to tell its burn rate"
+            return f"{series}: {few} over {span}, {operations}"
         return (
             f"{series} burns the error budget of {self._objective}"
             f" {figure(verdict.observed)} times too fast (≥ {verdict.threshold:g}) over {span},"
@@ -96,7 +97,8 @@ class BurnRateKind(Kind[BurnRate]):
         pairs = (f"{it.rate:g}× {as_text(it.long)}/{as_text(it.short)}" for it in self.rule.pairs)
         objective = self._objective.replace(" %", "%")
         if self.rule.below is None:
-            objective = f"success {objective}"
+            of = "success" if self.dimension is None else f"good {self.dimension} quality"
+            objective = f"{of} {objective}"
         return f"{objective} burns " + ", ".join(pairs)
 
 

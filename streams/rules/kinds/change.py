@@ -17,12 +17,14 @@ from typing import NamedTuple
 
 from schemas.rule_kinds import Change
 from schemas.spans import MINUTE_MS, as_text
+from streams.rules.faults import faults, faults_in_words
 from streams.rules.firing import Verdict
 from streams.rules.formatting import counted, figure
 from streams.rules.history import History
 from streams.rules.kind_protocol import Evidence, Kind, Measured
 from streams.rules.metrics import METRICS
 from streams.rules.needed_windows import Needs
+from streams.rules.series_state import CHANGED
 from streams.rules.threshold_check import Limits
 
 _HOUR = 60
@@ -74,10 +76,16 @@ class ChangeKind(Kind[Change]):
         end = self._end(minute)
         now, before = self._sides(history, end)
         span = self._span + minute + 1 - end
-        if now.value is None or not before.value:
+        if now.value is None or not before.value or self._is_configured_anew(history, end):
             return self._limits.not_enough(now.samples, span)
         change = 100 * (now.value - before.value) / before.value
         return self._limits.verdict(change, now.samples, span)
+
+    def _is_configured_anew(self, history: History, end: int) -> bool:
+        """Return whether scores were made by several configurations: they cannot be compared."""
+        if self.dimension is None:
+            return False
+        return len(history.configurations(end - self._ago - self._span, end)) > 1
 
     def _end(self, minute: int) -> int:
         """Return the minute before which the span ends."""
@@ -105,7 +113,11 @@ class ChangeKind(Kind[Change]):
     def evidence(self, history: History, minute: int) -> Evidence:
         """Return the metric on both sides, null where there is too little to go by."""
         now, before = self._sides(history, self._end(minute))
-        return {"now": now.value, "before": before.value, "before_samples": before.samples}
+        sides: Evidence = {"now": now.value, "before": before.value}
+        sides["before_samples"] = before.samples
+        if self._is_configured_anew(history, self._end(minute)):
+            sides[CHANGED] = 1.0
+        return sides if self.dimension is None else sides | faults(history, self._span, minute)
 
     def sentence(self, series: str, verdict: Verdict, evidence: Evidence) -> str:
         """Return the change, and the metric with its samples on both sides."""
@@ -115,6 +127,8 @@ class ChangeKind(Kind[Change]):
         samples_before = f"{evidence.get('before_samples') or 0:g}"
         about = f"{metric.words} of {series}"
         if verdict.observed is None or not isinstance(now, float) or not isinstance(before, float):
+            if evidence.get(CHANGED):
+                return f"{about}: the configuration of scores changed, {span} cannot be compared"
             return (
                 f"{about}: too few {metric.samples_of} to compare {span} with {self._before},"
                 f" {samples}, {samples_before} before"
@@ -124,6 +138,7 @@ class ChangeKind(Kind[Change]):
             f"{about} {moved} by {figure(abs(verdict.observed))} %"
             f" ({self._limits.sentence(verdict, '%')}) to {figure(now, metric.unit)} over {span},"
             f" {samples}, from {figure(before, metric.unit)} {self._before}, {samples_before}"
+            + faults_in_words(evidence)
         )
 
     def condition(self) -> str:

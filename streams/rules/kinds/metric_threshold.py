@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from schemas.rule_kinds import MetricThreshold
 from schemas.spans import MINUTE_MS, as_text
+from streams.rules.faults import faults, faults_in_words, named
 from streams.rules.firing import Verdict
 from streams.rules.formatting import counted, figure
 from streams.rules.history import History
@@ -16,15 +17,6 @@ from streams.rules.threshold_check import Limits
 
 _FIVE, _HOUR = 5, 60
 _P95 = 0.95
-#: Of the last minutes' failures a breach names this many types, each by its first characters.
-_TYPES_NAMED = 3
-_TYPE_LENGTH = 60
-
-
-def _shown(name: str) -> str:
-    """Return a producer's error type without what a reader's screen would obey or hide."""
-    shown = "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in name)
-    return shown if len(shown) <= _TYPE_LENGTH else f"{shown[: _TYPE_LENGTH - 1]}…"
 
 
 class MetricThresholdKind(Kind[MetricThreshold]):
@@ -42,7 +34,8 @@ class MetricThresholdKind(Kind[MetricThreshold]):
         self.measured = Measured(rule.metric, rule.operator, self._metric.unit)
         self.samples_of = self._metric.samples_of
         self.needs_operations = not self._is_throughput
-        self.series_kinds = frozenset({"service" if rule.metric == "uptime" else "operations"})
+        if rule.metric == "uptime":
+            self.series_kinds = frozenset({"service"})
         self.lookback_ms = rule.window
         of_durations = self._metric.rank is not None or rule.metric == "duration_mean"
         needs = needs_of(self._span, digests=self._span if of_durations else 0)
@@ -61,6 +54,9 @@ class MetricThresholdKind(Kind[MetricThreshold]):
         if samples < rule.min_samples or not samples:
             return self._limits.not_enough(samples, span)
         observed = metric.observed(history, sums, span, minute)
+        if rule.each_analysis:
+            newest = history.at(minute)
+            observed = newest.lowest if newest else None
         return None if observed is None else self._limits.verdict(observed, samples, span)
 
     def evidence(self, history: History, minute: int) -> Evidence:
@@ -69,16 +65,18 @@ class MetricThresholdKind(Kind[MetricThreshold]):
             return {"p95_ms": history.quantile(self._span, minute, _P95)}
         if self.rule.metric in ("error_rate", "success_rate"):
             failures = history.sums(self._span, minute).failures
-            types = failures_by_type_of(history.last_minutes(minute))[:_TYPES_NAMED]
-            names = ", ".join(f"{_shown(name)} ({count})" for name, count in types)
+            names = named(failures_by_type_of(history.last_minutes(minute)))
             return {"failures": failures} | ({"most_frequent_failures": names} if names else {})
+        if self.dimension is not None:
+            return faults(history, self._span, minute)
         return {}
 
     def sentence(self, series: str, verdict: Verdict, evidence: Evidence) -> str:
         """Return the metric, the threshold and of how many samples."""
         metric = self._metric
         span, samples = as_text(self.rule.window), counted(verdict.samples, metric.samples_of)
-        about = f"{metric.words} of {series}"
+        words = f"worst {metric.words}" if self.rule.each_analysis else metric.words
+        about = f"{words} of {series}"
         if verdict.observed is None:
             return f"{about}: too few {metric.samples_of} to tell over {span}, {samples}"
         limit = self._limits.sentence(verdict, metric.unit)
@@ -86,7 +84,9 @@ class MetricThresholdKind(Kind[MetricThreshold]):
             f"{about} is {figure(verdict.observed, metric.unit)} ({limit}) over {span}, {samples}"
         )
         failures = evidence.get("most_frequent_failures")
-        return f"{sentence}; most frequent failures: {failures}" if failures else sentence
+        if failures:
+            sentence = f"{sentence}; most frequent failures: {failures}"
+        return sentence + faults_in_words(evidence)
 
     def condition(self) -> str:
         """Return the thresholds, the window and what else it takes."""

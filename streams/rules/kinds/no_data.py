@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from schemas.matchers import parse_matchers
+from schemas.rule_file_checks import kind_named
 from schemas.rule_kinds import NoData
 from schemas.rules import SEVERITIES
 from schemas.spans import MINUTE_MS, as_text
@@ -17,11 +19,15 @@ class NoDataKind(Kind[NoData]):
 
     measured = Measured("silence", "greater_than_or_equal", "s")
     needs_operations = False
-    series_kinds = frozenset({"operations", "service"})
 
     def __init__(self, rule: NoData) -> None:
         """Prepare to judge by a rule."""
         super().__init__(rule)
+        matchers = parse_matchers(rule.match) if rule.match else ()
+        labels = rule.dimensions | {matcher.label for matcher in matchers}
+        self.series_kinds = frozenset({kind_named(labels)})
+        if self.series_kinds == {"quality"}:
+            self.dimension = "overall"
         self._span = rule.after // MINUTE_MS
         self.needs = Needs(in_silence=True)
         self.lookback_ms = rule.after

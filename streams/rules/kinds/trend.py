@@ -23,7 +23,7 @@ from streams.rules.formatting import counted, figure
 from streams.rules.history import History
 from streams.rules.kind_protocol import Evidence, Kind, Measured
 from streams.rules.needed_windows import Needs
-from streams.rules.series_state import StoredTrend
+from streams.rules.series_state import CHANGED, StoredTrend
 
 #: This many windows before the first bad one are what it was like before.
 _BEFORE = 6
@@ -50,6 +50,10 @@ class TrendKind(Kind[TrendRule]):
     def __init__(self, rule: TrendRule) -> None:
         """Prepare to judge by a rule."""
         super().__init__(rule)
+        self._words = "success rate"
+        if self.dimension is not None:
+            self.measured = Measured(rule.metric, "less_than", "%")
+            self._words = f"share of results of good {self.dimension} quality"
         self._length = SIZE_MS[rule.window] // MINUTE_MS
         self.needs = Needs(trends=frozenset({rule.window}))
         self.lookback_ms = SIZE_MS[rule.window] * (rule.evaluations + 1)
@@ -85,12 +89,14 @@ class TrendKind(Kind[TrendRule]):
     def sentence(self, series: str, verdict: Verdict, evidence: Evidence) -> str:
         """Return the rate before and now."""
         span = as_text(verdict.span * MINUTE_MS)
-        operations = counted(verdict.samples, "operations")
+        operations = counted(verdict.samples, self.samples_of)
+        if evidence.get(CHANGED):
+            return f"{self._words} of {series}: the configuration of scores changed over {span}"
         if verdict.observed is None or verdict.threshold is None:
-            return f"{series}: too few operations to tell a trend over {span}, {operations}"
+            return f"{series}: too few {self.samples_of} to tell a trend over {span}, {operations}"
         moved = "fell" if verdict.severity >= 0 else "moved"
         return (
-            f"success rate of {series} {moved} from {figure(verdict.threshold)} % to"
+            f"{self._words} of {series} {moved} from {figure(verdict.threshold)} % to"
             f" {figure(verdict.observed)} % over {span}, {operations}"
         )
 
@@ -103,6 +109,9 @@ def _run(found: Sequence[StoredTrend], length: int) -> _Run:
     """Return the bad windows in a row that end with the last one."""
     run = _NONE
     for at, trend in enumerate(found):
+        if trend.evidence.get(CHANGED):
+            run = _NONE  # nothing after a change of configuration compares with what was before
+            continue
         follows = at > 0 and found[at - 1].end == trend.end - length
         if run.length and follows and _goes_on(run, trend):
             run = run._replace(length=run.length + 1)
@@ -125,7 +134,7 @@ def _before(older: Sequence[StoredTrend], first: StoredTrend, length: int) -> tu
     count, failures = _counts(first, "baseline_")
     end = first.end - 2 * length
     for trend in reversed(older[:-1][-_BEFORE + 1 :]):
-        if trend.end != end:
+        if trend.end != end or trend.evidence.get(CHANGED):
             break
         more, failed = _counts(trend, "")
         count, failures, end = count + more, failures + failed, end - length

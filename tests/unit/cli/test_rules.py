@@ -72,7 +72,7 @@ def test_list_shows_what_each_rule_looks_at_and_who_is_told():
 def test_check_says_that_all_is_right():
     answer = opwatch("rules", "check", DEFAULT)
     assert answer.returncode == 0
-    assert answer.stdout.startswith(f"{DEFAULT}: 5 rules, 3 channels, all right (")
+    assert answer.stdout.startswith(f"{DEFAULT}: 6 rules, 3 channels, all right (")
 
 
 def test_check_counts_one_as_one(tmp_path: Path):

@@ -81,7 +81,17 @@ EDITS: list[tuple[str, Any, dict[str, Any]]] = [
     ("min_samples", 9, CHANGE),
 ]
 #: Only another class of breach, or none, comes of these; or the row knows too little to go on.
-UNEDITED = {"name", "kind", "metric", "each", "enabled", "evaluations", "against", "below"}
+UNEDITED = {
+    "name",
+    "kind",
+    "metric",
+    "each",
+    "enabled",
+    "evaluations",
+    "against",
+    "below",
+    "each_analysis",
+}
 
 
 def _written(model: Any) -> set[str]:

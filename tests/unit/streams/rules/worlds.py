@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from schemas.aggregates import AggregateRecord
 from schemas.breaches import Breach
 from schemas.rule_file import RuleFile
 from schemas.series import WindowSize
@@ -99,6 +100,57 @@ def operations(
             **fields,
         }
     ).encode()
+
+
+def scores(
+    minute: int,
+    count: int,
+    mean: float,
+    *,
+    dimension: str = "overall",
+    lowest: float | None = None,
+    size: WindowSize = "1m",
+    final: bool = True,
+    bad: int = 0,
+    findings: dict[str, int] | None = None,
+    actions: dict[str, int] | None = None,
+    **fields: Any,
+) -> bytes:
+    """Return an aggregate of scores; `minute` counts from BASE."""
+    start_ms = (BASE + minute) * MINUTE_MS
+    series = {"dimension": dimension, "operation": "*", "platform": None, "model": None}
+    series |= {name: fields.pop(name) for name in set(series) & set(fields)}
+    named = [{"name": name, "count": number} for name, number in (findings or {}).items()]
+    body = {
+        "version": 1,
+        "kind": "quality",
+        "series": series,
+        "window": {"size": size, "start_ms": start_ms, "end_ms": start_ms + SIZE_MS[size]},
+        "revision": count,
+        "final": final,
+        "missing": 0,
+        "count": count,
+        "mean": mean,
+        "min": mean if lowest is None else lowest,
+        "max": mean,
+        "std_dev": 0.0,
+        "p5": mean,
+        "p50": mean,
+        "good": count - bad,
+        "acceptable": count - bad,
+        "below_good": bad / count,
+        "below_acceptable": bad / count,
+        "trend": None,
+        "exemplars": [
+            {"id": f"a{minute}", "score": mean, "finding": next(iter(findings or [None]))}
+        ],
+        "findings": {"most_frequent": named, "other": 0, "unnamed": 0},
+        "actions": [{"name": name, "count": number} for name, number in (actions or {}).items()],
+        "configurations": ["c1"],
+        "digest": {"n": count, "centroids": []},
+    }
+    AggregateRecord.model_validate_json(json.dumps(body))
+    return json.dumps(body | fields).encode()
 
 
 def service(minute: int, status: str = "up", *, final: bool = True, **fields: Any) -> bytes:
