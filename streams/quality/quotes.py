@@ -35,6 +35,8 @@ _SAME_WORD = 80.0
 _LONG_WORD = 4
 #: The share of its letters that a real piece may have in words that the passage lacks.
 _MISSING = 0.15
+#: They come and go with `&`, `/` and line breaks.
+_JOINING = frozenset(["and", "und", "et", "y", "or", "the", "a", "an", "of"])
 _NEGATIONS = frozenset(
     [
         "not",
@@ -154,7 +156,7 @@ def _compared(words: list[str], passage: str, similarity: float) -> QuoteVerdict
     missing = [
         word
         for word in words
-        if word not in distinct and word not in compact and not _is_alike(word, there)
+        if not (word in distinct or word in _JOINING or word in compact or _is_alike(word, there))
     ]
     share = sum(map(len, missing)) / sum(map(len, words))
     turned = _NEGATIONS & distinct.symmetric_difference(words)
@@ -162,7 +164,7 @@ def _compared(words: list[str], passage: str, similarity: float) -> QuoteVerdict
     wrong += sorted(turned)
     if wrong:
         return QuoteVerdict("altered", similarity, " ".join(wrong), is_turned=True)
-    if similarity < _REAL or share > _MISSING:
+    if missing and (similarity < _REAL or share > _MISSING):
         return QuoteVerdict("altered", similarity, " ".join(missing[:5]))
     return QuoteVerdict("real", similarity)
 

@@ -13,7 +13,7 @@ from rapidfuzz.process import extractOne
 
 from streams.quality.days import day_of
 from streams.quality.figures import numbers_at
-from streams.quality.other_names import OTHER_NAMES
+from streams.quality.other_names import OTHER_NAMES, STATES
 from streams.quality.text import SearchText, plain, words_of
 
 #: Words that a value may have and the text need not.
@@ -54,7 +54,7 @@ _LONG_WORD = 5
 _SHORT_WORD = 3
 #: As an abbreviation (`TX`, `USA`), and after a comma, a word weighs less.
 _ABBREVIATED = 0.3
-_AFTER_COMMA = 0.25
+_AFTER_COMMA = 0.2
 _COMPOUND = 0.9
 #: A number below it may stand there as a word.
 _WORDED = 20
@@ -188,6 +188,8 @@ def _weight(raw: str, word: str) -> float:
 
 def _resemblance(word: str, text: SearchText) -> float:
     """Return 1 for a form or misspelling of a word of the text, 0.9 for a part of one."""
+    if STATES.get(word) in text.acronyms:
+        return 1.0
     if any(other in text.places for other in OTHER_NAMES.get(word, ())):
         return 1.0
     if len(word) < _LONG_WORD:

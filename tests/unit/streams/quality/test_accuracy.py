@@ -123,6 +123,7 @@ def test_without_text_fields_facts_and_labels_there_is_nothing_to_judge():
         "you report to the chief technology officer",
         "Senior Data Engineer … No agencies.",
         "“No agencies”",
+        "Kraft and Söhne GmbH",
         "<b>We pay</b>&nbsp;$95k-$120k.",
         "🙂",
     ],
