@@ -197,6 +197,7 @@ BUILT_IN: tuple[OperationExpected, ...] = (
             *("*location*", "city", "*_city", "*brand*", "*product*", "*sku*", "*url*", "*link*"),
             *("*number*", "*person*", "*author*", "*university*", "*school*", "*recruiter*"),
             *("*organisation*", "*organization*", "*customer*", "*manufacturer*", "*vendor*"),
+            *("contact", "hiring_manager"),
         ],
         paraphrased=[
             *("*type*", "*category*", "*priority*", "*sentiment*", "*status*", "*level*"),

@@ -41,11 +41,13 @@ def numbers_at(text: str) -> Iterator[tuple[set[float], tuple[int, int]]]:
 
 def _readings(digits: str) -> set[float]:
     parts = _SEPARATOR.split(digits)
-    readings = {float(part) for part in parts if len(part) <= _MAX_DIGITS}
+    apart = {float(part) for part in parts if len(part) <= _MAX_DIGITS}
     if not 1 < len(parts) <= _MAX_PARTS or sum(map(len, parts)) > _MAX_DIGITS:
-        return readings
+        return apart
+    readings: set[float] = set()
     if all(len(part) == _GROUP for part in parts[1:]):
         readings.add(float("".join(parts)))
     if all(len(part) == _GROUP for part in parts[1:-1]):
         readings.add(float("".join(parts[:-1]) + "." + parts[-1]))
-    return readings
+    # Between spaces may be two numbers; 72,400 is not 72 and 400.
+    return readings if readings and not any(map(str.isspace, digits)) else readings | apart

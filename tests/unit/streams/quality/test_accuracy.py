@@ -58,6 +58,7 @@ def test_what_the_input_says_is_right_however_it_is_written(name: str, value: An
         ("company", "Kowalski Logistics", "invented_value"),
         ("salary_min", 85000, "invented_value"),
         ("salary", "$150k", "invented_value"),
+        ("salary", "$72,095 to $83,120", "invented_value"),
         ("start_date", "2026-05-01", "invented_value"),
         ("start_date", "30 February 2026", "malformed_value"),
         ("posted_at", "2026-00-12", "malformed_value"),
