@@ -2,22 +2,25 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
 from agents.runtime.escaping import visible
-from schemas.aggregates import Aggregate
+from schemas.aggregates import Aggregate, QualityAggregate
 from schemas.series import Window, WindowSize
 from schemas.spans import HOUR_MS, MINUTE_MS
 from streams.measure.series import series_name
+from streams.quality.score_series import SCORE_DIMENSIONS
 
 #: A window of fewer operations is not painted red: it proves too little.
 ENOUGH = 20
 #: A success rate below this is painted red.
 BAD_RATE = 0.9
+#: So is a mean score below this.
+BAD_SCORE = 0.7
 #: A series whose newest window is older than the newest of all by this many is dimmed.
 STALE_WINDOWS = 3
 #: Types of failures below the table.
@@ -29,10 +32,13 @@ _TREND_SIZE = "1h"
 _LEVELS = {"low": 0, "medium": 1, "high": 2}
 
 
+Shown = Aggregate | QualityAggregate
+
+
 class SeriesLine(NamedTuple):
     """The newest window of a series, and its newest trend, which only larger windows have."""
 
-    aggregate: Aggregate
+    aggregate: Shown
     trend: str | None
 
 
@@ -42,13 +48,13 @@ class LiveTable:
     def __init__(self, size: WindowSize = "1m") -> None:
         self.size = size
         self.seen = 0
-        self._newest: dict[str, Aggregate] = {}
-        self._trends: dict[str, Aggregate] = {}
+        self._newest: dict[str, Shown] = {}
+        self._trends: dict[str, Shown] = {}
 
     def __len__(self) -> int:
         return len(self._newest)
 
-    def update(self, aggregate: Aggregate) -> None:
+    def update(self, aggregate: Shown) -> None:
         """Add an aggregate; older windows and smaller revisions change nothing."""
         self.seen += 1
         name = name_of(aggregate)
@@ -58,7 +64,7 @@ class LiveTable:
             _keep_newer(self._trends, name, aggregate)
 
     def lines(self) -> list[SeriesLine]:
-        """Return a line for each series, by operation, then platform, then confidence."""
+        """Return a line for each series, by operation, then platform, then confidence or model."""
         return [
             SeriesLine(aggregate, _verdict(aggregate) or _verdict(self._trends.get(name)))
             for name, aggregate in sorted(self._newest.items(), key=lambda item: _order(item[1]))
@@ -69,9 +75,12 @@ class LiveTable:
         return render(self.lines(), self.size, max_rows=max_rows, width=width)
 
 
-def name_of(aggregate: Aggregate) -> str:
+def name_of(aggregate: Shown) -> str:
     """Return the name of the aggregate's series."""
-    series = aggregate.series
+    series: Any = aggregate.series
+    if hasattr(series, "dimension"):
+        label = ("platform", series.platform) if series.platform else ("model", series.model)
+        return f"{series.dimension}:{series_name(series.operation, *label)}"
     if series.platform is not None:
         return series_name(series.operation, "platform", series.platform)
     return series_name(series.operation, "confidence", series.confidence)
@@ -89,6 +98,7 @@ def render(
         width: of the terminal, in characters.
     """
     shown = _busiest(lines, max_rows)
+    headings = _SCORE_HEADINGS if lines and _is_score(lines[0].aggregate) else _HEADINGS
     spared = _SPARED if width < NARROW else ()
     table = Table(
         box=SIMPLE_HEAD,
@@ -98,22 +108,23 @@ def render(
         caption_justify="left",
         caption_style="dim",
     )
-    for name in (heading for heading in _HEADINGS if heading not in spared):
+    for name in (heading for heading in headings if heading not in spared):
         heading = f"{size} from" if name == "from" else name
         # Rich narrows the columns that may wrap: only these two.
         table.add_column(
             heading,
             no_wrap=name not in ("operation", "by"),
-            justify="right" if name in _NUMBERS else "left",
+            justify="left" if name in _WORDS else "right",
         )
     newest = max((line.aggregate.window.start_ms for line in lines), default=0)
     before = None
     for line in shown:
         aggregate = line.aggregate
-        cells = _cells(line)
-        if aggregate.series.operation == before:
+        cells = _score_cells(line) if _is_score(aggregate) else _cells(line)
+        block = getattr(aggregate.series, "dimension", None), aggregate.series.operation
+        if block == before:
             cells["operation"] = Text("")
-        before = aggregate.series.operation
+        before = block
         age = newest - aggregate.window.start_ms
         span = aggregate.window.end_ms - aggregate.window.start_ms
         table.add_row(
@@ -127,13 +138,43 @@ _HEADINGS = (
     "operation", "by", "from", "count", "success", "p50 ms", "p95 ms", "p99 ms", "cache", "trend",
     "final",
 )  # fmt: skip
-_NUMBERS = _HEADINGS[3:9]
-_SPARED = ("p50 ms", "final")
+_SCORE_HEADINGS = (
+    "dimension", "operation", "by", "from", "count", "mean", "p5", "p50", "not good", "bad",
+    "trend", "final",
+)  # fmt: skip
+_WORDS = ("dimension", "operation", "by", "from", "trend", "final")
+_SPARED = ("p50 ms", "p50", "final")
+
+
+def _is_score(aggregate: Any) -> bool:
+    return hasattr(aggregate.series, "dimension")
+
+
+def _score_cells(line: SeriesLine) -> dict[str, Text]:
+    aggregate: Any = line.aggregate
+    series = aggregate.series
+    total = series.platform is None and series.model is None
+    bad = aggregate.mean < BAD_SCORE and aggregate.count >= ENOUGH
+    operation = "all operations" if series.operation == "*" else series.operation
+    return {
+        "dimension": Text(series.dimension),
+        "operation": Text(visible(operation), style="bold", no_wrap=True, overflow="ellipsis"),
+        "by": Text(visible(series.platform or series.model or ""), overflow="ellipsis"),
+        "from": Text(start(aggregate.window)),
+        "count": Text(number(aggregate.count), style="bold" if total else ""),
+        "mean": Text(f"{aggregate.mean:.3f}", style="red" if bad else ""),
+        "p5": Text(f"{aggregate.p5:.3f}"),
+        "p50": Text(f"{aggregate.p50:.3f}"),
+        "not good": Text(percent(aggregate.below_good)),
+        "bad": Text(percent(aggregate.below_acceptable)),
+        "trend": _trend(line.trend),
+        "final": Text("yes" if aggregate.final else "…"),
+    }
 
 
 def _cells(line: SeriesLine) -> dict[str, Text]:
-    aggregate, durations, cache = line.aggregate, line.aggregate.duration_ms, line.aggregate.cache
-    series = aggregate.series
+    aggregate: Any = line.aggregate
+    series, durations, cache = aggregate.series, aggregate.duration_ms, aggregate.cache
     total = series.platform is None and series.confidence is None
     bad = aggregate.success_rate < BAD_RATE and aggregate.count >= ENOUGH
     by = series.platform or (f"{series.confidence} confidence" if series.confidence else "")
@@ -159,7 +200,7 @@ def _trend(verdict: str | None) -> Text:
     return Text(verdict, style={"degrading": "red", "improving": "green"}.get(verdict, ""))
 
 
-def _verdict(aggregate: Aggregate | None) -> str | None:
+def _verdict(aggregate: Shown | None) -> str | None:
     return aggregate.trend.verdict if aggregate and aggregate.trend else None
 
 
@@ -183,30 +224,43 @@ def _caption(
 
 
 def _failures(lines: Sequence[SeriesLine]) -> str | None:
-    """Return the most frequent failures of the line with the most, the first of equals."""
-    worst = max(lines, key=lambda line: line.aggregate.failures).aggregate
-    failures = worst.failures_by_type
+    """Return the most frequent failures of the line with the most, the first of equals.
+
+    Of scores: the findings of the results that are not good.
+    """
+    worst: Any = max(lines, key=lambda line: _failed(line.aggregate)).aggregate
+    failures = worst.findings if _is_score(worst) else worst.failures_by_type
     if failures is None or not failures.most_frequent:
         return None
     top = failures.most_frequent[:FAILURES_SHOWN]
     names = [f"{visible(failure.name)} {number(failure.count)}" for failure in top]
-    if others := worst.failures - sum(failure.count for failure in top):
+    if others := _failed(worst) - sum(failure.count for failure in top):
         names.append(f"others {number(others)}")
-    return f"failures of {visible(name_of(worst))}: {', '.join(names)}"
+    what = "findings" if _is_score(worst) else "failures"
+    return f"{what} of {visible(name_of(worst))}: {', '.join(names)}"
 
 
-def _keep_newer(newest: dict[str, Aggregate], name: str, new: Aggregate) -> None:
+def _failed(aggregate: Any) -> int:
+    failed: int = aggregate.count - aggregate.good if _is_score(aggregate) else aggregate.failures
+    return failed
+
+
+def _keep_newer(newest: dict[str, Shown], name: str, new: Shown) -> None:
     old = newest.get(name)
     if old is None or _version(new) >= _version(old):
         newest[name] = new
 
 
-def _version(aggregate: Aggregate) -> tuple[int, int, bool]:
+def _version(aggregate: Shown) -> tuple[int, int, bool]:
     return aggregate.window.start_ms, aggregate.revision, aggregate.final
 
 
-def _order(aggregate: Aggregate) -> tuple[object, ...]:
-    series = aggregate.series
+def _order(aggregate: Shown) -> tuple[object, ...]:
+    series: Any = aggregate.series
+    if _is_score(aggregate):
+        place = SCORE_DIMENSIONS.index(series.dimension)
+        by = bool(series.model), series.platform or series.model or ""
+        return place, series.operation != "*", series.operation, *by
     level = -1 if series.confidence is None else _LEVELS[series.confidence]
     # A total comes before its breakdowns, all operations before each of them.
     return series.operation != "*", series.operation, level, series.platform or ""

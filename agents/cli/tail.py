@@ -20,6 +20,7 @@ Decode = Callable[[bytes | None], tuple[bytes, Any] | None]
 BACK_S = 600
 #: Lines around the rows of the table.
 _FRAME = 5
+_KINDS = ("operations", "quality")
 _SIZES = ("1m", "5m", "1h", "6h", "24h", "7d")
 
 
@@ -32,6 +33,15 @@ def tail(
             "-w",
             metavar="SIZE",
             help=f"{', '.join(_SIZES)}; by default 1m, with --json all sizes.",
+        ),
+    ] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            "--kind",
+            "-k",
+            metavar="KIND",
+            help=f"{', '.join(_KINDS)}; by default operations, with --json all kinds.",
         ),
     ] = None,
     series: Annotated[
@@ -55,15 +65,18 @@ def tail(
         typer.Option("--once", help="Read up to now, print and end; exit 1 if there is nothing."),
     ] = False,
 ) -> None:
-    """Watch success rates, percentiles and cache hits live.
+    """Watch success rates, percentiles and cache hits live; or the quality of analyses.
 
     Each row is a series: an operation (or all operations together), in total, of one platform or
     of one confidence level. It shows the newest window, with "…" until it is final. Times are UTC.
+    With --kind quality it is scores from 0 to 1, by dimension and model: "not good" are below 0.85,
+    "bad" below 0.7, unless configured.
 
     Examples:
       opwatch tail
       opwatch tail --window 1h --series 'parse_job_data*'
       opwatch tail --series '*{platform="lever"}'
+      opwatch tail --kind quality --series 'overall:*{model=*}'
       opwatch tail --once
       opwatch tail --json --window 1m | jq -c '[.series, .count, .duration_ms.p95]'
     """
@@ -71,9 +84,12 @@ def tail(
         raise typer.BadParameter(
             f"{window!r} is none of {', '.join(_SIZES)}", param_hint="--window"
         )
+    if kind is not None and kind not in _KINDS:
+        raise typer.BadParameter(f"{kind!r} is none of {', '.join(_KINDS)}", param_hint="--kind")
     chosen = settings()
     source = _TailSource(
         chosen,
+        kind if as_json else kind or _KINDS[0],
         window if as_json else window or "1m",
         series,
         None if from_beginning else int((time.time() - BACK_S) * 1000),
@@ -91,6 +107,7 @@ class _TailSource(NamedTuple):
     """Which aggregates, from when, for how long."""
 
     settings: "Settings"
+    kind: str | None
     window: str | None
     series: str | None
     since_ms: int | None
@@ -125,7 +142,7 @@ async def _print_table(source: _TailSource) -> int:
 
     out = console()
     table = LiveTable(source.window)  # type: ignore[arg-type]  # checked above
-    batches = source.batches(_of_operations(source.series))
+    batches = source.batches(_whole(source.kind, source.series))
     if source.once:
         async for batch in batches:
             for _, aggregate in batch:
@@ -146,7 +163,7 @@ async def _print_table(source: _TailSource) -> int:
 
 
 async def _print_lines(source: _TailSource) -> int:
-    from streams.rules.aggregate_reader import name_of
+    from streams.rules.aggregate_reader import kind_of, name_of
 
     written = 0
     newest: dict[tuple[str, str, int], tuple[int, bytes]] = {}
@@ -155,6 +172,8 @@ async def _print_lines(source: _TailSource) -> int:
         for value, aggregate in batch:
             window = aggregate.window
             if source.window is not None and window.size != source.window:
+                continue
+            if source.kind is not None and kind_of(aggregate) != source.kind:
                 continue
             written += 1
             if source.once:
@@ -168,15 +187,16 @@ async def _print_lines(source: _TailSource) -> int:
     return written
 
 
-def _of_operations(pattern: str | None) -> Decode:
-    """Return what decodes aggregates of operations, whole, if the pattern fits their series."""
+def _whole(kind: str | None, pattern: str | None) -> Decode:
+    """Return what decodes aggregates of a kind, whole, if the pattern fits their series."""
     import msgspec
 
     from agents.cli.live_table import name_of
-    from schemas.aggregates import Aggregate
+    from schemas.aggregates import Aggregate, QualityAggregate
     from schemas.fast_structs import struct_of
 
-    decoder = msgspec.json.Decoder(struct_of(Aggregate))
+    model = QualityAggregate if kind == "quality" else Aggregate
+    decoder = msgspec.json.Decoder(struct_of(model))
 
     def decode(value: bytes | None) -> tuple[bytes, Any] | None:
         if value is None:  # a tombstone

@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from agents.cli.live_table import LiveTable, milliseconds, name_of, percent
-from schemas.aggregates import Aggregate, FailuresByName, NameCount
+from schemas.aggregates import Aggregate, FailuresByName, NameCount, QualityAggregate
 from schemas.fast_structs import struct_of
 from tests.unit.cli.samples import MINUTE_MS, START_MS, aggregate
 
@@ -189,3 +189,46 @@ def test_the_most_frequent_failures_stand_below_the_table():
     assert drawn(table).splitlines()[-1].strip() == (
         "failures of *: a\\x1b[2J 9, Error1 8, Error2 7, Error3 6, Error4 5, others 65"
     )
+
+
+def score(dimension: str, *, count: int = 50, mean: float = 0.912, **fields: Any) -> Any:
+    series = {"dimension": dimension, "operation": "*", "platform": None, "model": None}
+    series |= {name: fields.pop(name) for name in set(series) & set(fields)}
+    value = {
+        "kind": "quality",
+        "series": series,
+        "window": {"size": "1m", "start_ms": START_MS, "end_ms": START_MS + MINUTE_MS},
+        "revision": count, "final": True, "missing": 0, "count": count, "mean": mean, "min": 0.1,
+        "max": 1.0, "std_dev": 0.1, "p5": 0.5, "p50": 0.95, "good": 40, "acceptable": 45,
+        "below_good": 0.2, "below_acceptable": 0.1, "trend": None, "exemplars": [],
+        "findings": {
+            "most_frequent": [{"name": "invented_quote", "count": 7}], "other": 0, "unnamed": 3
+        },
+        "actions": [], "configurations": ["c"], "digest": {"n": count, "centroids": []},
+    }  # fmt: skip
+    return msgspec.json.decode(
+        msgspec.json.encode(value | fields), type=struct_of(QualityAggregate)
+    )
+
+
+SCORES = """\
+dimension operation      by    1m from count  mean    p5   p50 not good    bad trend final
+──────────────────────────────────────────────────────────────────────────────────────────
+overall   all operations       05:06      50 0.912 0.500 0.950   20.00% 10.00% –     yes
+overall                  lever 05:06      50 0.912 0.500 0.950   20.00% 10.00% –     yes
+overall                  m1    05:06      50 0.600 0.500 0.950   20.00% 10.00% –     yes
+accuracy  all operations       05:06      50 0.912 0.500 0.950   20.00% 10.00% –     yes
+findings of overall:*: invented_quote 7, others 3
+"""
+
+
+def test_scores_are_drawn_by_dimension_and_model():
+    table = LiveTable()
+    for each in (
+        score("accuracy"),
+        score("overall", model="m1", mean=0.6),
+        score("overall", platform="lever"),
+        score("overall"),
+    ):
+        table.update(each)
+    assert [line.rstrip() for line in drawn(table).splitlines()] == SCORES.splitlines()
