@@ -51,6 +51,9 @@ class ChangelogRecovery:
         """The last offset of each changelog when reading began."""
         self._begun: dict[TP, int] = {}
         """The generation of the assignment for which reading began."""
+        self._losses = 0
+        self._has_begun = False
+        """Whether reading began since partitions were lost last."""
         self._sought: dict[TP, float] = {}
         self._corrupt: dict[TP, int] = {}
         """The number of offsets passed over last, for each one that the broker cannot read."""
@@ -62,10 +65,13 @@ class ChangelogRecovery:
         self, consumer: Any, tps: Collection[TP], offsets: MutableMapping[TP, int], title: str
     ) -> None:
         """Let reading begin at the start of the changelogs."""
-        generation = self._app.consumer_generation_id
+        generation, losses = self._app.consumer_generation_id, self._losses
         for tp in tps:
             offsets[tp] = -1
         await self._build(consumer, tps, offsets, title)
+        if losses != self._losses:
+            return  # these rows are dropped
+        self._has_begun = True
         self._sought.clear()
         self._corrupt.clear()
         ends = self._app.tables.recovery.active_highwaters
@@ -76,15 +82,21 @@ class ChangelogRecovery:
             if self._next[tp] > 0:
                 await self._missing(tp, Gap(0, self._next[tp]))
 
+    def lost(self) -> None:
+        """Note that all rows were dropped: what was read of the changelogs before is void."""
+        self._losses += 1
+        self._has_begun = False
+        self._begun.clear()
+
     def is_whole(self) -> bool:
         """Return whether all changelogs of this assignment were read, from start to end.
 
         Faust may say that it restored the tables while it begins to restore those of the next
-        assignment, when several follow one another.
+        assignment, when several follow one another, or while it has no partitions in between.
         """
         app = self._app
         ours = [tp for tp in app.consumer.assignment() if tp.topic in app.tables.changelog_topics]
-        return all(
+        return self._has_begun and all(
             self._begun.get(tp) == app.consumer_generation_id and self._next[tp] > self._last[tp]
             for tp in ours
         )

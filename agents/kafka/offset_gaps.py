@@ -41,6 +41,7 @@ class ChunkSequence:
         self._app = app
         self._missing = missing
         self._turns: dict[TP, asyncio.Lock] = {}
+        self._losses = 0
         self._next: dict[TP, int] = {}
         self._generation: dict[TP, int] = {}
         self._sought: dict[TP, float] = {}
@@ -65,6 +66,7 @@ class ChunkSequence:
 
     def lost(self, tps: Collection[TP]) -> None:
         """Forget partitions."""
+        self._losses += 1
         for tp in tps:
             self._next.pop(tp, None)
             self._sought.pop(tp, None)
@@ -250,8 +252,9 @@ class ChunkSequence:
     async def _expected(self, tp: TP, generation: int) -> int | None:
         """Return the offset to be read next; None when another assignment came."""
         if tp not in self._next or self._generation.get(tp) != generation:
+            losses = self._losses
             begin = await self._app.consumer.begin_of(tp)
-            if self._app.consumer_generation_id != generation:
+            if self._app.consumer_generation_id != generation or losses != self._losses:
                 return None
             self._generation[tp] = generation
             self._next[tp] = begin.offset

@@ -78,20 +78,21 @@ class PoisonFilter:
         self.tried = 0
         """Grows while records are tried: the watchdog sees progress."""
 
-    async def read(self, tp: TP, chunk: Chunk, read: Read, rehearse: RehearseOf) -> None:
-        """Read a chunk without the records that end a worker."""
+    async def read(
+        self,
+        tp: TP,
+        chunk: Chunk,
+        read: Read,
+        rehearse: RehearseOf,
+        is_lost: Callable[[], bool],
+    ) -> None:
+        """Read a chunk without the records that end a worker, until its partition is lost."""
         consumer: ChunkConsumer = self._consumer()
         start = consumer.starts.of(tp)
         if not start.poison and not start.is_suspect(chunk.start):
             await read(tp, chunk)
             return
         at, ready = chunk.start, False
-        generation = consumer.app.consumer_generation_id
-
-        def is_lost() -> bool:
-            app = consumer.app
-            return bool(app.rebalancing or app.consumer_generation_id != generation)
-
         records = chunk.records
         while records and not is_lost():
             first = records[0]

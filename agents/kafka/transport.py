@@ -67,6 +67,8 @@ class ChunkConsumer(LogPositions, driver.Consumer):
         super().__init__(*args, **kwargs)
         self._done: dict[TP, int] = {}
         self._begins: dict[TP, Begin] = {}
+        self._ours: set[TP] = set()
+        """The last assignment: some of it may go to others, and was read until now."""
         self._committed_last: dict[TP, tuple[int, CommitProgress | None]] = {}
         """The last commit of each partition."""
         self.starts = Starts(self.topic_ids)
@@ -187,7 +189,7 @@ class ChunkConsumer(LogPositions, driver.Consumer):
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Forget the lost partitions before anything else is done."""
-        self.on_lost(revoked)
+        self.on_lost(revoked | self._ours)
         self._begins = {}
         for tp in revoked:
             self._done.pop(tp, None)
@@ -197,7 +199,8 @@ class ChunkConsumer(LogPositions, driver.Consumer):
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Forget what arrived since the revocation: it belongs to the assignment before."""
-        self.on_lost(assigned)
+        self.on_lost(assigned | self._ours)
+        self._ours = set(assigned)
         self._begins = {}
         await super().on_partitions_assigned(assigned, generation_id)
 

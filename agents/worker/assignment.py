@@ -75,6 +75,7 @@ class PartitionAssignment:
         """Forget partitions at once; the tables are restored anew."""
         self.restored = False
         self._losses += 1
+        self._recovery.lost()
         self._chunks.lost(tps)
         for lost in self._on_lost:
             lost(tps)
@@ -88,17 +89,21 @@ class PartitionAssignment:
                 recovery.revoke(tp)
                 table.lost(tp.partition)
 
-    async def is_restored(self, generation: int) -> bool:
-        """Wait until an assignment's rows are restored; return False if it is not the latest one.
+    async def restored_since(self, generation: int) -> int | None:
+        """Wait until an assignment's rows are restored; return the number of losses before it.
 
-        Faust may hand records on in the moment between two recoveries: what is made of them would
-        not know the rows that come after.
+        None if it is not the latest assignment. Faust may hand records on in the moment between two
+        recoveries: what is made of them would not know the rows that come after.
         """
         while not self.restored:
             if self._app.consumer_generation_id != generation:
-                return False
+                return None
             await asyncio.sleep(_LOOK_S)
-        return True
+        return self._losses
+
+    def is_lost(self, losses: int) -> bool:
+        """Return whether partitions were lost since `restored_since` returned this number."""
+        return losses != self._losses or not self.restored
 
     async def _recovered(self) -> None:
         """Let reading begin once Faust has finished what follows this callback."""

@@ -5,6 +5,7 @@ import contextlib
 import gc
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from functools import partial
 from typing import Any
 
 import structlog
@@ -136,16 +137,19 @@ class Role:
             try:
                 async for event in stream.noack().events():
                     self.watchdog.turned()
-                    if not await self._assignment.is_restored(event.message.generation_id):
+                    generation = event.message.generation_id
+                    losses = await self._assignment.restored_since(generation)
+                    if losses is None:
                         continue
-                    tp = event.message.tp
+                    tp, is_lost = event.message.tp, partial(self._assignment.is_lost, losses)
                     async with self._chunks.turn(tp):
-                        chunk = await self._chunks.accept(event.message)
+                        chunk = None if is_lost() else await self._chunks.accept(event.message)
                         if chunk is not None:
                             await self._skipped.unreadable(tp, chunk.unreadable)
                             if not compacted:
                                 await self._skipped.compacted(tp, chunk)
-                            await self._poison.read(tp, chunk, read, rehearse)
+                        if chunk is not None and not is_lost():
+                            await self._poison.read(tp, chunk, read, rehearse, is_lost)
             except Exception as error:
                 self.fail(error)
                 raise

@@ -250,3 +250,31 @@ async def test_rows_that_the_broker_cannot_read_are_passed_over_to_the_end(
     assert app.sought == [(A, 74), (A, 100)]
     assert app.tables.recovery.active_offsets == {A: 99}
     assert recovery.is_whole()
+
+
+async def test_rows_that_were_dropped_are_not_whole_before_reading_has_begun_again() -> None:
+    app = App()
+    recovery = ChangelogRecovery(app, none_unreadable, none_missing)
+    await app.begin(B)
+    app.assignment = lambda: {B}  # type: ignore[method-assign]
+    assert recovery.is_whole()
+    recovery.lost()
+    assert not recovery.is_whole()
+    app.assignment = lambda: set()  # type: ignore[method-assign]  # between two assignments
+    assert not recovery.is_whole()
+    await app.begin()
+    assert recovery.is_whole()
+
+
+async def test_reading_that_began_before_a_loss_restores_nothing() -> None:
+    app = App()
+    recovery = ChangelogRecovery(app, none_unreadable, none_missing)
+    build = app._build
+
+    async def slow(*args: Any) -> None:
+        recovery.lost()
+        await build(*args)
+
+    recovery._build = slow  # type: ignore[assignment]
+    await app.begin(B)
+    assert not recovery.is_whole()

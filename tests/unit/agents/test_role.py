@@ -36,20 +36,34 @@ async def test_nothing_is_done_by_the_clock_before_the_rows_are_restored() -> No
 
 async def test_nothing_is_read_before_the_rows_of_its_assignment_are_there() -> None:
     assignment: Any = SimpleNamespace(
-        restored=False, _app=SimpleNamespace(consumer_generation_id=7)
+        restored=False, _app=SimpleNamespace(consumer_generation_id=7), _losses=4
     )
-    waiting = asyncio.create_task(PartitionAssignment.is_restored(assignment, 7))
+    waiting = asyncio.create_task(PartitionAssignment.restored_since(assignment, 7))
     await asyncio.sleep(0.05)
     assert not waiting.done()
     assignment.restored = True
-    assert await waiting
+    losses = await waiting
+    assert losses is not None
+    assert not PartitionAssignment.is_lost(assignment, losses)
 
 
 async def test_what_was_fetched_for_an_assignment_that_is_over_is_not_waited_for() -> None:
     assignment: Any = SimpleNamespace(
-        restored=False, _app=SimpleNamespace(consumer_generation_id=8)
+        restored=False, _app=SimpleNamespace(consumer_generation_id=8), _losses=4
     )
-    assert not await PartitionAssignment.is_restored(assignment, 7)
+    assert await PartitionAssignment.restored_since(assignment, 7) is None
+
+
+async def test_what_is_read_after_a_loss_is_not_of_the_rows_that_are_restored_next() -> None:
+    assignment: Any = SimpleNamespace(
+        restored=True, _app=SimpleNamespace(consumer_generation_id=7), _losses=4
+    )
+    losses = await PartitionAssignment.restored_since(assignment, 7)
+    assert losses is not None
+    assignment.restored, assignment._losses = False, 5
+    assert PartitionAssignment.is_lost(assignment, losses)
+    assignment.restored = True  # the generation may still be the same: Faust sets it elsewhere
+    assert PartitionAssignment.is_lost(assignment, losses)
 
 
 async def test_rows_are_not_there_before_every_changelog_is_whole() -> None:
