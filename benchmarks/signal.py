@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import signal_quality as quality
 from benchmarks.signal_replay import PLAIN_TREND, replay
 from benchmarks.signal_score import Score
 from benchmarks.signal_traffic import (
@@ -191,11 +192,16 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="hours, few failures: for tests")
     options = parser.parse_args()
-    scores = measure(options.seed, QUICK if options.quick else FULL)
+    size = QUICK if options.quick else FULL
+    scores = measure(options.seed, size)
     print(table(scores))
     in_total = len(scores["errors_total"].found[ONE_OF_TWENTY])
     print(f"\n{_LEGEND}\n\n1 of 20, looked for in the total of all platforms: {in_total} found\n")
-    held = list(promises(scores))
+    found = quality.measure(np.random.default_rng(options.seed), size.calm, size.before)
+    for name, of in found.items():
+        fell = f", within {of.most_results} results" if of.models else ""
+        print(f"quality, {name}: {len(of.models)} of {quality.MODELS} models found{fell}")
+    held = [*promises(scores), *quality.promises(found)]
     for sentence, holds in held:
         print(f"{'holds ' if holds else 'BROKEN'} {sentence}")
     return int(not all(holds for _, holds in held))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from benchmarks import signal_quality as quality
 from benchmarks.signal import QUICK, measure, promises
 from benchmarks.signal_replay import START_MS, _Replay
 from benchmarks.signal_traffic import Scenario
@@ -24,6 +25,12 @@ TIMES = TimeLimits(lateness_ms=3_600_000, future_ms=60_000, grace_ms=10_000)
 def test_what_is_wrong_is_found_and_what_is_well_is_not():
     broken = [sentence for sentence, holds in promises(measure(seed=1, size=QUICK)) if not holds]
     assert broken == []
+
+
+@pytest.mark.no_cover
+def test_the_shipped_rule_finds_scores_that_fall_and_nothing_else():
+    found = quality.measure(np.random.default_rng(1), QUICK.calm, QUICK.before)
+    assert [sentence for sentence, holds in quality.promises(found) if not holds] == []
 
 
 def test_the_simulated_windows_are_those_that_the_worker_publishes():
