@@ -8,11 +8,11 @@ which are compared at start and while running.
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
-from faust.types import TP
 
 from agents.kafka.admin_client import Unreachable, admin, describe_topics
 from agents.kafka.commit_metadata import committed_by
@@ -23,6 +23,9 @@ from agents.kafka.topic_fit import ExistingTopic, Misfit, judge, leaderless, pin
 from agents.runtime import metrics
 from agents.runtime.refusals import Refusal, lacks
 from agents.runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from faust.types import TP
 
 log = structlog.get_logger()
 
@@ -46,7 +49,7 @@ class TopicWatch:
     """The state of Kafka and of a role's topics."""
 
     def __init__(
-        self, settings: Settings, role: str, open_at: Callable[[], Mapping[TP, int]]
+        self, settings: Settings, role: str, open_at: "Callable[[], Mapping[TP, int]]"
     ) -> None:
         """Begin; `begin` and `run` ask Kafka.
 
