@@ -2,7 +2,9 @@
 
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,59 +31,83 @@ def cut(segment: Path, offset: int) -> None:
         index.unlink()  # the broker makes them anew
 
 
-@pytest.mark.parametrize(
-    ("is_away", "then"),
-    [
-        pytest.param(False, 20, id="while a worker runs"),
-        pytest.param(True, 20, id="while no worker runs"),
-        pytest.param(True, 50, id="and it is longer than before when one reads again"),
-    ],
-)
-def test_a_log_that_was_cut_is_said_and_what_is_written_then_counts(
-    is_away, then, tmp_path, eventually
-):
-    with LocalKafka(tmp_path / "kafka", port=lasting_port()) as kafka:
-        cli = Cli(kafka.bootstrap, tmp_path)
+class Case:
+    """A log that is cut, and the worker that reads it."""
+
+    def __init__(self, kafka: LocalKafka, folder: Path, eventually: Any, ends: ExitStack) -> None:
+        self._kafka, self._eventually = kafka, eventually
+        folder.mkdir()
+        cli = Cli(kafka.bootstrap, folder)
         cli.environment["OPWATCH_PARTITIONS"] = "1"
         assert cli("topics", "create").returncode == 0
-        topic, port = cli.prefix + "operations", lasting_port()
-        options = {"OPWATCH_SESSION_TIMEOUT_S": "6", "OPWATCH_HTTP_PORT": str(port)}
-        workers = Workers(kafka.bootstrap, cli.prefix, 1, tmp_path, **options)
+        self.topic, self._prefix, self._port = cli.prefix + "operations", cli.prefix, lasting_port()
+        options = {"OPWATCH_SESSION_TIMEOUT_S": "6", "OPWATCH_HTTP_PORT": str(self._port)}
+        self.workers = Workers(kafka.bootstrap, cli.prefix, 1, folder, **options)
+        self._sent = 0
+        ends.callback(lambda: print(folder.name, (folder / "w.log").read_text()[-6000:]))
+        ends.callback(self.workers.close)
 
-        def counted(count: int) -> None:
-            eventually(lambda: total(latest(kafka.bootstrap, cli.prefix)) == count, 90)
+    def start(self) -> None:
+        self.workers.start("w")
+        for i in range(RECORDS // 10):
+            self.send(f"before-{i}", 10)
 
-        try:
-            workers.start("w")
-            for i in range(RECORDS // 10):
-                send(kafka.bootstrap, topic, operations(f"before-{i}", 10))
-            counted(RECORDS)
-            if is_away:
-                workers.end("w", 15)
-            kafka.stop()
-            cut(segment_of(kafka.directory, topic), CUT_AT)
-            kafka.start()
-            send(kafka.bootstrap, topic, operations("then", then))
-            if is_away:
-                workers.start("w")
-            counted(RECORDS + then)
-            send(kafka.bootstrap, topic, operations("last", 5))
-            counted(RECORDS + then + 5)
-            (letter,) = oracle.read_topic(kafka.bootstrap, cli.prefix + "dead-letters")
-            headers = dict(letter.headers())
-            assert headers["reason"] == b"lost"
-            assert f"Kafka cut the log at offset {CUT_AT}".encode() in headers["detail"]
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
-                assert f"{topic}/0" in answer.read().decode()
-            # Counted once, also when somebody begins again.
-            workers.restart("w")
-            send(kafka.bootstrap, topic, operations("again", 5))
-            counted(RECORDS + then + 10)
-            assert len(oracle.read_topic(kafka.bootstrap, cli.prefix + "dead-letters")) == 1
-            assert workers.ended == []
-        finally:
-            workers.close()
-            print((tmp_path / "w.log").read_text()[-6000:])
+    def send(self, name: str, count: int) -> None:
+        send(self._kafka.bootstrap, self.topic, operations(name, count))
+        self._sent += count
+
+    def await_all_counted(self) -> None:
+        standing = oracle.Standing(self._kafka.bootstrap, self._prefix)
+        self._eventually(lambda: standing.total() == self._sent, 90)
+
+    def letters(self) -> list[Any]:
+        return oracle.read_topic(self._kafka.bootstrap, self._prefix + "dead-letters")
+
+    def assert_the_cut_is_said(self) -> None:
+        (letter,) = self.letters()
+        headers = dict(letter.headers())
+        assert headers["reason"] == b"lost"
+        assert f"Kafka cut the log at offset {CUT_AT}".encode() in headers["detail"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/readyz", timeout=5) as answer:
+            assert f"{self.topic}/0" in answer.read().decode()
+
+    def assert_counted_once(self) -> None:
+        """Hold when a worker has begun again."""
+        self.await_all_counted()
+        assert len(self.letters()) == 1
+        assert self.workers.ended == []
+
+
+def test_a_log_that_was_cut_is_said_and_what_is_written_then_counts(tmp_path, eventually):
+    """Three logs of one broker, for it has to be stopped to cut them."""
+    with LocalKafka(tmp_path / "kafka", port=lasting_port()) as kafka, ExitStack() as ends:
+        names = ("read on", "read later", "longer when it is read")
+        cases = [Case(kafka, tmp_path / name, eventually, ends) for name in names]
+        away = cases[1:]
+        for each in cases:
+            each.start()
+        for each in cases:
+            each.await_all_counted()
+        for each in away:
+            each.workers.end("w", 15)
+        kafka.stop()
+        for each in cases:
+            cut(segment_of(kafka.directory, each.topic), CUT_AT)
+        kafka.start()
+        for each, count in zip(cases, (20, 20, 50), strict=True):
+            each.send("then", count)
+        for each in away:
+            each.workers.start("w")
+        for each in cases:
+            each.await_all_counted()
+            each.send("last", 5)
+            each.await_all_counted()
+            each.assert_the_cut_is_said()
+        for each in cases:
+            each.workers.restart("w")
+            each.send("again", 5)
+        for each in cases:
+            each.assert_counted_once()
 
 
 def test_what_the_broker_cannot_read_is_named_and_then_passed_over(tmp_path, eventually):
