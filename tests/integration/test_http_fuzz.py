@@ -152,7 +152,7 @@ class Worker:
                 stdout=log,
                 stderr=log,
             )
-        ends = time.monotonic() + 60
+        ends = time.monotonic() + 180
         while not (found := re.search(r"127\.0\.0\.1:(\d+)/metrics", self.log.read_text())):
             assert time.monotonic() < ends, self.log.read_text()[-3000:]
             assert self.process.poll() is None, self.log.read_text()[-3000:]
