@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, RootModel
 
 from schemas.base import Wire
+from schemas.calibration import CalibrationAggregate
 from schemas.quality_scores import ScoreDimension
 from schemas.series import Series, Window
 
@@ -244,7 +245,10 @@ class ServiceAggregate(Wire):
 
 class AggregateRecord(
     RootModel[
-        Annotated[Aggregate | QualityAggregate | ServiceAggregate, Field(discriminator="kind")]
+        Annotated[
+            Aggregate | QualityAggregate | ServiceAggregate | CalibrationAggregate,
+            Field(discriminator="kind"),
+        ]
     ]
 ):
     """A record on `aggregates`."""

@@ -11,6 +11,7 @@ from schemas import spans
 from schemas.aggregates import AggregateRecord
 from schemas.analyses import Analysis
 from schemas.breaches import Breach
+from schemas.calibration_records import CalibrationMessage
 from schemas.commands import CommandRecord
 from schemas.dead_letters import KEPT_BYTES, DeadLetter
 from schemas.heartbeats import Heartbeat
@@ -25,6 +26,7 @@ from schemas.topics import (
     AGGREGATES,
     ANALYSES,
     BREACHES,
+    CALIBRATION,
     COMMANDS,
     DEAD_LETTERS,
     HEARTBEATS,
@@ -73,6 +75,7 @@ MESSAGES = (
     TopicMessage(LABELS, "label", Label, "services"),
     TopicMessage(PARTIALS, "partials", PartialsRecord, "opwatch"),
     TopicMessage(QUALITY_PARTIALS, "qualityPartials", PartialsRecord, "opwatch"),
+    TopicMessage(CALIBRATION, "calibration", CalibrationMessage, "opwatch"),
     TopicMessage(AGGREGATES, "aggregate", AggregateRecord, "opwatch"),
     TopicMessage(QUALITY_SCORES, "qualityScore", QualityScore, "opwatch"),
     TopicMessage(SCORED_ANALYSES, "scoredAnalysis", ScoredAnalysis, "opwatch"),

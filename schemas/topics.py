@@ -110,6 +110,13 @@ QUALITY_PARTIALS = Topic(
     _retained(7, **LARGE),
     "Internal: what the quality role has folded of each source partition's open block.",
 )
+CALIBRATION = Topic(
+    "calibration",
+    "analysis id, input hash or series",
+    "plane",
+    _retained(7, **LARGE),
+    "Internal: scored analyses and labels on their way to each other, and the sums of both.",
+)
 REMEDIATIONS = Topic(
     "remediations",
     "the service",
@@ -153,6 +160,7 @@ TOPICS = (
     LABELS,
     PARTIALS,
     QUALITY_PARTIALS,
+    CALIBRATION,
     AGGREGATES,
     QUALITY_SCORES,
     SCORED_ANALYSES,

@@ -47,6 +47,34 @@ def measure() -> None:
 
 
 @app.command()
+def quality() -> None:
+    """Score what arrives on `analyses` and publish `scored-analyses`.
+
+    Each analysis is on `scored-analyses` within the budget, its score on `quality-scores`; windows
+    of scores are on `aggregates`. Weights, thresholds and required fields are those of
+    OPWATCH_QUALITY_FILE. Further assessors are those that other packages bring.
+
+    Examples:
+      opwatch worker quality
+      OPWATCH_QUALITY_FILE=quality.yaml opwatch worker quality
+      OPWATCH_QUALITY_PROCESSES=4 OPWATCH_HTTP_PORT=0 opwatch worker quality
+    """
+    chosen = settings()
+    from agents.quality.app import run
+    from agents.quality_file.assessors import BadAssessor, load_assessors
+    from agents.quality_file.load import BadQualityFile, load_quality
+
+    try:
+        load_quality(chosen.quality_file)
+        load_assessors()
+    except (BadQualityFile, BadAssessor) as error:
+        raise CommandError(str(error)) from None
+    _must_listen(chosen)
+    with kafka_errors():
+        run(chosen)
+
+
+@app.command()
 def alert() -> None:
     """Notify people of what arrives on `breaches`.
 

@@ -7,14 +7,21 @@ from agents.runtime.settings import Settings
 from schemas.spans import HOUR_MS
 from schemas.topics import (
     AGGREGATES,
+    ANALYSES,
     BREACHES,
+    CALIBRATION,
     COMMANDS,
     DEAD_LETTERS,
     HEARTBEATS,
+    LABELS,
     LARGE,
     NOTIFICATIONS,
     OPERATIONS,
     PARTIALS,
+    QUALITY_PARTIALS,
+    QUALITY_SCORES,
+    REMEDIATIONS,
+    SCORED_ANALYSES,
     TOPICS,
     Topic,
 )
@@ -35,6 +42,15 @@ ROLES = {
         reads=(OPERATIONS, PARTIALS, HEARTBEATS, AGGREGATES),
         writes=(PARTIALS, AGGREGATES, BREACHES, DEAD_LETTERS),
         tables=("windows", "services", "rules"),
+        plane=True,
+    ),
+    "quality": RoleTopics(
+        reads=(ANALYSES, QUALITY_PARTIALS, LABELS, CALIBRATION),
+        writes=(
+            *(SCORED_ANALYSES, QUALITY_SCORES, QUALITY_PARTIALS, CALIBRATION),
+            *(AGGREGATES, REMEDIATIONS, DEAD_LETTERS),
+        ),
+        tables=("windows", "inputs", "labels"),
         plane=True,
     ),
     "alert": RoleTopics(

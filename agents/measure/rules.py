@@ -24,6 +24,7 @@ from agents.runtime.settings import Settings
 from schemas.rule_file import RuleFile
 from schemas.topics import AGGREGATES, BREACHES
 from streams.measure.digests import ENGINES
+from streams.rules.aggregate_reader import is_for_others
 from streams.rules.breach import state_and_severity
 from streams.rules.evaluator import BreachRecord, Evaluator, read_aggregate
 from streams.rules.series_state import RULES_PREFIX, RulesInEffect, pack, unpack_rules
@@ -279,7 +280,7 @@ def _evaluate(
             break
         count += 1
         aggregate = read_aggregate(record.value, record.timestamp)
-        if aggregate is None and record.value:
+        if aggregate is None and record.value and not is_for_others(record.value):
             refused.append(record.offset)
         breaches += evaluator.evaluate(record.offset, record.timestamp, aggregate)
     if refused:

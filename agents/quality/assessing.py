@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from agents.quality.assessor_pool import AssessorPool, Unanswered
 from agents.quality.assessor_process import LoadAssessor, assess, failure, request_of
 from agents.runtime import metrics
+from agents.runtime.pacing import Pace
 from schemas.analyses import Analysis
 from schemas.quality_config import QualityConfig
 from schemas.quality_scores import LeftOut, QualityScore
@@ -16,6 +17,9 @@ from streams.quality.score import combine, configuration_of
 
 #: Of the budget, what publishing takes.
 _PUBLISHING_S = 0.02
+#: Of a larger analysis these are assessed in processes, too: their work grows with the text.
+LARGE_BYTES = 16 * 1024
+_READ_TEXTS = frozenset(["accuracy"])
 _OUR_OWN = "streams.quality."
 
 
@@ -54,14 +58,17 @@ class Assessing:
         self._assessors = assessors
         self._configuration = configuration_of(config, assessors)
         self._quick = [assessor for assessor in assessors if not _is_heavy(assessor)]
+        self._turn = asyncio.Lock()
+        self._pace = Pace()
         deadline_s = config.deadline / 1000
         self._pools = {
             assessor.dimension: AssessorPool(
                 assessor.name, load(assessor), processes=processes, deadline_s=deadline_s
             )
             for assessor in assessors
-            if _is_heavy(assessor)
+            if _is_heavy(assessor) or assessor.dimension in _READ_TEXTS
         }
+        self._heavy = [assessor.dimension for assessor in assessors if _is_heavy(assessor)]
 
     def start(self) -> None:
         """Start the processes."""
@@ -78,16 +85,21 @@ class Assessing:
         began_s = time.perf_counter()
         results: dict[str, Assessed | LeftOut] = {}
         took_ms: dict[str, float] = {}
+        is_large = len(to_assess.value) > LARGE_BYTES
+        asked = self._pools.keys() if is_large else self._heavy
         waiting = []
-        if self._pools:
+        if asked:
             body = request_of(to_assess.value, to_assess.earlier, to_assess.labels)
+            pools = [(dimension, self._pools[dimension]) for dimension in asked]
             waiting = [
                 asyncio.ensure_future(
                     self._ask(dimension, pool, body, until_s - _PUBLISHING_S, results, took_ms)
                 )
-                for dimension, pool in self._pools.items()
+                for dimension, pool in pools
             ]
-        self._assess_quick(to_assess, results, took_ms)
+        async with self._turn:  # the loop runs all tasks that are ready before it looks around
+            self._assess_quick(to_assess, results, took_ms, asked)
+            await self._pace.rest()
         if waiting:
             await asyncio.gather(*waiting)
         return self._combine(to_assess, results, took_ms, began_s)
@@ -97,7 +109,8 @@ class Assessing:
         began_s = time.perf_counter()
         results: dict[str, Assessed | LeftOut] = {}
         took_ms: dict[str, float] = {}
-        self._assess_quick(to_assess, results, took_ms)
+        asked = self._pools.keys() if len(to_assess.value) > LARGE_BYTES else self._heavy
+        self._assess_quick(to_assess, results, took_ms, asked)
         return self._combine(to_assess, results, took_ms, began_s)
 
     def _assess_quick(
@@ -105,9 +118,13 @@ class Assessing:
         to_assess: ToAssess,
         results: dict[str, Assessed | LeftOut],
         took_ms: dict[str, float],
+        asked: Collection[str],
     ) -> None:
+        """Assess the dimensions that no process is asked about."""
         context = Context(config=self.config, earlier=to_assess.earlier, labels=to_assess.labels)
         for assessor in self._quick:
+            if assessor.dimension in asked:
+                continue
             dimension, began_s = assessor.dimension, time.perf_counter()
             try:
                 found: Assessed | Unanswered | None = assess(assessor, to_assess.analysis, context)

@@ -90,6 +90,14 @@ class Settings(BaseSettings):
         description="Weights, targets and required fields of quality; without it the built-in ones"
         " of docs/quality.md.",
     )
+    quality_processes: Annotated[int, Field(ge=1, le=64)] = Field(
+        2, description="Processes of each assessor that may take long."
+    )
+    quality_inputs: Annotated[int, Field(ge=1_000)] = Field(
+        100_000,
+        description="How many inputs are remembered, for consistency and remediation, and as many"
+        " analyses each with and without labels; more are forgotten, least recently used first.",
+    )
     allow_addresses: str = Field(
         "",
         description="Private networks in which receivers are allowed, also without TLS:"

@@ -8,7 +8,7 @@ import msgspec
 
 from schemas.analyses import Analysis
 from streams.quality.assessor import EarlierResult
-from streams.quality.labels import Truths
+from streams.quality.labels import SourceTruth, Truths, note_truth
 
 #: Operations of one input that are kept, …
 MOST_OPERATIONS = 8
@@ -81,6 +81,10 @@ class InputState(msgspec.Struct, array_like=True, gc=False):
     histories: dict[str, OperationHistory] = {}
     ids: list[str] = []
     """The last analyses of it: a label by the input's hash is about them."""
+    last_offset: int = -1
+    """Of its analyses."""
+    after: dict[str, dict[str, int]] = {}
+    """The last offset when each truth came: earlier analyses do not know it, also read again."""
 
     def history(self, analysis: Analysis) -> OperationHistory:
         """Return the history of the analysis' service and operation."""
@@ -91,8 +95,26 @@ class InputState(msgspec.Struct, array_like=True, gc=False):
             del self.histories[next(iter(self.histories))]
         return history
 
-    def note_id(self, analysis: str) -> None:
+    def note_label(self, about: str, source: str, truth: SourceTruth) -> None:
+        """Note what a source found out."""
+        if note_truth(self.truths, about, source, truth):
+            self.after.setdefault(about, {})[source] = self.last_offset
+
+    def truths_before(self, offset: int) -> Truths:
+        """Return what was known when an analysis came."""
+        before = {
+            about: {
+                source: truth
+                for source, truth in sources.items()
+                if self.after.get(about, {}).get(source, -1) < offset
+            }
+            for about, sources in self.truths.items()
+        }
+        return {about: sources for about, sources in before.items() if sources}
+
+    def note_analysis(self, analysis: str, offset: int) -> None:
         """Note an analysis of this input."""
+        self.last_offset = max(self.last_offset, offset)
         if analysis not in self.ids:
             self.ids.append(analysis)
             del self.ids[:-MOST_IDS]
@@ -100,7 +122,7 @@ class InputState(msgspec.Struct, array_like=True, gc=False):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(InputState).decode
-_version_of = msgspec.msgpack.Decoder(tuple[int, msgspec.Raw, msgspec.Raw, msgspec.Raw]).decode
+_parts_of = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 
 
 def pack_input(state: InputState) -> bytes:
@@ -115,4 +137,5 @@ def unpack_input(packed: bytes) -> InputState:
 
 def version_of(packed: bytes) -> int:
     """Return a row's version without the rest."""
-    return _version_of(packed)[0]
+    version: int = msgspec.msgpack.decode(_parts_of(packed)[0], type=int)
+    return version

@@ -1,4 +1,7 @@
-"""Define what meets on the internal topic `calibration`: samples, labels and sums, in msgpack."""
+"""Define what meets on the internal topic `calibration`: samples, labels and sums.
+
+The same as in schemas/calibration_records.py, faster to read and write.
+"""
 
 import msgspec
 
@@ -15,7 +18,7 @@ MAX_VALUE = 300
 _Scalar = str | int | float | bool | None
 
 
-class CalibrationSample(msgspec.Struct, array_like=True, tag=1, gc=False, frozen=True):
+class CalibrationSample(msgspec.Struct, tag_field="kind", tag="sample", gc=False, frozen=True):
     """A scored analysis, as far as labels are compared with it. It goes by the analysis' id."""
 
     analysis: str
@@ -46,7 +49,7 @@ class CalibrationSample(msgspec.Struct, array_like=True, tag=1, gc=False, frozen
         return all(verdicts) if verdicts else None
 
 
-class AnalysisLabel(msgspec.Struct, array_like=True, tag=2, gc=False, frozen=True):
+class AnalysisLabel(msgspec.Struct, tag_field="kind", tag="label", gc=False, frozen=True):
     """A label of an analysis. It goes by the analysis' id."""
 
     analysis: str
@@ -57,7 +60,7 @@ class AnalysisLabel(msgspec.Struct, array_like=True, tag=2, gc=False, frozen=Tru
     """Whether it is about the input: then the input knows it already."""
 
 
-class InputLabel(msgspec.Struct, array_like=True, tag=3, gc=False, frozen=True):
+class InputLabel(msgspec.Struct, tag_field="kind", tag="input_label", gc=False, frozen=True):
     """A label of an analysis, on its way to its input. It goes by the input's partition."""
 
     input_hash: str
@@ -66,7 +69,7 @@ class InputLabel(msgspec.Struct, array_like=True, tag=3, gc=False, frozen=True):
     truth: SourceTruth
 
 
-class PartitionSums(msgspec.Struct, array_like=True, tag=4, gc=False, frozen=True):
+class PartitionSums(msgspec.Struct, tag_field="kind", tag="sums", gc=False, frozen=True):
     """All that a partition of labels knows of a window. It goes by the series."""
 
     source: int
@@ -82,8 +85,8 @@ class PartitionSums(msgspec.Struct, array_like=True, tag=4, gc=False, frozen=Tru
 
 CalibrationRecord = CalibrationSample | AnalysisLabel | InputLabel | PartitionSums
 
-encode = msgspec.msgpack.Encoder().encode
-decode = msgspec.msgpack.Decoder(CalibrationRecord).decode
+encode = msgspec.json.Encoder().encode
+decode = msgspec.json.Decoder(CalibrationRecord).decode
 
 
 def sample_of(

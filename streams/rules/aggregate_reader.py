@@ -190,6 +190,11 @@ def read_aggregate(value: bytes, timestamp_ms: int | None = None) -> AggregateRe
     return record
 
 
+def is_for_others(value: bytes) -> bool:
+    """Return whether a record is of a kind that no rule is about."""
+    return value.startswith(b'{"version":1,"kind":"calibration"')
+
+
 def kind_of(record: AggregateRecord) -> str:
     """Return the kind of its series."""
     if isinstance(record, QualityRecord):

@@ -73,7 +73,7 @@ def test_kafka_is_the_release_the_jars_are():
     assert SERVICES["kafka"]["image"] == f"apache/kafka:{pinned[1]}"
 
 
-@pytest.mark.parametrize("name", ["measure", "alert"])
+@pytest.mark.parametrize("name", ["measure", "quality", "alert"])
 def test_a_worker_waits_for_a_healthy_broker_and_reaches_it_inside(name: str):
     kafka = SERVICES["kafka"]["environment"]
     worker = SERVICES[name]

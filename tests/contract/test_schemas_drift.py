@@ -19,6 +19,15 @@ from schemas.partials import Partials, PartialsRecord, Progress
 from schemas.quality_scores import QualityScore, ScoredAnalysis
 from schemas.remediations import Remediation
 from schemas.topics import TOPICS
+from streams.quality.calibration import CalibrationSums
+from streams.quality.label_records import (
+    AnalysisLabel,
+    InputLabel,
+    PartitionSums,
+    encode,
+    sample_of,
+)
+from streams.quality.labels import SourceTruth
 from tests.unit.cli.samples import aggregate
 from tests.unit.streams.services_world import World, beat
 
@@ -78,6 +87,7 @@ SCORE = QualityScore(
     took_ms=2.5,
     source=(3, 7),
 )
+TRUTH = SourceTruth(1, '"Baker"', verified=True)
 REMEDIATION = Remediation(
     **OF_ANALYSIS,
     id="r1",
@@ -147,6 +157,19 @@ LETTER = DeadLetter(
     sha256="0" * 64,
     truncated=True,
 )
+
+
+def calibration_records() -> list[Any]:
+    """Return one of each of what the quality role sends itself."""
+    sample = sample_of(Analysis.model_validate(ANALYSIS), SCORE, 3, {"title": {"ada": TRUTH}})
+    sums = CalibrationSums()
+    sums.note(0.9, 0.7, right=True)
+    return [
+        sample,
+        AnalysisLabel("a-1", "title", "ada", TRUTH, is_of_input=False),
+        InputLabel("sha256:1f", "title", "ada", TRUTH),
+        PartitionSums(3, 7, ("detector", "analyze_job", "m-1"), "24h", 86_400_000, sums),
+    ]
 
 
 @pytest.mark.parametrize("name", documents())
@@ -222,6 +245,7 @@ def messages() -> dict[str, list[Any]]:
         "quality-scores": [json.loads(SCORE.model_dump_json())],
         "scored-analyses": [json.loads(scored.model_dump_json())],
         "remediations": [json.loads(REMEDIATION.model_dump_json())],
+        "calibration": [json.loads(encode(record)) for record in calibration_records()],
         "aggregates": [
             json.loads(aggregate(size="1h", verdict="stable").model_dump_json()),
             service_aggregate(),

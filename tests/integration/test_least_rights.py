@@ -280,6 +280,7 @@ def test_with_what_is_listed_all_works_and_with_less_it_is_said_what_lacks(
                 assert "Traceback" not in _log(scene, role, lacking)
             withdrawn = {
                 "measure": Right("WRITE", "TOPIC", "partials"),
+                "quality": Right("WRITE", "TOPIC", "quality-partials"),
                 "alert": Right("READ", "TOPIC", "breaches"),
             }
             for role, right in withdrawn.items():

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.calibration import CalibrationAggregate
+from schemas.calibration_records import CalibrationMessage
 from schemas.spans import DAY_MS
 from streams.quality.label_joins import Calibrations
 from streams.quality.label_records import (
@@ -135,6 +136,7 @@ def test_windows_say_what_labels_and_samples_say_in_whatever_order_they_come(
 
     reader = Calibrations(1, {}, 1_000)
     for found in [*sums, *sums[:3]]:
+        CalibrationMessage.model_validate_json(encode(found))
         reader.sums(decode(encode(found)))  # type: ignore[arg-type]
     published = {}
     for revision in reader.collect(NOW_MS):
@@ -155,6 +157,7 @@ def _near(figure: float | None) -> Any:
 
 
 def _apply(partition: Calibrations, found: Any) -> None:
+    CalibrationMessage.model_validate_json(encode(found))
     found = decode(encode(found))
     if isinstance(found, CalibrationSample):
         list(partition.sample(found, NOW_MS))

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[3]
 RULE_FILE = str(ROOT / "config/opwatch.yaml")
 COMMANDS = [
     "worker measure",
+    "worker quality",
     "worker alert",
     "topics create",
     "topics check",
@@ -255,7 +256,7 @@ def test_a_wrong_quality_file_fails_the_check_of_the_settings(tmp_path: Path):
     assert "quality.yaml:1:1: goood: no such field; did you mean good?" in answer.stderr
 
 
-@pytest.mark.parametrize("role", ["measure", "alert"])
+@pytest.mark.parametrize("role", ["measure", "quality", "alert"])
 def test_a_worker_whose_port_is_taken_says_so_in_a_sentence(role: str):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -282,7 +283,7 @@ def test_schemas_are_written_and_checked(tmp_path: Path):
         "aggregates.json",
         "heartbeats.json",
         *("analyses.json", "labels.json", "quality-partials.json", "quality-scores.json"),
-        *("scored-analyses.json", "remediations.json"),
+        *("scored-analyses.json", "remediations.json", "calibration.json"),
         "breaches.json",
         "commands.json",
         "notifications.json",
@@ -296,3 +297,12 @@ def test_schemas_are_written_and_checked(tmp_path: Path):
     assert stale.returncode == 1
     assert stale.stderr.count("\n") == 1
     assert "asyncapi.yaml differ from schemas/" in stale.stderr
+
+
+def test_a_quality_worker_reports_every_mistake_in_its_file(tmp_path: Path):
+    file = tmp_path / "quality.yaml"
+    file.write_text("version: 1\nbudget: soon\nweigths: {}\n")
+    answer = opwatch("worker", "quality", OPWATCH_QUALITY_FILE=str(file), OPWATCH_HTTP_PORT="0")
+    assert answer.returncode == 1
+    assert answer.stderr.count("\n") == 2
+    assert "Traceback" not in answer.stderr

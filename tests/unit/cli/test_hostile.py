@@ -104,6 +104,7 @@ WAYS: dict[str, list[tuple[list[str], bool]]] = {
     "why-not": [(["hook"], True), (["hook", "--json"], True), ([HOSTILE], True)],
     "ack": [([SHORT, "-c", HOSTILE, "--by", HOSTILE], True), ([HOSTILE, "-c", "x"], True)],
     "worker measure": [([HOSTILE], True)],
+    "worker quality": [([HOSTILE], True)],
     "worker alert": [([HOSTILE], True)],
     "topics create": [([], True), (["--partitions", HOSTILE], False)],
     "topics check": [([], True)],

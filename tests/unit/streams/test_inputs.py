@@ -5,7 +5,7 @@ from itertools import count
 from streams.quality.assessor import EarlierResult
 from streams.quality.input_state import OperationHistory, pack_input, unpack_input
 from streams.quality.inputs import Inputs
-from streams.quality.labels import note_truth, truth_of
+from streams.quality.labels import truth_of
 from tests.unit.streams.analysis_samples import analysis, label
 
 
@@ -41,10 +41,20 @@ def test_a_row_says_the_same_when_it_is_read_back():
     inputs = Inputs({}, 10)
     state = inputs.change("hash", 1)
     state.history(analysis()).note(result(3), 5)
-    note_truth(state.truths, "verdict", "ada", truth_of(label()))
-    state.note_id("a-1")
+    state.note_label("verdict", "ada", truth_of(label()))
+    state.note_analysis("a-1", 3)
 
     assert unpack_input(pack_input(state)) == state
+
+
+def test_an_analysis_read_again_knows_no_label_that_came_after_it():
+    state = Inputs({}, 10).change("hash", 1)
+    state.note_label("early", "ada", truth_of(label()))
+    state.note_analysis("a-7", 7)
+    state.note_label("late", "ada", truth_of(label()))
+
+    assert state.truths_before(7).keys() == {"early"}
+    assert state.truths_before(8).keys() == {"early", "late"}
 
 
 def test_memory_is_flat_however_many_inputs_come():
@@ -66,7 +76,7 @@ def test_the_input_used_least_recently_is_forgotten_also_after_a_restart():
     clock, packed = count(), {}
     inputs = Inputs(packed, 2)
     for name in ("first", "second", "first"):
-        inputs.change(name, next(clock)).note_id(name)
+        inputs.change(name, next(clock)).note_analysis(name, 0)
     inputs.take_changes()
 
     again = Inputs(packed, 2)
@@ -80,10 +90,10 @@ def test_the_input_used_least_recently_is_forgotten_also_after_a_restart():
 def test_an_input_that_comes_back_in_the_beat_in_which_it_is_forgotten_begins_anew():
     packed: dict[bytes, bytes] = {}
     inputs = Inputs(packed, 1)
-    inputs.change("back", 1).note_id("old")
+    inputs.change("back", 1).note_analysis("old", 0)
     inputs.take_changes()
     inputs.change("other", 2)
-    inputs.change("back", 3).note_id("new")
+    inputs.change("back", 3).note_analysis("new", 1)
 
     changes = dict(inputs.take_changes())
 

@@ -1,0 +1,104 @@
+"""Hold one partition of `analyses`: its inputs, and what of it is being assessed."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from faust.types import TP
+
+from agents.kafka.fetch_unpacking import Chunk
+from agents.quality.assessing import ToAssess
+from schemas.analyses import Analysis
+from schemas.quality_config import QualityConfig
+from schemas.quality_scores import QualityScore
+from streams.measure.window_times import TimeLimits
+from streams.quality.analyses import read_analysis
+from streams.quality.assessor import Truth
+from streams.quality.earlier import earlier_of
+from streams.quality.input_state import InputState
+from streams.quality.inputs import Inputs
+from streams.quality.labels import counting
+from streams.quality.remedies import Place, note_repeat
+from streams.records import RefusedRecord
+
+
+class PendingAnalysis:
+    """An analysis from when it is taken in until its score is published."""
+
+    def __init__(self, to_assess: ToAssess, place: Place) -> None:
+        """Begin without a score."""
+        self.to_assess = to_assess
+        self.place = place
+        self.is_out = False
+        """Whether it is on its way to `scored-analyses`, with its score or without."""
+
+    @property
+    def analysis(self) -> Analysis:
+        """What is assessed."""
+        return self.to_assess.analysis
+
+
+class ScoredPart(NamedTuple):
+    """A part of a chunk whose analyses have their scores."""
+
+    part: Chunk
+    refused: list[RefusedRecord]
+    pending: list[PendingAnalysis]
+    scores: "Sequence[asyncio.Future[QualityScore]]"
+    """Of each analysis; it ends once all that follows from it is published and written."""
+
+
+class AnalysisPartition:
+    """What a worker knows of a partition while it has it."""
+
+    def __init__(self, tp: TP, inputs: Inputs, config: QualityConfig, limits: TimeLimits) -> None:
+        """Begin with what the table holds."""
+        self.tp = tp
+        self.inputs = inputs
+        self.parts: asyncio.Queue[ScoredPart | asyncio.Future[None]] = asyncio.Queue()
+        """In the log's order; a future in between ends once all before it is folded."""
+        self.folding: asyncio.Task[None] | None = None
+        self.scoring: set[asyncio.Task[Any]] = set()
+        self._config = config
+        self._limits = limits
+
+    def take(
+        self, records: Sequence[Any], now_ms: int
+    ) -> tuple[list[PendingAnalysis], list[RefusedRecord]]:
+        """Return the analyses of records, each with what was before it, and what is refused."""
+        pending, refused = [], []
+        for record in records:
+            found = read_analysis(record, self._limits)
+            if isinstance(found, RefusedRecord):
+                refused.append(found)
+            else:
+                place = Place(record.offset, record.timestamp)
+                pending.append(PendingAnalysis(self._note(found, record, place, now_ms), place))
+        return pending, refused
+
+    def _note(self, analysis: Analysis, record: Any, place: Place, now_ms: int) -> ToAssess:
+        state = self.inputs.change(analysis.input.hash, now_ms)
+        history = state.history(analysis)
+        earlier = history.earlier(place.offset, analysis.id)
+        result = earlier_of(analysis, place.offset)
+        if result is not None:
+            history.note(result, self._config.consistency.earlier)
+        truths = truths_of(state, place.offset)
+        state.note_analysis(analysis.id, place.offset)
+        note_repeat(history, analysis, place)
+        return ToAssess(
+            analysis,
+            record.value,
+            (self.tp.partition, place.offset),
+            earlier[-self._config.consistency.earlier :],
+            truths,
+        )
+
+
+def truths_of(state: InputState, offset: int) -> dict[str, Truth]:
+    """Return what is known of an input when an analysis comes, as assessors take it."""
+    return {
+        about: Truth(json.loads(truth.truth), truth.verified)
+        for about, truth in counting(state.truths_before(offset)).items()
+    }

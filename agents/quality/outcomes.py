@@ -1,0 +1,80 @@
+"""Make the records that follow from a score: the score, the scored analysis, a remediation."""
+
+import time
+
+from agents.kafka.producer import OutgoingRecord
+from agents.quality.analysis_partition import PendingAnalysis
+from agents.runtime import metrics
+from agents.runtime.settings import Settings
+from schemas.quality_config import QualityConfig
+from schemas.quality_scores import QualityScore
+from schemas.topics import CALIBRATION, QUALITY_SCORES, REMEDIATIONS, SCORED_ANALYSES, Topic
+from streams.measure.series import partition_of
+from streams.quality.inputs import Inputs
+from streams.quality.label_records import encode, sample_of
+from streams.quality.publication import scored_value
+from streams.quality.remedies import remedy
+
+
+class Outcomes:
+    """What follows from a score."""
+
+    def __init__(self, settings: Settings, config: QualityConfig) -> None:
+        """Publish to the settings' topics; `config` limits remediations."""
+        self._settings = settings
+        self._config = config
+
+    def of(
+        self, inputs: Inputs, entry: PendingAnalysis, quality: QualityScore
+    ) -> list[OutgoingRecord]:
+        """Return what to publish; an attempt to remedy is noted in the input's row."""
+        records = [self._record(QUALITY_SCORES, entry, quality.model_dump_json().encode())]
+        if not entry.is_out:
+            entry.is_out = True
+            records.append(self._scored(entry, quality))
+        records.append(self._sample(inputs, entry, quality))
+        return records + self._remediation(inputs, entry, quality)
+
+    def unscored(self, entry: PendingAnalysis) -> OutgoingRecord:
+        """Return an analysis without its score, which follows."""
+        entry.is_out = True
+        return self._scored(entry, None)
+
+    def _scored(self, entry: PendingAnalysis, quality: QualityScore | None) -> OutgoingRecord:
+        value = scored_value(entry.to_assess.value, entry.analysis, quality)
+        return self._record(SCORED_ANALYSES, entry, value)
+
+    def _record(self, topic: Topic, entry: PendingAnalysis, value: bytes) -> OutgoingRecord:
+        key = entry.analysis.id
+        partition = partition_of(key, self._settings.partitions)
+        return OutgoingRecord(self._settings.topic(topic), partition, key.encode(), value)
+
+    def _sample(
+        self, inputs: Inputs, entry: PendingAnalysis, quality: QualityScore
+    ) -> OutgoingRecord:
+        analysis = entry.analysis
+        state = inputs.peek(analysis.input.hash)
+        source, _ = entry.to_assess.source
+        if entry.to_assess.labels:  # a score that knows the truth is no estimate of it
+            quality = quality.model_copy(update={"overall": None})
+        sample = sample_of(analysis, quality, source, {} if state is None else state.truths)
+        return self._record(CALIBRATION, entry, encode(sample))
+
+    def _remediation(
+        self, inputs: Inputs, entry: PendingAnalysis, quality: QualityScore
+    ) -> list[OutgoingRecord]:
+        analysis, overall = entry.analysis, quality.overall
+        if overall is None:
+            return []
+        if overall >= self._config.acceptable and analysis.remediates is None:
+            return []
+        state = inputs.change(analysis.input.hash, int(time.time() * 1000))
+        history = state.history(analysis)
+        found = remedy(analysis, quality, history, entry.place, self._config)
+        for outcome in found.outcomes:
+            metrics.remediations.labels(outcome).inc()
+        if found.request is None:
+            return []
+        value = found.request.model_dump_json().encode()
+        topic = self._settings.topic(REMEDIATIONS)
+        return [OutgoingRecord(topic, 0, analysis.service.encode(), value)]
