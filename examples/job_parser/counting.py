@@ -12,14 +12,26 @@ import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agents.runtime.settings import Settings
+from examples.job_parser.quality_counting import QualityCounts
 from schemas.aggregates import Aggregate
 from schemas.breaches import Breach
+from schemas.dead_letters import from_headers
 from schemas.fast_structs import struct_of
-from schemas.topics import AGGREGATES, BREACHES
+from schemas.topics import (
+    AGGREGATES,
+    ANALYSES,
+    BREACHES,
+    DEAD_LETTERS,
+    QUALITY_SCORES,
+    REMEDIATIONS,
+)
 from streams.measure import digests
 
 #: A revision of fewer operations is not considered for the extremes.
 ENOUGH = 20
+_READ = (AGGREGATES, BREACHES, QUALITY_SCORES, REMEDIATIONS, DEAD_LETTERS)
+#: What the windows of scores have, and no other.
+_QUALITY = b'"kind":"quality"'
 _POLL_MS = 200
 _MINUTE = "1m"
 _RANKS = (0.5, 0.95, 0.99)
@@ -136,6 +148,23 @@ class Published(NamedTuple):
     aggregates: list[Any]
     breaches: list[tuple[Breach, int]]
     """Each with its Kafka timestamp, epoch ms."""
+    quality_windows: list[bytes]
+    scores: list[bytes]
+    requests: list[bytes]
+    """To remedy a bad analysis."""
+    dead_analyses: list[bytes]
+    """The keys of their dead letters."""
+
+    def add_to(self, quality: QualityCounts) -> None:
+        """Add what is about analyses."""
+        for window in self.quality_windows:
+            quality.window(window)
+        for score in self.scores:
+            quality.score(score)
+        for request in self.requests:
+            quality.request(request)
+        for key in self.dead_analyses:
+            quality.dead_letter(key)
 
 
 @asynccontextmanager
@@ -148,34 +177,42 @@ async def published(settings: Settings) -> AsyncIterator[AsyncIterator[Published
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=4 * 1024 * 1024,
     )
-    breaches = TopicPartition(settings.topic(BREACHES), 0)
-    topic = settings.topic(AGGREGATES)
+    partitions = [
+        TopicPartition(settings.topic(topic), number)
+        for topic in _READ
+        for number in range(topic.count(settings.partitions))
+    ]
     try:
         await consumer.start()
-        consumer.assign([breaches, *(TopicPartition(topic, n) for n in range(settings.partitions))])
-        yield _batches(consumer, breaches)
+        consumer.assign(partitions)
+        yield _batches(consumer, settings)
     finally:
         await consumer.stop()
 
 
-async def _batches(
-    consumer: AIOKafkaConsumer, breaches: TopicPartition
-) -> AsyncIterator[Published]:
+async def _batches(consumer: AIOKafkaConsumer, settings: Settings) -> AsyncIterator[Published]:
     decoder = msgspec.json.Decoder(struct_of(Aggregate))
     while True:
         fetched = await consumer.getmany(timeout_ms=_POLL_MS)
-        opened = fetched.pop(breaches, [])
-        records = [record for batch in fetched.values() for record in batch]
-        aggregates = [_decoded(decoder, record.value) for record in records]
+        records: dict[str, list[Any]] = {settings.topic(topic): [] for topic in _READ}
+        for partition, batch in fetched.items():
+            records[partition.topic] += batch
+        found, opened, scores, requests, letters = records.values()
+        values = [record.value for record in found if record.value is not None]
+        of_quality = [value for value in values if _QUALITY in value]
+        aggregates = [_decoded(decoder, value) for value in values if _QUALITY not in value]
+        analyses = settings.topic(ANALYSES)
         yield Published(
             [aggregate for aggregate in aggregates if aggregate is not None],
             [(Breach.model_validate_json(record.value), record.timestamp) for record in opened],
+            of_quality,
+            [record.value for record in scores if record.value is not None],
+            [record.value for record in requests],
+            [record.key for record in letters if from_headers(record.headers).topic == analyses],
         )
 
 
-def _decoded(decoder: Any, value: bytes | None) -> Any:
-    if value is None:  # a tombstone
-        return None
+def _decoded(decoder: Any, value: bytes) -> Any:
     try:
         return decoder.decode(value)
     except msgspec.MsgspecError:  # of another kind

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -15,15 +14,15 @@ from agents.kafka import topic_creation
 from agents.kafka.role_topics import everything
 from agents.runtime.settings import Settings
 from examples.job_parser import environment as env
-from examples.job_parser import screen, summary
+from examples.job_parser import quality_summary, screen, summary
 from examples.job_parser.counting import Counts, Published, published
 from examples.job_parser.crawling import PAGE_TTL_S
+from examples.job_parser.demo_processes import Processes
 from examples.job_parser.parser_process import ParserProcess
+from examples.job_parser.quality_counting import QualityCounts
 from examples.job_parser.receivers import Receivers
 from examples.job_parser.summary import Run, Trouble
-from examples.job_parser.supervisor import Supervised
 from examples.job_parser.timeline import Timeline
-from stack.net import free_port
 
 #: With DEGRADE=1 the demo runs this much longer once all breaches are resolved.
 _RESOLVED_S = 3.0
@@ -36,9 +35,6 @@ _AGREE_S = 20.0
 _AGREE_INTERRUPTED_S = 5.0
 #: How long the counts have to stay equal: what is counted twice comes later.
 _STAYS_S = 1.5
-_WORKER = ("agents.cli", "worker", "measure")
-_ALERTER = ("agents.cli", "worker", "alert")
-_MOCK_WORKER = ("examples.job_parser.mock_worker",)
 _RULES = Path(__file__).with_name("rules.yaml")
 _MOCKED = "This Kafka is a mock that stores nothing: only a real one shows whether counts are exact"
 
@@ -54,7 +50,6 @@ class Demo:
             "OPWATCH_TOPIC_PREFIX": self.prefix,
             "OPWATCH_PARTITIONS": str(_PARTITIONS),
             "OPWATCH_INSTANCE": "demo",
-            "OPWATCH_HTTP_PORT": str(free_port()),
             "OPWATCH_LOG_FORMAT": "console",
             "OPWATCH_RULE_FILE": str(_RULES),
         }
@@ -69,19 +64,21 @@ class Demo:
         self._counts = Counts()
         self._timeline = Timeline()
         self._receivers = Receivers(self._timeline.message)
-        self._alerter: Supervised | None = None
+        self._quality = QualityCounts()
         self._notice, self._alarming = "", False
         self._trouble: Trouble | None = None
         self._begun_s = time.monotonic()
         self._ran_s: float | None = None
         self.interrupted = asyncio.Event()
-        self._worker = Supervised(
-            [sys.executable, "-m", *(_MOCK_WORKER if self.mocked else _WORKER)],
-            self._environment,
-            folder / "worker.log",
-            self._notify,
-        )
         self._parser = ParserProcess(self._on_parser)
+        self._processes = Processes(
+            self._environment,
+            folder,
+            self._notify,
+            self._parser,
+            self._receivers,
+            mocked=self.mocked,
+        )
 
     async def run(self) -> bool:
         """Run the demo; return whether the counts were exact.
@@ -93,7 +90,11 @@ class Demo:
         await self._make_topics()
         exact = False
         try:
-            async with self._running() as running, published(self.settings) as batches:
+            options = env.trouble(self._environment, self._for_s)
+            async with (
+                self._processes.running(options, _RULES) as running,
+                published(self.settings) as batches,
+            ):
                 following = asyncio.create_task(self._follow(batches))
                 try:
                     with self._screen:
@@ -101,8 +102,10 @@ class Demo:
                         await self._finish(running | {following})
                         self._screen.last(self._moment())
                     result = self._result()
-                    exact = summary.agrees(result, self._counts)
+                    exact = self._agrees(result)
                     summary.show(result, self._counts, self._console)
+                    if not self.mocked:
+                        quality_summary.show(result, self._quality, self._console)
                     self._timeline.print(self._console)
                     if self.mocked:
                         self._console.print(_MOCKED, style="bold red")
@@ -124,45 +127,7 @@ class Demo:
         self._console.print(_MOCKED, style="bold red")
         await mock_worker.use(self.settings)
 
-    # ---------------------------------------------------------------- what runs
-
-    @contextlib.asynccontextmanager
-    async def _running(self) -> AsyncIterator[set["asyncio.Task[None]"]]:
-        """Start the workers, the receivers and the parser; end them in any case."""
-        tasks = {
-            asyncio.create_task(self._worker.run()),
-            asyncio.create_task(
-                self._parser.run(
-                    env.trouble(self._environment, self._for_s),
-                    self._environment,
-                    self._folder / "parser.log",
-                )
-            ),
-        }
-        try:
-            if not self.mocked:
-                tasks.add(asyncio.create_task((await self._make_alerter()).run()))
-            yield tasks
-        finally:
-            await self._parser.end()
-            for worker in filter(None, (self._alerter, self._worker)):
-                if not await worker.end():
-                    self._console.print("a worker did not end in time and was killed")
-            await self._receivers.end()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await self._parser.end()  # in case it was just starting
-
-    async def _make_alerter(self) -> Supervised:
-        receivers = await self._receivers.start(self._folder, _RULES)
-        self._alerter = Supervised(
-            [sys.executable, "-m", *_ALERTER],
-            self._environment | receivers | {"OPWATCH_HTTP_PORT": str(free_port())},
-            self._folder / "alerter.log",
-            self._notify,
-        )
-        return self._alerter
+    # ---------------------------------------------------------------- what is published
 
     async def _follow(self, batches: AsyncIterator[Published]) -> None:
         async for batch in batches:
@@ -172,6 +137,7 @@ class Demo:
                 self._counts.update(aggregate)
                 if screen.wants(aggregate):
                     self._screen.table.update(aggregate)
+            batch.add_to(self._quality)
 
     async def _clear(self) -> None:
         """Remove this run's topics."""
@@ -214,7 +180,7 @@ class Demo:
         while time.monotonic() < give_up_s and not self.interrupted.is_set():
             _raise_from(tasks)
             self._screen.show(self._moment())
-            if not summary.agrees(self._result(), self._counts):
+            if not self._agrees(self._result()):
                 agreed_s = None
             elif agreed_s is None:
                 agreed_s = time.monotonic()
@@ -230,24 +196,25 @@ class Demo:
         return self._ran_s or time.monotonic() - self._begun_s
 
     def _moment(self) -> screen.Moment:
-        pid = self._worker.pid
+        pid = self._processes.measure.pid
         return screen.Moment(
             elapsed_s=min(self._elapsed_s, self._for_s),
             total_s=self._for_s,
             worker_pid=pid,
-            restarts=self._worker.restarts,
+            restarts=self._processes.measure.restarts,
             parser_pid=self._parser.pid,
             published=self._parser.published,
             counted=self._counts.counted,
             per_second=self._parser.per_second,
             notice=self._notice,
             alarming=self._alarming,
+            quality=self._quality.lines(),
             events=self._timeline.lines(),
             hints=self._hints(),
         )
 
     def _hints(self) -> tuple[str, ...]:
-        kill = f"kill -9 {self._worker.pid or '…'}"
+        kill = f"kill -9 {self._processes.measure.pid or '…'}"
         where = f"OPWATCH_KAFKA_BOOTSTRAP={self.settings.kafka_bootstrap}"
         if self.mocked:  # its counts are not exact, and `tail` does not work with it
             return ()
@@ -256,12 +223,20 @@ class Demo:
             f"{where} OPWATCH_TOPIC_PREFIX={self.prefix} .venv/bin/opwatch tail",
         )
 
+    def _agrees(self, result: Run) -> bool:
+        """Return whether all that was published is counted, and every analysis accounted for."""
+        accounted = self.mocked or quality_summary.agrees(result, self._quality)
+        return accounted and summary.agrees(result, self._counts)
+
     def _result(self) -> Run:
         return Run(
             published=self._parser.published,
             dropped=self._parser.dropped,
+            analyses=self._parser.analyses,
+            remedied=self._parser.remedied,
+            not_remedied=self._parser.not_remedied,
             parser_ended_well=self._parser.ended_well,
-            restarts=self._worker.restarts,
+            restarts=self._processes.measure.restarts,
             trouble=self._trouble,
         )
 

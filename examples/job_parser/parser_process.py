@@ -28,6 +28,8 @@ class ParserProcess:
         self.published = 0
         self.pending = 0
         self.dropped = 0
+        self.analyses = 0
+        self.remedied = self.not_remedied = 0
         self.serving = asyncio.Event()
         self.ended_well = False
         self._on_event = on_event
@@ -94,6 +96,9 @@ class ParserProcess:
             self.published = report["published"]
             self.pending = report["pending"]
             self.dropped = report["dropped"]
+            self.analyses = report["analyses"]["published"]
+            self.remedied = report["remedied"]
+            self.not_remedied = report["not_remedied"]
             self._reports.append((time.monotonic(), self.published))
             self.ended_well = what == "ended"
         else:

@@ -30,6 +30,8 @@ class Moment(NamedTuple):
     notice: str
     """What happened last, or is going on."""
     alarming: bool
+    quality: list[str]
+    """How good analyses are, in two lines; none before the first score."""
     events: list[str]
     """The latest breaches and messages, one per line."""
     hints: tuple[str, ...]
@@ -86,6 +88,7 @@ class Screen:
 
     def _drawn(self, moment: Moment) -> RenderableType:
         above = [_line(_headline(moment), "bold"), _line(_figures(moment))]
+        above += [_line(line, "magenta") for line in moment.quality]
         if moment.notice:
             above.append(_line(moment.notice, "bold red" if moment.alarming else "yellow"))
         below = [_line(line, "cyan") for line in moment.events]

@@ -25,6 +25,8 @@ from examples.job_parser.site import LOOPBACK, Site
 TROUBLED = ("lever", "workday")
 #: The platforms whose posts a broken release analyses meanwhile.
 BADLY_ANALYSED = ("ashby", "greenhouse")
+#: How long a page may take that is analysed again.
+PATIENT_S = 5.0
 _SAY_EVERY_S = 0.5
 _FLUSH_S = 4.0
 
@@ -34,7 +36,8 @@ async def serve(
 ) -> None:
     """Crawl until stopped; with `trouble_after_s` the sites get into trouble for a while."""
     site = Site()
-    fetcher = Fetcher(LOOPBACK, await site.start())
+    port = await site.start()
+    fetcher, patient = Fetcher(LOOPBACK, port), Fetcher(LOOPBACK, port, PATIENT_S)
     failing: set[str] = set()
 
     def failed(platform: str) -> None:
@@ -42,7 +45,7 @@ async def serve(
             failing.add(platform)
             say("failing", platform=platform)
 
-    analyst = Analyst(fetcher.get)
+    analyst = Analyst(patient.get)
     for action in ("reanalyse", "bypass_cache", "another_model"):
         opwatch.remediation(action)(analyst.again)
     crawler = Crawler(fetcher, analyst, failed)
@@ -59,6 +62,7 @@ async def serve(
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
         fetcher.close()
+        patient.close()
         await site.stop()
 
 

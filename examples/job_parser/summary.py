@@ -27,6 +27,12 @@ class Run(NamedTuple):
 
     published: int
     dropped: int
+    analyses: int
+    """Published."""
+    remedied: int
+    """Requests to remedy that the parser handled."""
+    not_remedied: int
+    """Those at which it failed."""
     parser_ended_well: bool
     restarts: int
     trouble: Trouble | None
