@@ -1,8 +1,9 @@
 """Show opwatch measuring a real service: `make demo` (FOR=120, DEGRADE=1).
 
 It starts the workers, the job parser, and local receivers that stand in for Slack, PagerDuty and a
-mail server. It shows the live table, the breaches and the messages, compares at the end what was
-published with what was counted, and ends everything that it started.
+mail server. It shows the live table, the quality of the parser's analyses, the breaches and the
+messages, compares at the end what was published with what was counted and scored, and ends
+everything that it started.
 """
 
 import asyncio
@@ -49,7 +50,8 @@ def _print_next() -> None:
     print(
         "\nnext: make demo DEGRADE=1    two sites break for a while: see who is notified\n"
         "      kill -9 the worker       its pid is shown while the demo runs\n"
-        "      opwatch tail             the same table beside a running demo; the line is shown"
+        "      opwatch tail             the same table beside a running demo; the line is shown\n"
+        "      opwatch quality worst    … and the worst analyses, with what is wrong with them"
     )
 
 
