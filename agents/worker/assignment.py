@@ -85,7 +85,8 @@ class PartitionAssignment:
         recovery.flush_buffers()
         for tp in tps:
             self._rows_missing.pop(tp, None)
-            if table := self._tables.get(tp.topic):
+            table = self._tables.get(tp.topic)
+            if table is not None:  # a Faust table is false where Faust itself has no rows of it
                 recovery.revoke(tp)
                 table.lost(tp.partition)
 

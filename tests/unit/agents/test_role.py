@@ -5,6 +5,10 @@ import contextlib
 from types import SimpleNamespace
 from typing import Any
 
+import faust
+from faust.types import TP
+
+from agents.kafka.table import VersionedTable
 from agents.worker.assignment import PartitionAssignment
 from agents.worker.role import Role
 
@@ -115,3 +119,27 @@ async def test_a_worker_that_is_stopped_before_it_joined_its_group_ends_well():
     )
     await Role._stop(role)
     assert len(ended) == 3
+
+
+def test_rows_are_dropped_with_their_partition() -> None:
+    app = faust.App("rows", broker="kafka://127.0.0.1:1", store="memory://")
+    table = VersionedTable(app, name="windows", partitions=2, version_of=len)
+    lost, kept = table.of(0), table.of(1)
+    lost[b"series"] = kept[b"series"] = b"row"
+    revoked: list[TP] = []
+    recovery = SimpleNamespace(flush_buffers=lambda: None, revoke=revoked.append)
+    assignment: Any = SimpleNamespace(
+        restored=True,
+        _losses=0,
+        _app=SimpleNamespace(tables=SimpleNamespace(recovery=recovery)),
+        _recovery=SimpleNamespace(lost=lambda: None),
+        _chunks=SimpleNamespace(lost=lambda tps: None),
+        _on_lost=[],
+        _rows_missing={},
+        _tables={"changelog": table},
+    )
+    PartitionAssignment.lost(assignment, [TP("operations", 0), TP("changelog", 0)])
+    assert revoked == [TP("changelog", 0)]
+    assert not assignment.restored
+    assert table.of(0) == {}
+    assert table.of(1) is kept
