@@ -133,7 +133,7 @@ def test_rows_are_dropped_with_their_partition() -> None:
         _losses=0,
         _app=SimpleNamespace(tables=SimpleNamespace(recovery=recovery)),
         _recovery=SimpleNamespace(lost=lambda: None),
-        _chunks=SimpleNamespace(lost=lambda tps: None),
+        _chunks=SimpleNamespace(lost=lambda _: None),
         _on_lost=[],
         _rows_missing={},
         _tables={"changelog": table},
