@@ -60,6 +60,8 @@ class Assessing:
         self._quick = [assessor for assessor in assessors if not _is_heavy(assessor)]
         self._turn = asyncio.Lock()
         self._pace = Pace()
+        self.waiting = 0
+        """Analyses whose turn to be assessed here is to come."""
         deadline_s = config.deadline / 1000
         self._pools = {
             assessor.dimension: AssessorPool(
@@ -97,9 +99,13 @@ class Assessing:
                 )
                 for dimension, pool in pools
             ]
-        async with self._turn:  # the loop runs all tasks that are ready before it looks around
-            self._assess_quick(to_assess, results, took_ms, asked)
-            await self._pace.rest()
+        self.waiting += 1
+        try:
+            async with self._turn:  # the loop runs all that is ready before it looks around
+                self._assess_quick(to_assess, results, took_ms, asked)
+                await self._pace.rest()
+        finally:
+            self.waiting -= 1
         if waiting:
             await asyncio.gather(*waiting)
         return self._combine(to_assess, results, took_ms, began_s)

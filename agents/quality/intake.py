@@ -29,6 +29,10 @@ MOST_PENDING = 1_000
 MOST_PENDING_BYTES = 32 * 1024 * 1024
 #: Analyses that are taken in together; other tasks run in between.
 _TAKEN_TOGETHER = 50
+#: Analyses whose turn is to come: behind more of them a budget would run out, when a worker is
+#: behind. More wait in Kafka.
+_MOST_WAITING = 100
+_ROOM_AGAIN_S = 0.002
 #: Past the budget an analysis whose score is about to be published waits this much longer for it.
 _PATIENCE_S = 0.03
 
@@ -139,6 +143,8 @@ class Intake:
         await asyncio.wait([end])
 
     async def _room(self) -> None:
+        while self._assessing.waiting >= _MOST_WAITING:  # noqa: ASYNC110 - they take a moment
+            await asyncio.sleep(_ROOM_AGAIN_S)
         while self._pending >= MOST_PENDING or self._pending_bytes >= MOST_PENDING_BYTES:
             self._has_room.clear()
             await self._has_room.wait()
