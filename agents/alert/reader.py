@@ -17,7 +17,7 @@ from agents.runtime.settings import Settings
 from schemas.dead_letters import Reason
 from schemas.topics import BREACHES, DEAD_LETTERS
 from streams.alerting.inputs import BreachInput, CommandInput, Input, read_breach, read_command
-from streams.records import RefusedRecord
+from streams.record_limits import RefusedRecord
 from streams.validation import NotFit, cut
 
 log = structlog.get_logger()

@@ -13,7 +13,7 @@ from agents.kafka.fetch_unpacking import Gap
 from schemas.partials import PartialRow
 from streams.measure.blocks import Block
 from streams.measure.watermarks import EventTime, SourceTime
-from streams.records import RefusedRecord
+from streams.record_limits import RefusedRecord
 
 #: A partition that is read to its end and quiet for this long does not hold others back.
 QUIET_S = 30.0

@@ -6,7 +6,7 @@ from collections import Counter
 from agents.kafka.producer import OutgoingRecord, Producer
 from agents.runtime import metrics
 from schemas.dead_letters import KEPT_BYTES, DeadLetter, Reason, to_headers
-from streams.records import RefusedRecord
+from streams.record_limits import RefusedRecord
 
 #: Dead letters published together; other tasks run in between.
 _TOGETHER = 500

@@ -29,7 +29,7 @@ from agents.kafka.transport import ChunkConsumer
 from agents.runtime import metrics
 from agents.runtime.settings import Settings
 from schemas.topics import DEAD_LETTERS
-from streams.records import RefusedRecord
+from streams.record_limits import RefusedRecord
 from streams.validation import cut
 
 log = structlog.get_logger()

@@ -21,7 +21,7 @@ from agents.runtime.pacing import Pace
 from agents.runtime.settings import Settings
 from schemas.topics import AGGREGATES, DEAD_LETTERS, HEARTBEATS
 from streams.measure.series import partition_of
-from streams.records import RefusedRecord
+from streams.record_limits import RefusedRecord
 from streams.services.heartbeats import read_heartbeat
 from streams.services.services import Services
 

@@ -20,7 +20,7 @@ from streams.quality.input_state import InputState
 from streams.quality.inputs import Inputs
 from streams.quality.labels import counting
 from streams.quality.remedies import Place, note_repeat
-from streams.records import RefusedRecord
+from streams.record_limits import RefusedRecord
 
 
 class PendingAnalysis:

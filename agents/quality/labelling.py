@@ -19,7 +19,7 @@ from schemas.topics import CALIBRATION, DEAD_LETTERS, LABELS
 from streams.measure.series import partition_of
 from streams.quality.label_records import encode, label_of
 from streams.quality.labels import read_label, truth_of
-from streams.records import RefusedRecord
+from streams.record_limits import RefusedRecord
 
 #: Labels that are passed on together.
 _TOGETHER = 500

@@ -17,7 +17,7 @@ from streams.measure.decode import Events
 from streams.quality.quality_aggregate import QUALITY_WINDOWS
 from streams.quality.score_block import ScoreBlock
 from streams.quality.score_events import ScoredRecord, events_of
-from streams.records import RefusedRecord
+from streams.record_limits import RefusedRecord
 
 FOLDED_SCORES = FoldedTopic(
     ANALYSES, QUALITY_PARTIALS, ScoreBlock, QUALITY_WINDOWS, metrics.scores_folded

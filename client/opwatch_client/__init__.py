@@ -12,7 +12,7 @@ from opwatch_client.label import label
 from opwatch_client.operation import Operation as operation  # noqa: N813 - reads as a verb's object
 from opwatch_client.operation import record
 from opwatch_client.remediation import remediation
-from opwatch_client.remedies import RemediationRequest
+from opwatch_client.remediation_calls import RemediationRequest
 from opwatch_client.score import DimensionScore, LeftOut, Score, score
 
 __all__ = [

@@ -4,7 +4,7 @@ import atexit
 import os
 import threading
 
-from opwatch_client import remedies
+from opwatch_client import remediation_calls
 from opwatch_client.publisher import Publisher
 from opwatch_client.settings import Settings
 
@@ -99,7 +99,7 @@ def remedy() -> None:
 
 
 def _start_remedying(publisher: Publisher) -> None:
-    if remedies.registered():
+    if remediation_calls.registered():
         publisher.remedy()
 
 

@@ -12,9 +12,9 @@ from opwatch_client.buffer import Buffer, Flushed, Stats
 from opwatch_client.kafka import Connection
 from opwatch_client.logs import Warnings, log
 from opwatch_client.reading import MakeConsumer, Reader
+from opwatch_client.received_scores import Awaited, ScoreBoard
 from opwatch_client.records import LANES, Lane, Record, RecordBuffer
-from opwatch_client.remedies import Remedies
-from opwatch_client.score_board import Awaited, ScoreBoard
+from opwatch_client.remediation_calls import Remedies
 from opwatch_client.settings import Settings
 from opwatch_client.wire import Fields
 from opwatch_client.worker import ARRAY_LENGTH, Beats, Connect, Worker

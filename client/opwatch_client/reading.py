@@ -11,7 +11,7 @@ from typing import Protocol
 from opwatch_client.consumer import Consumer, Incoming, TopicConsumer
 from opwatch_client.logs import THREAD_NAME, Warnings, last_error
 from opwatch_client.loop import Loop
-from opwatch_client.score_board import ScoreBoard
+from opwatch_client.received_scores import ScoreBoard
 from opwatch_client.settings import Settings
 
 _FIRST_DELAY_S = 0.2

@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar, get_args
 
-from opwatch_client import current, remedies, wire
+from opwatch_client import current, remediation_calls, wire
 
 Action = Literal["reanalyse", "bypass_cache", "another_model", "human_review"]
 ACTIONS: tuple[str, ...] = get_args(Action)
@@ -37,7 +37,7 @@ def remediation(action: Action, *, within: float = WITHIN_S) -> Callable[[Functi
     def registered(function: Function) -> Function:
         if not inspect.isroutine(function) and not isinstance(function, functools.partial):
             raise TypeError("@remediation registers functions and coroutine functions")
-        remedies.register(action, function, WITHIN_S if within_s is None else within_s)
+        remediation_calls.register(action, function, WITHIN_S if within_s is None else within_s)
         current.remedy()
         return function
 

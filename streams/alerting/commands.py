@@ -19,8 +19,8 @@ from streams.alerting.state import (
     Subject,
     TableState,
 )
-from streams.alerting.timers import MAX_SILENCES
 from streams.alerting.transition import Candidate, Decision, Transition
+from streams.alerting.waiting_times import MAX_SILENCES
 from streams.channels.text_format import moment
 
 #: A state remembers this many commands, to recognise a repeat.

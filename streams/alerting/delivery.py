@@ -18,8 +18,8 @@ from streams.alerting.state import (
     Subject,
     Suppressed,
 )
-from streams.alerting.timers import CIRCUIT_FAILURES, after_failure, backoff_ms
 from streams.alerting.transition import Candidate, Decision, Send, Transition
+from streams.alerting.waiting_times import CIRCUIT_FAILURES, after_failure, backoff_ms
 from streams.channels.response_meaning import Rejected, Retry, Sent
 from streams.channels.text_format import moment
 

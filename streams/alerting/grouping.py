@@ -13,7 +13,7 @@ from collections import deque
 from typing import NamedTuple
 
 from streams.alerting.state import Delivery, digest
-from streams.alerting.timers import (
+from streams.alerting.waiting_times import (
     GROUP_WAIT_MS,
     STORM_MESSAGES,
     STORM_WAIT_MS,

@@ -22,8 +22,8 @@ from streams.alerting.state import (
     Suppressed,
     breach_key,
 )
-from streams.alerting.timers import escalates_ms, inhibits, reevaluated_ms
 from streams.alerting.transition import Candidate, Decision, Drop, Send, Stage, Transition
+from streams.alerting.waiting_times import escalates_ms, inhibits, reevaluated_ms
 from streams.episodes import place, remember
 
 

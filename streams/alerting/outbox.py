@@ -13,7 +13,6 @@ from streams.alerting.state import (
     breach_key,
     digest,
 )
-from streams.alerting.timers import DEADLINE_MS, NEVER_MS, RESOLVE_DEADLINE_MS
 from streams.alerting.transition import (
     SEND,
     Candidate,
@@ -22,6 +21,7 @@ from streams.alerting.transition import (
     Transition,
     Verdict,
 )
+from streams.alerting.waiting_times import DEADLINE_MS, NEVER_MS, RESOLVE_DEADLINE_MS
 from streams.channels.registry import traits
 from streams.channels.text_format import moment
 

@@ -11,7 +11,6 @@ from schemas.matchers import matches
 from schemas.notifications import Event, Reason
 from streams.alerting.outbox import cooled, place_of, upcoming, without
 from streams.alerting.state import RANK, AlertState, Delivery, Recipient, SilenceState
-from streams.alerting.timers import inhibits_until_ms
 from streams.alerting.transition import (
     SEND,
     Candidate,
@@ -23,6 +22,7 @@ from streams.alerting.transition import (
     Transition,
     Verdict,
 )
+from streams.alerting.waiting_times import inhibits_until_ms
 from streams.channels.text_format import moment
 
 UNUSABLE: tuple[Reason, ...] = ("unknown_channel", "channel_disabled", "undeliverable")

@@ -21,7 +21,7 @@ from streams.alerting.state import (
     pack_state,
     unpack_state,
 )
-from streams.alerting.timers import due_ms, inhibited_with, inhibits
+from streams.alerting.waiting_times import due_ms, inhibited_with, inhibits
 
 AnyState = TypeVar("AnyState", bound=State)
 

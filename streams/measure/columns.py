@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from schemas.fields import SUMMED, TALLIED
 from schemas.spans import MINUTE_MS
-from streams.measure.series import HIGH_FROM, LEVELS, MEDIUM_FROM
+from streams.measure.confidence_levels import HIGH_FROM, LEVELS, MEDIUM_FROM
 
 #: Of an error type, and of other texts, the first characters: six rows repeat them, and a record on
 #: `partials` must stay below Kafka's limit whatever a producer sends.

@@ -16,7 +16,7 @@ from streams.long_work import Steps, finish
 from streams.measure.arrays import NotArray, TooMany, elements_of, is_deeper
 from streams.measure.columns import Ints
 from streams.measure.window_times import TimeLimits
-from streams.records import (
+from streams.record_limits import (
     MAX_ELEMENTS,
     MAX_NESTING,
     MAX_RECORD_BYTES,

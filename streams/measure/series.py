@@ -9,12 +9,9 @@ import zlib
 from functools import lru_cache
 
 from schemas.series import Series
+from streams.measure.confidence_levels import LEVELS
 
 ALL = "*"
-#: Bounds of the confidence levels: low < 0.5 <= medium < 0.8 <= high.
-MEDIUM_FROM = 0.5
-HIGH_FROM = 0.8
-LEVELS = ("low", "medium", "high")
 
 _NAME = re.compile(r'(?s)(.*?)(?:\{(?:(platform|confidence)="((?:[^"\\]|\\.)*)")?\})?')
 

@@ -5,7 +5,7 @@ from schemas.dead_letters import Reason
 from streams.long_work import finish
 from streams.measure.arrays import is_deeper
 from streams.measure.window_times import TimeLimits
-from streams.records import MAX_NESTING, MAX_RECORD_BYTES, KeyedRecord, RefusedRecord
+from streams.record_limits import MAX_NESTING, MAX_RECORD_BYTES, KeyedRecord, RefusedRecord
 from streams.validation import Judge, NotFit
 
 _REASONS: dict[str, Reason] = {

@@ -10,7 +10,7 @@ from schemas.dead_letters import Reason
 from schemas.labels import Label
 from streams.measure.window_times import TimeLimits
 from streams.quality.analyses import is_too_deep
-from streams.records import MAX_NESTING, KeyedRecord, RefusedRecord
+from streams.record_limits import MAX_NESTING, KeyedRecord, RefusedRecord
 from streams.validation import WHOLE_BYTES, Judge, NotFit
 
 _REASONS: dict[str, Reason] = {

@@ -6,7 +6,7 @@ from schemas.dead_letters import Reason
 from schemas.heartbeats import Health, Heartbeat
 from schemas.spans import MINUTE_MS
 from streams.measure.window_times import TimeLimits
-from streams.records import MAX_RECORD_BYTES, KeyedRecord, RefusedRecord
+from streams.record_limits import MAX_RECORD_BYTES, KeyedRecord, RefusedRecord
 from streams.validation import WHOLE_BYTES, Judge, NotFit
 
 #: How far a service's clock may be behind while its newest beat still counts when it comes.

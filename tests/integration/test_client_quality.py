@@ -13,7 +13,7 @@ from aiokafka.admin import NewTopic as Topic
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 import opwatch_client as opwatch
-from opwatch_client import current, remedies
+from opwatch_client import current
 from schemas.analyses import Analysis
 from schemas.labels import Label
 from tests.unit.client.test_remediation import request
@@ -138,7 +138,7 @@ async def test_a_score_is_found_that_was_there_before_anybody_asked(kafka: str, 
 def test_requests_are_handled_once_by_all_processes_of_a_service_together(
     kafka: str, prefix: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(remedies, "_handlers", {})
+    monkeypatch.setattr(remediation_calls, "_handlers", {})
     got: list[str] = []
 
     @opwatch.remediation("reanalyse")

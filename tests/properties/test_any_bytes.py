@@ -18,7 +18,7 @@ from streams.measure.watermarks import Reached
 from streams.measure.window_state import RemovedRecords
 from streams.measure.window_times import TimeLimits
 from streams.measure.windows import Windows
-from streams.records import RefusedRecord
+from streams.record_limits import RefusedRecord
 from streams.rules.aggregate_reader import read_aggregate
 from streams.services.heartbeats import read_heartbeat
 from streams.validation import DETAIL_LENGTH, NotFit

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import opwatch_client as opwatch
-from opwatch_client import current, remedies
+from opwatch_client import current, remediation_calls
 from opwatch_client.consumer import Incoming
 from opwatch_client.remediation import ACTIONS
-from opwatch_client.remedies import Remedies
+from opwatch_client.remediation_calls import Remedies
 from schemas.quality_scores import Action
 from schemas.remediations import Remediation
 from tests.unit.client.fakes import FakeKafka, FakeTopics
@@ -24,11 +24,11 @@ TOPIC = "opwatch.remediations"
 
 @pytest.fixture(autouse=True)
 def no_handlers() -> Iterator[None]:
-    before = dict(remedies._handlers)
-    remedies._handlers.clear()
+    before = dict(remediation_calls._handlers)
+    remediation_calls._handlers.clear()
     yield
-    remedies._handlers.clear()
-    remedies._handlers.update(before)
+    remediation_calls._handlers.clear()
+    remediation_calls._handlers.update(before)
 
 
 def request(identity: str, **changed: Any) -> dict[str, Any]:
@@ -185,7 +185,7 @@ JSON = st.recursive(
 @settings(max_examples=200, deadline=None)
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(Remediation.model_fields, JSON)))
 def test_no_request_raises(changed: dict):
-    remedies._handlers.clear()
+    remediation_calls._handlers.clear()
     opwatch.remediation("reanalyse")(print)
     record = Incoming(b"unit", json.dumps(request("r1") | changed).encode())
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import opwatch_client as opwatch
 from opwatch_client import current
-from opwatch_client.score_board import ScoreBoard
+from opwatch_client.received_scores import ScoreBoard
 from schemas.quality_scores import QualityScore
 from tests.unit.client.fakes import FakeKafka, FakeTopics, publisher
 from tests.unit.client.test_bad_values import ANYTHING

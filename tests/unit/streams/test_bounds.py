@@ -10,7 +10,7 @@ from streams.long_work import finish
 from streams.measure.arrays import NotArray, TooMany, elements_of, is_deeper
 from streams.measure.decode import decode, reading_events
 from streams.measure.window_times import TimeLimits
-from streams.records import MAX_ELEMENTS, MAX_NESTING, MAX_RECORD_BYTES
+from streams.record_limits import MAX_ELEMENTS, MAX_NESTING, MAX_RECORD_BYTES
 
 NOW_MS = 1_790_000_000_000
 LIMITS = TimeLimits(3_600_000, 60_000)

@@ -5,7 +5,7 @@ import pytest
 
 from streams.measure.decode import decode, original_of, read_events
 from streams.measure.window_times import TimeLimits
-from streams.records import MAX_RECORD_BYTES
+from streams.record_limits import MAX_RECORD_BYTES
 
 
 class Record(NamedTuple):

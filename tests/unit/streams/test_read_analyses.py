@@ -8,7 +8,7 @@ import pytest
 from streams.measure.window_times import TimeLimits
 from streams.quality.analyses import read_analysis
 from streams.quality.labels import agrees, counting, note_truth, read_label, truth_of
-from streams.records import MAX_RECORD_BYTES, RefusedRecord
+from streams.record_limits import MAX_RECORD_BYTES, RefusedRecord
 from tests.unit.streams.analysis_samples import (
     NOW_MS,
     SampleRecord,
