@@ -13,7 +13,7 @@ from aiokafka.admin import NewTopic as Topic
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 import opwatch_client as opwatch
-from opwatch_client import current
+from opwatch_client import current, remediation_calls
 from schemas.analyses import Analysis
 from schemas.labels import Label
 from tests.unit.client.test_remediation import request

@@ -2,6 +2,7 @@
 
 import pytest
 
+from streams.alerting import waiting_times
 from streams.alerting.engine import AlertEngine
 from streams.alerting.inputs import BreachInput, Channels, Tick
 from streams.alerting.state import unpack_state, version_of
