@@ -9,7 +9,7 @@ import numpy as np
 from agents.runtime import metrics
 from schemas.spans import MINUTE_MS
 from schemas.topics import OPERATIONS
-from streams.measure.decode import Events
+from streams.measure.operation_reader import Events
 
 #: A sender is named for this long after its last operation that was ahead.
 _NAMED_S = 300.0

@@ -8,7 +8,7 @@ from agents.folding.source_partition import SourcePartition
 from agents.kafka.fetch_unpacking import Chunk
 from schemas.topics import Topic
 from streams.measure.blocks import Block
-from streams.measure.decode import Events
+from streams.measure.operation_reader import Events
 from streams.measure.window_kind import WindowKind
 
 

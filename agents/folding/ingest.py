@@ -25,7 +25,7 @@ from agents.runtime import failpoints, metrics
 from agents.runtime.settings import Settings
 from schemas.partials import PartialRow
 from schemas.topics import DEAD_LETTERS
-from streams.measure.decode import Events
+from streams.measure.operation_reader import Events
 from streams.measure.partials import missing_record, progress_record, rows_records
 from streams.measure.series import partition_of
 from streams.measure.watermarks import reached

@@ -9,7 +9,7 @@ from schemas.dead_letters import KEPT_BYTES
 from schemas.topics import OPERATIONS, PARTIALS
 from streams.long_work import Steps, finish
 from streams.measure.blocks import Block
-from streams.measure.decode import Events, reading_events
+from streams.measure.operation_reader import Events, reading_events
 from streams.measure.window_kind import OPERATIONS_WINDOWS
 from streams.measure.window_times import TimeLimits
 

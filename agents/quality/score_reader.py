@@ -13,7 +13,7 @@ from agents.runtime import metrics
 from schemas.quality_config import QualityConfig
 from schemas.quality_scores import QualityScore
 from schemas.topics import ANALYSES, QUALITY_PARTIALS
-from streams.measure.decode import Events
+from streams.measure.operation_reader import Events
 from streams.quality.quality_aggregate import QUALITY_WINDOWS
 from streams.quality.score_block import ScoreBlock
 from streams.quality.score_events import ScoredRecord, events_of

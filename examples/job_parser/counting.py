@@ -26,6 +26,7 @@ from schemas.topics import (
     REMEDIATIONS,
 )
 from streams.measure import digests
+from streams.measure.centroids import STORED_LIMIT
 
 #: A revision of fewer operations is not considered for the extremes.
 ENOUGH = 20
@@ -139,7 +140,7 @@ def _percentiles(minutes: Iterable[Any]) -> list[float]:
         for minute in minutes
     ]
     engine = digests.FastEngine()
-    return digests.quantiles(digests.merge(packed, engine, digests.STORED_LIMIT), _RANKS)
+    return digests.quantiles(digests.merge(packed, engine, STORED_LIMIT), _RANKS)
 
 
 class Published(NamedTuple):

@@ -14,8 +14,8 @@ from schemas.aggregates import Trend
 from schemas.fields import DERIVED, RATIOS, SUMMED, Sums
 from schemas.partials import Stats
 from schemas.series import WindowSize
-from streams.measure.centroids import Floats
-from streams.measure.digests import PUBLISHED_LIMIT, shown
+from streams.measure.centroids import PUBLISHED_LIMIT, Floats
+from streams.measure.digests import shown
 from streams.measure.series import parse_series
 from streams.measure.tallies import published_tallies
 from streams.measure.window_times import SIZE_MS

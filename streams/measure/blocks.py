@@ -15,8 +15,8 @@ import numpy as np
 from schemas.partials import PartialRow
 from schemas.spans import HOUR_MS
 from streams.measure.columns import Columns, columns_of
-from streams.measure.decode import Events
 from streams.measure.fold import fold
+from streams.measure.operation_reader import Events
 
 #: A block ends with the record that brings it to this many events, …
 BLOCK_EVENTS = 20_000

@@ -20,6 +20,11 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.floating[Any]]
 Places = npt.NDArray[np.intp]
 
+#: Centroids kept of one block's share of a minute, of a stored window, of a published one.
+PARTIAL_LIMIT = 1_200
+STORED_LIMIT = 1_200
+PUBLISHED_LIMIT = 500
+
 #: Values in one cell differ by at most this much.
 _VALUE_CELL = math.log(1.005)
 #: A value with more than this many times the average share of a centroid is never joined to others

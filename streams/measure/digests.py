@@ -18,11 +18,6 @@ import tdigest
 from streams.measure import centroids
 from streams.measure.centroids import Centroids, Floats
 
-#: Centroids kept of one block's share of a minute, of a stored window, of a published one.
-PARTIAL_LIMIT = 1_200
-STORED_LIMIT = 1_200
-PUBLISHED_LIMIT = 500
-
 _UNIT = 0
 _WEIGHTS: dict[int, np.dtype[Any]] = {1: np.dtype("<u2"), 2: np.dtype("<u4"), 3: np.dtype("<f8")}
 _MEAN = np.dtype("<f4")

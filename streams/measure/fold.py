@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from schemas.fields import Sums, Tallies
 from schemas.partials import ExemplarRow, PartialRow, Stats
+from streams.measure.centroids import PARTIAL_LIMIT
 from streams.measure.columns import Columns, Floats, Ints, touched_minutes
 from streams.measure.confidence_levels import LEVELS
-from streams.measure.digests import PARTIAL_LIMIT, pack_samples
+from streams.measure.digests import pack_samples
 from streams.measure.merge import EXEMPLARS
 from streams.measure.series import ALL, series_name
 from streams.measure.tallies import FailureNames

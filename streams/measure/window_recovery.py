@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from schemas.spans import MINUTE_MS
-from streams.measure.admission import Admission
 from streams.measure.schedule import Schedule
+from streams.measure.series_limit import Admission
 from streams.measure.watermarks import Watermarks
 from streams.measure.window_state import STATE_PREFIX, revision_of
 from streams.measure.window_table import WindowTable

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from schemas.partials import Stats
-from streams.measure.digests import STORED_LIMIT, Engine
+from streams.measure.centroids import STORED_LIMIT
+from streams.measure.digests import Engine
 from streams.measure.merge import merge_configurations, merge_stats
 from streams.measure.window_times import needed_until, window_start
 

@@ -16,10 +16,10 @@ import msgspec
 from schemas.aggregates import Trend
 from schemas.partials import PartialRow
 from schemas.spans import MINUTE_MS
-from streams.measure.admission import Admission
 from streams.measure.aggregate import aggregate_key
 from streams.measure.digests import Engine
 from streams.measure.schedule import Schedule
+from streams.measure.series_limit import Admission
 from streams.measure.trend import begun, trend
 from streams.measure.watermarks import Reached, Watermarks
 from streams.measure.window_kind import OPERATIONS_WINDOWS, WindowKind

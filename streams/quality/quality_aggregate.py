@@ -11,7 +11,8 @@ from schemas.fields import PUBLISHED_NAMES, SUMMED
 from schemas.partials import ExemplarRow, Stats
 from schemas.series import WindowSize
 from streams.measure.aggregate import centroids_of
-from streams.measure.digests import PUBLISHED_LIMIT, shown
+from streams.measure.centroids import PUBLISHED_LIMIT
+from streams.measure.digests import shown
 from streams.measure.tallies import most_frequent
 from streams.measure.window_kind import WindowKind
 from streams.measure.window_times import SIZE_MS

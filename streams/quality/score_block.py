@@ -7,9 +7,9 @@ from schemas.partials import PartialRow
 from schemas.spans import MINUTE_MS
 from streams.measure.blocks import Block
 from streams.measure.columns import Columns
-from streams.measure.decode import Events
 from streams.measure.fold import SecondLabel, fold
 from streams.measure.merge import merge_configurations
+from streams.measure.operation_reader import Events
 from streams.quality.score_events import DimensionEvent, ScoreEvent
 from streams.quality.score_series import MODEL, SCORE_DIMENSIONS, score_series_name
 

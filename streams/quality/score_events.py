@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas.quality_scores import Finding, QualityScore
-from streams.measure.decode import Events
+from streams.measure.operation_reader import Events
 from streams.quality.score_series import SCORE_DIMENSIONS
 
 #: What a score of 0 loses.

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from schemas.spans import MINUTE_MS
-from streams.measure.digests import STORED_LIMIT, Engine, merge, quantiles
+from streams.measure.centroids import STORED_LIMIT
+from streams.measure.digests import Engine, merge, quantiles
 from streams.rules.aggregate_reader import AggregateRecord, ServiceRecord
 from streams.rules.needed_windows import EXEMPLAR_MINUTES, FIVES_UP_TO, MINUTES_UP_TO, Needs
 from streams.rules.series_state import SeriesState, StoredTrend, StoredWindow

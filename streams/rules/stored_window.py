@@ -11,7 +11,8 @@ from schemas.aggregates import FailuresByName, NameCount
 from schemas.fast_structs import struct_of
 from schemas.partials import MOST_CONFIGURATIONS, ExemplarRow
 from schemas.spans import MINUTE_MS
-from streams.measure.digests import PUBLISHED_LIMIT, pack, quantiles, thinned, unpack
+from streams.measure.centroids import PUBLISHED_LIMIT
+from streams.measure.digests import pack, quantiles, thinned, unpack
 from streams.measure.merge import best_exemplars
 from streams.measure.tallies import most_frequent
 from streams.rules.aggregate_reader import (

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 #: Run by the worker's interpreter at its start: what reads records dies of some.
 SITE = """
 import os, signal
-import streams.measure.blocks, streams.measure.decode
+import streams.measure.blocks, streams.measure.operation_reader
 import agents.folding.windows, agents.measure.operations, agents.measure.rules
 import agents.measure.services
 import agents.alert.reader
@@ -34,7 +34,7 @@ def dying(module, name, value_of=lambda value: value):
     setattr(module, name, reads)
 
 dying(
-    streams.measure.decode,
+    streams.measure.operation_reader,
     "decoding",
     lambda records: b"".join(record.value or b"" for record in records),
 )

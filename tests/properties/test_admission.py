@@ -5,7 +5,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import streams.measure.admission as admission
+import streams.measure.series_limit as admission
 from tests.effort import examples
 from tests.properties.test_windows_life import finish
 from tests.properties.worlds import (

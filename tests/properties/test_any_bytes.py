@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from schemas.dead_letters import DeadLetter, Reason, from_headers, to_headers
 from streams.alerting.inputs import read_breach, read_command
 from streams.measure.blocks import Block
-from streams.measure.decode import read_events
 from streams.measure.digests import ENGINES
+from streams.measure.operation_reader import read_events
 from streams.measure.partials import read_partial
 from streams.measure.watermarks import Reached
 from streams.measure.window_state import RemovedRecords

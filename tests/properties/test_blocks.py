@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import streams.measure.blocks as blocks
 from streams.measure.blocks import Block
-from streams.measure.decode import read_events
+from streams.measure.operation_reader import read_events
 from tests.properties.worlds import (
     LIMITS,
     MONDAY_MS,

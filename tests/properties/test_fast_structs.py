@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from schemas.fast_structs import struct_of
 from schemas.operations import Operation, epoch_ms
 from schemas.partials import Partials, PartialsRecord, Progress
-from streams.measure.decode import decode
+from streams.measure.operation_reader import decode
 from tests.properties.worlds import MONDAY_MS, Record, operation
 
 JUNK = (

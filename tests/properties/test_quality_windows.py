@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.aggregates import AggregateRecord, QualityAggregate
 from schemas.quality_scores import DIMENSIONS, DimensionScore, Finding, QualityScore
-from streams.measure.decode import Events
+from streams.measure.operation_reader import Events
 from streams.measure.window_times import SIZES, window_start
 from streams.quality.quality_aggregate import QUALITY_WINDOWS
 from streams.quality.score_block import ScoreBlock

@@ -13,8 +13,8 @@ import numpy as np
 from schemas.fast_structs import struct_of
 from schemas.partials import PartialRow, Partials
 from streams.measure.blocks import Block
-from streams.measure.decode import Events, read_events
 from streams.measure.digests import ENGINES
+from streams.measure.operation_reader import Events, read_events
 from streams.measure.watermarks import Reached, SourceTime, reached
 from streams.measure.window_kind import OPERATIONS_WINDOWS
 from streams.measure.window_times import SIZES, TimeLimits, window_start

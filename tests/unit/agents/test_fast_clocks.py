@@ -6,7 +6,7 @@ import numpy as np
 
 from agents.folding.fast_clocks import Ahead
 from agents.runtime import metrics
-from streams.measure.decode import Events
+from streams.measure.operation_reader import Events
 
 NOW_MS = 1_789_948_800_000
 MINUTE_MS = 60_000

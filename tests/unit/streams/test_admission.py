@@ -1,7 +1,7 @@
 import pytest
 
-import streams.measure.admission as admission_module
-from streams.measure.admission import NAMED, Admission
+import streams.measure.series_limit as admission_module
+from streams.measure.series_limit import NAMED, Admission
 
 NOON_MS = 43_200_000
 

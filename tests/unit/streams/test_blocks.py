@@ -5,9 +5,10 @@ import pytest
 
 import streams.measure.blocks as blocks
 from streams.measure.blocks import Block
+from streams.measure.centroids import PARTIAL_LIMIT
 from streams.measure.columns import TEXT_LENGTH
-from streams.measure.decode import read_events
-from streams.measure.digests import PARTIAL_LIMIT, centroid_count, unpack
+from streams.measure.digests import centroid_count, unpack
+from streams.measure.operation_reader import read_events
 from streams.measure.window_times import TimeLimits
 
 HOUR_MS = 3_600_000

@@ -8,7 +8,7 @@ import pytest
 
 from streams.long_work import finish
 from streams.measure.arrays import NotArray, TooMany, elements_of, is_deeper
-from streams.measure.decode import decode, reading_events
+from streams.measure.operation_reader import decode, reading_events
 from streams.measure.window_times import TimeLimits
 from streams.record_limits import MAX_ELEMENTS, MAX_NESTING, MAX_RECORD_BYTES
 

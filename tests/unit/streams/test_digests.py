@@ -9,12 +9,10 @@ import tdigest
 from schemas.fields import Sums
 from schemas.partials import Stats
 from streams.measure.aggregate import aggregate
+from streams.measure.centroids import PARTIAL_LIMIT, PUBLISHED_LIMIT, STORED_LIMIT
 from streams.measure.digests import (
     EMPTY,
     ENGINES,
-    PARTIAL_LIMIT,
-    PUBLISHED_LIMIT,
-    STORED_LIMIT,
     are_packed,
     centroid_count,
     merge,

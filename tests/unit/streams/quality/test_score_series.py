@@ -2,8 +2,8 @@
 
 import pytest
 
-from streams.measure.admission import Admission
 from streams.measure.series import is_series, series_name
+from streams.measure.series_limit import Admission
 from streams.quality.quality_aggregate import QUALITY_WINDOWS
 from streams.quality.score_events import counted_faults, fault_of
 from streams.quality.score_series import (

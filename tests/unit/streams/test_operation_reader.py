@@ -3,7 +3,7 @@ from typing import NamedTuple
 
 import pytest
 
-from streams.measure.decode import decode, original_of, read_events
+from streams.measure.operation_reader import decode, original_of, read_events
 from streams.measure.window_times import TimeLimits
 from streams.record_limits import MAX_RECORD_BYTES
 
