@@ -153,6 +153,15 @@ class ChunkConsumer(LogPositions, driver.Consumer):
                 async with asyncio.timeout(_END_WELL_S):
                     await self._thread.call_thread(self.starts.take_back, ended)
 
+    async def _seek(self, partition: TP, offset: int) -> None:
+        """Seek in the consumer's thread.
+
+        Faust seeks in its own, where the other may be taking the same partition's records: that
+        ended the worker with a KeyError.
+        """
+        seek = self._thread._ensure_consumer().seek  # noqa: SLF001 - see above
+        await self._thread.call_thread(seek, partition, offset)
+
     async def _getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109 - Faust's
         while self.flow_active and not self.should_stop and self.waiting >= MAX_WAITING_CHUNKS:
             await self.sleep(0.002)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from aiokafka.structs import OffsetAndMetadata
@@ -143,3 +144,27 @@ def test_reading_begins_where_nothing_is_counted_twice_and_says_what_is_gone(
 )
 def test_metadata_that_is_not_ours_says_nothing(text):
     assert begin_of(OffsetAndMetadata(10, text), 15, END)[:2] == (15, Gap(10, 15))
+
+
+async def test_a_seek_runs_in_the_thread_that_takes_records() -> None:
+    done: list[object] = []
+    in_thread = False
+
+    def seek(tp: TP, offset: int) -> None:
+        assert in_thread, "records may be taken at the same time"
+        done.append((tp, offset))
+
+    async def call_thread(method: Any, *args: object) -> None:
+        nonlocal in_thread
+        in_thread = True
+        method(*args)
+        in_thread = False
+
+    consumer = Asked()
+    consumer._thread = SimpleNamespace(
+        _ensure_consumer=lambda: SimpleNamespace(seek=seek), call_thread=call_thread
+    )
+    consumer._read_offset = {}
+    consumer.log = SimpleNamespace(dev=lambda *_: None)
+    await consumer.seek(PLACE, 7)
+    assert done == [(PLACE, 7)]
