@@ -87,13 +87,11 @@ def paged_after_acknowledgement(
 ) -> list[str]:
     """Return the pages whose attempt began, or that arrived, after their acknowledgement."""
     spans = _acknowledged(decisions)
-    attempts = {
-        (one["parcel"], one["attempt"]): place
-        for place, one in enumerate(decisions)
-        if one["reason"] == "attempted"
-    }
+    attempts: dict[tuple[str, int], int] = {}  # the last so far: summaries of a storm have one id
     wrong = []
-    for one in decisions:
+    for place, one in enumerate(decisions):
+        if one["reason"] == "attempted":
+            attempts[one["parcel"], one["attempt"]] = place
         if one["reason"] == "sent" and one["event"] in _PAGES:
             begun = attempts[one["parcel"], one["attempt"]]
             if any(span.first < begun < span.last for span in spans[one["breach_id"]]):
