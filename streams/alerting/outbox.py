@@ -222,7 +222,8 @@ def _group_key(context: Transition, notification: Candidate) -> str:
     event, level = notification.event, notification.level
     if event in ("acknowledged", "test"):
         return ""
-    if event not in OPENINGS and context.has_incidents(notification.channel):
+    opens = event in OPENINGS and not notification.incident  # else one may be open already
+    if not opens and context.has_incidents(notification.channel):
         return ""
     return f"{event}/{level}" if level else event
 

@@ -172,6 +172,29 @@ def test_what_may_have_been_heard_before_a_silence_is_closed(world):
     assert {one.incident for *_, one in world.sent} == {"fp-lever/lever-e1"}
 
 
+def test_what_may_have_opened_an_incident_is_opened_again_under_it_alone(world):
+    """A group's message has one incident: in another's, the first would stay open for ever."""
+    world.breach("p0", channels=("pager",))
+    world.deliver()
+    for name in ("p1", "p2"):
+        world.breach(name, channels=("pager",))
+    world.answers["pager"] = UNKNOWN
+    world.run(6_000)
+    world.answers = {}
+    world.ack("p1")
+    world.run(MINUTE)
+    world.breach("p2", state="resolved", revision=2, channels=("pager",))  # p1 closes it
+    world.breach("p3", channels=("pager",))
+    world.deliver()
+    world.breach("p4", channels=("pager",))
+    world.breach("p1", state="updated", revision=2, severity="critical", channels=("pager",))
+    for name in ("p0", "p1", "p3", "p4"):
+        world.breach(name, state="resolved", revision=3, channels=("pager",))
+    world.run(10 * MINUTE)
+    began = {one.incident for *_, one in world.sent if one.event != "resolved"}
+    assert began <= {one.incident for *_, one in world.sent if one.event == "resolved"}
+
+
 def test_a_service_that_goes_down_holds_the_retries_of_its_alerts(world):
     labels = {"platform": "lever", "service": "x"}
     waiting(world, labels=labels)
