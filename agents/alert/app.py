@@ -118,8 +118,8 @@ def run(settings: Settings) -> None:
     """Run the role until SIGTERM or Ctrl-C; exit with 1 when it cannot go on.
 
     Raises:
-        agents.topics.Unreachable: no broker answers.
-        agents.topics.TopicMisfit: a topic does not fit the settings.
+        agents.kafka.admin_client.Unreachable: no broker answers.
+        agents.kafka.topic_creation.TopicMisfit: a topic does not fit the settings.
     """
 
     async def work(stopped: asyncio.Event) -> None:

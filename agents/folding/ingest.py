@@ -8,7 +8,7 @@ always a block's start, and a restart publishes the same rows again.
 
 import asyncio
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import structlog
@@ -55,6 +55,7 @@ class Ingest:
         consumer: Any,
         folded: FoldedTopic,
         reader: EventReader,
+        fail: Callable[[BaseException], None],
     ) -> None:
         """Begin without partitions.
 
@@ -64,6 +65,7 @@ class Ingest:
             consumer: returns the ChunkConsumer.
             folded: what is folded.
             reader: makes events of its records.
+            fail: ends the worker.
         """
         self._settings = settings
         self._producer = producer
@@ -75,8 +77,7 @@ class Ingest:
         self.ahead = Ahead(settings.time_limits.future_ms, folded.source.name)
         self._sources: dict[TP, SourcePartition] = {}
         self._senders: dict[TP, asyncio.Task[None]] = {}
-        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Gets the error if publishing fails for good."""
+        self._fail = fail
 
     def lost(self, tps: Collection[TP]) -> None:
         """Forget partitions at once."""
@@ -253,8 +254,7 @@ class Ingest:
             while True:
                 await self._publish(source, await source.queue.get())
         except Exception as error:  # noqa: BLE001 - a task's edge: the worker ends by it
-            if not self.failed.done():
-                self.failed.set_exception(error)
+            self._fail(error)
 
     async def _publish(self, source: SourcePartition, batch: SourceBatch) -> None:
         key = b"%d" % source.tp.partition

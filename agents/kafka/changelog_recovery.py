@@ -52,8 +52,8 @@ class ChangelogRecovery:
         self._begun: dict[TP, int] = {}
         """The generation of the assignment for which reading began."""
         self._losses = 0
-        self._has_begun = False
-        """Whether reading began since partitions were lost last."""
+        self._begun_after = -1
+        """The number of losses before reading began last."""
         self._sought: dict[TP, float] = {}
         self._corrupt: dict[TP, int] = {}
         """The number of offsets passed over last, for each one that the broker cannot read."""
@@ -71,7 +71,7 @@ class ChangelogRecovery:
         await self._build(consumer, tps, offsets, title)
         if losses != self._losses:
             return  # these rows are dropped
-        self._has_begun = True
+        self._begun_after = losses
         self._sought.clear()
         self._corrupt.clear()
         ends = self._app.tables.recovery.active_highwaters
@@ -85,8 +85,6 @@ class ChangelogRecovery:
     def lost(self) -> None:
         """Note that all rows were dropped: what was read of the changelogs before is void."""
         self._losses += 1
-        self._has_begun = False
-        self._begun.clear()
 
     def is_whole(self) -> bool:
         """Return whether all changelogs of this assignment were read, from start to end.
@@ -96,7 +94,7 @@ class ChangelogRecovery:
         """
         app = self._app
         ours = [tp for tp in app.consumer.assignment() if tp.topic in app.tables.changelog_topics]
-        return self._has_begun and all(
+        return self._begun_after == self._losses and all(
             self._begun.get(tp) == app.consumer_generation_id and self._next[tp] > self._last[tp]
             for tp in ours
         )

@@ -40,7 +40,7 @@ class Measure:
         self._role = role = Role(settings, ROLE, settings.partitions, topics, TABLES)
         common = settings, role.producer, self._consumer
         reader = OperationReader(settings.time_limits)
-        self._ingest = Ingest(*common, FOLDED_OPERATIONS, reader)
+        self._ingest = Ingest(*common, FOLDED_OPERATIONS, reader, role.fail)
         self._windows = WindowsBeat(*common, role.rows("windows"), FOLDED_OPERATIONS)
         self._services = ServicesBeat(*common, role.rows("services"))
         self._rules = RulesBeat(*common, role.rows("rules"))
@@ -58,7 +58,6 @@ class Measure:
         role.after_end(self._ingest.stop)
         role.remark(self._rules.remarks)
         role.remark(self._ingest.ahead.remarks)
-        self._ingest.failed.add_done_callback(self._failed)
 
     async def run(self, stopped: asyncio.Event) -> None:
         """Run until `stopped` is set.
@@ -78,17 +77,13 @@ class Measure:
         self._services.lost(tps)
         self._rules.lost(tps)
 
-    def _failed(self, failed: asyncio.Future[None]) -> None:
-        if not failed.cancelled() and (error := failed.exception()) is not None:
-            self._role.fail(error)
-
 
 def run(settings: Settings) -> None:
     """Run the role until SIGTERM or Ctrl-C; exit with 1 when it cannot go on.
 
     Raises:
-        agents.topics.Unreachable: no broker answers.
-        agents.topics.TopicMisfit: a topic does not fit the settings.
+        agents.kafka.admin_client.Unreachable: no broker answers.
+        agents.kafka.topic_creation.TopicMisfit: a topic does not fit the settings.
     """
 
     async def work(stopped: asyncio.Event) -> None:

@@ -1,7 +1,6 @@
 """Hold one partition of `analyses`: its inputs, and what of it is being assessed."""
 
 import asyncio
-import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -14,12 +13,9 @@ from schemas.quality_config import QualityConfig
 from schemas.quality_scores import QualityScore
 from streams.measure.window_times import TimeLimits
 from streams.quality.analyses import read_analysis
-from streams.quality.assessor import Truth
-from streams.quality.earlier import earlier_of
-from streams.quality.input_state import InputState
+from streams.quality.arrival import arrive
 from streams.quality.inputs import Inputs
-from streams.quality.labels import counting
-from streams.quality.remedies import Place, note_repeat
+from streams.quality.remedies import Place
 from streams.record_limits import RefusedRecord
 
 
@@ -79,26 +75,5 @@ class AnalysisPartition:
 
     def _note(self, analysis: Analysis, record: Any, place: Place, now_ms: int) -> ToAssess:
         state = self.inputs.change(analysis.input.hash, now_ms)
-        history = state.history(analysis)
-        earlier = history.earlier(place.offset, analysis.id)
-        result = earlier_of(analysis, place.offset)
-        if result is not None:
-            history.note(result, self._config.consistency.earlier)
-        truths = truths_of(state, place.offset)
-        state.note_analysis(analysis.id, place.offset)
-        note_repeat(history, analysis, place)
-        return ToAssess(
-            analysis,
-            record.value,
-            (self.tp.partition, place.offset),
-            earlier[-self._config.consistency.earlier :],
-            truths,
-        )
-
-
-def truths_of(state: InputState, offset: int) -> dict[str, Truth]:
-    """Return what is known of an input when an analysis comes, as assessors take it."""
-    return {
-        about: Truth(json.loads(truth.truth), truth.verified)
-        for about, truth in counting(state.truths_before(offset)).items()
-    }
+        prior = arrive(state, analysis, place, self._config)
+        return ToAssess(analysis, record.value, (self.tp.partition, place.offset), *prior)

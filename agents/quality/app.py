@@ -25,15 +25,14 @@ from agents.worker import process
 from agents.worker.role import Role
 from schemas.topics import ANALYSES, CALIBRATION, LABELS, QUALITY_PARTIALS
 from streams.measure.window_state import revision_of
-from streams.quality.input_state import version_of as input_version_of
-from streams.quality.label_joins import version_of as calibration_version_of
+from streams.quality.input_state import version_of
 
 ROLE = "quality"
 #: The tables, and what reads a packed row's version.
 TABLES: dict[str, Callable[[bytes], Any]] = {
     "windows": revision_of,
-    "inputs": input_version_of,
-    "labels": calibration_version_of,
+    "inputs": version_of,
+    "labels": version_of,
 }
 
 
@@ -52,7 +51,9 @@ class Quality:
         self._inputs = inputs = InputTables(role.rows("inputs"), inputs_limit)
         self._publisher = publisher = ScorePublisher(role.producer, inputs, role.fail)
         reader = ScoreReader(config)
-        self._ingest = Ingest(settings, role.producer, self._consumer, FOLDED_SCORES, reader)
+        self._ingest = Ingest(
+            settings, role.producer, self._consumer, FOLDED_SCORES, reader, role.fail
+        )
         self._intake = intake = Intake(
             settings,
             inputs,
@@ -84,7 +85,6 @@ class Quality:
         role.when_lost(self._lost)
         role.after_end(self._stop)
         role.remark(self._ingest.ahead.remarks)
-        self._ingest.failed.add_done_callback(self._failed)
 
     async def run(self, stopped: asyncio.Event) -> None:
         """Run until `stopped` is set.
@@ -115,17 +115,13 @@ class Quality:
         self._ingest.stop()
         self._publisher.stop()
 
-    def _failed(self, failed: asyncio.Future[None]) -> None:
-        if not failed.cancelled() and (error := failed.exception()) is not None:
-            self._role.fail(error)
-
 
 def run(settings: Settings) -> None:
     """Run the role until SIGTERM or Ctrl-C; exit with 1 when it cannot go on.
 
     Raises:
-        agents.topics.Unreachable: no broker answers.
-        agents.topics.TopicMisfit: a topic does not fit the settings.
+        agents.kafka.admin_client.Unreachable: no broker answers.
+        agents.kafka.topic_creation.TopicMisfit: a topic does not fit the settings.
     """
 
     async def work(stopped: asyncio.Event) -> None:

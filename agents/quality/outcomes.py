@@ -13,7 +13,7 @@ from streams.measure.series import partition_of
 from streams.quality.inputs import Inputs
 from streams.quality.label_records import encode, sample_of
 from streams.quality.publication import scored_value
-from streams.quality.remedies import remedy
+from streams.quality.remedies import concerns, remedy
 
 
 class Outcomes:
@@ -55,18 +55,16 @@ class Outcomes:
         analysis = entry.analysis
         state = inputs.peek(analysis.input.hash)
         source, _ = entry.to_assess.source
-        if entry.to_assess.labels:  # a score that knows the truth is no estimate of it
-            quality = quality.model_copy(update={"overall": None})
-        sample = sample_of(analysis, quality, source, {} if state is None else state.truths)
+        # A score that knows the truth is no estimate of it.
+        estimate = None if entry.to_assess.labels else quality.overall
+        sample = sample_of(analysis, estimate, source, {} if state is None else state.truths)
         return self._record(CALIBRATION, entry, encode(sample))
 
     def _remediation(
         self, inputs: Inputs, entry: PendingAnalysis, quality: QualityScore
     ) -> list[OutgoingRecord]:
-        analysis, overall = entry.analysis, quality.overall
-        if overall is None:
-            return []
-        if overall >= self._config.acceptable and analysis.remediates is None:
+        analysis = entry.analysis
+        if not concerns(analysis, quality, self._config):
             return []
         state = inputs.change(analysis.input.hash, int(time.time() * 1000))
         history = state.history(analysis)

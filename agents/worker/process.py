@@ -44,8 +44,8 @@ def run(
         work: runs it until the event is set.
 
     Raises:
-        agents.topics.Unreachable: no broker answers.
-        agents.topics.TopicMisfit: a topic does not fit the settings.
+        agents.kafka.admin_client.Unreachable: no broker answers.
+        agents.kafka.topic_creation.TopicMisfit: a topic does not fit the settings.
     """
     _share_one_heap()
     logs.configure(settings)

@@ -20,11 +20,11 @@ _ANSWERS = 5_000
 _INPUT_TTL_S = 600.0
 #: Of these platforms a directory names each post's company.
 _LISTED = ("ashby", "greenhouse", "lever")
-#: Of so many posts one is labelled, and how long that takes: people answer sooner or later.
+#: One post in this many is labelled, and how long that takes: people answer sooner or later.
 _LABELLED = 8
 _SOONEST_S = 1.0
 _LATEST_S = 30.0
-#: Of so many posts one is beyond the careful release too.
+#: One post in this many is beyond the careful release too.
 _INCURABLE = 10
 
 RELEASE = "2.0"

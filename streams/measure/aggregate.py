@@ -39,6 +39,11 @@ def aggregate_key(series: str, size: WindowSize, start_ms: int) -> bytes:
     return f"{series}/{size}/{start_ms}".encode()
 
 
+def window_fields(size: WindowSize, start_ms: int) -> dict[str, Any]:
+    """Return a window as aggregates have it: see schemas.series.Window."""
+    return {"size": size, "start_ms": start_ms, "end_ms": start_ms + SIZE_MS[size]}
+
+
 def aggregate(
     series: str,
     size: WindowSize,
@@ -61,7 +66,7 @@ def aggregate(
             "version": 1,
             "kind": "operations",
             "series": _series_fields(series),
-            "window": {"size": size, "start_ms": start_ms, "end_ms": start_ms + SIZE_MS[size]},
+            "window": window_fields(size, start_ms),
             "revision": count,
             "final": final,
             "missing": missing,

@@ -31,7 +31,7 @@ from schemas.analyses import Analysis, AnalysisInput
 from schemas.labels import VERDICT
 from schemas.quality_config import Expected
 from schemas.quality_scores import Finding
-from streams.quality.agreement import agree, same_label
+from streams.quality.agreement import is_true, same_label
 from streams.quality.assessor import Assessed, Context, Truth, assessed, shown
 from streams.quality.evidence import missed_findings, quote_findings, value_findings
 from streams.quality.field_kinds import snake_case
@@ -144,8 +144,7 @@ def _field_against(name: str, value: JsonValue, truth: Truth) -> Iterator[Findin
             message = f"{name} is null: {_knower(truth)} {shown(truth.value)}"
             yield _finding("missed_value", message, _MISSED_COST, name)
         return
-    right = agree(value, truth.value) if not is_nothing(truth.value) else False
-    if not right:
+    if not is_true(value, truth.value):
         message = f"{name} is {shown(value)}: {_knower(truth)} {shown(truth.value)}"
         cost = _WRONG_COST if truth.verified else _WRONG_UNVERIFIED_COST
         yield _finding("wrong_value", message, cost, name)

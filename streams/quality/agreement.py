@@ -8,7 +8,7 @@ from rapidfuzz.fuzz import token_sort_ratio
 from streams.quality.days import day_of
 from streams.quality.figures import numbers_in
 from streams.quality.text import plain, words_of
-from streams.quality.values import SILENT_WORDS
+from streams.quality.values import SILENT_WORDS, is_nothing
 
 _TRUE = frozenset(["yes", "true", "ja", "oui", "si", "y", "t", "1", "remote"])
 _FALSE = frozenset(["no", "false", "nein", "non", "n", "f", "0", "onsite"])
@@ -40,6 +40,13 @@ def agree(value: JsonValue, truth: JsonValue) -> bool:
     if isinstance(value, str) and isinstance(truth, str):
         return _texts_agree(value, truth)
     return value is None and truth is None
+
+
+def is_true(value: JsonValue, truth: JsonValue) -> bool:
+    """Return whether a field's value is the truth; where one says nothing, both must."""
+    if is_nothing(value) or is_nothing(truth):
+        return is_nothing(value) and is_nothing(truth)
+    return agree(value, truth)
 
 
 def same_label(label: str, truth: JsonValue) -> bool:

@@ -15,7 +15,7 @@ MAX_VALUE = 80
 
 _LABEL_COST = 0.7
 _SCORE_COST = 0.5
-#: So far beyond the tolerance a score costs all of it.
+#: A score that is this far beyond the tolerance costs all of it.
 _FAR = 0.4
 _CHANGED_COST = 0.35
 _LOST_COST = 0.2

@@ -15,9 +15,10 @@ import msgspec
 
 from schemas.series import WindowSize
 from schemas.spans import DAY_MS
-from streams.measure.aggregate import aggregate_key
+from streams.measure.aggregate import aggregate_key, window_fields
 from streams.measure.window_times import SIZE_MS, window_start
 from streams.quality.calibration import CalibrationSums
+from streams.quality.input_state import version_of
 from streams.quality.label_records import (
     AnalysisLabel,
     CalibrationSample,
@@ -63,14 +64,7 @@ _WindowKey = tuple[tuple[str, str, str], WindowSize, int]
 _encode = msgspec.msgpack.Encoder().encode
 _analysis_of = msgspec.msgpack.Decoder(JoinedAnalysis).decode
 _window_of = msgspec.msgpack.Decoder(WindowSources).decode
-_version = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _json = msgspec.json.Encoder().encode
-
-
-def version_of(packed: bytes) -> int:
-    """Return a row's version without the rest."""
-    version: int = msgspec.msgpack.decode(_version(packed)[0], type=int)
-    return version
 
 
 def series_of(service: str, operation: str, model: str) -> str:
@@ -248,12 +242,11 @@ class Calibrations:
             total.add(sums)
         service, operation, model = window.series
         series = series_of(*window.series)
-        end_ms = window.start_ms + SIZE_MS[window.size]
         value = {
             "version": 1,
             "kind": "calibration",
             "series": {"service": service, "operation": operation, "model": model},
-            "window": {"size": window.size, "start_ms": window.start_ms, "end_ms": end_ms},
+            "window": window_fields(window.size, window.start_ms),
             "revision": window.version,
             "final": False,
         } | total.figures()

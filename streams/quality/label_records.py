@@ -7,10 +7,10 @@ import msgspec
 
 from schemas.analyses import Analysis
 from schemas.labels import VERDICT, Label
-from schemas.quality_scores import QualityScore
 from schemas.series import WindowSize
+from streams.quality.agreement import is_true, same_label
 from streams.quality.calibration import CalibrationSums
-from streams.quality.labels import SourceTruth, Truths, agrees, counting, truth_of
+from streams.quality.labels import SourceTruth, Truths, counting, truth_of
 
 #: Fields of an analysis that can be compared with labels, and the length of their values.
 MOST_FIELDS = 50
@@ -44,8 +44,11 @@ class CalibrationSample(msgspec.Struct, tag_field="kind", tag="sample", gc=False
         for about, truth in counting(truths).items():
             if about in self.dropped:
                 continue
-            found = self.label if about == VERDICT else self.fields.get(about)
-            verdicts.append(agrees(found, msgspec.json.decode(truth.truth)))
+            true = msgspec.json.decode(truth.truth)
+            if about == VERDICT:
+                verdicts.append(self.label is not None and same_label(self.label, true))
+            else:
+                verdicts.append(is_true(self.fields.get(about), true))
         return all(verdicts) if verdicts else None
 
 
@@ -90,9 +93,9 @@ decode = msgspec.json.Decoder(CalibrationRecord).decode
 
 
 def sample_of(
-    analysis: Analysis, quality: QualityScore, partition: int, truths: Truths
+    analysis: Analysis, estimate: float | None, partition: int, truths: Truths
 ) -> CalibrationSample:
-    """Return what labels of an analysis are compared with."""
+    """Return what labels of an analysis are compared with; `estimate` is its overall score."""
     fields: dict[str, _Scalar] = {}
     dropped = []
     for name, value in analysis.result.fields.items():
@@ -110,7 +113,7 @@ def sample_of(
         analysis.model,
         analysis.occurred_at,
         analysis.result.confidence,
-        quality.overall,
+        estimate,
         analysis.result.label,
         fields,
         dropped,

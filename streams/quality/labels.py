@@ -1,24 +1,16 @@
 """Read labels out of records; of two about the same thing decide which one counts."""
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 
-from schemas.dead_letters import Reason
 from schemas.labels import Label
 from streams.measure.window_times import TimeLimits
-from streams.quality.analyses import is_too_deep
-from streams.record_limits import MAX_NESTING, KeyedRecord, RefusedRecord
-from streams.validation import WHOLE_BYTES, Judge, NotFit
+from streams.record_limits import KeyedRecord, RefusedRecord
+from streams.record_reader import RecordReader, refuse, refuse_key
+from streams.validation import WHOLE_BYTES
 
-_REASONS: dict[str, Reason] = {
-    "json": "invalid_json",
-    "model": "invalid_label",
-    "size": "too_large",
-}
-_model = Judge(Label, Label.model_fields, WHOLE_BYTES)
+_reader = RecordReader(Label, "invalid_label", WHOLE_BYTES)
 
 #: What a row keeps of labels about one thing: more sources, or things, push out the earliest.
 MOST_SOURCES = 5
@@ -29,27 +21,15 @@ MAX_TRUTH_BYTES = 2_000
 
 def read_label(record: KeyedRecord, limits: TimeLimits) -> Label | RefusedRecord:
     """Return the label of a record, or the refusal. It may be of any age."""
-    value = record.value
-    if value is None:
-        return RefusedRecord(record, None, "null_value", "the record has no value", b"")
-
-    def refused(reason: Reason, detail: str) -> RefusedRecord:
-        return RefusedRecord(record, None, reason, detail, value)
-
-    if len(value) > WHOLE_BYTES:
-        return refused("too_large", f"{len(value)} bytes, more than {WHOLE_BYTES}")
-    if is_too_deep(value):
-        return refused("invalid_json", f"objects or arrays nest more than {MAX_NESTING} deep")
-    try:
-        label = _model.read(value)
-    except NotFit as unfit:
-        return refused(_REASONS[unfit.kind], str(unfit))
+    label = _reader.read(record)
+    if isinstance(label, RefusedRecord):
+        return label
     if record.key != (label.analysis or label.input_hash or "").encode():
-        key = "none" if record.key is None else repr(record.key[:128])
-        return refused("wrong_key", f"the key is {key}, not the id or hash that the label is about")
+        return refuse_key(record, "the id or hash that the label is about")
     ahead_ms = label.at - record.timestamp
     if ahead_ms > limits.future_ms:
-        return refused("from_future", f"found out {ahead_ms} ms after its record's timestamp")
+        detail = f"found out {ahead_ms} ms after its record's timestamp"
+        return refuse(record, "from_future", detail)
     return label
 
 
@@ -95,16 +75,3 @@ def counting(truths: Truths) -> dict[str, SourceTruth]:
 
 def _rank(truth: SourceTruth) -> tuple[bool, SourceTruth]:
     return truth.verified, truth
-
-
-def agrees(found: Any, truth: Any) -> bool:
-    """Return whether what an analysis found is the truth; case and blanks do not count."""
-    if isinstance(found, str) and isinstance(truth, str):
-        return " ".join(found.split()).casefold() == " ".join(truth.split()).casefold()
-    if isinstance(found, bool) or isinstance(truth, bool):
-        return found is truth
-    if isinstance(found, Mapping) and isinstance(truth, Mapping):
-        return found.keys() == truth.keys() and all(agrees(found[key], truth[key]) for key in found)
-    if isinstance(found, list) and isinstance(truth, list):
-        return len(found) == len(truth) and all(map(agrees, found, truth))
-    return bool(found == truth)

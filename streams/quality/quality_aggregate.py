@@ -10,12 +10,11 @@ from schemas.aggregates import Trend
 from schemas.fields import PUBLISHED_NAMES, SUMMED
 from schemas.partials import ExemplarRow, Stats
 from schemas.series import WindowSize
-from streams.measure.aggregate import centroids_of
+from streams.measure.aggregate import centroids_of, window_fields
 from streams.measure.centroids import PUBLISHED_LIMIT
 from streams.measure.digests import shown
 from streams.measure.tallies import most_frequent
 from streams.measure.window_kind import WindowKind
-from streams.measure.window_times import SIZE_MS
 from streams.quality.score_events import LOST, counted_faults, fault_of
 from streams.quality.score_series import (
     ALL_SCORES,
@@ -55,7 +54,7 @@ def quality_aggregate(
             "version": 1,
             "kind": "quality",
             "series": _series_fields(series),
-            "window": {"size": size, "start_ms": start_ms, "end_ms": start_ms + SIZE_MS[size]},
+            "window": window_fields(size, start_ms),
             "revision": count,
             "final": final,
             "missing": missing,

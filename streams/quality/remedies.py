@@ -38,6 +38,13 @@ def note_repeat(history: OperationHistory, analysis: Analysis, place: Place) -> 
         history.add_attempt(attempt)
 
 
+def concerns(analysis: Analysis, quality: QualityScore, config: QualityConfig) -> bool:
+    """Return whether a score is to be remedied, or says how a remedy ended."""
+    overall = quality.overall
+    is_bad = overall is not None and overall < config.acceptable
+    return is_bad or (overall is not None and analysis.remediates is not None)
+
+
 def remedy(
     analysis: Analysis,
     quality: QualityScore,

@@ -26,7 +26,7 @@ _ASCII_WORDS = bytes(
 )
 #: Chinese, Japanese, Thai: words are written without spaces.
 _UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
-#: A text of so many letters and digits is no accident, also across the borders of words.
+#: A text with this many letters and digits is no accident, also across the borders of words.
 _NO_ACCIDENT = 12
 
 

@@ -2,12 +2,12 @@
 
 import msgspec
 
-from schemas.dead_letters import Reason
 from schemas.heartbeats import Health, Heartbeat
 from schemas.spans import MINUTE_MS
 from streams.measure.window_times import TimeLimits
-from streams.record_limits import MAX_RECORD_BYTES, KeyedRecord, RefusedRecord
-from streams.validation import WHOLE_BYTES, Judge, NotFit
+from streams.record_limits import KeyedRecord, RefusedRecord
+from streams.record_reader import RecordReader, refuse, refuse_key
+from streams.validation import WHOLE_BYTES
 
 #: How far a service's clock may be behind while its newest beat still counts when it comes.
 BEHIND_MS = MINUTE_MS
@@ -15,13 +15,7 @@ BEHIND_MS = MINUTE_MS
 MISSED = 3
 #: How long a beat may take on its way beyond that, at most.
 _SLACK_MS = 2_000
-_REASONS: dict[str, Reason] = {
-    "json": "invalid_json",
-    "model": "invalid_heartbeat",
-    "size": "too_large",
-}
-
-_model = Judge(Heartbeat, Heartbeat.model_fields, WHOLE_BYTES, scalars=True)
+_reader = RecordReader(Heartbeat, "invalid_heartbeat", WHOLE_BYTES, scalars=True)
 
 HEALTHS: tuple[Health, ...] = ("up", "degraded", "down")
 
@@ -73,27 +67,16 @@ def patience_ms(every_ms: int) -> int:
 
 def read_heartbeat(record: KeyedRecord, limits: TimeLimits) -> tuple[str, Beat] | RefusedRecord:
     """Return the service and its beat, or the refusal."""
-    value = record.value
-    if value is None:
-        return RefusedRecord(record, None, "null_value", "the record has no value", b"")
-
-    def refused(reason: Reason, detail: str) -> RefusedRecord:
-        return RefusedRecord(record, None, reason, detail, value)
-
-    if len(value) > MAX_RECORD_BYTES:
-        return refused("too_large", f"{len(value)} bytes, more than {MAX_RECORD_BYTES}")
-    try:
-        heartbeat = _model.read(value)
-    except NotFit as unfit:
-        return refused(_REASONS[unfit.kind], str(unfit))
+    heartbeat = _reader.read(record)
+    if isinstance(heartbeat, RefusedRecord):
+        return heartbeat
     if record.key != heartbeat.service.encode():
-        key = "none" if record.key is None else repr(record.key[:128])
-        return refused("wrong_key", f"the key is {key}, not the service {heartbeat.service!r}")
+        return refuse_key(record, f"the service {heartbeat.service!r}")
     lag_ms = record.timestamp - heartbeat.sent_at
     if lag_ms > limits.lateness_ms:
-        return refused("too_old", f"sent {lag_ms / 1000:.0f} s before it came")
+        return refuse(record, "too_old", f"sent {lag_ms / 1000:.0f} s before it came")
     if -lag_ms > limits.future_ms:
-        return refused("from_future", f"sent {-lag_ms / 1000:.0f} s after it came")
+        return refuse(record, "from_future", f"sent {-lag_ms / 1000:.0f} s after it came")
     every_ms = round(heartbeat.every_s * 1000)
     health = HEALTHS.index(heartbeat.status)
     return heartbeat.service, Beat(heartbeat.sent_at, lag_ms, health, every_ms, heartbeat.message)

@@ -161,7 +161,9 @@ LETTER = DeadLetter(
 
 def calibration_records() -> list[Any]:
     """Return one of each of what the quality role sends itself."""
-    sample = sample_of(Analysis.model_validate(ANALYSIS), SCORE, 3, {"title": {"ada": TRUTH}})
+    sample = sample_of(
+        Analysis.model_validate(ANALYSIS), SCORE.overall, 3, {"title": {"ada": TRUTH}}
+    )
     sums = CalibrationSums()
     sums.note(0.9, 0.7, right=True)
     return [
