@@ -156,14 +156,11 @@ class _Child:
     @classmethod
     async def start(cls, load: LoadAssessor) -> "_Child":
         ours, theirs = socket.socketpair()
-        try:
+        with contextlib.ExitStack() as unless_started, theirs:
+            unless_started.callback(ours.close)
             process = fork_server().Process(target=serve, args=(theirs, load), daemon=True)
             await asyncio.to_thread(_start, process)
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
+            unless_started.pop_all()
         ours.setblocking(False)
         loop = asyncio.get_running_loop()
         _, connection = await loop.create_unix_connection(_Connection, sock=ours)

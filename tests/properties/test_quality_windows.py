@@ -149,13 +149,13 @@ def test_windows_of_scores_equal_an_oracles_through_repeats_and_crashes(seed):
     random = Random(seed)
     span_ms = random.choice(SPANS_MS)
     logs = [drawn_log(random, random.randint(1, 10), span_ms) for _ in range(2)]
-    told = [
+    published = [
         told_of(random, number, log, troubled=True, reads=ScoreReading)
         for number, log in enumerate(logs)
     ]
     target = ScoreTarget(2)
-    while any(told):
-        target.inbox.append(random.choice([source for source in told if source]).pop(0))
+    while any(published):
+        target.inbox.append(random.choice([source for source in published if source]).pop(0))
     now_ms = 0
     while target.read_to < len(target.inbox):
         now_ms += random.choice([1_000, 100_000])
