@@ -13,6 +13,7 @@ from agents.cli.command import (
     CommandError,
     Comment,
     Fingerprint,
+    find_fingerprint,
     run,
     settings,
 )
@@ -75,7 +76,7 @@ def list_(
       opwatch alerts list
       opwatch alerts list --all --json | jq -r 'select(.severity == "critical") | .fingerprint'
     """
-    from agents.cli.alert_log import read_alerts
+    from agents.alert.alert_log import read_alerts
     from streams.audit.status import alert_statuses
 
     now_ms = int(time.time() * 1000)
@@ -104,7 +105,7 @@ def show(fingerprint: Fingerprint, *, as_json: AsJson = False) -> None:
       opwatch alerts show 3f9c
       opwatch alerts show 3f9c --json | jq .breach.evidence
     """
-    from agents.cli.alert_log import find_fingerprint, read_alerts
+    from agents.alert.alert_log import read_alerts
     from streams.audit.status import alert_status
 
     now_ms = int(time.time() * 1000)
@@ -130,8 +131,8 @@ def ack(fingerprint: Fingerprint, *, comment: Comment, by: By = None) -> None:
       opwatch ack 3f9c --comment 'looking at lever'
       opwatch ack 3f9c -c 'known, see ticket 41' --by ada
     """
+    from agents.alert.alert_log import read_alerts
     from agents.cli import ask_worker
-    from agents.cli.alert_log import find_fingerprint, read_alerts
 
     chosen = settings()
     log = run(read_alerts(chosen, prefix=fingerprint))

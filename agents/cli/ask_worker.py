@@ -10,7 +10,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from pydantic import ValidationError
 
-from agents.cli.alert_log import parse_decision
+from agents.alert.alert_log import parse_decision
 from agents.cli.command import UNREACHABLE, USAGE, CommandError
 from agents.kafka.reader import TopicReader, partitions, topic_reader
 from agents.runtime.settings import Settings

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agents.cli.command import AsJson, By, CommandError, load_rules, run, settings
+from agents.cli.command import AsJson, By, CommandError, find_id, load_rules, run, settings
 from agents.cli.printing import Cell, echo, echo_json, print_table, write_request
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def example_message(breach: "Breach", event: Any, now_ms: int) -> "Message":
 
 async def _breach(prefix: str, event: str) -> "Breach":
     """Return the newest revision of an episode that fits the event, else the newest of all."""
-    from agents.cli.alert_log import find_id, read_alerts
+    from agents.alert.alert_log import read_alerts
 
     log = await read_alerts(settings())
     breaches = [it.breach for of_alert in log.breaches.values() for it in of_alert]
@@ -228,7 +228,7 @@ def _channel(rules: "RuleFile", name: str) -> "Channel":
 
 def _gone(channels: "Sequence[Channel]") -> dict[str, str]:
     """Return why nothing is sent to webhooks that answered 410 Gone; empty without Kafka."""
-    from agents.cli.alert_log import read_gone_channels
+    from agents.alert.alert_log import read_gone_channels
     from streams.channels.registry import traits
 
     if not any(traits(channel).can_be_gone for channel in channels):

@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from agents.runtime.masking import masked_urls
 if TYPE_CHECKING:
     from agents.rule_file.load import LoadedRules
     from agents.runtime.settings import Settings
+    from streams.audit.log import Log
 
 OK = 0
 FAILED = 1
@@ -117,6 +118,29 @@ def without_mistakes(load: Callable[[Path], Result], file: Path) -> Result:
         return load(file)
     except BadRuleFile as error:
         raise CommandError(str(error)) from None
+
+
+def find_fingerprint(log: "Log", prefix: str) -> str:
+    """Return the fingerprint of the alert that begins with the prefix.
+
+    Raises:
+        CommandError: there is none, or more than one.
+    """
+    return find_id(prefix, log.breaches, "alert", "opwatch alerts list --all")
+
+
+def find_id(prefix: str, ids: Iterable[str], what: str, listed_by: str) -> str:
+    """Return the id that begins with the prefix.
+
+    Raises:
+        CommandError: there is none, or more than one.
+    """
+    from streams.audit.log import Unfound, find
+
+    try:
+        return find(prefix, ids, what, listed_by)
+    except Unfound as unfound:
+        raise CommandError(f"{unfound}.") from None
 
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:

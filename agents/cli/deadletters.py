@@ -11,7 +11,7 @@ from agents.cli.printing import echo, echo_json, print_table, when, write_raw
 from agents.runtime.escaping import json_text, visible
 
 if TYPE_CHECKING:
-    from agents.cli.alert_log import DeadLetterLog, StoredDeadLetter
+    from agents.alert.alert_log import DeadLetterLog, StoredDeadLetter
     from agents.cli.redrive import RedriveReport
     from schemas.dead_letters import DeadLetter
 
@@ -59,7 +59,7 @@ def list_(
     """
     _check_reason(reason)
     begin_ms = since_ms(since)
-    from agents.cli.alert_log import read_dead_letters
+    from agents.alert.alert_log import read_dead_letters
 
     log = run(read_dead_letters(settings(), since_ms=begin_ms))
     letters = [it for it in log.by_key.values() if reason in (None, it.about.reason)]
@@ -89,7 +89,7 @@ def show(
       opwatch deadletters show opwatch.operations/3/1742/-
       opwatch deadletters show --raw opwatch.operations/3/1742/7 > bad.json
     """
-    from agents.cli.alert_log import read_dead_letters
+    from agents.alert.alert_log import read_dead_letters
 
     log = run(read_dead_letters(settings(), whole=lambda at, _about: at == key))
     letter = log.by_key.get(key)

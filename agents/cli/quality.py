@@ -65,7 +65,7 @@ def show(
       opwatch quality show 3f9c0a77d1e24b05 --json | jq .dimensions.accuracy
     """
     begin_ms = since_ms(since)
-    from agents.cli.quality_log import read_analysis
+    from agents.quality.score_log import read_analysis
 
     found = run(read_analysis(settings(), analysis, begin_ms))
     if found.score is None:
@@ -104,7 +104,7 @@ def worst(
       opwatch quality worst --json | jq -r .analysis
     """
     begin_ms = since_ms(since)
-    from agents.cli.quality_log import read_worst
+    from agents.quality.score_log import read_worst
 
     wanted = {"operation": operation, "platform": platform, "model": model, "service": service}
     found = run(read_worst(settings(), begin_ms, wanted, limit))
@@ -144,7 +144,7 @@ def calibration(
     """
     if window not in _CALIBRATED:
         raise typer.BadParameter(f"{window!r} is none of {', '.join(_CALIBRATED)}")
-    from agents.cli.quality_log import read_calibration
+    from agents.quality.score_log import read_calibration
 
     wanted = {"service": service, "operation": operation, "model": model}
     windows = run(read_calibration(settings(), window, wanted))

@@ -14,14 +14,14 @@ from aiokafka.errors import (
     TransactionalIdAuthorizationFailed,
 )
 
-from agents.cli import ask_worker
-from agents.cli.alert_log import (
+from agents.alert.alert_log import (
     REDRIVEN_AT,
     REDRIVEN_TO,
     DeadLetterLog,
     StoredDeadLetter,
     read_dead_letters,
 )
+from agents.cli import ask_worker
 from agents.cli.command import CommandError
 from agents.cli.redrive_checks import (
     NotRedriven,

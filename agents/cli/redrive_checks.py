@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from agents.cli.alert_log import StoredDeadLetter
+from agents.alert.alert_log import StoredDeadLetter
 from agents.cli.printing import span, when
 from agents.replay.recordings import first_mistake
 from agents.runtime.settings import Settings

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agents.cli.command import FAILED, AsJson, By, Comment, run, settings, since_ms
+from agents.cli.command import FAILED, AsJson, By, Comment, find_id, run, settings, since_ms
 from agents.cli.printing import day_and_time, echo, echo_json, print_table
 from streams.channels.text_format import rfc3339
 
@@ -56,8 +56,8 @@ def add(
       opwatch silence add 'rule=~"cache_.*", severity="low"' --for 1d -c 'new cache' --by ada
       opwatch silence add 'service="db"' --start 2026-12-01T22:00Z --for 1h -c maintenance
     """
+    from agents.alert.alert_log import read_alerts
     from agents.cli import ask_worker
-    from agents.cli.alert_log import read_alerts
 
     parsed, start_ms = _matchers(matchers), _start_ms(start)
     end_ms = start_ms + _span_ms(lasts)
@@ -90,7 +90,7 @@ def list_(
       opwatch silence list
       opwatch silence list --all --json | jq -r 'select(.by == "ada") | .id'
     """
-    from agents.cli.alert_log import read_alerts
+    from agents.alert.alert_log import read_alerts
     from streams.audit.status import silence_statuses
 
     found = silence_statuses(run(read_alerts(settings())), int(time.time() * 1000))
@@ -121,8 +121,8 @@ def end(
     Examples:
       opwatch silence end 5d1c
     """
+    from agents.alert.alert_log import read_alerts
     from agents.cli import ask_worker
-    from agents.cli.alert_log import find_id, read_alerts
     from streams.audit.status import silence_statuses
 
     chosen = settings()

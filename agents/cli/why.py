@@ -13,6 +13,7 @@ from agents.cli.command import (
     AsJson,
     CommandError,
     Fingerprint,
+    find_fingerprint,
     run,
     settings,
     since_ms,
@@ -55,7 +56,6 @@ def why(
       opwatch why 3f9c --all
       opwatch why 3f9c --json | jq -r 'select(.channel == "slack_engineering") | .sentence'
     """
-    from agents.cli.alert_log import find_fingerprint
     from streams.audit.status import alert_status
     from streams.audit.why import history
 
@@ -96,7 +96,7 @@ def why_not(
       opwatch why-not slack_engineering --json | jq -r .reason | sort | uniq -c
     """
     begin_ms = since_ms(since) or 0
-    from agents.cli.alert_log import read_alerts
+    from agents.alert.alert_log import read_alerts
     from streams.audit.why_not import by_reason, channels
     from streams.audit.why_not import why_not as decisions_of
 
@@ -120,7 +120,7 @@ def why_not(
 async def _read(settings: "Settings", prefix: str) -> "tuple[Log, list[Undelivered]]":
     import asyncio
 
-    from agents.cli.alert_log import read_alerts, read_dead_letters
+    from agents.alert.alert_log import read_alerts, read_dead_letters
     from streams.audit.why import Undelivered
 
     log, letters = await asyncio.gather(

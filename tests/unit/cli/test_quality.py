@@ -5,7 +5,7 @@ import random
 import pytest
 
 from agents.cli.quality import share_interval
-from agents.cli.quality_log import AnalysisScores, WorstScores
+from agents.quality.score_log import AnalysisScores, WorstScores
 from schemas.quality_scores import QualityScore
 
 

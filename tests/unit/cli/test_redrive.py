@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from agents.cli.alert_log import StoredDeadLetter
+from agents.alert.alert_log import StoredDeadLetter
 from agents.cli.deadletters import first_line
 from agents.cli.printing import span, when
 from agents.cli.redrive_checks import (

@@ -2,13 +2,12 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from agents.cli.command import CommandError
 from agents.kafka.reader import NoTopic, topic_reader
 from agents.runtime.settings import Settings
 from schemas.breaches import Breach
@@ -16,7 +15,7 @@ from schemas.commands import CommandRecord
 from schemas.dead_letters import DeadLetter, from_headers
 from schemas.notifications import Notification
 from schemas.topics import BREACHES, COMMANDS, DEAD_LETTERS, NOTIFICATIONS, Topic
-from streams.audit.log import Log, Unfound, find
+from streams.audit.log import Log
 from streams.audit.status import channels_gone
 
 #: The headers of the marker that says when, and to which topic, a dead letter was redriven.
@@ -76,27 +75,6 @@ async def read_gone_channels(settings: Settings) -> dict[str, str]:
     except NoTopic:  # nothing was ever sent
         return {}
     return channels_gone(decisions)
-
-
-def find_fingerprint(log: Log, prefix: str) -> str:
-    """Return the fingerprint of the alert that begins with the prefix.
-
-    Raises:
-        CommandError: there is none, or more than one.
-    """
-    return find_id(prefix, log.breaches, "alert", "opwatch alerts list --all")
-
-
-def find_id(prefix: str, ids: Iterable[str], what: str, listed_by: str) -> str:
-    """Return the id that begins with the prefix.
-
-    Raises:
-        CommandError: there is none, or more than one.
-    """
-    try:
-        return find(prefix, ids, what, listed_by)
-    except Unfound as unfound:
-        raise CommandError(f"{unfound}.") from None
 
 
 def parse_decision(record: Any) -> Notification | None:
