@@ -10,6 +10,7 @@ from stack import bringup, processes
 from stack.bringup import Stack
 from stack.errors import StackError
 from stack.processes import Process
+from tests.databases import database
 
 # Set by a shell, or by readline in the process that starts pytest-xdist's workers: tables would be
 # as wide as somebody's terminal.
@@ -62,3 +63,17 @@ def postgres(_stack: Stack) -> str:
     """Return the `postgresql://` address of a real server, shared by the whole run."""
     assert _stack.postgres is not None
     return _stack.postgres.address
+
+
+@pytest.fixture
+def empty_database(postgres: str) -> Iterator[str]:
+    """Return the address of a database without tables, of this test alone."""
+    with database(postgres, migrated=False) as url:
+        yield url
+
+
+@pytest.fixture
+def history(postgres: str) -> Iterator[str]:
+    """Return the address of a database with the tables of history, of this test alone."""
+    with database(postgres) as url:
+        yield url

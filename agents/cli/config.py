@@ -159,7 +159,9 @@ def _print(chosen: "Settings") -> None:
 
 def variable(field: str) -> str:
     """Return the variable's name."""
-    return _PREFIX + field.upper()
+    from agents.runtime import settings
+
+    return settings.variable(field)
 
 
 def source_of(

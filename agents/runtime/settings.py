@@ -6,9 +6,10 @@ from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from agents.runtime import channel_variables
+from agents.runtime.database_settings import DatabaseSettings
 from agents.runtime.masking import masked_value
 from schemas.topics import DEFAULT_PARTITIONS, Topic
 from streams.measure.window_times import TimeLimits
@@ -19,7 +20,7 @@ _MIN_SECRET = 16
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 
-class Settings(BaseSettings):
+class Settings(DatabaseSettings):
     """The settings: from the environment, else from `.env`, else the defaults here.
 
     Raises:
@@ -27,7 +28,11 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="OPWATCH_", env_file=".env", extra="ignore", frozen=True
+        env_prefix="OPWATCH_",
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
     )
 
     kafka_bootstrap: str = Field(
@@ -231,30 +236,37 @@ class Settings(BaseSettings):
         return context
 
 
+def variable(field: str) -> str:
+    """Return the name of the variable that holds a setting."""
+    alias = Settings.model_fields[field].validation_alias
+    return alias if isinstance(alias, str) else f"{_PREFIX}{field.upper()}"
+
+
 def own_variables() -> frozenset[str]:
     """Return the names of the variables that hold settings."""
-    prefix = Settings.model_config.get("env_prefix", "")
-    return frozenset(f"{prefix}{field.upper()}" for field in Settings.model_fields)
+    return frozenset(variable(field) for field in Settings.model_fields)
 
 
 def mistakes(error: ValidationError) -> list[str]:
     """Return every mistake in the settings as a sentence that names the variable."""
     sentences = []
-    prefix = Settings.model_config.get("env_prefix", "")
+    fields = {variable(field): field for field in Settings.model_fields}
     for mistake in error.errors(include_url=False):
         message = masked_value(mistake["msg"].removeprefix("Value error, "))
         if not mistake["loc"]:
             sentences.append(f"{message}.")
             continue
         field = str(mistake["loc"][0])
+        field = fields.get(field, field)
         secret = Settings.model_fields[field].annotation in _SECRETS
         value = (
             ""
             if secret or mistake["type"] == "missing"
             else f" is {masked_value(repr(mistake['input']))}"
         )
-        sentences.append(f"{prefix}{field.upper()}{value}: {message}.")
+        sentences.append(f"{variable(field)}{value}: {message}.")
     return sentences
 
 
+_PREFIX = "OPWATCH_"
 _SECRETS = (SecretStr, SecretStr | None)

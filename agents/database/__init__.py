@@ -1,0 +1,1 @@
+"""Reach the database of history: connections, and the migrations of its tables."""

@@ -1,0 +1,88 @@
+"""Connect to the database of history: address, password, TLS, deadlines."""
+
+import asyncio
+import socket
+import ssl
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from agents.runtime.database_settings import URL_VARIABLE
+from agents.runtime.settings import Settings
+
+#: A server that has not let us in by then is not there.
+CONNECT_S = 10.0
+#: What was sent and is not acknowledged for so long ends the connection.
+_DEAD_AFTER_MS = 20_000
+_PREPARED = 100
+
+
+class NoDatabase(Exception):
+    """No database is configured, or a setting of it cannot be used; the sentence says which."""
+
+
+def is_configured(settings: Settings) -> bool:
+    """Return whether there is a database of history."""
+    return settings.metrics_database_url is not None
+
+
+def options(settings: Settings, *, writes: bool) -> dict[str, Any]:
+    """Return the arguments of asyncpg.connect.
+
+    Args:
+        settings: where the database is.
+        writes: whether a server that only reads, such as a standby, is not the one.
+
+    Raises:
+        NoDatabase: none is configured, or a file cannot be read.
+    """
+    url = settings.metrics_database_url
+    if url is None:
+        raise NoDatabase(f"{URL_VARIABLE} is not set: it names the database of history.")
+    found: dict[str, Any] = {
+        "dsn": url.get_secret_value(),
+        "timeout": CONNECT_S,
+        "command_timeout": settings.db_timeout_s,
+        "statement_cache_size": _PREPARED if settings.db_prepared_statements else 0,
+        "target_session_attrs": "read-write" if writes else "any",
+        "server_settings": {"application_name": "opwatch"},
+    }
+    if settings.db_password_file is not None:
+        found["password"] = _read("OPWATCH_DB_PASSWORD_FILE", settings.db_password_file).strip()
+    if settings.db_ca_file is not None:
+        authorities = _read("OPWATCH_DB_CA_FILE", settings.db_ca_file)
+        try:
+            found["ssl"] = ssl.create_default_context(cadata=authorities)
+        except ssl.SSLError as error:
+            why = f"OPWATCH_DB_CA_FILE {settings.db_ca_file} has no certificates: {error}."
+            raise NoDatabase(why) from None
+    return found
+
+
+async def connect(settings: Settings, *, writes: bool = True) -> asyncpg.Connection:
+    """Return a connection; a host that died behind it ends it within 20 s.
+
+    Raises:
+        NoDatabase: none is configured, or a file cannot be read.
+        asyncpg.PostgresError, OSError, TimeoutError: it cannot be reached, or lets nobody in.
+    """
+    found = await asyncio.to_thread(options, settings, writes=writes)
+    async with asyncio.timeout(2 * CONNECT_S):
+        connection: Any = await asyncpg.connect(**found)
+    # asyncpg has no setting for it.
+    sock = connection._transport.get_extra_info("socket")  # noqa: SLF001
+    if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_AFTER_MS)
+    found_connection: asyncpg.Connection = connection
+    return found_connection
+
+
+def _read(variable: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise NoDatabase(f"{variable} {path} cannot be read: {why}.") from None

@@ -1,0 +1,1 @@
+"""Migrations of the tables of history, run by Alembic: a file of `versions` for each step."""
