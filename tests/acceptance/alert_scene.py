@@ -13,6 +13,7 @@ import yaml
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from tests import topics
 from tests.receivers.http import Receiver
 from tests.receivers.pagerduty import PATH as PAGERDUTY_PATH
 from tests.receivers.pagerduty import PagerDuty
@@ -143,10 +144,7 @@ class Breaches:
         self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 1})
         self._topics = {"breach": prefix + "breaches", "acknowledge": prefix + "commands"}
         admin = AdminClient({"bootstrap.servers": bootstrap})
-        for made in admin.create_topics(
-            [NewTopic(name, 1, 1) for name in self._topics.values()]
-        ).values():
-            made.result(30)
+        topics.make(admin, *(NewTopic(name, 1, 1) for name in self._topics.values()))
 
     def publish(self, *breaches: dict[str, Any]) -> None:
         for one in breaches:

@@ -12,6 +12,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from stack.kafka import LocalKafka
+from tests import topics
 from tests.acceptance.running import Running
 from tests.ports import lasting_port
 
@@ -58,9 +59,9 @@ def test_an_open_transaction_is_lag_and_operations_made_again_ends_the_worker(
     eventually(lambda: sentence not in running.get(0, "/readyz")[1], READY_S)
 
     administrator = AdminClient({"bootstrap.servers": kafka})
-    administrator.delete_topics([topic])[topic].result(20)
+    topics.remove(administrator, topic)
     time.sleep(2)
-    administrator.create_topics([NewTopic(topic, 2, 1)])[topic].result(20)
+    topics.make(administrator, NewTopic(topic, 2, 1))
     eventually(running.ended, READY_S)
     running.start("measure")
     eventually(lambda: len(running.ended()) == 2, READY_S)
@@ -87,11 +88,9 @@ def test_a_topic_made_again_ends_also_a_worker_that_has_read_nothing(
     eventually(has_begun, READY_S)
     running.processes[0].kill()
     running.processes[0].wait()
-    administrator.delete_topics([topic])[topic].result(20)
+    topics.remove(administrator, topic)
     time.sleep(2)
-    administrator.create_topics([NewTopic(topic, 2 if role == "measure" else 1, 1)])[topic].result(
-        20
-    )
+    topics.make(administrator, NewTopic(topic, 2 if role == "measure" else 1, 1))
     running.start(role)
     eventually(lambda: len(running.ended()) == 2, READY_S)
     assert running.processes[1].wait() == 1

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic
 
+from tests import topics
 from tests.acceptance import oracle
 from tests.acceptance.running import Running
 from tests.acceptance.test_poison import latest, total
@@ -51,7 +52,7 @@ class Scene:
         self.admin = AdminClient({"bootstrap.servers": kafka})
         config = {"message.timestamp.after.max.ms": str(ahead_ms), "retention.ms": "-1"}
         topic = NewTopic(self.topic, partitions, 1, config=config)
-        self.admin.create_topics([topic])[self.topic].result(30)
+        topics.make(self.admin, topic)
         self._producer = self.new_producer()
         folder.mkdir()
         self.running = Running(kafka, prefix, folder)
@@ -245,7 +246,7 @@ def test_partitions_that_are_added_are_counted_and_nothing_is_final_before(
     send(range(3), *range(5))
     eventually(one.is_counted)
     eventually(lambda: len(one.finals("*")) == 4)
-    one.admin.create_partitions([NewPartitions(one.topic, 6)])[one.topic].result(30)
+    topics.grow(one.admin, one.topic, 6)
     added_s = time.monotonic()
     eventually(lambda: 'opwatch_unheard_sources{partition="0"} 3.0' in one.get("/metrics")[1])
     one.see_more_partitions()

@@ -16,6 +16,7 @@ from tests.acceptance.cluster import Workers
 from tests.acceptance.conftest import PARTITIONS
 from tests.integration.command_line import Cli
 from tests.ports import lasting_port
+from tests.topics import make
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
@@ -83,7 +84,7 @@ def test_operations_of_every_producer_and_topic_count(kafka, prefix, tmp_path, e
     admin = AdminClient({"bootstrap.servers": kafka})
     operations_topic = prefix + "operations"
     new = NewTopic(operations_topic, PARTITIONS, 1, config={"compression.type": topics})
-    admin.create_topics([new])[operations_topic].result(30)
+    make(admin, new)
     workers = Workers(kafka, prefix, PARTITIONS, tmp_path, OPWATCH_SESSION_TIMEOUT_S="6")
     workers.start("w0")
     try:

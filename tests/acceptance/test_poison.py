@@ -9,6 +9,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from tests import topics
 from tests.acceptance import oracle
 from tests.acceptance.cluster import Workers
 from tests.acceptance.conftest import PARTITIONS
@@ -72,7 +73,7 @@ def made(kafka: str, prefix: str) -> Producer:
     topic = NewTopic(
         prefix + "operations", PARTITIONS, 1, config={"max.message.bytes": str(2 * TEN_MB)}
     )
-    admin.create_topics([topic])[prefix + "operations"].result(30)
+    topics.make(admin, topic)
     return Producer({"bootstrap.servers": kafka, "message.max.bytes": 2 * TEN_MB, "linger.ms": 20})
 
 

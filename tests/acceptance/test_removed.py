@@ -9,6 +9,7 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from tests import topics
 from tests.acceptance import oracle
 from tests.acceptance.cluster import Workers
 from tests.acceptance.test_codecs import operations
@@ -26,7 +27,7 @@ class Scene:
         self.topic = prefix + "operations"
         self.port = lasting_port()
         self.admin = AdminClient({"bootstrap.servers": kafka})
-        self.admin.create_topics([NewTopic(self.topic, 1, 1)])[self.topic].result(30)
+        topics.make(self.admin, NewTopic(self.topic, 1, 1))
         self.workers = Workers(
             kafka,
             prefix,

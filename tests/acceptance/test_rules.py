@@ -12,6 +12,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from tests import topics
 from tests.acceptance import oracle
 from tests.acceptance.cluster import Workers
 from tests.acceptance.rules_oracle import MINUTE_MS, Episode, Rule, episodes, error_rate, p95
@@ -146,7 +147,7 @@ def test_confirmed_breaches_equal_an_oracles_under_kills_pauses_and_failpoints(
 ) -> None:
     topic, seed = prefix + "operations", 7
     admin = AdminClient({"bootstrap.servers": kafka})
-    admin.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result(30)
+    topics.make(admin, NewTopic(topic, PARTITIONS, 1))
     rules = tmp_path / "rules.yaml"
     rules.write_text(FILE)
     workers = Workers(

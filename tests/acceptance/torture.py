@@ -24,6 +24,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from agents.runtime.watchdog import EXIT_STALLED
 from stack.kafka import LocalKafka
+from tests import topics
 from tests.acceptance import oracle
 from tests.acceptance.cluster import Workers
 from tests.acceptance.comparison import Comparison
@@ -106,7 +107,7 @@ class Run:
         """Publish under fire, then compare."""
         topic = self.prefix + "operations"
         admin = AdminClient({"bootstrap.servers": self.kafka.bootstrap})
-        admin.create_topics([NewTopic(topic, PARTITIONS, 1, config=KEPT)])[topic].result(30)
+        topics.make(admin, NewTopic(topic, PARTITIONS, 1, config=KEPT))
         load = Workload(self.kafka.bootstrap, topic, PARTITIONS, self.seed, self.events)
         thread = threading.Thread(target=load.run, args=(len(actions) * 7.0,))
         with closing(self.workers):

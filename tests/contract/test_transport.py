@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from agents.kafka import fetch_unpacking as chunks_module
 from agents.kafka.batches import FetchedBytes
 from agents.kafka.fetch_unpacking import Chunk, ChunkedRecords
+from tests import topics
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def topic(kafka: str) -> str:
     name = f"transport-{time.time_ns()}"
     config = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.01"}
     admin = AdminClient({"bootstrap.servers": kafka})
-    admin.create_topics([NewTopic(name, 1, 1, config=config)])[name].result(30)
+    topics.make(admin, NewTopic(name, 1, 1, config=config))
     return name
 
 

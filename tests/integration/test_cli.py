@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from agents.cli.redrive import REDRIVE_OF
 from agents.kafka.role_topics import everything
 from agents.kafka.topic_creation import TopicMisfit, TopicSpec, ensure
 from schemas.dead_letters import DeadLetter, to_headers
 from schemas.operations import Operation
+from tests import topics
 from tests.integration.command_line import Cli
 from tests.unit.cli.samples import aggregate
 
@@ -94,16 +95,11 @@ def test_a_changed_number_of_partitions_is_refused_with_what_to_do(cli: Cli):
 def test_a_topic_cleaned_otherwise_is_refused_and_a_shorter_one_noted(bare: Cli):
     cli = bare
 
-    async def make() -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=cli.kafka)
-        await admin.start()
-        odd = {"operations": {"retention.ms": "60000"}, "aggregates": {"cleanup.policy": "delete"}}
-        await admin.create_topics(
-            [NewTopic(cli.prefix + name, 3, 1, topic_configs=odd[name]) for name in odd]
-        )
-        await admin.close()
-
-    asyncio.run(make())
+    odd = {"operations": {"retention.ms": "60000"}, "aggregates": {"cleanup.policy": "delete"}}
+    topics.make(
+        AdminClient({"bootstrap.servers": cli.kafka}),
+        *(NewTopic(cli.prefix + name, 3, 1, config=config) for name, config in odd.items()),
+    )
     refused = cli("topics", "create")
 
     assert refused.returncode == 1

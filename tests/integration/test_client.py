@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from confluent_kafka import Consumer, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
 
 import opwatch_client as opwatch
 from opwatch_client import current
 from schemas.operations import Operation, Operations
 from stack.kafka import LocalKafka
+from tests import topics
 from tests.ports import lasting_port
 
 ROOT = Path(__file__).parents[2]
@@ -32,20 +33,7 @@ PARTITIONS = 3
 
 def create(bootstrap: str, topic: str, **config: str) -> None:
     admin = AdminClient({"bootstrap.servers": bootstrap})
-    created = admin.create_topics([NewTopic(topic, PARTITIONS, 1, config=config)])
-    created[topic].result(30)
-    # A topic is created before its leaders know of it; a reader of offsets is refused until then.
-    ends = {TopicPartition(topic, number): OffsetSpec.latest() for number in range(PARTITIONS)}
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            for end in admin.list_offsets(ends).values():
-                end.result(10)
-        except KafkaException:
-            assert time.monotonic() < deadline, f"{topic} has no leaders"
-            time.sleep(0.05)
-        else:
-            return
+    topics.make(admin, NewTopic(topic, PARTITIONS, 1, config=config))
 
 
 def read(bootstrap: str, topic: str) -> list[Operation]:
@@ -77,8 +65,8 @@ def names(operations: list[Operation]) -> list[str]:
 def prefix(kafka: str) -> str:
     """Return a prefix of our own; the topics that the client writes exist."""
     prefix = f"cl-{uuid.uuid4().hex[:8]}."
-    topics = ("operations", "heartbeats", "analyses", "labels", "quality-scores", "remediations")
-    for name in topics:
+    names = ("operations", "heartbeats", "analyses", "labels", "quality-scores", "remediations")
+    for name in names:
         create(kafka, prefix + name)
     return prefix
 

@@ -1,6 +1,5 @@
 """The client publishes analyses and labels to a real Kafka, and reads scores and requests."""
 
-import asyncio
 import json
 import time
 import uuid
@@ -8,14 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin import NewTopic as Topic
 from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
 
 import opwatch_client as opwatch
 from opwatch_client import current, remediation_calls
 from schemas.analyses import Analysis
 from schemas.labels import Label
+from tests import topics
 from tests.unit.client.test_remediation import request
 from tests.unit.client.test_score import quality_score
 
@@ -28,14 +27,9 @@ def prefix(kafka: str) -> Iterator[str]:
     """Return a prefix of our own to which this process is configured."""
     prefix = f"clq-{uuid.uuid4().hex[:8]}."
 
-    async def create() -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-        await admin.start()
-        counts = {name: 1 if name == "remediations" else PARTITIONS for name in TOPICS}
-        await admin.create_topics([Topic(prefix + it, n, 1) for it, n in counts.items()])
-        await admin.close()
-
-    asyncio.run(create())
+    counts = {name: 1 if name == "remediations" else PARTITIONS for name in TOPICS}
+    admin = AdminClient({"bootstrap.servers": kafka})
+    topics.make(admin, *(NewTopic(prefix + name, count, 1) for name, count in counts.items()))
     opwatch.configure(
         bootstrap=kafka,
         topic=prefix + "operations",
@@ -98,15 +92,8 @@ def test_an_analysis_larger_than_the_topic_takes_is_dropped_alone(kafka: str, pr
     opwatch.configure(
         bootstrap=kafka, analyses=f"{prefix}small", labels=f"{prefix}labels", service="integration"
     )
-
-    async def create() -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-        await admin.start()
-        config = {"max.message.bytes": "20000"}
-        await admin.create_topics([Topic(f"{prefix}small", 3, 1, topic_configs=config)])
-        await admin.close()
-
-    asyncio.run(create())
+    small = NewTopic(f"{prefix}small", 3, 1, config={"max.message.bytes": "20000"})
+    topics.make(AdminClient({"bootstrap.servers": kafka}), small)
     for length in (10, 50_000, 10, 10):
         opwatch.analysis(operation="a", duration_ms=1, text="x" * length, input_hash="h")
 

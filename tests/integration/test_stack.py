@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from stack import net, processes
 from stack.kafka import LocalKafka
 from stack.processes import Process
+from tests import topics
 from tests.ports import lasting_port
 
 ROOT = Path(__file__).parents[2]
@@ -153,7 +154,7 @@ def test_a_killed_broker_comes_back_with_its_port_and_its_topics(tmp_path: Path)
     with LocalKafka(tmp_path / "kafka", port=lasting_port()) as broker:
         bootstrap = broker.bootstrap
         admin = AdminClient({"bootstrap.servers": bootstrap})
-        admin.create_topics([NewTopic("kept", 1, 1)])["kept"].result(30)
+        topics.make(admin, NewTopic("kept", 1, 1))
 
         broker.kill()
         assert net.refusal(*net.kafka_addresses(bootstrap)[0]) is not None

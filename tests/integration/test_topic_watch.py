@@ -9,15 +9,7 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import (
-    AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    NewPartitions,
-    NewTopic,
-    ResourceType,
-)
+from confluent_kafka.admin import AdminClient, NewTopic
 from faust.types import TP
 from structlog.testing import capture_logs
 
@@ -27,6 +19,7 @@ from agents.kafka.topic_watch import TopicWatch
 from agents.runtime.refusals import Refusal
 from agents.runtime.settings import Settings
 from stack.kafka import LocalKafka
+from tests import topics
 from tests.integration.command_line import Cli
 from tests.ports import lasting_port
 
@@ -43,32 +36,6 @@ def _often(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def administrator(cli: Cli) -> AdminClient:
     return AdminClient({"bootstrap.servers": cli.kafka})
-
-
-def done(futures: dict[object, object]) -> None:
-    for future in futures.values():
-        future.result(20)  # type: ignore[attr-defined]
-
-
-def alter(administrator: AdminClient, topic: str, **config: str) -> None:
-    """Change a topic, and wait until the broker says so: it answers before it has done it."""
-    entries = [
-        ConfigEntry(name.replace("_", "."), value, incremental_operation=AlterConfigOpType.SET)
-        for name, value in config.items()
-    ]
-    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
-    done(administrator.incremental_alter_configs([resource]))
-
-    def is_done() -> bool:
-        topic_of = ConfigResource(ResourceType.TOPIC, topic)
-        (future,) = administrator.describe_configs([topic_of]).values()
-        found = future.result(20)
-        return all(found[entry.name].value == entry.value for entry in entries)
-
-    give_up = time.monotonic() + 20
-    while not is_done():
-        assert time.monotonic() < give_up, f"{topic} was not changed"
-        time.sleep(0.05)
 
 
 @asynccontextmanager
@@ -101,10 +68,10 @@ async def test_a_topic_that_was_made_again_ends_the_worker(
 ) -> None:
     topic = cli.prefix + name
     async with watching(cli.settings, role) as (_, task):
-        done(administrator.delete_topics([topic]))
+        await asyncio.to_thread(topics.remove, administrator, topic)
         await asyncio.sleep(2)
         if not task.done():  # else it was seen while there was none
-            done(administrator.create_topics([NewTopic(topic, 3, 1)]))
+            await asyncio.to_thread(topics.make, administrator, NewTopic(topic, 3, 1))
         with pytest.raises(Refusal, match=f"{topic} was deleted"):
             await asyncio.wait_for(task, 20)
 
@@ -125,10 +92,8 @@ async def test_the_groups_commits_remember_the_topics_through_a_restart(
         await consumer.commit({partials: OffsetAndMetadata(0, note)})
     await TopicWatch(cli.settings, "measure", dict).begin()
     topic = f"{cli.prefix}operations"
-    done(administrator.delete_topics([topic]))
-    await asyncio.sleep(1)
-    done(administrator.create_topics([NewTopic(topic, 3, 1)]))
-    await asyncio.sleep(1)
+    topics.remove(administrator, topic)
+    topics.make(administrator, NewTopic(topic, 3, 1))
 
     with pytest.raises(Refusal, match=f"{topic} was deleted and made again"):
         await TopicWatch(cli.settings, "measure", dict).begin()
@@ -144,8 +109,7 @@ async def test_the_groups_commits_remember_the_topics_through_a_restart(
     fits = await asyncio.to_thread(lambda: cli("topics", "check", **elsewhere))
     assert (fits.returncode, fits.stderr) == (0, "")
     every = [name for name in administrator.list_topics().topics if name.startswith(cli.prefix)]
-    done(administrator.delete_topics([name for name in every if ".again." not in name]))
-    await asyncio.sleep(2)
+    topics.remove(administrator, *(name for name in every if ".again." not in name))
     assert (await asyncio.to_thread(cli, "topics", "create")).returncode == 0
     await TopicWatch(cli.settings, "measure", dict).begin()
 
@@ -159,7 +123,7 @@ async def test_partitions_that_are_added_to_what_has_a_fixed_number_end_the_work
 ) -> None:
     topic = cli.prefix + name
     async with watching(cli.settings, role) as (_, task):
-        done(administrator.create_partitions([NewPartitions(topic, 5)]))
+        await asyncio.to_thread(topics.grow, administrator, topic, 5)
         with pytest.raises(Refusal, match=f"{topic} has 5 partitions"):
             await asyncio.wait_for(task, 20)
 
@@ -173,10 +137,10 @@ async def test_a_configuration_that_changes_is_said_until_the_advice_is_followed
     operations, aggregates = f"{cli.prefix}operations", f"{cli.prefix}aggregates"
     async with watching(cli.settings, "measure") as (watch, task):
         assert watch.remarks() == []
-        alter(
+        topics.alter(
             administrator, operations, retention_ms="1000", message_timestamp_type="LogAppendTime"
         )
-        alter(administrator, aggregates, cleanup_policy="delete")
+        topics.alter(administrator, aggregates, cleanup_policy="delete")
         await until(lambda: len(watch.remarks()) == 3)
         said = " ".join(watch.remarks())
         for part in ("retention.ms=604800000", "message.timestamp.type=CreateTime"):
@@ -188,10 +152,10 @@ async def test_a_configuration_that_changes_is_said_until_the_advice_is_followed
         for remark in watch.remarks():
             assert remark in answer.stderr
 
-        alter(
+        topics.alter(
             administrator, operations, retention_ms="604800000", message_timestamp_type="CreateTime"
         )
-        alter(administrator, aggregates, cleanup_policy="compact,delete")
+        topics.alter(administrator, aggregates, cleanup_policy="compact,delete")
         await until(lambda: watch.remarks() == [])
         assert not task.done()
 
@@ -200,7 +164,7 @@ async def test_what_never_was_as_opwatch_makes_it_is_named_once_when_the_worker_
     cli: Cli, administrator: AdminClient
 ) -> None:
     operations = f"{cli.prefix}operations"
-    alter(administrator, operations, message_timestamp_after_max_ms="3600000")
+    topics.alter(administrator, operations, message_timestamp_after_max_ms="3600000")
     with capture_logs() as logs:
         async with watching(cli.settings, "measure") as (watch, _):
             (remark,) = watch.remarks()
@@ -209,9 +173,9 @@ async def test_what_never_was_as_opwatch_makes_it_is_named_once_when_the_worker_
             await asyncio.sleep(0.5)
             assert logs == []  # the process has logged it when it looked at the topics
 
-            alter(administrator, operations, retention_ms="1000")
+            topics.alter(administrator, operations, retention_ms="1000")
             await until(lambda: len(watch.remarks()) == 2)
-            alter(administrator, f"{cli.prefix}aggregates", cleanup_policy="delete")
+            topics.alter(administrator, f"{cli.prefix}aggregates", cleanup_policy="delete")
             await until(lambda: len(watch.remarks()) == 3)
             await asyncio.sleep(0.5)
     assert [(one["log_level"], one["event"]) for one in logs] == [
@@ -225,7 +189,7 @@ async def test_what_never_was_as_opwatch_makes_it_is_named_once_when_the_worker_
 def test_history_is_refused_where_the_broker_sets_the_time(
     cli: Cli, administrator: AdminClient, tmp_path: Path
 ) -> None:
-    alter(administrator, f"{cli.prefix}operations", message_timestamp_type="LogAppendTime")
+    topics.alter(administrator, f"{cli.prefix}operations", message_timestamp_type="LogAppendTime")
     history = tmp_path / "history.jsonl"
     history.write_text(
         '{"id":"1","operation":"parse","occurred_at":1790000000000,"success":true,"duration_ms":1}'

@@ -1,0 +1,80 @@
+"""Change topics and wait until the broker says so: it answers before it has done it."""
+
+import time
+from collections.abc import Callable, Collection
+from contextlib import suppress
+
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
+
+WAIT_S = 30.0
+
+
+def make(admin: AdminClient, *topics: NewTopic) -> None:
+    """Make topics; return when each partition has a leader that answers."""
+    for made in admin.create_topics(list(topics)).values():
+        made.result(WAIT_S)
+    for topic in topics:
+        _until(lambda topic=topic: _leads(admin, topic.topic, topic.num_partitions))
+
+
+def grow(admin: AdminClient, topic: str, partitions: int) -> None:
+    """Add partitions to a topic until it has so many; return when each has a leader."""
+    for grown in admin.create_partitions([NewPartitions(topic, partitions)]).values():
+        grown.result(WAIT_S)
+    _until(lambda: _leads(admin, topic, partitions))
+
+
+def remove(admin: AdminClient, *names: str) -> None:
+    """Delete topics; return when the broker lists them no more."""
+    for removed in admin.delete_topics(list(names)).values():
+        removed.result(WAIT_S)
+    _until(lambda: not _listed(admin, names))
+
+
+def alter(admin: AdminClient, topic: str, **config: str) -> None:
+    """Change a topic's configuration (`retention_ms="1000"`); return when the broker says so."""
+    entries = [
+        ConfigEntry(name.replace("_", "."), value, incremental_operation=AlterConfigOpType.SET)
+        for name, value in config.items()
+    ]
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
+    for altered in admin.incremental_alter_configs([resource]).values():
+        altered.result(WAIT_S)
+
+    def is_done() -> bool:
+        resource = ConfigResource(ResourceType.TOPIC, topic)
+        (described,) = admin.describe_configs([resource]).values()
+        found = described.result(WAIT_S)
+        return all(found[entry.name].value == entry.value for entry in entries)
+
+    _until(is_done)
+
+
+def _leads(admin: AdminClient, topic: str, partitions: int) -> bool:
+    ends = {TopicPartition(topic, number): OffsetSpec.latest() for number in range(partitions)}
+    with suppress(KafkaException):
+        for end in admin.list_offsets(ends).values():
+            end.result(WAIT_S)
+        return len(admin.list_topics(topic, timeout=WAIT_S).topics[topic].partitions) == partitions
+    return False
+
+
+def _listed(admin: AdminClient, names: Collection[str]) -> set[str]:
+    return set(names) & admin.list_topics(timeout=WAIT_S).topics.keys()
+
+
+def _until(probe: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + WAIT_S
+    while not probe():
+        assert time.monotonic() < give_up, "the broker has not done it"
+        time.sleep(0.05)
