@@ -22,7 +22,7 @@ from agents.runtime.settings import Settings
 from schemas.topics import AGGREGATES, DEAD_LETTERS, HEARTBEATS
 from streams.measure.series import partition_of
 from streams.record_limits import RefusedRecord
-from streams.services.heartbeats import read_heartbeat
+from streams.services.heartbeat_reader import read_heartbeat
 from streams.services.services import Services
 
 BEAT_S = 0.5

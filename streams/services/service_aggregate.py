@@ -9,7 +9,7 @@ from schemas.spans import HOUR_MS
 from streams.measure.aggregate import aggregate_key
 from streams.measure.series import service_series
 from streams.measure.window_times import SIZE_MS, window_start
-from streams.services.heartbeats import HEALTHS
+from streams.services.missed_beats import HEALTHS
 from streams.services.service_state import SILENT, HealthSpan, ServiceState, public
 
 _STATUS = (*HEALTHS, "unknown", "down")

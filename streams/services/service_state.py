@@ -18,7 +18,7 @@ import msgspec
 from schemas.series import WindowSize
 from schemas.spans import MINUTE_MS
 from streams.measure.window_times import SIZE_MS, SIZES, window_start
-from streams.services.heartbeats import Beat
+from streams.services.missed_beats import Beat
 
 UP, DEGRADED, DOWN, UNKNOWN, SILENT = range(5)
 #: Beats that are stored; of more, those that change nothing are dropped, then the oldest settled.

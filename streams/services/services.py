@@ -13,7 +13,7 @@ from schemas.dead_letters import Reason
 from schemas.series import WindowSize
 from schemas.spans import DAY_MS, HOUR_MS, MINUTE_MS
 from streams.measure.window_times import SIZE_MS, SIZES, TimeLimits, window_start
-from streams.services.heartbeats import Beat, patience_ms
+from streams.services.missed_beats import Beat, patience_ms
 from streams.services.service_aggregate import (
     ReadingTime,
     ServiceRevision,

@@ -20,7 +20,7 @@ from streams.measure.window_times import TimeLimits
 from streams.measure.windows import Windows
 from streams.record_limits import RefusedRecord
 from streams.rules.aggregate_reader import read_aggregate
-from streams.services.heartbeats import read_heartbeat
+from streams.services.heartbeat_reader import read_heartbeat
 from streams.validation import DETAIL_LENGTH, NotFit
 from tests.properties.worlds import MONDAY_MS, operation
 

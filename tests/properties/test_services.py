@@ -8,7 +8,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from streams.measure.window_times import SIZE_MS, window_start
-from streams.services.heartbeats import Beat
+from streams.services.missed_beats import Beat
 from streams.services.services import Services
 from tests.unit.streams.services_world import NOON, World, at, beat
 

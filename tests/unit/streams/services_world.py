@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from streams.measure.window_times import TimeLimits
-from streams.services.heartbeats import HEALTHS, Beat
+from streams.services.missed_beats import HEALTHS, Beat
 from streams.services.services import Services
 
 #: Monday 2026-03-02 12:00 UTC.

@@ -1,13 +1,9 @@
-"""Read heartbeats out of records; a record that is refused has the reason."""
+"""Say how long a heartbeat proves its service alive: a service that misses some beats is down."""
 
 import msgspec
 
-from schemas.heartbeats import Health, Heartbeat
+from schemas.heartbeats import Health
 from schemas.spans import MINUTE_MS
-from streams.measure.window_times import TimeLimits
-from streams.record_limits import KeyedRecord, RefusedRecord
-from streams.record_reader import RecordReader, refuse, refuse_key
-from streams.validation import WHOLE_BYTES
 
 #: How far a service's clock may be behind while its newest beat still counts when it comes.
 BEHIND_MS = MINUTE_MS
@@ -15,7 +11,6 @@ BEHIND_MS = MINUTE_MS
 MISSED = 3
 #: How long a beat may take on its way beyond that, at most.
 _SLACK_MS = 2_000
-_reader = RecordReader(Heartbeat, "invalid_heartbeat", WHOLE_BYTES, scalars=True)
 
 HEALTHS: tuple[Health, ...] = ("up", "degraded", "down")
 
@@ -63,20 +58,3 @@ class Beat(msgspec.Struct, array_like=True, frozen=True, gc=False):
 def patience_ms(every_ms: int) -> int:
     """Return how long after a beat its service is silent."""
     return MISSED * every_ms + min(every_ms // 4, _SLACK_MS)
-
-
-def read_heartbeat(record: KeyedRecord, limits: TimeLimits) -> tuple[str, Beat] | RefusedRecord:
-    """Return the service and its beat, or the refusal."""
-    heartbeat = _reader.read(record)
-    if isinstance(heartbeat, RefusedRecord):
-        return heartbeat
-    if record.key != heartbeat.service.encode():
-        return refuse_key(record, f"the service {heartbeat.service!r}")
-    lag_ms = record.timestamp - heartbeat.sent_at
-    if lag_ms > limits.lateness_ms:
-        return refuse(record, "too_old", f"sent {lag_ms / 1000:.0f} s before it came")
-    if -lag_ms > limits.future_ms:
-        return refuse(record, "from_future", f"sent {-lag_ms / 1000:.0f} s after it came")
-    every_ms = round(heartbeat.every_s * 1000)
-    health = HEALTHS.index(heartbeat.status)
-    return heartbeat.service, Beat(heartbeat.sent_at, lag_ms, health, every_ms, heartbeat.message)
