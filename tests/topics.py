@@ -61,11 +61,14 @@ def alter(admin: AdminClient, topic: str, **config: str) -> None:
 
 
 def _leads(admin: AdminClient, topic: str, partitions: int) -> bool:
+    listed = admin.list_topics(timeout=WAIT_S).topics.get(topic)  # also refreshes what admin knows
+    if listed is None or len(listed.partitions) != partitions:
+        return False
     ends = {TopicPartition(topic, number): OffsetSpec.latest() for number in range(partitions)}
     with suppress(KafkaException):
         for end in admin.list_offsets(ends).values():
             end.result(WAIT_S)
-        return len(admin.list_topics(topic, timeout=WAIT_S).topics[topic].partitions) == partitions
+        return True
     return False
 
 

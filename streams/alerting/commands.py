@@ -6,6 +6,7 @@ from schemas.matchers import MAX_MATCHERS, MAX_TEXT, pattern_problem
 from schemas.notifications import Reason
 from schemas.spans import MINUTE_MS
 from streams.alerting.attempts import drop_acknowledged
+from streams.alerting.limits import MAX_SILENCES
 from streams.alerting.outbox import add_recipient, enqueue, place_of, set_cooldown
 from streams.alerting.resolve_acknowledge import acknowledge, resolve_with_opening
 from streams.alerting.state import (
@@ -20,7 +21,6 @@ from streams.alerting.state import (
     TableState,
 )
 from streams.alerting.transition import Candidate, Decision, Transition
-from streams.alerting.waiting_times import MAX_SILENCES
 from streams.channels.text_format import moment
 
 #: A state remembers this many commands, to recognise a repeat.

@@ -6,6 +6,7 @@ from schemas.notifications import Event, GaveUp
 from streams.alerting.attempts import is_leased, is_notified, recheck
 from streams.alerting.inputs import AttemptResult, why_gone
 from streams.alerting.lifecycle import fallback_decision, notify_channel
+from streams.alerting.limits import CIRCUIT_FAILURES, after_failure, backoff_ms
 from streams.alerting.outbox import cancel, end_cooldown, place_of, set_cooldown
 from streams.alerting.pipeline import ALERT_STAGES, UNUSABLE, decide, record
 from streams.alerting.resolve_acknowledge import acknowledge, resolve_with_opening, succeed
@@ -19,7 +20,6 @@ from streams.alerting.state import (
     Suppressed,
 )
 from streams.alerting.transition import Candidate, Decision, Send, Transition
-from streams.alerting.waiting_times import CIRCUIT_FAILURES, after_failure, backoff_ms
 from streams.channels.response_meaning import Rejected, Retry, Sent
 from streams.channels.text_format import moment
 

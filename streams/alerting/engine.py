@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from schemas.breaches import Breach
 from schemas.notifications import Cause
-from streams.alerting import waiting_times
+from streams.alerting import limits
 from streams.alerting.attempts import (
     begin,
     first_to_send,
@@ -35,10 +35,10 @@ from streams.alerting.inputs import (
     Tick,
 )
 from streams.alerting.lifecycle import escalate, reevaluate, take_breach
+from streams.alerting.limits import LEASE_MS, dropped_ms, prune
 from streams.alerting.state import AlertState, Circuit, Phase, Subject
 from streams.alerting.table import Table
 from streams.alerting.transition import Decision, Send, Transition
-from streams.alerting.waiting_times import LEASE_MS, dropped_ms, prune
 from streams.channels.registry import traits
 
 
@@ -140,7 +140,7 @@ class AlertEngine:
             return None
         context = self._transition(Cause(kind="delivery"), now_ms)
         attempt = None
-        while (due := queue.first(now_ms)) and len(context.decisions) < waiting_times.ROWS_A_TICK:
+        while (due := queue.first(now_ms)) and len(context.decisions) < limits.ROWS_A_TICK:
             batch = first_to_send(self._table, due, now_ms)
             if not recheck(context, batch):
                 continue
@@ -233,7 +233,7 @@ def _take_breach(context: Transition, record: BreachInput) -> None:
 
 def _tick(context: Transition) -> None:
     """Handle at most ROWS_A_TICK due states."""
-    for _ in range(waiting_times.ROWS_A_TICK):
+    for _ in range(limits.ROWS_A_TICK):
         due = context.table.next_due()
         if due is None or due[0] > context.now_ms:
             return

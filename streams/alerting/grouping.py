@@ -12,13 +12,13 @@ Views are derived from the deliveries in the states, so they are the same after 
 from collections import deque
 from typing import NamedTuple
 
-from streams.alerting.state import Delivery, digest
-from streams.alerting.waiting_times import (
+from streams.alerting.limits import (
     GROUP_WAIT_MS,
     STORM_MESSAGES,
     STORM_WAIT_MS,
     STORM_WINDOW_MS,
 )
+from streams.alerting.state import Delivery, digest
 
 
 class Placement(NamedTuple):

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from schemas.breaches import OUR_OWN, Breach
 from schemas.notifications import Event
+from streams.alerting.limits import escalates_ms, inhibits, reevaluated_ms
 from streams.alerting.outbox import add_recipient, cancel, enqueue, pending, set_cooldown, without
 from streams.alerting.pipeline import ALERT_STAGES, CHANNEL_STAGES, STAGES, decide, received, record
 from streams.alerting.resolve_acknowledge import notify_judged_again, notify_not_judged, resolve
@@ -23,7 +24,6 @@ from streams.alerting.state import (
     breach_key,
 )
 from streams.alerting.transition import Candidate, Decision, Drop, Send, Stage, Transition
-from streams.alerting.waiting_times import escalates_ms, inhibits, reevaluated_ms
 from streams.episodes import place, remember
 
 

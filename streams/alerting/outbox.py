@@ -2,6 +2,7 @@
 
 from schemas.notifications import Reason
 from streams.alerting.grouping import Placement
+from streams.alerting.limits import DEADLINE_MS, NEVER_MS, RESOLVE_DEADLINE_MS
 from streams.alerting.state import (
     OPENINGS,
     RANK,
@@ -21,7 +22,6 @@ from streams.alerting.transition import (
     Transition,
     Verdict,
 )
-from streams.alerting.waiting_times import DEADLINE_MS, NEVER_MS, RESOLVE_DEADLINE_MS
 from streams.channels.registry import traits
 from streams.channels.text_format import moment
 

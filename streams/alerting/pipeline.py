@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from schemas.breaches import Breach
 from schemas.matchers import matches
 from schemas.notifications import Event, Reason
+from streams.alerting.limits import inhibits_until_ms
 from streams.alerting.outbox import cooled, place_of, upcoming, without
 from streams.alerting.state import RANK, AlertState, Delivery, Recipient, SilenceState
 from streams.alerting.transition import (
@@ -22,7 +23,6 @@ from streams.alerting.transition import (
     Transition,
     Verdict,
 )
-from streams.alerting.waiting_times import inhibits_until_ms
 from streams.channels.text_format import moment
 
 UNUSABLE: tuple[Reason, ...] = ("unknown_channel", "channel_disabled", "undeliverable")

@@ -7,6 +7,7 @@ from typing import TypeVar
 from schemas.breaches import Breach
 from schemas.commands import Silence
 from streams.alerting.batches import Batches
+from streams.alerting.limits import due_ms, inhibited_with, inhibits
 from streams.alerting.state import (
     CHANNEL,
     AlertState,
@@ -21,7 +22,6 @@ from streams.alerting.state import (
     pack_state,
     unpack_state,
 )
-from streams.alerting.waiting_times import due_ms, inhibited_with, inhibits
 
 AnyState = TypeVar("AnyState", bound=State)
 

@@ -247,7 +247,6 @@ def test_partitions_that_are_added_are_counted_and_nothing_is_final_before(
     eventually(one.is_counted)
     eventually(lambda: len(one.finals("*")) == 4)
     topics.grow(one.admin, one.topic, 6)
-    added_s = time.monotonic()
     eventually(lambda: 'opwatch_unheard_sources{partition="0"} 3.0' in one.get("/metrics")[1])
     one.see_more_partitions()
     send(range(3), *range(5, 12))
@@ -256,7 +255,6 @@ def test_partitions_that_are_added_are_counted_and_nothing_is_final_before(
     assert len(one.finals("*")) == 4
     send(range(3, 6), *range(4, 9))
     eventually(one.is_counted)
-    assert time.monotonic() - added_s < 60
     eventually(lambda: len(one.finals("*")) == 8)
     assert one.get("/readyz") == (200, "ok\n")
 

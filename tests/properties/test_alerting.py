@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from schemas.commands import Acknowledge, EndSilence, Silence
 from schemas.notifications import Notification
 from schemas.rules import SEVERITIES
-from streams.alerting import waiting_times
+from streams.alerting import limits
 from streams.alerting.engine import AlertEngine
 from streams.alerting.inputs import AttemptResult, BreachInput, CommandInput, Tick
 from tests.effort import examples
@@ -523,7 +523,7 @@ def events_of(world):
 def test_thirty_openings_within_five_seconds_are_two_messages_a_channel(seed):
     random = Random(seed)
     world = World()
-    for at in sorted(random.randrange(waiting_times.GROUP_WAIT_MS) for _ in range(30)):
+    for at in sorted(random.randrange(limits.GROUP_WAIT_MS) for _ in range(30)):
         world.now = max(world.now, T0 + at)
         world.deliver()
         severity = random.choice(["high", "critical"])

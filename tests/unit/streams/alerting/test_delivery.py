@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from streams.alerting import waiting_times
+from streams.alerting import limits
 from streams.alerting.engine import AlertEngine
-from streams.alerting.waiting_times import backoff_ms
+from streams.alerting.limits import backoff_ms
 from tests.unit.streams.alerting.world import (
     MINUTE,
     T0,
@@ -85,7 +85,7 @@ def test_retries_end_at_the_deadline_with_a_letter_and_the_fallback(world):
     reasons = world.reasons()
     assert reasons[-4:] == ["fallback", "due", "attempted", "sent"]
     gave_up = next(one for one in world.said() if one.reason == "gave_up")
-    assert gave_up.now_ms <= T0 + waiting_times.DEADLINE_MS["high"]
+    assert gave_up.now_ms <= T0 + limits.DEADLINE_MS["high"]
     letter = json.loads(letters[0])
     assert letter["breach"]["id"] == "lever-e1"
     assert letter["answer"] == "503 from the receiver"
@@ -180,9 +180,9 @@ def test_a_circuit_opens_and_says_so(world):
     world.breach()
     world.run(3 * MINUTE)
     retries = [one for one in world.said() if one.reason == "retry"]
-    assert "nothing is sent" in retries[waiting_times.CIRCUIT_FAILURES - 1].sentence
-    opened = retries[waiting_times.CIRCUIT_FAILURES - 1]
-    assert opened.until_ms >= opened.now_ms + waiting_times.CIRCUIT_OPEN_MS
+    assert "nothing is sent" in retries[limits.CIRCUIT_FAILURES - 1].sentence
+    opened = retries[limits.CIRCUIT_FAILURES - 1]
+    assert opened.until_ms >= opened.now_ms + limits.CIRCUIT_OPEN_MS
     world.answers["slack"] = Sent()
     world.run(2 * MINUTE)
     assert world.told() == [("slack", "opened", "lever-e1", 0)]
@@ -193,11 +193,11 @@ def test_a_claim_of_another_process_is_waited_out(world):
     world.breach()
     world.claim("slack")
     world.start()
-    world.run(waiting_times.LEASE_MS - 1)
+    world.run(limits.LEASE_MS - 1)
     assert world.told() == []
     world.run(MINUTE)
     assert world.told() == [("slack", "opened", "lever-e1", 0)]
-    assert world.sent[0][0] >= T0 + waiting_times.LEASE_MS
+    assert world.sent[0][0] >= T0 + limits.LEASE_MS
     lapsed = next(one for one in world.said() if one.reason == "retry")
     assert lapsed.cause.kind == "tick"
 
@@ -205,7 +205,7 @@ def test_a_claim_of_another_process_is_waited_out(world):
 def test_an_answer_to_a_claim_that_lapsed_changes_nothing(world):
     world.breach()
     attempt = world.claim("slack")
-    world.now += waiting_times.LEASE_MS
+    world.now += limits.LEASE_MS
     world.tick()
     again = world.claim("slack")
     assert again.attempt == 2
@@ -218,7 +218,7 @@ def test_a_parcel_is_sent_again_under_the_same_name(world):
     for name in ("a", "b", "c"):
         world.breach(name)
     world.deliver()
-    world.now += waiting_times.GROUP_WAIT_MS
+    world.now += limits.GROUP_WAIT_MS
     first = world.claim("slack")
     world.answer(first, Retry(answer="503"))
     world.now += MINUTE
@@ -245,7 +245,7 @@ def test_a_member_that_resolves_stays_in_the_message(world):
 def test_slack_is_asked_once_a_second(world):
     for i in range(4):
         world.breach(f"p{i}", channels=("slack",))
-        world.now += waiting_times.GROUP_WAIT_MS
+        world.now += limits.GROUP_WAIT_MS
     times = []
     until = world.now + 10_000
     while world.now < until:
@@ -258,7 +258,7 @@ def test_slack_is_asked_once_a_second(world):
 
 def test_the_worst_goes_first(world):
     world.breach("a", severity="low", channels=("mail",))
-    world.now += waiting_times.GROUP_WAIT_MS
+    world.now += limits.GROUP_WAIT_MS
     world.breach("b", severity="critical", channels=("mail",))
     assert world.claim("mail").message.breach.id == "b-e1"
 
@@ -331,7 +331,7 @@ def test_a_message_without_its_head_finds_another_after_a_crash(world):
         (1, 0.5, None, 1_000),
         (9, 0.999, None, 59_940),
         (3, 0.5, 7_000, 7_000),
-        (3, 0.5, 10**9, waiting_times.RETRY_AFTER_MAX_MS),
+        (3, 0.5, 10**9, limits.RETRY_AFTER_MAX_MS),
     ],
 )
 def test_backoff(attempt, jitter, after, expected):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.alerting import waiting_times
+from streams.alerting import limits
 from streams.alerting.engine import AlertEngine
 from streams.alerting.inputs import BreachInput, Channels, Tick
 from streams.alerting.state import unpack_state, version_of
@@ -144,7 +144,7 @@ def test_the_end_of_an_episode_is_told_before_the_next_one_opens(world, fails):
 
 
 def test_a_tick_looks_at_so_many_rows_and_no_more(world, monkeypatch):
-    monkeypatch.setattr(waiting_times, "ROWS_A_TICK", 2)
+    monkeypatch.setattr(limits, "ROWS_A_TICK", 2)
     world.silence(("platform", "=~", "p.*"))
     for number in range(5):
         world.breach(f"p{number}")

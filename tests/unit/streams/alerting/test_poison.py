@@ -9,7 +9,7 @@ from schemas.breaches import Breach
 from schemas.commands import CommandRecord
 from schemas.matchers import MAX_MATCHERS
 from streams.alerting.inputs import BreachInput
-from streams.alerting.waiting_times import MAX_SILENCES
+from streams.alerting.limits import MAX_SILENCES
 from tests.unit.streams.alerting.world import MINUTE, World, breach
 
 

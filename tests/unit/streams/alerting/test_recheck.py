@@ -3,7 +3,7 @@
 import pytest
 
 from streams.alerting.inputs import Channels
-from streams.alerting.waiting_times import DEADLINE_MS
+from streams.alerting.limits import DEADLINE_MS
 from tests.unit.streams.alerting.world import CHANNELS, MINUTE, Retry, World
 
 FAILS = Retry(answer="503", after_ms=30_000)

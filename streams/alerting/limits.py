@@ -1,4 +1,4 @@
-"""Define how long alerting waits, tries and remembers, and when a state is due by the clock."""
+"""Define what alerting is limited to: its waits, tries and memory, and what is due by the clock."""
 
 from typing import Protocol
 
