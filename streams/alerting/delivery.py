@@ -1,14 +1,12 @@
-"""Decide what a receiver's response means for every alert of the batch."""
-
-import msgspec
+"""Decide what a response means for every alert of its batch, and when a delivery is tried again."""
 
 from schemas.notifications import Event, GaveUp
+from schemas.spans import MINUTE_MS, SECOND_MS
 from streams.alerting.attempts import is_leased, is_notified, recheck
 from streams.alerting.inputs import AttemptResult, why_gone
 from streams.alerting.lifecycle import fallback_decision, notify_channel
-from streams.alerting.limits import CIRCUIT_FAILURES, after_failure, backoff_ms
 from streams.alerting.outbox import cancel, end_cooldown, place_of, set_cooldown
-from streams.alerting.pipeline import ALERT_STAGES, UNUSABLE, decide, record
+from streams.alerting.pipeline import ALERT_STAGES, decide, record, release
 from streams.alerting.resolve_acknowledge import acknowledge, resolve_with_opening, succeed
 from streams.alerting.state import (
     OPENINGS,
@@ -17,11 +15,20 @@ from streams.alerting.state import (
     Circuit,
     Delivery,
     Subject,
-    Suppressed,
 )
 from streams.alerting.transition import Candidate, Decision, Send, Transition
 from streams.channels.response_meaning import Rejected, Retry, Sent
 from streams.channels.text_format import moment
+
+BACKOFF_FIRST_MS = SECOND_MS
+BACKOFF_MAX_MS = MINUTE_MS
+RETRY_AFTER_MAX_MS = 10 * MINUTE_MS
+"""The longest Retry-After that is honoured."""
+
+CIRCUIT_FAILURES = 5
+"""After this many failures in a row a channel counts as dead..."""
+CIRCUIT_OPEN_MS = 30 * SECOND_MS
+"""...and gets nothing for this long, then one request."""
 
 
 def take_result(context: Transition, result: AttemptResult) -> None:
@@ -67,24 +74,31 @@ def expire(context: Transition, subject: Subject) -> None:
             give_up(context, head.batch, "deadline", why, head.answer)
 
 
-def release(context: Transition) -> None:
-    """Make what waits for a channel that can be used now due: the next tick decides again."""
-    for state in list(context.table.states.values()):
-        if not isinstance(state, AlertState):
-            continue
-        if any(s.reason in UNUSABLE and s.until_ms is None for s in state.suppressed):
-            state.suppressed = [_released(context, state, s) for s in state.suppressed]
-            context.settle(state)
-
-
-def _released(context: Transition, alert: AlertState, suppressed: Suppressed) -> Suppressed:
-    severity = context.table.newest(alert).severity
-    if suppressed.reason not in UNUSABLE or context.refusal(suppressed.channel, severity):
-        return suppressed
-    return msgspec.structs.replace(suppressed, until_ms=0)
-
-
 # ---------------------------------------------------------------------- tried again
+
+
+def backoff_ms(attempt: int, jitter: float, after_ms: int | None) -> int:
+    """Return how long to wait after an attempt: what the receiver asked for, else full jitter.
+
+    Source: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+
+    Args:
+        attempt: how many there were, 1 after the first.
+        jitter: a random number of [0, 1).
+        after_ms: what the receiver asked for.
+    """
+    if after_ms is not None:
+        return min(max(after_ms, 0), RETRY_AFTER_MAX_MS)
+    doubled = BACKOFF_FIRST_MS << min(attempt, 20)
+    return round(min(doubled, BACKOFF_MAX_MS) * jitter)
+
+
+def after_failure(circuit: Circuit, now_ms: int) -> Circuit:
+    """Return the circuit after one more failure: it opens at the limit, and after each probe."""
+    failures = circuit.failures + 1
+    opens = failures >= CIRCUIT_FAILURES
+    open_until_ms = now_ms + CIRCUIT_OPEN_MS if opens else circuit.open_until_ms
+    return Circuit(failures, open_until_ms, circuit.gone)
 
 
 def _retry(context: Transition, head: Delivery, response: Retry, wait_ms: int) -> None:

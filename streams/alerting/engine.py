@@ -24,7 +24,7 @@ from streams.alerting.attempts import (
     why_unsendable,
 )
 from streams.alerting.commands import take_command
-from streams.alerting.delivery import expire, give_up, release, take_result
+from streams.alerting.delivery import expire, give_up, take_result
 from streams.alerting.inputs import (
     Attempt,
     AttemptResult,
@@ -36,6 +36,7 @@ from streams.alerting.inputs import (
 )
 from streams.alerting.lifecycle import escalate, reevaluate, take_breach
 from streams.alerting.limits import LEASE_MS, dropped_ms, prune
+from streams.alerting.pipeline import release
 from streams.alerting.state import AlertState, Circuit, Phase, Subject
 from streams.alerting.table import Table
 from streams.alerting.transition import Decision, Send, Transition

@@ -8,7 +8,6 @@ from schemas.spans import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 from streams.alerting.state import (
     AlertState,
     ChannelState,
-    Circuit,
     CommandState,
     Delivery,
     SilenceState,
@@ -51,16 +50,6 @@ RESOLVE_DEADLINE_MS = DAY_MS
 LEASE_MS = 15 * SECOND_MS
 """How long a lease is: longer than any request may take."""
 
-BACKOFF_FIRST_MS = SECOND_MS
-BACKOFF_MAX_MS = MINUTE_MS
-RETRY_AFTER_MAX_MS = 10 * MINUTE_MS
-"""The longest Retry-After that is honoured."""
-
-CIRCUIT_FAILURES = 5
-"""After this many failures in a row a channel counts as dead..."""
-CIRCUIT_OPEN_MS = 30 * SECOND_MS
-"""...and gets nothing for this long, then one request."""
-
 FINISHED_RETENTION_MS = 10 * MINUTE_MS
 """How long a finished delivery stays in its state; group and storm look back less."""
 GAVE_UP_RETENTION_MS = 7 * DAY_MS
@@ -81,33 +70,6 @@ class States(Protocol):
 
     def newest(self, subject: Subject) -> Breach:
         """Return a subject's newest breach."""
-
-
-# ---------------------------------------------------------------------- retries
-
-
-def backoff_ms(attempt: int, jitter: float, after_ms: int | None) -> int:
-    """Return how long to wait after an attempt: what the receiver asked for, else full jitter.
-
-    Source: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
-
-    Args:
-        attempt: how many there were, 1 after the first.
-        jitter: a random number of [0, 1).
-        after_ms: what the receiver asked for.
-    """
-    if after_ms is not None:
-        return min(max(after_ms, 0), RETRY_AFTER_MAX_MS)
-    doubled = BACKOFF_FIRST_MS << min(attempt, 20)
-    return round(min(doubled, BACKOFF_MAX_MS) * jitter)
-
-
-def after_failure(circuit: Circuit, now_ms: int) -> Circuit:
-    """Return the circuit after one more failure: it opens at the limit, and after each probe."""
-    failures = circuit.failures + 1
-    opens = failures >= CIRCUIT_FAILURES
-    open_until_ms = now_ms + CIRCUIT_OPEN_MS if opens else circuit.open_until_ms
-    return Circuit(failures, open_until_ms, circuit.gone)
 
 
 # ---------------------------------------------------------------------- due times

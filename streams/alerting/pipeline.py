@@ -6,12 +6,14 @@ who asks records the answer. What passes all stages is sent: grouping.py decides
 
 from collections.abc import Iterable
 
+import msgspec
+
 from schemas.breaches import Breach
 from schemas.matchers import matches
 from schemas.notifications import Event, Reason
 from streams.alerting.limits import inhibits_until_ms
 from streams.alerting.outbox import cooled, place_of, upcoming, without
-from streams.alerting.state import RANK, AlertState, Delivery, Recipient, SilenceState
+from streams.alerting.state import RANK, AlertState, Delivery, Recipient, SilenceState, Suppressed
 from streams.alerting.transition import (
     SEND,
     Candidate,
@@ -275,3 +277,20 @@ def labels_of(breach: Breach) -> dict[str, str]:
 def _delivery(notification: Candidate) -> Delivery:
     assert notification.delivery is not None
     return notification.delivery
+
+
+def release(context: Transition) -> None:
+    """Make what waits for a channel that can be used now due: the next tick decides again."""
+    for state in list(context.table.states.values()):
+        if not isinstance(state, AlertState):
+            continue
+        if any(s.reason in UNUSABLE and s.until_ms is None for s in state.suppressed):
+            state.suppressed = [_released(context, state, s) for s in state.suppressed]
+            context.settle(state)
+
+
+def _released(context: Transition, alert: AlertState, suppressed: Suppressed) -> Suppressed:
+    severity = context.table.newest(alert).severity
+    if suppressed.reason not in UNUSABLE or context.refusal(suppressed.channel, severity):
+        return suppressed
+    return msgspec.structs.replace(suppressed, until_ms=0)
