@@ -5,7 +5,7 @@ from schemas.commands import Acknowledge, Command, EndSilence, Redrive, Silence,
 from schemas.matchers import MAX_MATCHERS, MAX_TEXT, pattern_problem
 from schemas.notifications import Reason
 from schemas.spans import MINUTE_MS
-from streams.alerting.attempts import drop_acknowledged
+from streams.alerting.before_attempt import drop_acknowledged
 from streams.alerting.limits import MAX_SILENCES
 from streams.alerting.outbox import add_recipient, enqueue, place_of, set_cooldown
 from streams.alerting.resolve_acknowledge import acknowledge, resolve_with_opening

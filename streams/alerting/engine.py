@@ -15,7 +15,8 @@ from typing import NamedTuple
 from schemas.breaches import Breach
 from schemas.notifications import Cause
 from streams.alerting import limits
-from streams.alerting.attempts import (
+from streams.alerting.after_attempt import expire, give_up, take_result
+from streams.alerting.before_attempt import (
     begin,
     first_to_send,
     is_leased,
@@ -24,7 +25,6 @@ from streams.alerting.attempts import (
     why_unsendable,
 )
 from streams.alerting.commands import take_command
-from streams.alerting.delivery import expire, give_up, take_result
 from streams.alerting.inputs import (
     Attempt,
     AttemptResult,

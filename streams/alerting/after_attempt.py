@@ -2,7 +2,7 @@
 
 from schemas.notifications import Event, GaveUp
 from schemas.spans import MINUTE_MS, SECOND_MS
-from streams.alerting.attempts import is_leased, is_notified, recheck
+from streams.alerting.before_attempt import is_leased, is_notified, recheck
 from streams.alerting.inputs import AttemptResult, why_gone
 from streams.alerting.lifecycle import fallback_decision, notify_channel
 from streams.alerting.outbox import cancel, end_cooldown, place_of, set_cooldown
