@@ -1,10 +1,16 @@
 """Decide what a response means for every alert of its batch, and when a delivery is tried again."""
 
 from schemas.notifications import Event, GaveUp
-from schemas.spans import MINUTE_MS, SECOND_MS
 from streams.alerting.before_attempt import is_leased, is_notified, recheck
 from streams.alerting.inputs import AttemptResult, why_gone
 from streams.alerting.lifecycle import fallback_decision, notify_channel
+from streams.alerting.limits import (
+    BACKOFF_FIRST_MS,
+    BACKOFF_MAX_MS,
+    CIRCUIT_FAILURES,
+    CIRCUIT_OPEN_MS,
+    RETRY_AFTER_MAX_MS,
+)
 from streams.alerting.outbox import cancel, end_cooldown, place_of, set_cooldown
 from streams.alerting.pipeline import ALERT_STAGES, decide, record, release
 from streams.alerting.resolve_acknowledge import acknowledge, resolve_with_opening, succeed
@@ -19,16 +25,6 @@ from streams.alerting.state import (
 from streams.alerting.transition import Candidate, Decision, Send, Transition
 from streams.channels.response_meaning import Rejected, Retry, Sent
 from streams.channels.text_format import moment
-
-BACKOFF_FIRST_MS = SECOND_MS
-BACKOFF_MAX_MS = MINUTE_MS
-RETRY_AFTER_MAX_MS = 10 * MINUTE_MS
-"""The longest Retry-After that is honoured."""
-
-CIRCUIT_FAILURES = 5
-"""After this many failures in a row a channel counts as dead..."""
-CIRCUIT_OPEN_MS = 30 * SECOND_MS
-"""...and gets nothing for this long, then one request."""
 
 
 def take_result(context: Transition, result: AttemptResult) -> None:

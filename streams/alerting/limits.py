@@ -50,6 +50,16 @@ RESOLVE_DEADLINE_MS = DAY_MS
 LEASE_MS = 15 * SECOND_MS
 """How long a lease is: longer than any request may take."""
 
+BACKOFF_FIRST_MS = SECOND_MS
+BACKOFF_MAX_MS = MINUTE_MS
+RETRY_AFTER_MAX_MS = 10 * MINUTE_MS
+"""The longest Retry-After that is honoured."""
+
+CIRCUIT_FAILURES = 5
+"""After this many failures in a row a channel counts as dead..."""
+CIRCUIT_OPEN_MS = 30 * SECOND_MS
+"""...and gets nothing for this long, then one request."""
+
 FINISHED_RETENTION_MS = 10 * MINUTE_MS
 """How long a finished delivery stays in its state; group and storm look back less."""
 GAVE_UP_RETENTION_MS = 7 * DAY_MS

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from streams.alerting import after_attempt, limits
+from streams.alerting import limits
 from streams.alerting.after_attempt import backoff_ms
 from streams.alerting.engine import AlertEngine
 from tests.unit.streams.alerting.world import (
@@ -180,9 +180,9 @@ def test_a_circuit_opens_and_says_so(world):
     world.breach()
     world.run(3 * MINUTE)
     retries = [one for one in world.said() if one.reason == "retry"]
-    assert "nothing is sent" in retries[after_attempt.CIRCUIT_FAILURES - 1].sentence
-    opened = retries[after_attempt.CIRCUIT_FAILURES - 1]
-    assert opened.until_ms >= opened.now_ms + after_attempt.CIRCUIT_OPEN_MS
+    assert "nothing is sent" in retries[limits.CIRCUIT_FAILURES - 1].sentence
+    opened = retries[limits.CIRCUIT_FAILURES - 1]
+    assert opened.until_ms >= opened.now_ms + limits.CIRCUIT_OPEN_MS
     world.answers["slack"] = Sent()
     world.run(2 * MINUTE)
     assert world.told() == [("slack", "opened", "lever-e1", 0)]
@@ -331,7 +331,7 @@ def test_a_message_without_its_head_finds_another_after_a_crash(world):
         (1, 0.5, None, 1_000),
         (9, 0.999, None, 59_940),
         (3, 0.5, 7_000, 7_000),
-        (3, 0.5, 10**9, after_attempt.RETRY_AFTER_MAX_MS),
+        (3, 0.5, 10**9, limits.RETRY_AFTER_MAX_MS),
     ],
 )
 def test_backoff(attempt, jitter, after, expected):
