@@ -13,6 +13,7 @@ from schemas.spans import HOUR_MS, SECOND_MS, Positive, Span
 
 Glob = Annotated[str, Field(min_length=1, max_length=200)]
 Format = Literal["text", "number", "date", "url", "email", "boolean"]
+FieldKind = Literal["verbatim", "paraphrased", "other"]
 FieldGlobs = Annotated[list[Glob], Field(max_length=100)]
 #: Of a dimension that the file does not name, as that of a third party's assessor.
 OTHER_WEIGHT = 0.2
@@ -61,6 +62,11 @@ class Expected(Configured):
         description="Lowest and highest score that fits a label.",
     )
     targets: Targets = Field(default_factory=Targets)
+
+    @cached_property  # no private attribute: these are compared too
+    def field_kinds(self) -> dict[str, FieldKind]:
+        """What `kind_of` found before."""
+        return {}
 
     @field_validator("labels", mode="before")
     @classmethod

@@ -1,5 +1,6 @@
 """Say whether a value and a truth are the same, however each is written."""
 
+from functools import lru_cache
 from math import isclose
 
 from pydantic import JsonValue
@@ -57,6 +58,7 @@ def same_label(label: str, truth: JsonValue) -> bool:
     return mine == theirs
 
 
+@lru_cache(maxsize=1_000)
 def label_key(label: str) -> str:
     """Return a label without case and punctuation: `Likely Ghost` is `likely ghost`."""
     return words_of(label)

@@ -8,10 +8,10 @@ _MULTIPLIERS = {
     **dict.fromkeys(("m", "mn", "mio", "million", "millions", "millionen"), 1e6),
     **dict.fromkeys(("bn", "mrd", "billion", "billions", "milliarden"), 1e9),
 }
+#: A pattern that begins with a set, and no repeat or other case of it, is searched for fast.
 _NUMBER = re.compile(
-    r"[0-9]+(?:[.,'’\u00a0\u2007-\u200a\u202f ][0-9]+)*"
-    rf"(?:[ \u00a0-]?(?P<unit>{'|'.join(sorted(_MULTIPLIERS, key=len, reverse=True))})\b\.?)?",
-    re.IGNORECASE,
+    r"[0-9][0-9]*(?:[.,'’\u00a0\u2007-\u200a\u202f ][0-9]+)*"
+    rf"(?:[ \u00a0-]?(?P<unit>(?i:{'|'.join(sorted(_MULTIPLIERS, key=len, reverse=True))}))\b\.?)?"
 )
 _SEPARATOR = re.compile(r"[.,'’\u00a0\u2007-\u200a\u202f ]")
 #: A number of more parts or digits is a table or an id.

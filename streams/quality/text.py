@@ -53,6 +53,9 @@ def _folded(character: str) -> str:
 
 
 _FOLDS = _Folds()
+_FOREIGN = re.compile(r"[^\x00-\x7f]")
+#: Of more distinct ones, translating the text as a whole takes less time.
+_FEW_FOREIGN = 50
 
 
 def plain(text: str) -> str:
@@ -70,12 +73,26 @@ def words_of(text: str) -> str:
 
     Umlauts are as those write them who have none: Müller, Mueller and Muller are the same.
     """
+    return " ".join(_word_list(text))
+
+
+def _word_list(text: str) -> list[str]:
     if not text.isascii():
-        text = text.translate(_FOLDS)
+        text = _without_accents(text)
     if text.isascii():
         text = text.encode().translate(_ASCII_WORDS).decode()
-    text = " ".join(text.split())
-    return text.replace("ae", "a").replace("oe", "o").replace("ue", "u")
+    return text.replace("ae", "a").replace("oe", "o").replace("ue", "u").split()
+
+
+def _without_accents(text: str) -> str:
+    """Return the text folded; where that leaves ASCII alone, its own ASCII may be as it was."""
+    foreign = set(_FOREIGN.findall(text))
+    folds = [(character, _FOLDS[ord(character)]) for character in foreign]
+    if len(folds) > _FEW_FOREIGN or not all(fold.isascii() for _, fold in folds):
+        return text.translate(_FOLDS)
+    for character, fold in folds:
+        text = text.replace(character, fold)
+    return text
 
 
 class SearchText:
@@ -84,7 +101,9 @@ class SearchText:
     def __init__(self, text: str) -> None:
         self._raw = text
         self.plain = plain(text)
-        self.words = words_of(self.plain)
+        self.word_list = _word_list(self.plain)
+        """The words in their order."""
+        self.words = " ".join(self.word_list)
         self._padded = f" {self.words} "
 
     def has(self, words: str) -> bool:
@@ -107,11 +126,6 @@ class SearchText:
     def raw(self) -> str:
         """As it came, with the links in its tags, in small letters."""
         return self._raw.lower()
-
-    @cached_property
-    def word_list(self) -> list[str]:
-        """The words in their order."""
-        return self.words.split()
 
     @cached_property
     def places(self) -> dict[str, list[int]]:
@@ -157,4 +171,4 @@ class SearchText:
     @cached_property
     def digits(self) -> str:
         """Digits only."""
-        return "".join(letter for letter in self.words if letter.isdecimal())
+        return "".join(filter(str.isdecimal, self.words))

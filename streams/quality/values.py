@@ -48,6 +48,7 @@ _EVASIVE = re.compile(
 _LINK = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 _ADDRESS = re.compile(r"\S+@\S+")
 _NOTHING = frozenset(["", "n a", "na", "none", "null", "unknown", "not specified", "not stated"])
+_NOTHING_BEGINS = frozenset("nNuU")
 _WORD = re.compile(r"\w+")
 _SAME_WORD = 84.0
 _LONG_WORD = 5
@@ -71,8 +72,14 @@ _MAX_FUZZY_WORDS = 6
 def is_nothing(value: JsonValue) -> bool:
     """Return whether a value says nothing: null, empty, `n/a`."""
     if isinstance(value, str):
-        return len(value) < _WORDED and words_of(value) in _NOTHING and not _has_signs(value)
+        return len(value) < _WORDED and _says_nothing(value)
     return value is None or value in ([], {})
+
+
+def _says_nothing(text: str) -> bool:
+    if "0" <= text[:1] <= "z" and text[0].isalnum() and text[0] not in _NOTHING_BEGINS:
+        return False  # the words of a text begin with its first character
+    return words_of(text) in _NOTHING and not _has_signs(text)
 
 
 def _has_signs(text: str) -> bool:

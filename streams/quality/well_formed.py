@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from pydantic import JsonValue
 
@@ -20,6 +21,8 @@ _URL = re.compile(r"(?:https?://)?[\w-]+(?:\.[\w-]+)+(?::\d+)?(?:[/?#]\S*)?", re
 _DATE_NAME = re.compile(r"date|deadline|posted|expires|until|start|birthday|_at\Z|_on\Z")
 _EMAIL_NAME = re.compile(r"e_?mail\Z")
 _MAX_TEXT = 2_000
+_RANGES = (("min", "max"), ("from", "to"))
+_ISO = re.compile(r"\d{4}-\d{1,2}-\d{1,2}(?!\d)")
 _EXAMPLES: dict[Format, str] = {
     "text": "text",
     "number": "a number such as 120000",
@@ -45,8 +48,7 @@ def malformed(name: str, value: JsonValue, expected: Format | None) -> str | Non
     text = value[:_MAX_TEXT]
     if left_over := _LEFT_OVER.search(text):
         return f"holds {left_over[0].strip()[:40]!r}, which a program left there"
-    iso = re.match(r"\d{4}-\d{1,2}-\d{1,2}(?!\d)", text)
-    if (iso or _DATE_NAME.search(name)) and _is_no_day(text):
+    if (_ISO.match(text) or _DATE_NAME.search(name)) and _is_no_day(text):
         return "is no date that exists"
     if _EMAIL_NAME.search(name) and not _EMAIL.search(text):
         return f"is not {_EXAMPLES['email']}"
@@ -56,11 +58,19 @@ def malformed(name: str, value: JsonValue, expected: Format | None) -> str | Non
 def wrong_order(fields: Mapping[str, JsonValue]) -> Iterator[tuple[str, str]]:
     """Yield each field that holds a least value above the field with the most, and a sentence."""
     for name, least in fields.items():
-        for low, high in (("min", "max"), ("from", "to")):
-            other = re.sub(rf"(?<![a-z]){low}(?![a-z])", high, name)
-            most = fields.get(other) if other != name else None
-            if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
+        if not isinstance(least, int | float):
+            continue
+        for other in _most_of(name):
+            most = fields.get(other)
+            if isinstance(most, int | float) and least > most:
                 yield name, f"{name} {least} is above {other}, which is {most}"
+
+
+@lru_cache(maxsize=10_000)
+def _most_of(name: str) -> tuple[str, ...]:
+    """Return the names of fields that have the most, where one has the least by its name."""
+    others = (re.sub(rf"(?<![a-z]){low}(?![a-z])", high, name) for low, high in _RANGES)
+    return tuple(other for other in others if other != name)
 
 
 def _is_no_day(text: str) -> bool:
