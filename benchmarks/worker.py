@@ -108,7 +108,7 @@ class Worker:
 
 
 @contextlib.contextmanager
-def started(place: Place, **settings: str) -> Iterator[Worker]:
+def started(place: Place, role: str = "measure", **settings: str) -> Iterator[Worker]:
     """Run a worker in an empty folder, without .env and rule file."""
     port = _free_port()
     environment = {
@@ -119,7 +119,7 @@ def started(place: Place, **settings: str) -> Iterator[Worker]:
         "OPWATCH_INSTANCE": "bench",
         **settings,
     }
-    command = [OPWATCH, "worker", "measure"]
+    command = [OPWATCH, "worker", role]
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
         running = race.running(command, environment, cwd=Path(folder), log=log, stdout=log)
         with running as process:

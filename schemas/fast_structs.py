@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types
 import msgspec
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -34,7 +34,8 @@ def struct_of(model: type[BaseModel]) -> type[msgspec.Struct]:
     few distinct names there are.
 
     Args:
-        model: of plain fields, literals, unions with None, lists, tuples and models of the same.
+        model: of plain fields, literals, unions with None, lists, tuples, dicts, JSON values and
+            models of the same. What is made for each is empty.
     """
     fields: list[Any] = []
     tag: dict[str, Any] = {}
@@ -45,7 +46,10 @@ def struct_of(model: type[BaseModel]) -> type[msgspec.Struct]:
         kind = _bounded(_translate(info.annotation), info.metadata)
         if any(getattr(item, "func", None) is to_epoch_ms for item in info.metadata):
             kind = kind | datetime
-        if info.default is PydanticUndefined:
+        if info.default_factory is not None:
+            made = info.get_default(call_default_factory=True)
+            fields.append((name, kind, msgspec.field(default_factory=type(made))))
+        elif info.default is PydanticUndefined:
             fields.append((name, kind))
         else:
             fields.append((name, kind, info.default))
@@ -60,7 +64,12 @@ def _bounded(kind: Any, metadata: Any) -> Any:
             bounds |= _bounds(item.metadata)
         else:
             bounds |= _bounds([item])
-    return Annotated[kind, msgspec.Meta(**bounds)] if bounds else kind
+    if not bounds:
+        return kind
+    if get_origin(kind) in (Union, types.UnionType):
+        members = (it if it is type(None) else _bounded(it, metadata) for it in get_args(kind))
+        return Union[tuple(members)]  # noqa: UP007 - built at run time
+    return Annotated[kind, msgspec.Meta(**bounds)]
 
 
 def _bounds(metadata: Any) -> dict[str, Any]:
@@ -73,6 +82,8 @@ def _bounds(metadata: Any) -> dict[str, Any]:
 
 
 def _translate(kind: Any) -> Any:
+    if kind is JsonValue:
+        return Any
     origin = get_origin(kind)
     if origin is Annotated:
         return _bounded(_translate(kind.__origin__), kind.__metadata__)
@@ -80,6 +91,9 @@ def _translate(kind: Any) -> Any:
         return Union[tuple(_translate(arg) for arg in get_args(kind))]  # noqa: UP007 - built at run time
     if origin is list:
         return list[_translate(get_args(kind)[0])]  # type: ignore[misc]
+    if origin is dict:
+        keys, values = get_args(kind)
+        return dict[_translate(keys), _translate(values)]  # type: ignore[misc]
     if origin is Literal:
         return kind
     if isinstance(kind, type) and issubclass(kind, BaseModel):

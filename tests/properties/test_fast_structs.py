@@ -1,7 +1,10 @@
 """Structs made from the models accept only what the models accept, and read it alike."""
 
+import copy
 import json
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,11 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from schemas.analyses import Analysis
 from schemas.fast_structs import struct_of
 from schemas.operations import Operation, epoch_ms
 from schemas.partials import Partials, PartialsRecord, Progress
 from streams.measure.operation_reader import decode
+from streams.measure.window_times import TimeLimits
+from streams.quality.analyses import read_analysis
+from streams.record_limits import RefusedRecord
 from tests.properties.worlds import MONDAY_MS, Record, operation
+from tests.unit.streams.analysis_samples import SampleRecord
 
 JUNK = (
     st.none()
@@ -75,6 +83,78 @@ def test_decode_judges_an_operation_as_its_model_does(fields):
             if name == "occurred_at" and not isinstance(told, int):
                 told = epoch_ms(told)
             assert told == getattr(model, name)
+
+
+ANALYSIS: dict[str, Any] = {
+    "id": "a",
+    "service": "s",
+    "operation": "analyze_job",
+    "platform": "lever",
+    "model": "m",
+    "occurred_at": MONDAY_MS,
+    "input": {"hash": "h", "text": "t", "is_excerpt": False, "url": "u", "facts": {"f": 1}},
+    "result": {
+        "label": "l",
+        "score": 0.5,
+        "confidence": 1,
+        "field_confidence": {"f": 0.5},
+        "fields": {"f": [1, {"g": None}]},
+        "evidence": [{"quote": "q", "field": "f"}],
+        "factors": [{"description": "d", "direction": "raises", "weight": 1}],
+        "notes": "n",
+    },
+    "duration_ms": 1.5,
+    "tokens": 7,
+    "attempt": 1,
+    "errors": ["e"],
+    "degraded": ["d"],
+    "cached": None,
+}
+VALUES = JUNK | st.sampled_from(
+    [
+        *("x" * 5_000, "é" * 100, "raises", "2026-03-04T05:06:07Z", 10**400, 2**64, -0.0, 1e308),
+        *({"": 1}, {"k" * 101: 1}, {"f": 0.5}, {str(i): 0 for i in range(101)}, [0] * 51),
+    ]
+)
+
+
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield each object or array of a value with each of its keys."""
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        yield value, key
+        if isinstance(inner, dict | list):
+            yield from places(inner)
+
+
+@settings(max_examples=600)
+@given(st.data())
+def test_an_analysis_is_read_fast_as_its_model_reads_it(data):
+    analysis = copy.deepcopy(ANALYSIS)
+    for _ in range(data.draw(st.integers(0, 2))):
+        holder, key = data.draw(st.sampled_from(list(places(analysis))))
+        if data.draw(st.booleans()) or isinstance(holder, list):
+            holder[key] = data.draw(VALUES)
+        else:
+            del holder[key]
+    value = json.dumps(analysis).encode()
+    found = read_analysis(SampleRecord(0, MONDAY_MS, b"h", value), TimeLimits(10**15, 10**15))
+    try:
+        model = Analysis.model_validate_json(value)
+    except ValidationError:
+        assert isinstance(found, RefusedRecord)
+        return
+    if model.input.hash != "h":
+        assert found.reason == "wrong_key"
+    elif not isinstance(found, Analysis):
+        both = msgspec.to_builtins(found), model.model_dump()
+        fast, slow = (json.dumps(fields, sort_keys=True) for fields in both)
+        assert fast == slow
+
+
+def test_what_is_usual_is_read_by_the_fast_reader():
+    record = SampleRecord(0, MONDAY_MS, b"h", json.dumps(ANALYSIS).encode())
+    found = read_analysis(record, TimeLimits(10**15, 10**15))
+    assert not isinstance(found, Analysis | RefusedRecord)
 
 
 @pytest.mark.parametrize("field", sorted(set(Operation.model_fields) - {"version"}))
