@@ -19,12 +19,16 @@ from streams.rules.evaluator import Evaluator
 RULE_FILE = Path(__file__).parent.parent / "config" / "opwatch.yaml"
 RULE = "quality_degradation"
 MODELS = 5
-#: Results of a model in a minute, and how much the score of one differs from the mean.
-A_MINUTE, SPREAD = 2.0, 0.08
+#: Results of a model in a minute, …
+RATES = (2.0, 20.0, 100.0)
+#: … and how much the score of one differs from the mean.
+SPREAD = 0.08
 STEADY, DROPPED, BROKEN = 0.90, 0.80, 0.5
 #: A drop is to be found within this many results of the model.
 MOST_RESULTS = 200
 GOOD, ACCEPTABLE = 0.85, 0.7
+STEADY_SCORES, WOBBLING_SCORES = "steady", "wobbling"
+A_DROP, ONE_BROKEN = "0.90 to 0.80", "one of five"
 
 Means = Callable[[np.ndarray, int], np.ndarray]
 """The mean score of each minute, of a model."""
@@ -63,31 +67,46 @@ def falling(at: int, to: float, only: int | None = None) -> Means:
 def measure(random: np.random.Generator, calm: int, before: int) -> dict[str, Found]:
     """Return what the rule found, by scenario; minutes that are calm, and before a fall."""
     after = 3 * HOUR
-    return {
-        "steady": _replay(random, steady, calm),
-        "wobbling": _replay(random, wobbling, calm),
-        "0.90 to 0.80": _replay(random, falling(before, DROPPED), before + after, before),
-        "one of five": _replay(random, falling(before, BROKEN, 3), before + after, before),
-    }
+    found = {}
+    for rate in RATES:
+        for name, means, minutes, falls in (
+            (STEADY_SCORES, steady, calm, 0),
+            (WOBBLING_SCORES, wobbling, calm, 0),
+            (A_DROP, falling(before, DROPPED), before + after, before),
+            (ONE_BROKEN, falling(before, BROKEN, 3), before + after, before),
+        ):
+            found[named(name, rate)] = _replay(random, means, rate, minutes, falls)
+    return found
+
+
+def named(scenario: str, rate: float) -> str:
+    """Return the name of a scenario with so many results of a model in a minute."""
+    return f"{scenario}, {rate:g} a minute"
 
 
 def promises(found: dict[str, Found]) -> Iterator[tuple[str, bool]]:
     """Yield each promise, and whether it holds."""
-    for calm in ("steady", "wobbling"):
-        yield f"{RULE}: none in {calm} scores", not found[calm].models
-    drop, broken = found["0.90 to 0.80"], found["one of five"]
-    yield f"{RULE}: every model's drop from 0.90 to 0.80 found", len(drop.models) == MODELS
-    yield f"{RULE}: one broken model of five found, no other", broken.models == {"model-3"}
-    most = max(drop.most_results, broken.most_results)
+    for calm in (STEADY_SCORES, WOBBLING_SCORES):
+        found_models = [found[named(calm, rate)].models for rate in RATES]
+        yield f"{RULE}: none in {calm} scores", not any(found_models)
+    drops = [found[named(A_DROP, rate)] for rate in RATES]
+    broken = [found[named(ONE_BROKEN, rate)] for rate in RATES]
+    all_found = all(len(drop.models) == MODELS for drop in drops)
+    yield f"{RULE}: every model's drop from 0.90 to 0.80 found", all_found
+    only_it = all(of.models == {"model-3"} for of in broken)
+    yield f"{RULE}: one broken model of five found, no other", only_it
+    most = max(of.most_results for of in (*drops, *broken))
     yield f"{RULE}: found within {MOST_RESULTS} results of the model", most <= MOST_RESULTS
 
 
-def _replay(random: np.random.Generator, means: Means, minutes: int, falls: int = 0) -> Found:
+def _replay(
+    random: np.random.Generator, means: Means, rate: float, minutes: int, falls: int
+) -> Found:
     rules = yaml.safe_load(RULE_FILE.read_text("utf-8"))
     rules["rules"] = [rule for rule in rules["rules"] if rule["name"] == RULE]
     evaluator = Evaluator(RuleFile.model_validate(rules), "signal")
     every = np.arange(minutes)
-    results = random.poisson(A_MINUTE, (MODELS, minutes))
+    results = random.poisson(rate, (MODELS, minutes))
     expected = [means(every, model) for model in range(MODELS)]
     offset, most, opened = 0, 0, set()
     for minute in range(minutes):
@@ -100,7 +119,7 @@ def _replay(random: np.random.Generator, means: Means, minutes: int, falls: int 
                     body = orjson.loads(breach.value)
                     if body["state"] == "opened":
                         opened.add(body["labels"]["model"])
-                        most = max(most, int(results[model, falls : minute + 1].sum()))
+                        most = max(most, int(results[model, falls:minute].sum()) + count)
                 offset += 1
     return Found(opened, most)
 

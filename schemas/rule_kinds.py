@@ -100,11 +100,33 @@ class MetricThreshold(MetricRule):
     """A metric over a trailing window is past a threshold."""
 
     kind: Literal["metric_threshold"]
+    enough_samples: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="Where the newest minutes of the window hold this many, they alone are judged:"
+        " a change is found by half as many, however many come.",
+    )
     each_analysis: bool = Field(
         False,
         description="Of a quality score: each minute's worst result is judged, not the mean. One"
         " bad result opens a breach; write `window: 1m`.",
     )
+
+    @field_validator("enough_samples")
+    @classmethod
+    def _fits_minutes(cls, enough: int | None, info: ValidationInfo) -> int | None:
+        fields = info.data
+        if enough is None:
+            return enough
+        if fields.get("window", 0) > HOUR_MS:
+            message = "looks at single minutes: write `window: 1h`, or less"
+            raise ValueError(message)
+        if enough < (least := fields.get("min_samples", 1)):
+            message = f"must be at least min_samples, which is {least}"
+            raise ValueError(message)
+        if fields.get("metric") == "throughput":
+            message = "is of no use to throughput, which needs the whole window: leave it out"
+            raise ValueError(message)
+        return enough
 
     @field_validator("each_analysis")
     @classmethod

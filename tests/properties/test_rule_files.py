@@ -16,7 +16,7 @@ from agents.rule_file.load import BadRuleFile, LoadedRules, load, parse
 from agents.rule_file.mistakes import MAX_MISTAKES
 from agents.rule_file.yaml import MAX_BYTES, MAX_ELEMENTS
 from agents.rule_tests.aggregates import aggregates
-from agents.rule_tests.cases import OperationsMinutes, ServiceMinutes
+from agents.rule_tests.cases import OperationsMinutes, ScoreMinutes, ServiceMinutes
 from schemas.breaches import Breach
 from schemas.rules import SEVERITIES
 from streams.channels.message import Message
@@ -81,9 +81,15 @@ CHANNEL = st.fixed_dictionaries(
     },
 )
 SHARED = {
-    "each": st.sampled_from(["operation", "platform", "service", "confidence", []]),
+    "each": st.sampled_from(["operation", "platform", "service", "confidence", "model", []]),
     "match": st.sampled_from(
-        ['operation="parse"', 'platform=~"l.*"', 'service="web"', '{operation!="x"}']
+        [
+            'operation="parse"',
+            'platform=~"l.*"',
+            'service="web"',
+            '{operation!="x"}',
+            'model=~"s.*"',
+        ]
     ),
     "severity": st.sampled_from(SEVERITIES),
     "summary": TEMPLATES,
@@ -96,11 +102,19 @@ SHARED = {
         st.fixed_dictionaries({"after": SPANS, "channels": st.lists(NAMES, min_size=1)}), max_size=1
     ),
 }
-METRICS = ["error_rate", "success_rate", "duration_p95", "throughput", "cache_hit_rate", "uptime"]
+SCORES = ["quality_overall", "quality_accuracy", "quality_bad_share"]
+METRICS = [
+    *("error_rate", "success_rate", "duration_p95", "throughput", "cache_hit_rate", "uptime"),
+    *SCORES,
+]
 
 
-def of_kind(kind: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    return st.fixed_dictionaries({"name": NAMES, "kind": st.just(kind), **fields}, optional=SHARED)
+def of_kind(
+    kind: str, *, optional: dict[str, Any] | None = None, **fields: st.SearchStrategy[Any]
+) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {"name": NAMES, "kind": st.just(kind), **fields}, optional=SHARED | (optional or {})
+    )
 
 
 RULE = st.one_of(
@@ -108,9 +122,18 @@ RULE = st.one_of(
         "metric_threshold",
         metric=st.sampled_from(METRICS),
         operator=st.sampled_from(["less_than", "greater_than"]),
-        threshold=st.sampled_from([0, 0.0001, 5, 50, 99.9]),
+        threshold=st.sampled_from([0, 0.0001, 0.85, 5, 50, 99.9]),
         window=SPANS,
+        optional={"enough_samples": st.sampled_from([1, 20, 200])},
         **{"for": SPANS},
+    ),
+    of_kind(
+        "metric_threshold",
+        metric=st.sampled_from(SCORES),
+        operator=st.just("less_than"),
+        threshold=st.sampled_from([0.85, 0.7, 1]),
+        window=st.just("1m"),
+        optional={"each_analysis": st.booleans()},
     ),
     of_kind(
         "change",
@@ -123,7 +146,9 @@ RULE = st.one_of(
     of_kind("service_status", status=st.sampled_from(["down", ["down", "silent"]])),
     of_kind("burn_rate", objective=st.sampled_from([99.9, 50])),
     of_kind("burn_rate", objective=st.just(95), below=st.sampled_from(["1ms", "2s"])),
+    of_kind("burn_rate", objective=st.just(95), metric=st.sampled_from(SCORES)),
     of_kind("trend", window=st.just("1h")),
+    of_kind("trend", window=st.just("1h"), metric=st.sampled_from(SCORES)),
     of_kind("no_data", after=SPANS),
 )
 FILE = st.fixed_dictionaries(
@@ -195,6 +220,14 @@ GIVEN = st.lists(
         hits=COUNTS,
     )
     | st.builds(
+        ScoreMinutes,
+        scores=st.sampled_from(
+            ["overall:*", 'overall:parse{model="small"}', 'accuracy:*{platform="lever"}']
+        ),
+        count=COUNTS,
+        score=st.sampled_from(["0.9x5 0.1x20", "0", "1", "0.5x3 _ 0.9x20"]),
+    )
+    | st.builds(
         ServiceMinutes,
         service=st.sampled_from(["web", "{[\x9b"]),
         status=st.sampled_from(["up x5 down x9", "silent x3 up x30", "degraded x9 _x9 down"]),
@@ -250,22 +283,35 @@ def test_a_rule_file_is_refused_in_sentences_or_judges_and_tells(
         judge_and_tell(loaded, sources)
 
 
-FAILING = OperationsMinutes(
-    series="parse", count="100x9", failures="0x2 100x5 0x2", duration_ms="5000"
-)
+BROKEN: list[tuple[dict[str, Any], Any]] = [
+    (
+        {"metric": "error_rate", "operator": "greater_than", "threshold": 5},
+        OperationsMinutes(
+            series="parse", count="100x9", failures="0x2 100x5 0x2", duration_ms="5000"
+        ),
+    ),
+    (
+        {"metric": "quality_overall", "operator": "less_than", "threshold": 0.7},
+        ScoreMinutes(scores="overall:parse", count="100x9", score="0.9x2 0.3x5 0.9x2"),
+    ),
+]
 
 
 @settings(deadline=None, max_examples=60)
-@given(body=mutated(FILE), fields=st.fixed_dictionaries({}, optional=SHARED))
+@given(
+    body=mutated(FILE),
+    fields=st.fixed_dictionaries({}, optional=SHARED),
+    broken=st.sampled_from(BROKEN),
+)
 def test_a_rule_that_is_broken_is_told_whatever_its_words_and_channels(
-    body: dict[str, Any], fields: dict[str, Any]
+    body: dict[str, Any], fields: dict[str, Any], broken: tuple[dict[str, Any], Any]
 ) -> None:
-    rule = {"kind": "metric_threshold", "metric": "error_rate", "operator": "greater_than"}
-    rule |= {"name": "broken", "threshold": 5, "window": "1m"} | fields
+    condition, minutes = broken
+    rule = {"kind": "metric_threshold", "name": "broken", "window": "1m"} | condition | fields
     rule |= {"each": "operation", "match": 'operation="parse"', "keep_firing_for": "0"}
     loaded = outcome(written(body | {"rules": [rule]}))
     if loaded is not None:
-        assert judge_and_tell(loaded, [FAILING]) >= 2  # opened and resolved
+        assert judge_and_tell(loaded, [minutes]) >= 2  # opened and resolved
 
 
 @settings(deadline=None, max_examples=100)

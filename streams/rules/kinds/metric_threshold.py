@@ -14,6 +14,7 @@ from streams.rules.needed_windows import FIVES_UP_TO, MINUTES_UP_TO, needs_of
 from streams.rules.series_state import SeriesState
 from streams.rules.stored_window import failures_by_type_of
 from streams.rules.threshold_check import Limits
+from streams.rules.window_sums import total
 
 _FIVE, _HOUR = 5, 60
 _P95 = 0.95
@@ -36,6 +37,7 @@ class MetricThresholdKind(Kind[MetricThreshold]):
         self.needs_operations = not self._is_throughput
         if rule.metric == "uptime":
             self.series_kinds = frozenset({"service"})
+        (self._series_kind,) = self.series_kinds
         self.lookback_ms = rule.window
         of_durations = self._metric.rank is not None or rule.metric == "duration_mean"
         needs = needs_of(self._span, digests=self._span if of_durations else 0)
@@ -43,7 +45,8 @@ class MetricThresholdKind(Kind[MetricThreshold]):
 
     def judge(self, history: History, minute: int) -> Verdict | None:
         """Return the verdict on the window that ends with the minute."""
-        rule, span, metric = self.rule, self._span, self._metric
+        rule, metric = self.rule, self._metric
+        span = self._judged(history, minute)
         sums = history.sums(span, minute)
         samples = metric.samples(sums)
         if self._is_throughput:
@@ -59,22 +62,38 @@ class MetricThresholdKind(Kind[MetricThreshold]):
             observed = newest.lowest if newest else None
         return None if observed is None else self._limits.verdict(observed, samples, span)
 
+    def _judged(self, history: History, minute: int) -> int:
+        """Return how many minutes are judged: all of the window, or the newest that are enough."""
+        span, enough = self._span, self.rule.enough_samples
+        if enough is None or self._metric.samples(history.sums(span, minute)) <= enough:
+            return span
+        found = 0
+        for back in range(span):
+            window = history.at(minute - back)
+            if window is not None:
+                found += self._metric.samples(total([window.sums], self._series_kind))
+            if found >= enough:
+                return back + 1
+        return span
+
     def evidence(self, history: History, minute: int) -> Evidence:
-        """Return more figures of the same window."""
+        """Return more figures of the same minutes."""
+        span = self._judged(history, minute)
         if self.rule.metric == "duration_mean":
-            return {"p95_ms": history.quantile(self._span, minute, _P95)}
+            return {"p95_ms": history.quantile(span, minute, _P95)}
         if self.rule.metric in ("error_rate", "success_rate"):
-            failures = history.sums(self._span, minute).failures
+            failures = history.sums(span, minute).failures
             names = named(failures_by_type_of(history.last_minutes(minute)))
             return {"failures": failures} | ({"most_frequent_failures": names} if names else {})
         if self.dimension is not None:
-            return faults(history, self._span, minute)
+            return faults(history, span, minute)
         return {}
 
     def sentence(self, series: str, verdict: Verdict, evidence: Evidence) -> str:
         """Return the metric, the threshold and of how many samples."""
         metric = self._metric
-        span, samples = as_text(self.rule.window), counted(verdict.samples, metric.samples_of)
+        span = as_text(verdict.span * MINUTE_MS)
+        samples = counted(verdict.samples, metric.samples_of)
         words = f"worst {metric.words}" if self.rule.each_analysis else metric.words
         about = f"{words} of {series}"
         if verdict.observed is None:

@@ -66,6 +66,7 @@ EDITS: list[tuple[str, Any, dict[str, Any]]] = [
     ("window", "3m", THRESHOLD),
     ("for", "10m", THRESHOLD),
     ("min_samples", 9, THRESHOLD),
+    ("enough_samples", 300, THRESHOLD),
     ("no_operations", "keep_firing", THRESHOLD),
     ("status", ["down", "degraded"], SERVICE),
     ("for", "10m", SERVICE),

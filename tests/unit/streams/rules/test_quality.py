@@ -71,6 +71,27 @@ def test_one_odd_result_among_few_opens_nothing() -> None:
     assert mean_of(World(RULE), 0, 0.9, 0.9, 0.865, 0.9, 0.9) == []
 
 
+BUSY = RULE | {"window": "1h", "min_samples": 50, "enough_samples": 200}
+
+
+def test_of_a_busy_series_the_newest_minutes_with_enough_results_are_judged() -> None:
+    world = World(BUSY)
+    assert mean_of(world, 0, *[0.9] * 30, count=100) == []
+    assert mean_of(world, 30, 0.8, count=100) == []  # with the minute before
+    (opened,) = mean_of(world, 31, 0.8, count=100)
+    assert (opened.samples, opened.observed) == (200, pytest.approx(0.8))
+    assert (opened.span.end_ms - opened.span.start_ms) == 2 * MINUTE_MS
+    assert "over 2m, 200 results" in opened.summary
+    assert opened.evidence == {"bad_results": 0}
+
+
+def test_of_a_quiet_series_the_whole_window_is_judged() -> None:
+    world = World(BUSY)
+    assert mean_of(world, 0, *[0.9] * 30, count=3) == []
+    opened, *_ = mean_of(world, 30, *[0.8] * 35, count=3)
+    assert (opened.state, opened.samples) == ("opened", 180)
+
+
 def test_a_metric_looks_at_its_own_dimension_and_model_only() -> None:
     rule = RULE | {"metric": "quality_accuracy", "each": "model", "match": 'model=~"m.*"'}
     assert mean_of(World(rule), 0, *[0.1] * 5, model="m1") == []
@@ -111,6 +132,9 @@ def test_each_analysis_opens_by_a_single_result_and_ends_with_the_minute() -> No
         (SINGLE | {"window": "5m"}, "write `window: 1m`"),
         (SINGLE | {"metric": "error_rate"}, "write `metric: quality_overall`"),
         (SINGLE | {"operator": "greater_than"}, "write `operator: less_than`"),
+        (BUSY | {"window": "2h"}, "write `window: 1h`, or less"),
+        (BUSY | {"enough_samples": 49}, "at least min_samples, which is 50"),
+        (BUSY | {"metric": "throughput", "tiers": [], "threshold": 5.0}, "of no use to throughput"),
     ],
 )
 def test_a_mistake_gets_a_sentence(fields: dict[str, Any], sentence: str) -> None:
