@@ -1,23 +1,41 @@
 """Whatever bytes a topic holds, each record counts or is refused with a reason: nothing raises."""
 
+import asyncio
 import base64
 import contextlib
 import json
 from typing import NamedTuple, get_args
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agents.cli.quality_log import parse_score
+from agents.quality_file.assessors import load_assessors
+from opwatch_client.consumer import Incoming
+from opwatch_client.remediation_calls import Remedies, register
 from schemas.dead_letters import DeadLetter, Reason, from_headers, to_headers
+from schemas.quality_config import QualityConfig
 from streams.alerting.inputs import read_breach, read_command
 from streams.measure.blocks import Block
 from streams.measure.digests import ENGINES
 from streams.measure.operation_reader import read_events
 from streams.measure.partials import read_partial
 from streams.measure.watermarks import Reached
+from streams.measure.window_kind import OPERATIONS_WINDOWS, WindowKind
 from streams.measure.window_state import RemovedRecords
 from streams.measure.window_times import TimeLimits
 from streams.measure.windows import Windows
+from streams.quality.analyses import read_analysis
+from streams.quality.arrival import arrive
+from streams.quality.assessor import Context
+from streams.quality.input_state import InputState
+from streams.quality.label_records import decode, encode, sample_of
+from streams.quality.labels import read_label, truth_of
+from streams.quality.publication import scored_value
+from streams.quality.quality_aggregate import QUALITY_WINDOWS
+from streams.quality.remedies import Place
+from streams.quality.score import combine
 from streams.record_limits import RefusedRecord
 from streams.rules.aggregate_reader import read_aggregate
 from streams.services.heartbeat_reader import read_heartbeat
@@ -56,6 +74,52 @@ COMMANDS = [
         "end_ms": 2,
     },
 ]
+ANALYSIS = {
+    "id": "a",
+    "service": "api",
+    "operation": "analyze_job",
+    "occurred_at": MONDAY_MS,
+    "input": {"hash": "h", "text": "Baker in Oslo, 42,000 a year", "facts": {"title": "Baker"}},
+    "result": {
+        "label": "likely_real",
+        "score": 0.2,
+        "confidence": 0.9,
+        "fields": {"title": "Baker", "company": None, "salary": 42000, "tags": ["a", {"b": 1}]},
+        "evidence": [{"quote": "Baker in Oslo", "field": "title"}],
+        "factors": [{"description": "d", "direction": "raises", "weight": 0.5}],
+    },
+    "duration_ms": 12.5,
+}
+LABEL = {"analysis": "a", "about": "title", "truth": ["x", 1], "source": "s", "at": MONDAY_MS}
+SCORE = {
+    "analysis": "a",
+    "service": "api",
+    "operation": "analyze_job",
+    "platform": "generic",
+    "model": "m",
+    "occurred_at": MONDAY_MS,
+    "overall": 0.5,
+    "dimensions": {},
+    "left_out": [],
+    "actions": ["reanalyse"],
+    "configuration": "c",
+    "took_ms": 1.0,
+    "source": [0, 1],
+}
+REMEDIATION = {
+    "id": "r",
+    "analysis": "a",
+    "input_hash": "h",
+    "service": "api",
+    "operation": "analyze_job",
+    "platform": "generic",
+    "model": "m",
+    "action": "reanalyse",
+    "attempt": 1,
+    "overall": 0.5,
+    "findings": [{"code": "c", "dimension": "accuracy", "message": "m", "cost": 0.5}],
+    "requested_at": 10**14,
+}
 HEARTBEAT = {"service": "api", "sent_at": MONDAY_MS, "every_s": 10.0, "message": "well"}
 AGGREGATE = {
     "kind": "operations",
@@ -111,6 +175,10 @@ REAL = [
     MISSING,
     BREACH,
     *COMMANDS,
+    ANALYSIS,
+    LABEL,
+    SCORE,
+    REMEDIATION,
 ]
 
 JSON = st.recursive(
@@ -134,9 +202,9 @@ SNIPPETS = st.sampled_from(
 
 
 @st.composite
-def mutated(draw):
-    """Draw a real record of some topic with fields and bytes changed."""
-    real = draw(st.sampled_from(REAL))
+def mutated(draw, *reals):
+    """Draw a real record, of some topic if none is given, with fields and bytes changed."""
+    real = draw(st.sampled_from(reals or REAL))
     record = json.loads(json.dumps(real))
     if isinstance(record, dict) and draw(st.booleans()):
         for name in draw(st.lists(st.sampled_from(sorted(record)), max_size=3)):
@@ -222,11 +290,68 @@ def test_an_aggregate_is_of_use_or_none(value):
     read_aggregate(value or b"", MONDAY_MS)
 
 
+ASSESSORS = load_assessors(())
+CONFIG = QualityConfig()
+
+
+@settings(max_examples=200)
+@given(ANY | mutated(ANALYSIS), st.none() | st.binary(max_size=5) | st.just(b"h"))
+def test_an_analysis_is_scored_or_refused(value, key):
+    found = read_analysis(Record(3, MONDAY_MS, key, value), LIMITS)
+    if isinstance(found, RefusedRecord):
+        well_refused(found)
+        return
+    state, place = InputState(), Place(3, MONDAY_MS)
+    known = arrive(state, found, place, CONFIG)
+    context = Context(config=CONFIG, earlier=known.earlier, labels=known.labels)
+    results = {it.dimension: it.assess(found, context) for it in ASSESSORS}
+    score = combine(
+        found,
+        {name: result for name, result in results.items() if result is not None},
+        CONFIG,
+        assessors=ASSESSORS,
+        configuration="",
+        source=(0, 3),
+        took_ms=0,
+        each_took_ms={},
+    )
+    body = json.loads(scored_value(value, found, score.model_dump_json().encode()))
+    assert body["analysis"]["id"] == body["quality"]["analysis"]
+    sample = sample_of(found, score.overall, 0, state.truths)
+    assert decode(encode(sample)) == sample
+
+
+@settings(max_examples=150)
+@given(ANY | mutated(LABEL), st.none() | st.binary(max_size=5) | st.just(b"a"))
+def test_a_label_is_one_or_is_refused(value, key):
+    found = read_label(Record(0, MONDAY_MS, key, value), LIMITS)
+    if isinstance(found, RefusedRecord):
+        well_refused(found)
+    else:
+        json.loads(truth_of(found).truth)
+
+
+@settings(max_examples=100)
+@given(ANY | mutated(SCORE))
+def test_a_score_is_one_or_none(value):
+    parse_score(Record(0, MONDAY_MS, None, value))
+
+
+@settings(max_examples=60)
+@given(st.lists(ANY | mutated(REMEDIATION), max_size=3))
+def test_a_request_to_remedy_is_handled_or_left_out(values):
+    register("reanalyse", lambda _: None, within_s=5)
+    remedies = Remedies("api")
+    asyncio.run(remedies.handle([Incoming(b"", value) for value in values]))
+    assert remedies.handled + remedies.failed <= len(values)
+
+
 NUMBERS = st.sampled_from([0, 1, 2, 7, MONDAY_MS, 2**31, 2**53, 2**53 + 1, 2**63, 10**30, -1])
 COUNTS = st.sampled_from([0, 1, 3, 1 << 40, 2**63 - 1])
 NAMES = st.sampled_from(
     [
-        "*", "parse", "", '*{confidence="low"}', '*{confidence="none"}', '*{confidence=""}', "{}",
+        "*", "parse", "", "overall:*", 'accuracy:a{model="x"}', "beauty:*", "overall:",
+        '*{confidence="low"}', '*{confidence="none"}', '*{confidence=""}', "{}",
         'a{platform="x"}', "~state/0", "1m/5/x", "x/1m/60000", "\0", "é" * 500, "overflow",
     ]
 ) | st.text(max_size=8)  # fmt: skip
@@ -255,17 +380,23 @@ def partial(draw):
     return json.dumps(draw(st.sampled_from([rows, progress, missing]))).encode()
 
 
-@settings(max_examples=600)
-@given(st.lists(ANY | partial(), min_size=1, max_size=6))
-def test_partials_count_or_say_why_and_windows_go_on(values):
+SCORE_PARTIAL = PARTIAL | {"rows": [["overall:parse", *PARTIAL["rows"][0][1:]]]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "real"), [(OPERATIONS_WINDOWS, PARTIAL), (QUALITY_WINDOWS, SCORE_PARTIAL)]
+)
+@settings(max_examples=300)
+@given(values=st.lists(ANY | partial(), min_size=1, max_size=6))
+def test_partials_count_or_say_why_and_windows_go_on(kind: WindowKind, real, values):
     packed = {}
     times = TimeLimits(3_600_000, 60_000, 10_000)
     for _ in range(2):  # and after a restart, when the same comes again
-        windows = Windows(0, 2, packed, times, ENGINES["fastdigest"], 10, MONDAY_MS)
-        for value in [*values, json.dumps(PARTIAL).encode(), json.dumps(PROGRESS).encode()]:
+        windows = Windows(0, 2, packed, times, ENGINES["fastdigest"], 10, MONDAY_MS, kind)
+        for value in [*values, json.dumps(real).encode(), json.dumps(PROGRESS).encode()]:
             told, why = None, "fit"
             try:
-                told = read_partial(value or b"")
+                told = read_partial(value or b"", kind.is_series)
             except NotFit as unfit:
                 why = str(unfit)
             assert 0 < len(why) <= DETAIL_LENGTH
