@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from pydantic import Field, ValidationInfo, field_validator
 
 from schemas import rule_file_checks, thresholds
-from schemas.fields import QUALITY_DIMENSIONS
 from schemas.rules import (
     AS_LIST,
     SEVERITIES,
@@ -19,7 +18,7 @@ from schemas.rules import (
     Severity,
     word_or_list,
 )
-from schemas.spans import DAY_MS, HOUR_MS, MINUTE_MS, Minutes, Positive, Window
+from schemas.spans import DAY_MS, HOUR_MS, Minutes, Positive, Window
 from schemas.thresholds import Tier
 
 Status = Literal["down", "degraded", "silent"]
@@ -114,36 +113,15 @@ class MetricThreshold(MetricRule):
     @field_validator("enough_samples")
     @classmethod
     def _fits_minutes(cls, enough: int | None, info: ValidationInfo) -> int | None:
-        fields = info.data
-        if enough is None:
-            return enough
-        if fields.get("window", 0) > HOUR_MS:
-            message = "looks at single minutes: write `window: 1h`, or less"
-            raise ValueError(message)
-        if enough < (least := fields.get("min_samples", 1)):
-            message = f"must be at least min_samples, which is {least}"
-            raise ValueError(message)
-        if fields.get("metric") == "throughput":
-            message = "is of no use to throughput, which needs the whole window: leave it out"
-            raise ValueError(message)
+        if enough is not None:
+            thresholds.enough(enough, info.data)
         return enough
 
     @field_validator("each_analysis")
     @classmethod
     def _judges_single_results(cls, is_on: bool, info: ValidationInfo) -> bool:  # noqa: FBT001, RUF100 - a validator
-        fields = info.data
-        if not is_on or "metric" not in fields or "window" not in fields:
-            return is_on
-        metric = fields["metric"]
-        if metric not in QUALITY_DIMENSIONS or metric == "quality_bad_share":
-            message = f"is of scores, and {metric} is none: write `metric: quality_overall`"
-            raise ValueError(message)
-        if not fields.get("operator", "less_than").startswith("less"):
-            message = "judges the worst result: write `operator: less_than`"
-            raise ValueError(message)
-        if fields["window"] != MINUTE_MS or fields.get("min_samples", 1) != 1:
-            message = "judges single results: write `window: 1m`, and leave min_samples out"
-            raise ValueError(message)
+        if is_on:
+            thresholds.single_results(info.data)
         return is_on
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from schemas.fields import METRICS, QUALITY_DIMENSIONS
 from schemas.rules import SEVERITIES, Configured, Severity
+from schemas.spans import HOUR_MS, MINUTE_MS
 
 #: In per cent, and never past a hundred.
 _RATES = {"uptime", "quality_bad_share"} | {
@@ -91,3 +92,40 @@ def _first(fields: Mapping[str, Any]) -> float | None:
 
 def _past(value: float, other: float, operator: str) -> bool:
     return value < other if operator.startswith("less") else value > other
+
+
+def enough(samples: int, fields: Mapping[str, Any]) -> None:
+    """Refuse `enough_samples` where it does not look at minutes, or they are not enough.
+
+    Raises:
+        ValueError: what to write instead.
+    """
+    if fields.get("window", 0) > HOUR_MS:
+        message = "looks at single minutes: write `window: 1h`, or less"
+        raise ValueError(message)
+    if samples < (least := fields.get("min_samples", 1)):
+        message = f"must be at least min_samples, which is {least}"
+        raise ValueError(message)
+    if fields.get("metric") == "throughput":
+        message = "is of no use to throughput, which needs the whole window: leave it out"
+        raise ValueError(message)
+
+
+def single_results(fields: Mapping[str, Any]) -> None:
+    """Refuse `each_analysis` where no single result is judged.
+
+    Raises:
+        ValueError: what to write instead.
+    """
+    if "metric" not in fields or "window" not in fields:
+        return
+    metric = fields["metric"]
+    if metric not in QUALITY_DIMENSIONS or metric == "quality_bad_share":
+        message = f"is of scores, and {metric} is none: write `metric: quality_overall`"
+        raise ValueError(message)
+    if not fields.get("operator", "less_than").startswith("less"):
+        message = "judges the worst result: write `operator: less_than`"
+        raise ValueError(message)
+    if fields["window"] != MINUTE_MS or fields.get("min_samples", 1) != 1:
+        message = "judges single results: write `window: 1m`, and leave min_samples out"
+        raise ValueError(message)
