@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.cli.quality_log import parse_score
+from agents.quality.score_log import parse_score
 from agents.quality_file.assessors import load_assessors
 from opwatch_client.consumer import Incoming
 from opwatch_client.remediation_calls import Remedies, register
