@@ -216,6 +216,22 @@ def quantiles(packed: bytes, ranks: Sequence[float]) -> list[float]:
     return centroids.quantiles(*_in_order(packed), ranks)
 
 
+def quantiles_of_all(packed: Sequence[bytes], ranks: Sequence[float]) -> list[float]:
+    """Return the values (ms) at the ranks (0 to 1) of all that is in several digests together.
+
+    Nothing is joined, so that they are as near to the exact ones as the digests allow.
+    """
+    return centroids.quantiles(*_ordered(*_concatenated(packed)), ranks)
+
+
+def count_from(packed: bytes, bound_ms: float) -> int:
+    """Return how many durations of a digest are a bound or longer."""
+    means, weights = unpack(packed)
+    # Durations are float32, and an operation of exactly the bound is not below it.
+    is_slow = means >= np.float32(bound_ms)
+    return round(float(is_slow.sum() if weights is None else weights[is_slow].sum()))
+
+
 def _in_order(packed: bytes) -> tuple[Floats, Floats | None]:
     """Return the means (ms), ascending, and their weights, None where all are one."""
     means, weights = unpack(packed)

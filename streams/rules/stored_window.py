@@ -12,7 +12,7 @@ from schemas.fast_structs import struct_of
 from schemas.partials import MOST_CONFIGURATIONS, ExemplarRow
 from schemas.spans import MINUTE_MS
 from streams.measure.centroids import PUBLISHED_LIMIT
-from streams.measure.digests import pack, quantiles, thinned, unpack
+from streams.measure.digests import count_from, pack, quantiles, thinned
 from streams.measure.merge import best_exemplars
 from streams.measure.tallies import most_frequent
 from streams.rules.aggregate_reader import (
@@ -77,12 +77,7 @@ def window_of(record: AggregateRecord, needs: Needs) -> StoredWindow:
         window.failures_by_type = bytes(record.failures_by_type)
     if (ranks or needs.bounds) and (digest := digest_of(window)):
         window.quantiles = {rank: quantiles(digest, (rank,))[0] for rank in ranks}
-        means, weights = unpack(digest)
-        # Durations are float32, and an operation of exactly the bound is not below it.
-        for bound_ms in needs.bounds:
-            is_slow = means >= np.float32(bound_ms)
-            slow = is_slow.sum() if weights is None else weights[is_slow].sum()
-            window.slow[bound_ms] = round(float(slow))
+        window.slow = {bound_ms: count_from(digest, bound_ms) for bound_ms in needs.bounds}
     if not needs_digest:
         window.digest = b""
     return window
