@@ -11,6 +11,8 @@ from confluent_kafka import Producer
 from tests.acceptance import oracle
 from tests.acceptance.cluster import Workers
 from tests.acceptance.conftest import PARTITIONS
+from tests.acceptance.quality_scene import Publisher, make_analysis
+from tests.acceptance.quality_scene import latest as scored
 from tests.acceptance.test_poison import latest, made, text, total
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
@@ -22,6 +24,7 @@ import streams.measure.blocks, streams.measure.operation_reader
 import agents.folding.windows, agents.measure.operations, agents.measure.rules
 import agents.measure.services
 import agents.alert.reader
+import agents.quality.analysis_partition, agents.quality.calibrating, agents.quality.labelling
 
 def dying(module, name, value_of=lambda value: value):
     inner = getattr(module, name)
@@ -41,6 +44,9 @@ dying(
 dying(agents.measure.services, "read_heartbeat", lambda record: record.value)
 dying(agents.folding.windows, "read_partial")
 dying(agents.measure.rules, "read_aggregate")
+dying(agents.quality.analysis_partition, "read_analysis", lambda record: record.value)
+dying(agents.quality.labelling, "read_label", lambda record: record.value)
+dying(agents.quality.calibrating, "decode")
 dying(agents.alert.reader, "read_breach")
 dying(agents.alert.reader, "read_command")
 
@@ -149,6 +155,25 @@ def test_what_measure_reads_besides_is_isolated_too(kafka, prefix, supervised, t
     producer.produce(prefix + "operations", text())
     producer.flush(60)
     until(workers, lambda: total(latest(kafka, prefix)) == 1)
+
+
+def test_what_quality_reads_is_isolated_and_its_neighbours_are_scored(kafka, prefix, supervised):
+    producer = Producer({"bootstrap.servers": kafka})
+    workers = supervised("quality")
+    topics = {"analyses", "labels", "quality-partials", "calibration"}
+    for topic in topics:
+        until(workers, lambda topic=topic: _exists(kafka, prefix + topic))
+        producer.produce(prefix + topic, b'{"KILLS":1}', key=b"x", partition=0)
+    producer.flush(60)
+    publisher = Publisher(kafka, prefix)
+    publisher.analyses(make_analysis(f"good-{number}") for number in range(8))
+    publisher.flush()
+
+    def found() -> set[str]:
+        return {key.partition("/")[0] for key in poison_of(kafka, prefix)}
+
+    until(workers, lambda: found() == topics)
+    until(workers, lambda: len(scored(kafka, prefix + "scored-analyses")) == 8)
 
 
 def test_what_alert_reads_is_isolated_too(kafka, prefix, supervised):
