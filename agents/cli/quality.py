@@ -1,14 +1,21 @@
 """Show the scores of analyses, and what was found."""
 
 from collections.abc import Iterator
-from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from agents.cli.command import FAILED, AsJson, CommandError, run, settings, since_ms
-from agents.cli.printing import Cell, echo, echo_json, print_pairs, print_table, when
+from agents.cli.printing import (
+    Cell,
+    echo,
+    echo_json,
+    print_pairs,
+    print_table,
+    progress_bar,
+    when,
+)
 from agents.runtime.escaping import visible
 
 if TYPE_CHECKING:
@@ -32,7 +39,6 @@ ACCEPTABLE = 0.7
 _FINDINGS = 3
 #: Of fewer labelled analyses nobody should conclude anything.
 ENOUGH = 30
-_Z_95 = 1.96
 _CALIBRATED = ("24h", "7d")
 _WHY = {
     "too_slow": "its assessor took too long",
@@ -67,7 +73,8 @@ def show(
     begin_ms = since_ms(since)
     from agents.quality.score_log import read_analysis
 
-    found = run(read_analysis(settings(), analysis, begin_ms))
+    with progress_bar("reading scores") as show:
+        found = run(read_analysis(settings(), analysis, begin_ms, show))
     if found.score is None:
         raise CommandError(
             f"there is no score of an analysis {analysis}{' since then' if since else ''}: scores"
@@ -107,7 +114,8 @@ def worst(
     from agents.quality.score_log import read_worst
 
     wanted = {"operation": operation, "platform": platform, "model": model, "service": service}
-    found = run(read_worst(settings(), begin_ms, wanted, limit))
+    with progress_bar("reading scores") as show:
+        found = run(read_worst(settings(), begin_ms, wanted, limit, show))
     scores = found.worst()
     if not scores:
         echo(f"no scores match since {since}" if any(wanted.values()) else "no scores", err=True)
@@ -147,7 +155,8 @@ def calibration(
     from agents.quality.score_log import read_calibration
 
     wanted = {"service": service, "operation": operation, "model": model}
-    windows = run(read_calibration(settings(), window, wanted))
+    with progress_bar("reading windows") as show:
+        windows = run(read_calibration(settings(), window, wanted, show))
     if not windows:
         hint = ", or none matches" if any(wanted.values()) else ""
         echo(f"no calibration: no analysis has a label{hint}", err=True)
@@ -196,6 +205,8 @@ def check(
 
 
 def _calibration_rows(found: "CalibrationAggregate") -> Iterator[list[Cell]]:
+    from streams.quality.calibration import share_interval
+
     series = found.series
     for name, reliability in (("confidence", found.confidence), ("score", found.overall)):
         count = reliability.count
@@ -212,15 +223,6 @@ def _calibration_rows(found: "CalibrationAggregate") -> Iterator[list[Cell]]:
                 f"{reliability.brier_score or 0:.2f}",
             ]
         yield [series.service, series.operation, series.model, name, f"{count:,}", *figures]
-
-
-def share_interval(right: float, count: int) -> tuple[float, float]:
-    """Return where the true share lies with 95 % (Wilson's interval)."""
-    share, z = right / count, _Z_95
-    middle = share + z * z / (2 * count)
-    spread = z * sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    scale = 1 + z * z / count
-    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
 
 
 def _print_score(score: "QualityScore") -> None:

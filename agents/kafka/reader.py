@@ -1,7 +1,7 @@
 """Read a topic without a group: all partitions, from a moment on, up to its end or for ever."""
 
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,6 +17,8 @@ from agents.runtime.settings import Settings
 #: A broker that has not answered by then is not there, for a person who waits.
 REACH_S = 5.0
 _POLL_MS = 200
+Show = Callable[[float], None]
+"""Shows how much of something is done, from 0 to 1."""
 
 
 class UnusableTopic(Exception):
@@ -97,17 +99,26 @@ class TopicReader:
         for partition, end in (await self._consumer.end_offsets(self._assigned)).items():
             self._consumer.seek(partition, end)
 
-    async def to_the_end(self) -> AsyncIterator[Any]:
-        """Yield the records up to where the topic ends now."""
+    async def to_the_end(self, show: Show = lambda _: None) -> AsyncIterator[Any]:
+        """Yield the records up to where the topic ends now.
+
+        Args:
+            show: is called with the share that was read, now and then.
+        """
         ends = await self._consumer.end_offsets(self._assigned)
         waiting = {tp for tp in self._assigned if await self._behind(tp, ends[tp])}
+        begins = {tp: await self._consumer.position(tp) for tp in waiting}
+        total = sum(ends[tp] - begins[tp] for tp in waiting)
         while waiting:
+            left = sum([ends[tp] - await self._consumer.position(tp) for tp in waiting])
+            show(1 - left / total)
             batches = await self._consumer.getmany(timeout_ms=_POLL_MS)
             for tp, records in batches.items():
                 for record in records:
                     if record.offset < ends[tp]:
                         yield record
             waiting = {tp for tp in waiting if await self._behind(tp, ends[tp])}
+        show(1.0)
 
     async def onwards(self) -> AsyncIterator[list[Any]]:
         """Yield the records that arrive, in batches, for ever; an empty batch where none does."""

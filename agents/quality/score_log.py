@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from agents.kafka.reader import topic_reader
+from agents.kafka.reader import Show, topic_reader
 from agents.runtime.settings import Settings
 from schemas.calibration import CalibrationAggregate
 from schemas.quality_scores import QualityScore
@@ -62,19 +62,22 @@ class WorstScores:
         return heapq.nsmallest(self._limit, self._scores.values(), key=_badness)
 
 
-async def read_analysis(settings: Settings, analysis: str, since_ms: int | None) -> AnalysisScores:
+async def read_analysis(
+    settings: Settings, analysis: str, since_ms: int | None, show: Show
+) -> AnalysisScores:
     """Return the score of an analysis and of what repeated it.
 
     Args:
         settings: where Kafka is.
         analysis: its id.
         since_ms: only records since then; None: all.
+        show: shows how much is read.
     """
     found = AnalysisScores(analysis)
     key = analysis.encode("utf-8", "replace")
     async with topic_reader(settings, settings.topic(QUALITY_SCORES)) as topic:
         await topic.from_time(since_ms)
-        async for record in topic.to_the_end():
+        async for record in topic.to_the_end(show):
             named = record.key == key or key in (record.value or b"")
             if named and (score := parse_score(record)):
                 found.add(score)
@@ -82,7 +85,11 @@ async def read_analysis(settings: Settings, analysis: str, since_ms: int | None)
 
 
 async def read_worst(
-    settings: Settings, since_ms: int | None, wanted: Mapping[str, str | None], limit: int
+    settings: Settings,
+    since_ms: int | None,
+    wanted: Mapping[str, str | None],
+    limit: int,
+    show: Show,
 ) -> WorstScores:
     """Return the worst results.
 
@@ -91,12 +98,13 @@ async def read_worst(
         since_ms: only of analyses scored since then.
         wanted: what operation, platform, … must be; None: anything.
         limit: how many.
+        show: shows how much is read.
     """
     found = WorstScores(limit)
     names = {name: value for name, value in wanted.items() if value is not None}
     async with topic_reader(settings, settings.topic(QUALITY_SCORES)) as topic:
         await topic.from_time(since_ms)
-        async for record in topic.to_the_end():
+        async for record in topic.to_the_end(show):
             score = parse_score(record)
             if score and all(getattr(score, name) == value for name, value in names.items()):
                 found.add(score)
@@ -104,7 +112,7 @@ async def read_worst(
 
 
 async def read_calibration(
-    settings: Settings, size: str, wanted: Mapping[str, str | None]
+    settings: Settings, size: str, wanted: Mapping[str, str | None], show: Show
 ) -> list[CalibrationAggregate]:
     """Return the latest calibration window of each series.
 
@@ -112,12 +120,13 @@ async def read_calibration(
         settings: where Kafka is.
         size: the windows' size.
         wanted: what service, operation and model must be; None: anything.
+        show: shows how much is read.
     """
     names = {name: value for name, value in wanted.items() if value is not None}
     latest: dict[tuple[str, str, str], CalibrationAggregate] = {}
     async with topic_reader(settings, settings.topic(AGGREGATES)) as topic:
         await topic.from_time(None)
-        async for record in topic.to_the_end():
+        async for record in topic.to_the_end(show):
             if (record.key or b"").startswith(_CALIBRATION) and (found := _parse_window(record)):
                 series = found.series
                 place = series.service, series.operation, series.model

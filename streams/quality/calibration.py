@@ -4,6 +4,7 @@ Sums are whole numbers, and what was added can be taken out again: so a correcte
 as if it had come first.
 """
 
+from math import sqrt
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ import msgspec
 BINS = 10
 #: Estimates are counted in millionths, so that no order of addition shows.
 _PPM = 1_000_000
+_Z_95 = 1.96
 
 
 class BinSums(msgspec.Struct, array_like=True, gc=False):
@@ -113,3 +115,12 @@ class CalibrationSums(msgspec.Struct, array_like=True, gc=False):
 
 def _ratio(above: int, below: int) -> float | None:
     return above / below if below else None
+
+
+def share_interval(right: float, count: int) -> tuple[float, float]:
+    """Return where the true share lies with 95 % (Wilson's interval)."""
+    share, z = right / count, _Z_95
+    middle = share + z * z / (2 * count)
+    spread = z * sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    scale = 1 + z * z / count
+    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)

@@ -1,11 +1,13 @@
 """`opwatch quality` shows what stands on `quality-scores` of a real Kafka."""
 
+import asyncio
 import json
 import time
 from typing import Any
 
 import pytest
 
+from agents.quality.score_log import read_analysis
 from tests.integration.command_line import Cli
 
 NOW_MS = int(time.time() * 1000)
@@ -74,6 +76,16 @@ def test_show_has_the_score_the_findings_and_what_was_left_out(scored: Cli):
     assert "repeated as a2: 0.92 (good)" in shown.stdout
     as_json = json.loads(scored("quality", "show", "a1", "--json").stdout)
     assert (as_json["analysis"], as_json["overall"]) == ("a1", 0.31)
+
+
+def test_what_reads_a_topic_shows_how_much_is_read(scored: Cli):
+    shares: list[float] = []
+    found = asyncio.run(read_analysis(scored.settings, "a1", None, shares.append))
+
+    assert found.score is not None
+    assert shares[0] == 0
+    assert shares[-1] == 1
+    assert shares == sorted(shares)
 
 
 def test_show_of_an_unknown_analysis_fails_with_a_sentence(scored: Cli):

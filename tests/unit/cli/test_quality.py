@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from agents.cli.quality import share_interval
 from agents.quality.score_log import AnalysisScores, WorstScores
 from schemas.quality_scores import QualityScore
+from streams.quality.calibration import share_interval
 
 
 def score(analysis: str, overall: float | None, *, at_ms: int = 0, remediates: str | None = None):
