@@ -33,6 +33,7 @@ Reason = Literal[
     "unreadable_batch",
     "lost",
     "poison",
+    "not_stored",
 ]
 
 #: Past this many bytes a dead letter keeps the first of them and a sha256 of the whole.

@@ -26,7 +26,7 @@ _META_OF = {
 
 
 @cache
-def struct_of(model: type[BaseModel]) -> type[msgspec.Struct]:
+def struct_of(model: type[BaseModel], raw: tuple[str, ...] = ()) -> type[msgspec.Struct]:
     """Return a struct with the model's fields, defaults and bounds.
 
     A `kind` field becomes the struct's tag, so that structs can stand in a union. A time may
@@ -36,12 +36,16 @@ def struct_of(model: type[BaseModel]) -> type[msgspec.Struct]:
     Args:
         model: of plain fields, literals, unions with None, lists, tuples, dicts, JSON values and
             models of the same. What is made for each is empty.
+        raw: names of fields that stay JSON, unread.
     """
     fields: list[Any] = []
     tag: dict[str, Any] = {}
     for name, info in model.model_fields.items():
         if name == "kind":
             tag = {"tag_field": "kind", "tag": info.default}
+            continue
+        if name in raw:
+            fields.append((name, msgspec.Raw, msgspec.Raw(b"null")))
             continue
         kind = _bounded(_translate(info.annotation), info.metadata)
         if any(getattr(item, "func", None) is to_epoch_ms for item in info.metadata):

@@ -97,6 +97,30 @@ def alert() -> None:
         run(chosen)
 
 
+@app.command()
+def store() -> None:
+    """Keep history in PostgreSQL: windows, scores, labels, alerts, decisions, dead letters.
+
+    METRICS_DATABASE_URL names the database; `opwatch db upgrade` makes its tables. While the
+    database is away, slow or full, history waits in Kafka, and nothing else does.
+
+    Examples:
+      METRICS_DATABASE_URL=postgresql://opwatch@db/opwatch opwatch worker store
+      OPWATCH_DB_PASSWORD_FILE=/run/secrets/db OPWATCH_HTTP_PORT=0 opwatch worker store
+    """
+    chosen = settings()
+    from agents.database.connection import NoDatabase, options
+    from agents.store.app import run
+
+    try:
+        options(chosen, writes=True)
+    except NoDatabase as error:
+        raise CommandError(str(error)) from None
+    _must_listen(chosen)
+    with kafka_errors():
+        run(chosen)
+
+
 def _must_listen(chosen: "Settings") -> None:
     """Check that the worker's port is free: the worker itself would end in a traceback.
 

@@ -59,6 +59,15 @@ ROLES = {
         tables=("alerts",),
         plane=False,
     ),
+    "store": RoleTopics(
+        reads=(
+            *(AGGREGATES, QUALITY_SCORES, LABELS, BREACHES, COMMANDS),
+            *(NOTIFICATIONS, DEAD_LETTERS),
+        ),
+        writes=(DEAD_LETTERS,),
+        tables=(),
+        plane=True,
+    ),
 }
 
 

@@ -49,6 +49,7 @@ class PartitionAssignment:
         self._rows_missing: dict[TP, int] = {}
         self._resuming: asyncio.Task[None] | None = None
         self._recovery = ChangelogRecovery(app, self._rows_unreadable, skipped.lost)
+        app.on_rebalance_complete.connect(self._nothing_to_recover)
 
     def add(self, changelog: str, table: VersionedTable) -> None:
         """Restore a table from its changelog with each assignment."""
@@ -105,6 +106,11 @@ class PartitionAssignment:
     def is_lost(self, losses: int) -> bool:
         """Return whether partitions were lost since `restored_since` returned this number."""
         return losses != self._losses or not self.restored
+
+    async def _nothing_to_recover(self, *_: object, **__: object) -> None:
+        """Let reading begin in a role without tables: Faust calls back for each table only."""
+        if not self._tables:
+            await self._recovered()
 
     async def _recovered(self) -> None:
         """Let reading begin once Faust has finished what follows this callback."""

@@ -35,6 +35,8 @@ class Readiness:
         """Use the parts of a role."""
         self.joined = False
         """Whether the worker is a member of its group."""
+        self.trouble: Callable[[], str | None] = lambda: None
+        """Why work waits for something outside the worker that is not Kafka, if it does."""
         self._app = app
         self._assignment = assignment
         self._chunks = chunks
@@ -68,6 +70,8 @@ class Readiness:
             return "the tables are restored, reading is about to begin"
         if self._producer.away and time.monotonic() - self._producer.away_since > _UNREADY_S:
             return "Kafka takes no records, they are sent again and again"
+        if why := self.trouble():
+            return why
         if name := self._watchdog.stuck(_UNREADY_S):
             return f"work waits and none is done for {_UNREADY_S:.0f} s: {name}"
         return None
@@ -87,7 +91,7 @@ class Readiness:
             waits = {"restoring the tables": self._remaining()}
         elif app.rebalancing:
             waits = {"an assignment of partitions": 0}
-        away = self._producer.away or self._topics.is_away()
+        away = self._producer.away or self._topics.is_away() or self.trouble() is not None
         self._watchdog.waits({} if away else waits)
 
     def look_while_joining(self) -> None:

@@ -185,6 +185,14 @@ class Role:
         """Add sentences to /readyz."""
         self._readiness.remark(remarks)
 
+    def waits_for(self, trouble: Callable[[], str | None]) -> None:
+        """Add what else it may wait for: `trouble` says why it does, and it is not ended for it."""
+        self._readiness.trouble = trouble
+
+    def topic_ids(self) -> dict[str, str]:
+        """Return the ids of the topics that are read, by their names without prefix."""
+        return self._topics.topic_ids()
+
     def fail(self, error: BaseException) -> None:
         """End the worker: it cannot go on."""
         if not self._failed.done():

@@ -2,17 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-import numpy as np
 
 from schemas.aggregates import FailuresByName, NameCount
 from schemas.fast_structs import struct_of
 from schemas.partials import MOST_CONFIGURATIONS, ExemplarRow
 from schemas.spans import MINUTE_MS
-from streams.measure.centroids import PUBLISHED_LIMIT
-from streams.measure.digests import count_from, pack, quantiles, thinned
+from streams.measure.digest_wire import packed_digest
+from streams.measure.digests import count_from, quantiles
 from streams.measure.merge import best_exemplars
 from streams.measure.tallies import most_frequent
 from streams.rules.aggregate_reader import (
@@ -25,15 +24,6 @@ from streams.rules.aggregate_reader import (
 from streams.rules.needed_windows import MINUTES_UP_TO, Needs
 from streams.rules.series_state import CHANGED, StoredTrend, StoredWindow
 from streams.rules.window_sums import sums_of
-
-
-class _Centroid(msgspec.Struct, gc=False):
-    m: Annotated[float, msgspec.Meta(ge=0, le=1e16)]
-    c: Annotated[float, msgspec.Meta(gt=0, le=1e16)]
-
-
-class _Digest(msgspec.Struct, gc=False):
-    centroids: list[_Centroid]
 
 
 class _StoredExemplar(msgspec.Struct, gc=False):
@@ -51,7 +41,6 @@ class _StoredExemplar(msgspec.Struct, gc=False):
 _DIGEST_BEYOND = {"1m": 0, "5m": MINUTES_UP_TO, "1h": MINUTES_UP_TO}
 #: A packed digest begins with its weights' type, JSON with a character.
 _PACKED_UP_TO = b"\x03"
-_read_digest = msgspec.json.Decoder(_Digest).decode
 _read_exemplars = msgspec.json.Decoder(list[_StoredExemplar]).decode
 _read_counts = msgspec.json.Decoder(list[struct_of(NameCount)]).decode  # type: ignore[misc]
 _read_failures = msgspec.json.Decoder(struct_of(FailuresByName) | None).decode
@@ -164,14 +153,5 @@ def digest_of(window: StoredWindow) -> bytes:
     digest = window.digest
     if digest[:1] <= _PACKED_UP_TO:
         return digest
-    window.digest = b""
-    try:
-        centroids = _read_digest(digest).centroids
-    except _UNREADABLE:
-        return b""
-    if centroids:
-        means: Sequence[float] = [centroid.m for centroid in centroids]
-        weights = [max(1.0, centroid.c) for centroid in centroids]
-        packed = pack(np.array(means, np.float64), np.array(weights, np.float64))
-        window.digest = thinned(packed, PUBLISHED_LIMIT)
+    window.digest = packed_digest(digest)
     return window.digest

@@ -93,7 +93,7 @@ class Scene(NamedTuple):
 
 
 @contextmanager
-def _scene(folder: Path) -> Iterator[Scene]:
+def _scene(folder: Path, database: str) -> Iterator[Scene]:
     with SecuredKafka(folder) as kafka, Receivers() as receivers:
         cases = [*CASES, *((f"worker {r}", x) for r in ROLES for x in _each(f"worker {r}"))]
         kafka.add(*(user(*case) for case in cases))
@@ -104,6 +104,7 @@ def _scene(folder: Path) -> Iterator[Scene]:
             "OPWATCH_PARTITIONS": str(PARTITIONS),
             "OPWATCH_HTTP_PORT": "0",
             "OPWATCH_LOG_FORMAT": "json",
+            "METRICS_DATABASE_URL": database,
         }
         _seed(kafka.kafka.bootstrap)
         (folder / "operations.jsonl").write_text(_operation("replayed") + "\n")
@@ -258,10 +259,10 @@ def _starts(scene: Scene) -> Iterator[str]:
 
 
 def test_with_what_is_listed_all_works_and_with_less_it_is_said_what_lacks(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, history: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """One test, for there is to be one broker."""
-    with _scene(tmp_path) as scene:
+    with _scene(tmp_path, history) as scene:
         workers = {role: _start(scene, role, None) for role in ROLES}
         without = {role: _start(scene, role, Right("READ", "GROUP", role)) for role in ROLES}
         try:
@@ -282,6 +283,7 @@ def test_with_what_is_listed_all_works_and_with_less_it_is_said_what_lacks(
                 "measure": Right("WRITE", "TOPIC", "partials"),
                 "quality": Right("WRITE", "TOPIC", "quality-partials"),
                 "alert": Right("READ", "TOPIC", "breaches"),
+                "store": Right("READ", "TOPIC", "labels"),
             }
             for role, right in withdrawn.items():
                 scene.kafka.withdraw(user(f"worker {role}", None), right, PREFIX)

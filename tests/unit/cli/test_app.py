@@ -16,6 +16,7 @@ COMMANDS = [
     "worker measure",
     "worker quality",
     "worker alert",
+    "worker store",
     "topics create",
     "topics check",
     "tail",

@@ -1,0 +1,1 @@
+"""Make of records what is kept in the tables of history."""
