@@ -106,8 +106,8 @@ class MetricThreshold(MetricRule):
     )
     each_analysis: bool = Field(
         False,
-        description="Of a quality score: each minute's worst result is judged, not the mean. One"
-        " bad result opens a breach; write `window: 1m`.",
+        description="Of a quality score: each result is judged, not the mean. A bad one is a breach"
+        " of its own, which ends at once; write `window: 1m`.",
     )
 
     @field_validator("enough_samples")

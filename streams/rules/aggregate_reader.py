@@ -157,7 +157,6 @@ class QualityRecord(msgspec.Struct, gc=False, tag_field="kind", tag="quality"):
     final: bool
     count: Count
     mean: Ratio
-    min: Ratio
     good: Count
     acceptable: Count
     trend: ScoreTrendFields | None = None

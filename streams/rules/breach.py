@@ -10,12 +10,13 @@ from schemas.rules import SEVERITIES
 from schemas.spans import MINUTE_MS
 from streams.rules.aggregate_reader import DIMENSION
 from streams.rules.compiled import CompiledRule
+from streams.rules.faults import fault_of_result
 from streams.rules.firing import Verdict
 from streams.rules.formatting import not_judged, summary
 from streams.rules.history import History
 from streams.rules.kind_protocol import Evidence
 from streams.rules.series_state import OpenBreach
-from streams.rules.stored_window import exemplars_of
+from streams.rules.stored_window import ResultExemplar, exemplars_of
 
 _ID_LENGTH = 32
 _encode = msgspec.json.Encoder().encode
@@ -66,6 +67,11 @@ def id_of(rule: str, series: str, since: int, again: int = 0) -> str:
     return _hash(rule, series, str(since), *([str(again)] if again else []))
 
 
+def id_of_result(rule: str, series: str, analysis: str) -> str:
+    """Return the id of the breach by a single result."""
+    return _hash(rule, series, "result", analysis)
+
+
 def key_of(breach: bytes) -> bytes:
     """Return the key of a breach record on its topic."""
     return _decode_head(breach).fingerprint.encode()
@@ -88,12 +94,14 @@ def breach_record(
     update: BreachUpdate,
     verdict: Verdict,
     history: History,
+    result: ResultExemplar | None = None,
 ) -> bytes:
-    """Return a schemas.breaches.Breach as JSON."""
+    """Return a schemas.breaches.Breach as JSON; `result` is the only one that it is about."""
     rule, kind, minute = compiled.rule, compiled.kind, update.minute
+    found = kind.evidence(history, minute) if result is None else fault_of_result(result)
     evidence: Evidence = {
         name: round(value, 6) if isinstance(value, float) else value
-        for name, value in kind.evidence(history, minute).items()
+        for name, value in found.items()
     }
     plain = kind.sentence(subject.words, verdict, evidence)
     metric, operator, unit = kind.measured
@@ -126,7 +134,9 @@ def breach_record(
         "judged": breach.judged,
         "stale": breach.stale,
         "summary": plain,
-        "exemplars": exemplars_of(history.last_minutes(minute)),
+        "exemplars": exemplars_of(history.last_minutes(minute))
+        if result is None
+        else [result._asdict()],
     } | _from_the_file(subject, compiled)
     if update.why == "series_gone":
         fields["summary"] = f"nothing came from {subject.words} for a week"

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 from streams.rules.history import History
 from streams.rules.kind_protocol import Evidence
-from streams.rules.stored_window import actions_of, failures_by_type_of
+from streams.rules.stored_window import ResultExemplar, actions_of, failures_by_type_of
 
+#: Of a single result: the analysis, and its worst finding.
+RESULT, FINDING = "analysis", "worst_finding"
 #: Of the last minutes' failures a breach names this many types, each by its first characters.
 _TYPES_NAMED = 3
 _TYPE_LENGTH = 60
@@ -14,6 +16,12 @@ _TYPE_LENGTH = 60
 def named(counts: Sequence[tuple[str, int]]) -> str:
     """Return the first few names with their counts."""
     return ", ".join(f"{_shown(name)} ({count})" for name, count in counts[:_TYPES_NAMED])
+
+
+def fault_of_result(result: ResultExemplar) -> Evidence:
+    """Return what is wrong with a single result."""
+    evidence: Evidence = {RESULT: result.id}
+    return evidence | ({FINDING: _shown(result.finding)} if result.finding else {})
 
 
 def faults(history: History, span: int, minute: int) -> Evidence:

@@ -6,10 +6,12 @@ from typing import Generic, NamedTuple, TypeVar
 
 from schemas.fields import QUALITY_DIMENSIONS
 from schemas.rules import BaseRule, Operator, Severity
+from streams.rules.aggregate_reader import AggregateRecord
 from streams.rules.firing import Verdict
 from streams.rules.history import History
 from streams.rules.needed_windows import Needs
 from streams.rules.series_state import SeriesState
+from streams.rules.stored_window import ResultExemplar
 
 Evidence = dict[str, float | str | None]
 RuleT = TypeVar("RuleT", bound=BaseRule)
@@ -56,6 +58,11 @@ class Kind(ABC, Generic[RuleT]):
             self.dimension = QUALITY_DIMENSIONS[metric]
             self.series_kinds = frozenset({"quality"})
             self.samples_of = "results"
+
+    def bad_results(self, record: AggregateRecord) -> list[tuple[ResultExemplar, Verdict]]:
+        """Return the results of a minute, each of which is a breach of its own."""
+        del record
+        return []
 
     @abstractmethod
     def judge(self, history: History, minute: int) -> Verdict | None:

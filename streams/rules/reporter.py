@@ -10,12 +10,14 @@ from streams.rules.breach import (
     breach_record,
     ended_by_the_file,
     id_of,
+    id_of_result,
     rule_changed,
 )
 from streams.rules.compiled import CompiledRule
 from streams.rules.firing import LAPSE, NO_SEVERITY, FiringState, Verdict
 from streams.rules.history import History
 from streams.rules.series_state import OpenBreach, RuleState, SeriesState
+from streams.rules.stored_window import ResultExemplar
 
 #: What ended this long before its record was published is history.
 STALE_MS = 15 * MINUTE_MS
@@ -74,6 +76,25 @@ class Reporter:
         )
         self._report(pair, "opened", "violated", minute, verdict)
 
+    def single(
+        self,
+        pair: RuleOnSeries,
+        result: ResultExemplar,
+        minute: int,
+        verdict: Verdict,
+        *,
+        stale: bool,
+    ) -> None:
+        """Publish a breach by a single result: it opens, and ends at once."""
+        rule, state = pair
+        before, series = state.breach, self._subject.series
+        name = id_of_result(rule.rule.name, series, result.id)
+        severity, times = verdict.severity, (minute, minute, minute, minute)
+        state.breach = OpenBreach(name, 0, severity, *times, True, stale, b"")
+        self._report(pair, "opened", "violated", minute, verdict, result)
+        self._report(pair, "resolved", "condition_gone", minute, verdict, result)
+        state.breach = before
+
     def update(self, pair: RuleOnSeries, why: Why, minute: int, verdict: Verdict) -> None:
         """Publish what changed about an open breach, which is judged (again)."""
         assert pair.state.breach is not None
@@ -126,6 +147,7 @@ class Reporter:
         why: Why,
         minute: int,
         verdict: Verdict | None,
+        result: ResultExemplar | None = None,
     ) -> None:
         rule, state = pair
         breach = state.breach
@@ -135,7 +157,9 @@ class Reporter:
         update = BreachUpdate(breach_state, why, minute)
         self._add(
             breach,
-            breach_record(self._subject, rule, breach, update, verdict or _UNKNOWN, self._history),
+            breach_record(
+                self._subject, rule, breach, update, verdict or _UNKNOWN, self._history, result
+            ),
         )
         if breach_state == "resolved":
             state.breach = None

@@ -13,6 +13,7 @@ anew.
 from collections.abc import Sequence
 
 from schemas.breaches import Why
+from schemas.spans import MINUTE_MS
 from streams.measure.digests import Engine
 from streams.rules.aggregate_reader import AggregateRecord
 from streams.rules.breach import BreachSubject
@@ -29,6 +30,8 @@ from streams.rules.series_state import SeriesState
 #: A window that is not final this many minutes after others never will be.
 _OVERDUE = 60
 _PRUNE_EVERY = 5
+#: Results of this many minutes are not published again: windows are revised for an hour.
+_REMEMBERED = 120
 
 
 class SeriesRules:
@@ -81,6 +84,8 @@ class SeriesRules:
         if self._history.add(record):
             self._settle(horizon, timestamp_ms)
             self._live(timestamp_ms)
+        if record.window.size == "1m":
+            self._single(record, timestamp_ms)
         return self.drain()
 
     def settle(self, horizon: int, timestamp_ms: int, quiet: int = 0) -> list[bytes]:
@@ -137,6 +142,19 @@ class SeriesRules:
         """Return the state, ready for the table."""
         self._history.pack_digests()
         return self.state
+
+    def _single(self, record: AggregateRecord, timestamp_ms: int) -> None:
+        """Publish a breach for each bad result of a minute that had none."""
+        minute = record.window.start_ms // MINUTE_MS
+        for pair in self._pairs:
+            for result, verdict in pair.rule.kind.bad_results(record):
+                results = pair.state.results
+                if result.id not in results.setdefault(minute, []):
+                    results[minute].append(result.id)
+                    stale = is_stale(minute, timestamp_ms)
+                    self._reporter.single(pair, result, minute, verdict, stale=stale)
+                for at in [at for at in results if at < self.state.newest - _REMEMBERED]:
+                    del results[at]
 
     # ------------------------------------------------------------------ settled
 

@@ -38,8 +38,6 @@ class StoredWindow(msgspec.Struct, array_like=True, gc=False):
     """JSON, of the newest minutes: failures by type, or bad results by finding."""
     actions: bytes = b""
     """JSON, of the newest minutes: bad results by recommended action."""
-    lowest: float | None = None
-    """Of scores."""
     configurations: tuple[str, ...] = ()
     """Of scores: what they were made by."""
 
@@ -94,6 +92,8 @@ class RuleState(msgspec.Struct, array_like=True):
     """The latest minute that a breach was named after: …"""
     openings: int = 0
     """… one that is not later is named after how many there were, too."""
+    results: dict[int, list[str]] = {}
+    """By minute, the results that had a breach of their own."""
 
 
 class SeriesState(msgspec.Struct, array_like=True):

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -84,7 +84,7 @@ def trend_of(record: AggregateRecord) -> StoredTrend | None:
 
 
 def _of_scores(record: QualityRecord, sums: tuple[int, ...]) -> StoredWindow:
-    window = StoredWindow(record.revision, record.final, sums, lowest=record.min)
+    window = StoredWindow(record.revision, record.final, sums)
     window.configurations = tuple(record.configurations[:MOST_CONFIGURATIONS])
     if record.window.size == "1m":
         window.exemplars = bytes(record.exemplars)
@@ -120,6 +120,22 @@ def _exemplars_of(window: StoredWindow) -> Sequence[Any]:
         return _read_exemplars(window.exemplars) if window.exemplars else ()
     except _UNREADABLE:
         return ()
+
+
+class ResultExemplar(NamedTuple):
+    """A result that an aggregate names."""
+
+    id: str
+    score: float
+    finding: str | None
+
+
+def results_of(record: QualityRecord) -> list[ResultExemplar]:
+    """Return the results that a window of scores names, the worst first."""
+    exemplars = _exemplars_of(StoredWindow(0, False, (), exemplars=bytes(record.exemplars)))
+    named = [it for it in exemplars if it.score is not None]
+    named.sort(key=lambda it: (it.score, it.id))
+    return [ResultExemplar(it.id, it.score, it.finding) for it in named]
 
 
 def failures_by_type_of(windows: Iterable[StoredWindow]) -> list[tuple[str, int]]:

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from schemas.rule_kinds import MetricThreshold
 from schemas.spans import MINUTE_MS, as_text
-from streams.rules.faults import faults, faults_in_words, named
+from streams.rules.aggregate_reader import AggregateRecord, QualityRecord
+from streams.rules.faults import FINDING, RESULT, faults, faults_in_words, named
 from streams.rules.firing import Verdict
 from streams.rules.formatting import counted, figure
 from streams.rules.history import History
@@ -12,7 +13,7 @@ from streams.rules.kind_protocol import Evidence, Kind, Measured
 from streams.rules.metrics import METRICS
 from streams.rules.needed_windows import FIVES_UP_TO, MINUTES_UP_TO, needs_of
 from streams.rules.series_state import SeriesState
-from streams.rules.stored_window import failures_by_type_of
+from streams.rules.stored_window import ResultExemplar, failures_by_type_of, results_of
 from streams.rules.threshold_check import Limits
 from streams.rules.window_sums import total
 
@@ -46,6 +47,8 @@ class MetricThresholdKind(Kind[MetricThreshold]):
     def judge(self, history: History, minute: int) -> Verdict | None:
         """Return the verdict on the window that ends with the minute."""
         rule, metric = self.rule, self._metric
+        if rule.each_analysis:
+            return None  # single results are: see bad_results
         span = self._judged(history, minute)
         sums = history.sums(span, minute)
         samples = metric.samples(sums)
@@ -57,10 +60,14 @@ class MetricThresholdKind(Kind[MetricThreshold]):
         if samples < rule.min_samples or not samples:
             return self._limits.not_enough(samples, span)
         observed = metric.observed(history, sums, span, minute)
-        if rule.each_analysis:
-            newest = history.at(minute)
-            observed = newest.lowest if newest else None
         return None if observed is None else self._limits.verdict(observed, samples, span)
+
+    def bad_results(self, record: AggregateRecord) -> list[tuple[ResultExemplar, Verdict]]:
+        """Return the results of a minute that are past a threshold, with `each_analysis`."""
+        if not (self.rule.each_analysis and isinstance(record, QualityRecord)):
+            return []
+        judged = [(it, self._limits.verdict(it.score, 1, 1)) for it in results_of(record)]
+        return [(result, verdict) for result, verdict in judged if verdict.severity >= 0]
 
     def _judged(self, history: History, minute: int) -> int:
         """Return how many minutes are judged: all of the window, or the newest that are enough."""
@@ -94,8 +101,11 @@ class MetricThresholdKind(Kind[MetricThreshold]):
         metric = self._metric
         span = as_text(verdict.span * MINUTE_MS)
         samples = counted(verdict.samples, metric.samples_of)
-        words = f"worst {metric.words}" if self.rule.each_analysis else metric.words
-        about = f"{words} of {series}"
+        about = f"{metric.words} of {series}"
+        if RESULT in evidence and verdict.observed is not None:
+            limit = self._limits.sentence(verdict, metric.unit)
+            finding = f": {evidence[FINDING]}" if evidence.get(FINDING) else ""
+            return f"{about} is {figure(verdict.observed)} ({limit}) of {evidence[RESULT]}{finding}"
         if verdict.observed is None:
             return f"{about}: too few {metric.samples_of} to tell over {span}, {samples}"
         limit = self._limits.sentence(verdict, metric.unit)
