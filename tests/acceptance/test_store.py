@@ -1,0 +1,231 @@
+"""Whatever happens to the database or to `store`: its rows are the topics' latest revisions."""
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from tests.acceptance.store_scene import StoreScene, store_scene
+
+pytestmark = pytest.mark.acceptance
+
+MANY, FEW = 400, 100
+
+
+@pytest.fixture
+def scene(kafka: str, prefix: str, tmp_path: Path) -> Iterator[StoreScene]:
+    with store_scene(kafka, prefix, tmp_path) as found:
+        yield found
+
+
+def test_rows_are_the_latest_revisions_when_store_is_killed_in_a_transaction(scene: StoreScene):
+    scene.publish(MANY)
+    for failpoint in ("store_before_transaction_ends", "store_after_transaction"):
+        scene.workers.start("s0", f"{failpoint}:2")
+        ends_by_itself(scene, "s0")
+        scene.publish(FEW)
+    scene.workers.start("s0")
+    scene.catches_up()
+
+
+def test_rows_are_the_latest_revisions_when_postgresql_is_killed_and_store_with_it(
+    scene: StoreScene,
+):
+    scene.workers.start("s0")
+    scene.publish(MANY)
+    wait_for_rows(scene)
+    for both in (False, True):
+        scene.publish(FEW)
+        scene.postgres.kill()
+        if both:
+            scene.workers.kill("s0")
+        scene.publish(FEW)
+        scene.postgres.start()
+    scene.catches_up()
+
+
+def test_a_connection_that_is_cut_or_hangs_ends_and_all_is_written(scene: StoreScene):
+    scene.workers.start("s0")
+    scene.publish(MANY)
+    wait_for_rows(scene)
+    for _ in range(3):
+        scene.publish(FEW)
+        scene.proxy.cuts()
+    scene.proxy.hangs()
+    scene.publish(FEW)
+    time.sleep(9)  # longer than its deadline: it drops the connection, and waits for another
+    assert scene.workers.is_running("s0")
+    scene.proxy.passes()
+    scene.catches_up()
+
+
+def test_a_lock_is_waited_for_and_store_is_not_ended_for_it(scene: StoreScene):
+    scene.workers.start("s0")
+    scene.publish(MANY)
+    wait_for_rows(scene)
+
+    async def lock() -> None:
+        connection = await asyncpg.connect(scene.url)
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE opwatch.windows IN ACCESS EXCLUSIVE MODE")
+            await asyncio.to_thread(scene.publish, FEW)
+            await asyncio.sleep(6)
+        await connection.close()
+
+    asyncio.run(lock())
+    assert scene.workers.is_running("s0")
+    scene.catches_up()
+
+
+def test_a_full_disk_is_waited_for(scene: StoreScene, tmp_path: Path):
+    with small_disk(scene, tmp_path):
+        scene.workers.start("s0")
+        scene.publish(MANY)
+        wait_for_log(tmp_path, "53100")
+        assert scene.query("SELECT count(*) FROM opwatch.performance_metrics")[0][0] == 0
+        scene.execute("DROP TABLE filler")
+        scene.catches_up()
+        letters = scene.query("SELECT count(*) FROM opwatch.dead_letters")
+        assert letters[0][0] == 0
+        scene.workers.close()
+
+
+def test_a_server_that_becomes_read_only_is_left_for_one_that_writes(
+    scene: StoreScene, tmp_path: Path
+):
+    scene.workers.start("s0")
+    scene.publish(MANY)
+    wait_for_rows(scene)
+    scene.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+    scene.execute("SELECT pg_reload_conf()")
+    scene.publish(FEW)
+    wait_for_log(tmp_path, "the database takes no rows")
+    stored = scene.query("SELECT max(written_at) FROM opwatch.consumed_offsets")
+    time.sleep(2)
+    assert scene.query("SELECT max(written_at) FROM opwatch.consumed_offsets") == stored
+    writes = "SET default_transaction_read_only = off; ALTER SYSTEM RESET ALL; "
+
+    async def promote() -> None:
+        connection = await asyncpg.connect(scene.url)
+        for statement in writes.split("; ")[:2]:
+            await connection.execute(statement)
+        await connection.execute("SELECT pg_reload_conf()")
+        await connection.close()
+
+    asyncio.run(promote())
+    scene.catches_up()
+
+
+def test_a_lost_consumer_group_repeats_nothing(scene: StoreScene):
+    scene.workers.start("s0")
+    scene.publish(MANY)
+    scene.catches_up()
+    scene.workers.close()
+    before = scene.query("SELECT xmin::text, id FROM opwatch.notifications ORDER BY id")
+    forget_group(scene)
+    scene.publish(FEW)
+    scene.workers.start("s0")
+    scene.catches_up()
+    after = scene.query("SELECT xmin::text, id FROM opwatch.notifications ORDER BY id")
+    assert set(before) <= set(after)
+
+
+def test_two_workers_share_the_work_and_one_takes_over(scene: StoreScene):
+    for name in ("s0", "s1"):
+        scene.workers.start(name)
+    scene.publish(MANY)
+    wait_for_rows(scene)
+    scene.publish(FEW)
+    scene.workers.kill("s1")
+    scene.publish(FEW)
+    scene.catches_up()
+
+
+def ends_by_itself(scene: StoreScene, name: str) -> None:
+    until = time.monotonic() + 60
+    while scene.workers.is_running(name):
+        if time.monotonic() > until:
+            raise AssertionError(f"{name} was not killed")
+        scene.publish(5)
+        time.sleep(0.2)
+
+
+def wait_for_rows(scene: StoreScene) -> None:
+    until = time.monotonic() + 60
+    while not scene.query("SELECT 1 FROM opwatch.windows LIMIT 1"):
+        assert time.monotonic() < until
+        time.sleep(0.2)
+
+
+def wait_for_log(folder: Path, text: str) -> None:
+    until = time.monotonic() + 60
+    while text not in (folder / "s0.log").read_text():
+        assert time.monotonic() < until
+        time.sleep(0.2)
+
+
+def forget_group(scene: StoreScene) -> None:
+    admin = AdminClient({"bootstrap.servers": scene.kafka})
+    until = time.monotonic() + 30
+    while True:
+        with contextlib.suppress(KafkaException):  # its members have not all left yet
+            for future in admin.delete_consumer_groups([f"{scene.prefix}store"]).values():
+                future.result()
+            return
+        assert time.monotonic() < until
+        time.sleep(0.5)
+
+
+@contextlib.contextmanager
+def small_disk(scene: StoreScene, folder: Path) -> Iterator[None]:
+    """Let performance_metrics lie on a disk that is full; `DROP TABLE filler` makes room."""
+    disk = Path(scene.postgres.directory) / "disk"
+    disk.mkdir()
+    mounted = os.geteuid() == 0 and not subprocess.call(
+        ["mount", "-t", "tmpfs", "-o", "size=8m,mode=777", "tmpfs", str(disk)],
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        if mounted:
+            space = disk / "space"
+            space.mkdir()
+            os.chown(space, *_owner(scene.postgres.directory))
+            scene.execute(f"CREATE TABLESPACE small LOCATION '{space}'")
+            scene.execute("ALTER TABLE opwatch.performance_metrics SET TABLESPACE small")
+            scene.execute("CREATE TABLE filler (text text) TABLESPACE small")
+            for size in (100_000, 1_000, 10):
+                with contextlib.suppress(asyncpg.DiskFullError):
+                    while True:
+                        scene.execute(
+                            "INSERT INTO filler SELECT string_agg(md5(random()::text), '')"
+                            f" FROM generate_series(1, {size})"
+                        )
+        else:  # without the right to mount: the same answer from a trigger
+            scene.execute("CREATE TABLE filler ()")
+            scene.execute(
+                "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+                " IF to_regclass('public.filler') IS NULL THEN RETURN NEW; END IF;"
+                " RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$"
+            )
+            scene.execute(
+                "CREATE TRIGGER full_disk BEFORE INSERT ON opwatch.performance_metrics"
+                " FOR EACH ROW EXECUTE FUNCTION full_disk()"
+            )
+        yield
+    finally:
+        if mounted:
+            scene.postgres.stop()
+            subprocess.check_call(["umount", "-l", str(disk)])
+
+
+def _owner(folder: Path) -> tuple[int, int]:
+    stat = folder.stat()
+    return stat.st_uid, stat.st_gid
