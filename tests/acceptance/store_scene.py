@@ -154,8 +154,8 @@ class StoreScene:
     def catches_up(self, within_s: float = 60.0) -> None:
         """Wait until the database says that it has all records, then compare every row."""
         until = time.monotonic() + within_s
-        while self._stored() != self._ends():
-            assert time.monotonic() < until, (self._stored(), self._ends())
+        while self._stored() != self.ends():
+            assert time.monotonic() < until, (self._stored(), self.ends())
             self.workers.supervise()
             time.sleep(0.2)
         self.compare()
@@ -168,11 +168,15 @@ class StoreScene:
             found[name] = found.get(name, 0) + offset
         return {name: found[name] for name in TOPICS}
 
-    def _ends(self) -> dict[str, int]:
+    def ends(self) -> dict[str, int]:
         return {name: len(self._records(name)) for name in TOPICS}
 
     def _records(self, topic: str) -> list[Any]:
         return list(oracle.read_topic(self.kafka, self.prefix + topic))
+
+    def latest(self, topic: str) -> set[bytes]:
+        """Return the keys of a topic that are aggregates."""
+        return {record.key() for record in self._records(topic) if record.key() != b"x"}
 
     def compare(self) -> None:
         """Compare every row with the records."""

@@ -14,6 +14,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from tests.acceptance.store_scene import StoreScene, store_scene
+from tests.history_records import window
 
 pytestmark = pytest.mark.acceptance
 
@@ -124,6 +125,37 @@ def test_a_server_that_becomes_read_only_is_left_for_one_that_writes(
     scene.catches_up()
 
 
+def test_what_no_table_takes_is_a_dead_letter_and_its_neighbours_are_written(scene: StoreScene):
+    scene.publish(FEW)
+    scene.send("aggregates", (b"x", b'{"no": "aggregate"}'))
+    scene.send("aggregates", window("unlucky"))
+    scene.execute(
+        "ALTER TABLE opwatch.windows ADD CONSTRAINT no_luck CHECK (operation <> 'unlucky')"
+    )
+    scene.workers.start("s0")
+    scene.publish(FEW)
+    wait_for(scene, "SELECT 1 FROM opwatch.dead_letters HAVING count(*) = 2")
+    letters = scene.query("SELECT reason, detail, value FROM opwatch.dead_letters ORDER BY detail")
+    assert [letter["reason"] for letter in letters] == ["not_stored"] * 2
+    assert "no_luck" in letters[1]["detail"]
+    assert [letter["value"] for letter in letters] == [
+        b'{"no": "aggregate"}',
+        window("unlucky")[1],
+    ]
+    scene.execute("ALTER TABLE opwatch.windows DROP CONSTRAINT no_luck")
+    scene.publish(FEW)
+    wait_for(scene, STORED.format(scene.prefix, scene.ends()["aggregates"]))
+    assert scene.query("SELECT 1 FROM opwatch.windows WHERE operation = 'unlucky'") == []
+    others = len(scene.latest("aggregates")) - 1
+    assert len(scene.query("SELECT 1 FROM opwatch.windows")) == others
+
+
+STORED = """
+SELECT 1 FROM opwatch.consumed_offsets WHERE topic = '{}aggregates'
+HAVING sum(next_offset) = {}
+"""
+
+
 def test_a_lost_consumer_group_repeats_nothing(scene: StoreScene):
     scene.workers.start("s0")
     scene.publish(MANY)
@@ -159,9 +191,13 @@ def ends_by_itself(scene: StoreScene, name: str) -> None:
 
 
 def wait_for_rows(scene: StoreScene) -> None:
+    wait_for(scene, "SELECT 1 FROM opwatch.windows LIMIT 1")
+
+
+def wait_for(scene: StoreScene, statement: str) -> None:
     until = time.monotonic() + 60
-    while not scene.query("SELECT 1 FROM opwatch.windows LIMIT 1"):
-        assert time.monotonic() < until
+    while not scene.query(statement):
+        assert time.monotonic() < until, statement
         time.sleep(0.2)
 
 
