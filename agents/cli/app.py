@@ -11,9 +11,11 @@ from agents.cli import (
     alerts,
     channels,
     config,
+    db,
     deadletters,
     quality,
     replay,
+    report,
     rules,
     schema,
     silence,
@@ -41,9 +43,11 @@ Examples:
   opwatch alerts list              list what fires, and who was notified
   opwatch why 3f9c                 … and why, or why not
   opwatch quality worst            list the analyses with the lowest scores, and why
+  opwatch report --from 7d         report success rates and percentiles from the history
 
 Exit codes: 0 ok; 1 the check failed, nothing was found, or the request was refused; 2 wrong usage
-or settings; 3 Kafka cannot be reached, or no alert worker answers; 130 Ctrl-C; 143 SIGTERM.
+or settings; 3 Kafka or the database cannot be reached, or no alert worker answers; 130 Ctrl-C;
+143 SIGTERM.
 """
 
 UNEXPECTED = "unexpected {}: {}. Please report it; OPWATCH_LOG_LEVEL=debug shows where it happened."
@@ -68,6 +72,8 @@ app.command("why")(why.why)
 app.command("why-not")(why.why_not)
 app.command("ack")(alerts.ack)
 app.add_typer(quality.app, name="quality")
+app.command("report", help=report.HELP)(report.report)
+app.add_typer(db.app, name="db")
 app.add_typer(silence.app, name="silence")
 app.add_typer(channels.app, name="channels")
 app.add_typer(schema.app, name="schema")
@@ -78,6 +84,8 @@ _groups = [app, *(part.typer_instance for part in app.registered_groups if part.
 for _group in _groups:
     for _command in _group.registered_commands:
         # \b keeps the lines of a paragraph as they are.
+        if _command.help:
+            continue
         _help = inspect.getdoc(_command.callback) or ""
         _command.help = _help.replace("\nExamples:\n", "\n\b\nExamples:\n")
 

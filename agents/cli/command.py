@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -143,8 +143,15 @@ def find_id(prefix: str, ids: Iterable[str], what: str, listed_by: str) -> str:
         raise CommandError(f"{unfound}.") from None
 
 
-def run(work: Coroutine[Any, Any, Result]) -> Result:
+def run(
+    work: Coroutine[Any, Any, Result],
+    errors: Callable[[], AbstractContextManager[None]] | None = None,
+) -> Result:
     """Run the work to its end and return its result; end it cleanly on SIGINT and SIGTERM.
+
+    Args:
+        work: what to do.
+        errors: turns the errors of what it works with into sentences; by default Kafka's.
 
     Raises:
         CommandError: Kafka could not be reached, or refused.
@@ -156,7 +163,7 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
     logging.getLogger().addHandler(logging.NullHandler())
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     try:
-        with kafka_errors():
+        with (errors or kafka_errors)():
             return asyncio.run(_until_stopped(work))
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None

@@ -1,14 +1,28 @@
 """Define the settings of the history in PostgreSQL; agents/runtime/settings.py has the others."""
 
-from typing import Annotated
+import re
+from itertools import pairwise
+from typing import Annotated, get_args
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
+
+from schemas.series import WindowSize
+from schemas.spans import as_text, to_ms
 
 URL_VARIABLE = "METRICS_DATABASE_URL"
 _SCHEMES = ("postgresql://", "postgres://")
 #: What people copy from SQLAlchemy.
 _DRIVER = "+asyncpg://"
+
+WINDOW_SIZES: tuple[str, ...] = get_args(WindowSize)
+#: What `opwatch db prune` may remove rows of, besides windows of a size.
+PRUNED_TABLES = (
+    *("performance_metrics", "quality_scores", "labels", "alerts", "notifications"),
+    "dead_letters",
+)
+FOR_EVER = 0
+_ENTRY = re.compile(r"(\w+)=(\w+)")
 
 
 class DatabaseSettings(BaseSettings):
@@ -42,6 +56,18 @@ class DatabaseSettings(BaseSettings):
     db_timeout_s: Annotated[float, Field(ge=1, le=600)] = Field(
         30.0, description="A statement of `store` that takes longer is given up and tried again."
     )
+    db_retention: str = Field(
+        "1m=35d 5m=100d 1h=400d performance_metrics=400d quality_scores=100d notifications=400d"
+        " dead_letters=35d",
+        description="How long `opwatch db prune` keeps windows of a size, and rows of a table; what"
+        " is not named is kept for ever, as 0 says.",
+    )
+
+    @field_validator("db_retention")
+    @classmethod
+    def _spans(cls, value: str) -> str:
+        retention_ms(value)
+        return value
 
     @field_validator("metrics_database_url")
     @classmethod
@@ -53,3 +79,29 @@ class DatabaseSettings(BaseSettings):
             message = "is no address such as postgresql://user@host/name"
             raise ValueError(message)
         return SecretStr(url)
+
+
+def retention_ms(text: str) -> dict[str, int]:
+    """Return how long windows of a size, and rows of a table, are kept: `1m=35d alerts=0`.
+
+    Raises:
+        ValueError: it is not written so; the message says what to write.
+    """
+    found: dict[str, int] = {}
+    for part in text.replace(",", " ").split():
+        match = _ENTRY.fullmatch(part)
+        if match is None or match[1] not in (*WINDOW_SIZES, *PRUNED_TABLES):
+            names = ", ".join((*WINDOW_SIZES, *PRUNED_TABLES))
+            message = f"{part!r} is not such as 1m=35d; what can be named is {names}"
+            raise ValueError(message)
+        span_ms = to_ms(match[2])
+        assert isinstance(span_ms, int)
+        found[match[1]] = span_ms
+    stored = [(size, found.get(size, FOR_EVER)) for size in WINDOW_SIZES]
+    for (small, short_ms), (large, long_ms) in pairwise(stored):
+        # Reports put a span together from the largest windows in it.
+        if long_ms != FOR_EVER and (short_ms == FOR_EVER or short_ms > long_ms):
+            least = "for ever" if short_ms == FOR_EVER else as_text(short_ms)
+            message = f"windows of {large} are needed as long as those of {small}: {least}"
+            raise ValueError(message)
+    return found
