@@ -1,9 +1,7 @@
 """Fill the history with what operations come to, folded and rolled up by the code of workers."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -11,12 +9,13 @@ import numpy as np
 
 from schemas.fields import Sums, Tallies, Tally
 from schemas.partials import Stats
-from schemas.series import WindowSize
+from streams.history.aggregates import entries_of_aggregate
+from streams.history.tables import Entry
 from streams.measure.aggregate import aggregate
 from streams.measure.centroids import PARTIAL_LIMIT, STORED_LIMIT
-from streams.measure.digests import ENGINES, pack, pack_samples
+from streams.measure.digests import ENGINES, pack_samples
 from streams.measure.merge import merge_stats
-from streams.measure.series import ALL, parse_series, series_name
+from streams.measure.series import ALL, series_name
 from streams.measure.window_times import SIZES, window_start
 
 _ENGINE = ENGINES["fastdigest"]
@@ -120,62 +119,28 @@ def _stats(part: Operations) -> Stats:
     )
 
 
-async def store(connection: asyncpg.Connection, aggregates: Iterable[bytes]) -> int:
-    """Write aggregates to the table of windows, and return how many."""
-    rows = [_row(json.loads(value)) for value in aggregates]
-    places = {(row["size"], row["start_at"].date()): row["start_at"] for row in rows}
-    for (size, _), start_at in places.items():
-        await connection.execute("SELECT opwatch.make_partition('windows', $1, $2)", size, start_at)
-    columns = list(rows[0])
-    await connection.copy_records_to_table(
-        "windows",
-        schema_name="opwatch",
-        columns=columns,
-        records=[tuple(row.values()) for row in rows],
-    )
-    return len(rows)
-
-
-def _row(it: dict[str, Any]) -> dict[str, Any]:
-    size: WindowSize = it["window"]["size"]
-    series = parse_series_of(it)
-    means = np.array([centroid["m"] for centroid in it["digest"]["centroids"]])
-    weights = np.array([centroid["c"] for centroid in it["digest"]["centroids"]])
-    durations, cache = it["duration_ms"], it["cache"]
-    return {
-        "series": series,
-        "size": size,
-        "start_at": _moment(it["window"]["start_ms"]),
-        "end_at": _moment(it["window"]["end_ms"]),
-        "operation": it["series"]["operation"],
-        "platform": it["series"]["platform"],
-        "confidence": it["series"]["confidence"],
-        **{name: it[name] for name in ("revision", "final", "missing", "count")},
-        **{name: it[name] for name in ("successes", "failures", "success_rate")},
-        "duration_sum_ms": durations["sum"],
-        **{f"{name}_ms": durations[name] for name in ("mean", "min", "max", "std_dev")},
-        **{f"{name}_ms": durations[name] for name in ("p50", "p90", "p95", "p99")},
-        **{f"cache_{name}": cache[name] for name in ("lookups", "hits", "misses", "evictions")},
-        "cache_average_ttl_s": cache["average_ttl_s"],
-        "cache_ttl_count": cache["ttl_count"],
-        "mean_confidence": it["mean_confidence"],
-        "confidence_count": it["confidence_count"],
-        "failures_by_type": json.dumps(it["failures_by_type"]),
-        "exemplars": "[]",
-        "digest": pack(means, weights),
-    }
-
-
-def parse_series_of(it: dict[str, Any]) -> str:
-    """Return the name of an aggregate's series."""
-    labels = it["series"]
-    if labels["platform"] is not None:
-        return series_name(labels["operation"], "platform", labels["platform"])
-    return series_name(labels["operation"], "confidence", labels["confidence"])
-
-
-def _moment(epoch_ms: int) -> datetime:
-    return datetime.fromtimestamp(epoch_ms / 1000, tz=UTC)
-
-
-__all__ = ["Operations", "parse_series", "some_operations", "store", "windows_of"]
+async def store(connection: asyncpg.Connection, aggregates: Iterable[bytes]) -> None:
+    """Write aggregates as the role `store` does."""
+    entries: dict[str, list[Entry]] = defaultdict(list)
+    for value in aggregates:
+        for entry in entries_of_aggregate(value):
+            entries[entry.table.name].append(entry)
+    for of_table in entries.values():
+        table = of_table[0].table
+        names = list(table.columns)
+        if table.partitioned:
+            size, start = names.index("size"), names.index("start_at")
+            days = {
+                (entry.values[size], entry.values[start].replace(hour=0, minute=0))
+                for entry in of_table
+            }
+            for place in days:
+                await connection.execute(
+                    "SELECT opwatch.make_partition($1, $2, $3)", table.name, *place
+                )
+        await connection.copy_records_to_table(
+            table.name,
+            schema_name="opwatch",
+            columns=names,
+            records=[entry.values for entry in of_table],
+        )

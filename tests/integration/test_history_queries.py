@@ -84,6 +84,13 @@ async def test_success_rate_of_24h_in_plain_sql_is_that_of_the_operations(
         day,
     )
     assert of_the_day == pytest.approx(right, abs=1e-9)
+    as_specified = await connection.fetchval(
+        "SELECT metric_value FROM opwatch.performance_metrics WHERE metric_type = 'success_rate'"
+        " AND platform = 'lever' AND measurement_window = '24h' AND measured_at = $1"
+        " AND additional_data ->> 'operation' = '*'",
+        (day + timedelta(days=1)).replace(tzinfo=None),
+    )
+    assert float(as_specified) == pytest.approx(right, abs=0.00005)  # DECIMAL(10,4)
     for size in ("1m", "5m", "1h", "6h"):
         of_parts = await connection.fetchval(
             "SELECT 100 * sum(successes) / sum(count) FROM opwatch.windows WHERE size = $1"
