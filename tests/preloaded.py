@@ -2,43 +2,54 @@
 
 A server imports the libraries and the schemas once, and forks for each command. The command has a
 process, an environment, a folder, streams and an exit code of its own, and imports its own modules.
+A command with a PYTHONPATH of its own needs an interpreter of its own.
 """
 
 import gc
 import json
+import math
 import os
+import runpy
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import NoReturn
 
-#: What commands import of others, and the schemas, which import nothing of ours.
+#: What commands and workers import of others, and the schemas, which import nothing of ours.
 _LIBRARIES = (
     "aiokafka.admin",
     "aiosmtplib",
+    "fastdigest",
+    "faust.app",
     "httpx",
     "jinja2.sandbox",
     "msgspec",
     "numpy",
     "orjson",
+    "prometheus_client",
     "pydantic_settings",
     "re2",
     "rich.live",
     "rich.table",
     "structlog",
     "typer.main",
+    "uvloop",
     "yaml",
     "schemas.export",
 )
 _ROOT = Path(__file__).parents[1]
 _TIMEOUT_S = 120
+_LOOK_S = 0.02
 _STREAMS = ("in", "out", "err")
 _FLAGS = (os.O_RDONLY, *[os.O_WRONLY | os.O_CREAT | os.O_APPEND] * 2)
+_asking = threading.Lock()
 
 
 def run(
@@ -55,16 +66,90 @@ def run(
     with tempfile.TemporaryDirectory(prefix="opwatch-command-") as streams:
         files = [Path(streams, name) for name in _STREAMS]
         files[0].write_text(stdin)
-        request = [list(arguments), dict(environment), str(folder), list(map(str, files))]
-        server = _server()
-        assert server.stdin is not None
-        assert server.stdout is not None
-        server.stdin.write(json.dumps(request) + "\n")
-        server.stdin.flush()
-        code = int(server.stdout.readline())
+        code = _ask(arguments, environment, folder, files, None)
         return subprocess.CompletedProcess(
             ["opwatch", *arguments], code, files[1].read_text(), files[2].read_text()
         )
+
+
+def start(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    log: Path,
+    *,
+    before: Sequence[str] = (),
+) -> "subprocess.Popen[bytes]":
+    """Start `opwatch` with the arguments, as `subprocess.Popen` does.
+
+    Args:
+        arguments: those after `opwatch`.
+        environment: all variables that it has.
+        folder: where it runs.
+        log: what it writes is added to this file.
+        before: what is to run it.
+    """
+    if before or environment.get("PYTHONPATH", str(_ROOT)) != str(_ROOT):
+        command = [*before, sys.executable, "-m", "agents.cli", *arguments]
+        with log.open("ab") as output:
+            return subprocess.Popen(
+                command, env=environment, cwd=folder, stdout=output, stderr=output
+            )
+    return _Forked(arguments, environment, folder, log)
+
+
+class _Forked(subprocess.Popen[bytes]):
+    """A command that the server forked, whose end its keeper wrote down."""
+
+    def __init__(
+        self, arguments: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path
+    ) -> None:
+        self.args = ["opwatch", *arguments]
+        self.returncode: int | None = None
+        self._ended = tempfile.TemporaryDirectory(prefix="opwatch-ended-")
+        self._status = Path(self._ended.name, "status")
+        log.touch()  # whoever looks for what it writes may come first
+        files = [Path(os.devnull), log, log]
+        self.pid = _ask(arguments, environment, folder, files, self._status)
+
+    def poll(self) -> int | None:
+        if self.returncode is None and self._status.exists():
+            self.returncode = int(self._status.read_text())
+            self._ended.cleanup()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        give_up_s = time.monotonic() + (math.inf if timeout is None else timeout)
+        while (code := self.poll()) is None:
+            if time.monotonic() > give_up_s:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0)
+            time.sleep(_LOOK_S)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:  # it is a zombie until its end is written down: nobody has its pid
+            os.kill(self.pid, number)
+
+    def __del__(self) -> None:
+        """Leave the process to itself, without a warning."""
+
+
+def _ask(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    files: Sequence[Path],
+    status: Path | None,
+) -> int:
+    """Return what a command ended with; if its end is to be in a file, its pid at once."""
+    request = [*map(str, files)], list(arguments), dict(environment), str(folder), status
+    with _asking:
+        server = _server()
+        assert server.stdin is not None
+        assert server.stdout is not None
+        server.stdin.write(json.dumps(request, default=str) + "\n")
+        server.stdin.flush()
+        return int(server.stdout.readline())
 
 
 @cache
@@ -85,14 +170,38 @@ def _serve() -> None:
     gc.freeze()  # else each command's memory is its own as soon as it is looked through
     answers = os.dup(1)
     for line in sys.stdin:
-        arguments, environment, folder, files = json.loads(line)
+        files, arguments, environment, folder, status_file = json.loads(line)
         child = os.fork()
         if child == 0:
+            if status_file is None:
+                signal.alarm(_TIMEOUT_S)
+            elif command := os.fork():
+                _keep(command, Path(status_file), answers)
             os.close(answers)
             _become(arguments, environment, folder, files)
             return
-        _, status = os.waitpid(child, 0)
-        os.write(answers, f"{os.waitstatus_to_exitcode(status)}\n".encode())
+        if status_file is None:
+            _, status = os.waitpid(child, 0)
+            _answer(answers, os.waitstatus_to_exitcode(status))
+
+
+def _keep(command: int, status_file: Path, answers: int) -> NoReturn:
+    """Say which process a command is, and write down how it ends; this process is its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _answer(answers, command)
+    os.close(answers)
+    ended = os.waitid(os.P_PID, command, os.WEXITED | os.WNOWAIT)
+    assert ended is not None
+    code = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+    written = status_file.with_suffix(".written")
+    written.write_text(str(code))
+    written.rename(status_file)
+    os.waitpid(command, 0)
+    os._exit(0)
+
+
+def _answer(answers: int, number: int) -> None:
+    os.write(answers, f"{number}\n".encode())
 
 
 def _become(
@@ -110,11 +219,7 @@ def _become(
     time.tzset()
     os.chdir(folder)
     sys.argv = ["opwatch", *arguments]
-    signal.alarm(_TIMEOUT_S)
-
-    from agents.cli import main
-
-    main()
+    runpy.run_module("agents.cli", run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

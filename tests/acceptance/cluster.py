@@ -3,8 +3,9 @@
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
+
+from tests import preloaded
 
 
 class Workers:
@@ -38,13 +39,10 @@ class Workers:
 
     def start(self, name: str, failpoint: str = "") -> None:
         environment = self._environment | {"OPWATCH_INSTANCE": name, "OPWATCH_FAILPOINT": failpoint}
-        with (self._folder / f"{name}.log").open("ab") as log:
-            self._processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "agents.cli", "worker", self._role],
-                env=environment,
-                stdout=log,
-                stderr=log,
-            )
+        log = self._folder / f"{name}.log"
+        self._processes[name] = preloaded.start(
+            ["worker", self._role], environment, Path.cwd(), log
+        )
 
     def supervise(self) -> None:
         """Start anew whoever ended, as compose or systemd would."""

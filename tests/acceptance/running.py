@@ -3,10 +3,11 @@
 import json
 import os
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
+
+from tests import preloaded
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,16 +35,15 @@ class Running:
 
     def start(self, role: str, *before: str, **settings: str) -> int:
         number = len(self.processes)
-        with self.log_of(number).open("wb") as log:
-            self.processes.append(
-                subprocess.Popen(
-                    [*before, sys.executable, "-m", "agents.cli", "worker", role],
-                    env=self._environment | settings,
-                    cwd=self._folder,
-                    stdout=log,
-                    stderr=log,
-                )
+        self.processes.append(
+            preloaded.start(
+                ["worker", role],
+                self._environment | settings,
+                self._folder,
+                self.log_of(number),
+                before=before,
             )
+        )
         return number
 
     def log_of(self, number: int) -> Path:
