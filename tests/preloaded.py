@@ -1,7 +1,7 @@
 """Run commands of the CLI in processes that do not have to import first: most of what they take.
 
-A server imports the libraries and the schemas once, and forks for each command. The command has a
-process, an environment, a folder, streams and an exit code of its own, and imports its own modules.
+A server imports the libraries, schemas/ and streams/ once, and forks for each command. The command
+has a process, an environment, a folder, streams and an exit code of its own, and imports agents/.
 A command with a PYTHONPATH of its own needs an interpreter of its own.
 """
 
@@ -22,12 +22,17 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
-#: What commands and workers import of others, and the schemas, which import nothing of ours.
+#: What commands and workers import, but for agents/, which reads the environment.
 _LIBRARIES = (
+    "aiohttp.web",
     "aiokafka.admin",
     "aiosmtplib",
     "fastdigest",
     "faust.app",
+    "faust.tables.recovery",
+    "faust.transport.drivers.aiokafka",
+    "h2.connection",
+    "httpcore",
     "httpx",
     "jinja2.sandbox",
     "msgspec",
@@ -35,6 +40,7 @@ _LIBRARIES = (
     "orjson",
     "prometheus_client",
     "pydantic_settings",
+    "rapidfuzz.process",
     "re2",
     "rich.live",
     "rich.table",
@@ -43,6 +49,11 @@ _LIBRARIES = (
     "uvloop",
     "yaml",
     "schemas.export",
+    "streams.alerting.engine",
+    "streams.measure.blocks",
+    "streams.measure.windows",
+    "streams.rules.evaluator",
+    "streams.services.services",
 )
 _ROOT = Path(__file__).parents[1]
 _TIMEOUT_S = 120

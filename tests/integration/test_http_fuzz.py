@@ -5,8 +5,6 @@ import contextlib
 import os
 import random
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +16,7 @@ from agents.alert.ack_links import Links
 from schemas.breaches import Breach
 from streams.channels.message import Message
 from streams.channels.request import FORM
+from tests import preloaded
 from tests.integration.command_line import Cli
 from tests.unit.messages.samples import breach
 
@@ -144,14 +143,8 @@ class Worker:
         rules = Path(cli.folder, "rules.yaml")
         rules.write_text("version: 1\n")
         settings["OPWATCH_RULE_FILE"] = str(rules)
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "agents.cli", "worker", role],
-                env=cli.environment | settings,
-                cwd=cli.folder,
-                stdout=log,
-                stderr=log,
-            )
+        environment = cli.environment | settings
+        self.process = preloaded.start(["worker", role], environment, cli.folder, self.log)
         ends = time.monotonic() + 180
         while not (found := re.search(r"127\.0\.0\.1:(\d+)/metrics", self.log.read_text())):
             assert time.monotonic() < ends, self.log.read_text()[-3000:]

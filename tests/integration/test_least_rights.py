@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -25,6 +24,7 @@ from agents.kafka.role_topics import everything, of_role
 from agents.runtime.settings import Settings
 from schemas.commands import Silence
 from schemas.dead_letters import DeadLetter, to_headers
+from tests import preloaded
 from tests.acceptance.alert_scene import Receivers, breach
 from tests.integration.secured import Right, SecuredKafka, documented
 from tests.unit.cli.hostile_world import calibration, quality_score
@@ -178,13 +178,9 @@ def _environment(scene: Scene, who: str, lacking: Right | None) -> dict[str, str
 
 
 def _start(scene: Scene, role: str, lacking: Right | None) -> "subprocess.Popen[bytes]":
-    with (scene.folder / f"{user(role, lacking)}.log").open("wb") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "agents.cli", "worker", role],
-            env=_bare() | _environment(scene, f"worker {role}", lacking),
-            stdout=log,
-            stderr=log,
-        )
+    environment = _bare() | _environment(scene, f"worker {role}", lacking)
+    log = scene.folder / f"{user(role, lacking)}.log"
+    return preloaded.start(["worker", role], environment, Path.cwd(), log)
 
 
 def _bare() -> dict[str, str]:
