@@ -39,7 +39,7 @@ demo: $(VENV)/.installed ## a real service measured live, for a minute (FOR=120,
 
 # Brokers of tests live for minutes: with half the work they are up.
 test: export KAFKA_JVM_PERFORMANCE_OPTS ?= -XX:+UseSerialGC -XX:TieredStopAtLevel=1
-test: $(VENV)/.installed $(if $(TESTS),check) ## check and all tests on a real Kafka and PostgreSQL (TESTS=tests/unit WORKERS=3)
+test: .kafka $(VENV)/.installed $(if $(TESTS),check) ## check and all tests on a real Kafka and PostgreSQL (TESTS=tests/unit WORKERS=3)
 	@$(PY) -m stack run -- sh -c ' \
 	tests() { $(PY) -m pytest "$$@" || test $$? -eq 5; }; \
 	waiting() { tests --numprocesses $(WORKERS) --maxschedchunk 1 -m "not alone" "$$@"; }; \
@@ -108,6 +108,11 @@ clean: ## remove the environment, caches and the stack's data
 
 .venv: $(VENV)/.installed
 .PHONY: .venv
+
+# Maven downloads Kafka while pip installs: whoever starts Kafka waits for it, and says what failed.
+.PHONY: .kafka
+.kafka:
+	@python="$$($(FIND_PYTHON))"; test -z "$$python" || "$$python" -m stack.jars >/dev/null 2>&1 &
 
 $(VENV)/.locked: requirements.lock requirements-build.lock
 	@python="$$($(FIND_PYTHON))"; test -n "$$python" || { \

@@ -7,8 +7,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from stack import compose
 from stack.errors import NoKafka
 from stack.progress import step
+from stack.state import KAFKA_VARIABLE
 
 POM = Path(__file__).with_name("pom.xml")
 CACHE = Path(__file__).parent.parent / ".stack" / "jars"
@@ -85,3 +87,7 @@ def _java_version(executable: str) -> int | None:
         return None
     found = re.search(r'version "(?:1\.)?(\d+)', done.stderr)
     return int(found[1]) if found else None
+
+
+if __name__ == "__main__" and not os.environ.get(KAFKA_VARIABLE) and compose.missing():
+    kafka_jars()
