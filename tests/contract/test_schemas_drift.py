@@ -32,6 +32,7 @@ from tests.unit.cli.samples import aggregate
 from tests.unit.streams.services_world import World, beat
 
 DOCS = Path(__file__).parents[2] / "docs"
+DOCUMENTS = documents()
 #: From the npm package @asyncapi/specs; its $comment says which.
 ASYNCAPI_SCHEMA = Path(__file__).with_name("asyncapi-3.0.0.schema.json")
 
@@ -174,10 +175,10 @@ def calibration_records() -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("name", documents())
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_what_is_committed_is_what_the_schemas_say(name: str):
     committed = (DOCS / name).read_text(encoding="utf-8")
-    assert committed == documents()[name], "run `opwatch schema export`"
+    assert committed == DOCUMENTS[name], "run `opwatch schema export`"
 
 
 def test_no_document_is_left_over():

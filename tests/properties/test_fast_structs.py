@@ -20,6 +20,7 @@ from streams.measure.operation_reader import decode
 from streams.measure.window_times import TimeLimits
 from streams.quality.analyses import read_analysis
 from streams.record_limits import RefusedRecord
+from tests.effort import examples
 from tests.properties.worlds import MONDAY_MS, Record, operation
 from tests.unit.streams.analysis_samples import SampleRecord
 
@@ -61,7 +62,7 @@ FIELDS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(150))
 @given(FIELDS)
 def test_decode_judges_an_operation_as_its_model_does(fields):
     value = json.dumps(operation() | fields).encode()
@@ -126,7 +127,7 @@ def places(value: Any) -> Iterator[tuple[Any, Any]]:
             yield from places(inner)
 
 
-@settings(max_examples=600)
+@settings(max_examples=examples(200))
 @given(st.data())
 def test_an_analysis_is_read_fast_as_its_model_reads_it(data):
     analysis = copy.deepcopy(ANALYSIS)
