@@ -36,22 +36,24 @@ _FITS = ""
 
 def entry(table: HistoryTable, *values: Any) -> Entry:
     """Return an entry of a table that has flags: these values, as they can be stored."""
+    plan = _plans.get(table.name)
+    if plan is None:
+        plan = _plans[table.name] = _plan_of(table)
+    fits, order = plan
     stored = list(values)
     flags = []
-    for place, name, fit in _fits(table.name, tuple(table.columns.items())):
+    for place, name, fit in fits:
         value = stored[place]
         if value is not None:
-            fitted, flag = fit(value)
-            stored[place] = fitted
+            stored[place], flag = fit(value)
             if flag:
                 flags.append(f"{name}_{flag}")
-    rank = tuple(stored[place] for place in _order(table))
-    return Entry(table, (*stored, flags), rank)
+    return Entry(table, (*stored, flags), tuple([stored[place] for place in order]))
 
 
 def fit_text(text: str) -> _Fitted:
     """Return a text that PostgreSQL takes, and what was done to it."""
-    if _UNFIT.search(text) is None:
+    if ("\0" not in text and text.isascii()) or _UNFIT.search(text) is None:
         return text, _FITS
     return _UNFIT.sub(_REPLACEMENT, text), "cleaned"
 
@@ -75,7 +77,8 @@ def fit_json(value: Any) -> _Fitted:
         text = value
     else:
         text = json.dumps(value, ensure_ascii=False)
-    if _UNFIT_JSON.search(text) is None:
+    is_plain = "\\" not in text and "\0" not in text and text.isascii()
+    if (is_plain and len(text) < _MOST_DIGITS) or _UNFIT_JSON.search(text) is None:
         return text, _FITS
     found = json.loads(text, parse_int=_whole)
     cleaned = _cleaned(found)
@@ -136,22 +139,15 @@ _FIT: dict[str, Callable[[Any], _Fitted]] = {
 }
 
 
-@lru_cache(maxsize=64)
-def _fits(
-    _: str, columns: tuple[tuple[str, str], ...]
-) -> list[tuple[int, str, Callable[[Any], _Fitted]]]:
-    """Return place, name and function of each column whose values may not fit."""
-    return [
+_Plan = tuple[list[tuple[int, str, Callable[[Any], _Fitted]]], tuple[int, ...]]
+_plans: dict[str, _Plan] = {}
+
+
+def _plan_of(table: HistoryTable) -> _Plan:
+    """Return each column whose values may not fit, and where the rank stands."""
+    fits = [
         (place, name, _FIT[kind])
-        for place, (name, kind) in enumerate(columns)
+        for place, (name, kind) in enumerate(table.columns.items())
         if kind in _FIT and name != "flags"
     ]
-
-
-_orders: dict[str, tuple[int, ...]] = {}
-
-
-def _order(table: HistoryTable) -> tuple[int, ...]:
-    if table.name not in _orders:
-        _orders[table.name] = table.places[1]
-    return _orders[table.name]
+    return fits, table.places[1]

@@ -104,34 +104,26 @@ def _entries(
     measured_at = at(window.end_ms).replace(tzinfo=None)
     begins = f"{window.size}/{window.start_ms}"
     subject = about.get("operation", about.get("service"))
+    about = about | {
+        "window_start": at(window.start_ms).isoformat().replace("+00:00", "Z"),
+        "revision": record.revision,
+    }
     for metric, value in figures.items():
         if value is None:
             continue
-        flags = [f"platform_{cut}"] if cut else []
-        stored = Decimal(value).quantize(_PLACES) if abs(value) <= _MOST else _MOST
-        if abs(value) > _MOST:
-            flags.append("value_clamped")
-        data = about | {
-            "sample_size": (sample_sizes or {}).get(metric, sample_size),
-            "window_start": at(window.start_ms).isoformat().replace("+00:00", "Z"),
-            "revision": record.revision,
-        }
-        if flags:
+        data = about | {"sample_size": (sample_sizes or {}).get(metric, sample_size)}
+        fits = abs(value) <= _MOST
+        stored = Decimal(value).quantize(_PLACES) if fits else _MOST
+        if cut or not fits:
+            flags = [f"platform_{cut}"] * bool(cut) + ["value_clamped"] * (not fits)
             data |= {"flags": flags, "value": value, "platform": platform}
-        name = _identity(metric, platform, subject, begins)
-        yield Entry(
-            PERFORMANCE_METRICS,
-            (
-                uuid.uuid5(_IDS, name),
-                metric,
-                named,
-                stored,
-                window.size,
-                measured_at,
-                fit_json(data)[0],
-            ),
-            (record.revision,),
-        )
+        identity = uuid.uuid5(_IDS, _identity(metric, platform, subject, begins))
+        values = (identity, metric, named, stored, window.size, measured_at, _json(data))
+        yield Entry(PERFORMANCE_METRICS, values, (record.revision,))
+
+
+def _json(data: dict[str, Any]) -> str:
+    return str(fit_json(msgspec.json.encode(data))[0])
 
 
 def _identity(*parts: str | None) -> str:
