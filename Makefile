@@ -75,6 +75,7 @@ bench: $(VENV)/.installed ## compare this worker with others on one broker
 torture: $(VENV)/.installed ## kill workers at random, compare with an oracle, try properties long (SEEDS=20 JOBS=2 KILLS=200)
 	@$(PY) -m tests.acceptance.torture --seeds $(SEEDS) --jobs $(JOBS)
 	@$(PY) -m tests.acceptance.alert_torture --kills $(KILLS)
+	@$(PY) -m stack run -- $(PY) -m tests.acceptance.store_torture --seeds $(SEEDS) --jobs $(JOBS)
 	@TEST_EFFORT=10 $(PY) -m pytest --numprocesses $(JOBS) --timeout 0 tests/properties
 
 up: $(VENV)/.installed ## start Kafka and PostgreSQL on loopback and say where

@@ -3,7 +3,7 @@
 import errno
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -98,14 +98,18 @@ def alert() -> None:
 
 
 @app.command()
-def store() -> None:
+def store(
+    upgrade: Annotated[
+        bool, typer.Option("--upgrade", help="First do what `opwatch db upgrade` does.")
+    ] = False,
+) -> None:
     """Keep history in PostgreSQL: windows, scores, labels, alerts, decisions, dead letters.
 
     METRICS_DATABASE_URL names the database; `opwatch db upgrade` makes its tables. While the
     database is away, slow or full, history waits in Kafka, and nothing else does.
 
     Examples:
-      METRICS_DATABASE_URL=postgresql://opwatch@db/opwatch opwatch worker store
+      METRICS_DATABASE_URL=postgresql://opwatch@db/opwatch opwatch worker store --upgrade
       OPWATCH_DB_PASSWORD_FILE=/run/secrets/db OPWATCH_HTTP_PORT=0 opwatch worker store
     """
     chosen = settings()
@@ -117,6 +121,10 @@ def store() -> None:
     except NoDatabase as error:
         raise CommandError(str(error)) from None
     _must_listen(chosen)
+    if upgrade:
+        from agents.cli.db import upgrade as upgrade_tables
+
+        upgrade_tables()
     with kafka_errors():
         run(chosen)
 
