@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ class Processes:
         receivers: Receivers,
         *,
         mocked: bool,
+        stores: bool,
     ) -> None:
         """Start nothing yet; logs go into `folder`, `notify` gets what happens to a worker."""
         self._environment = environment
@@ -36,6 +38,8 @@ class Processes:
         self._mocked = mocked
         self.measure = self._worker("measure", _MOCK_WORKER if mocked else None)
         self._quality = self._worker("quality")
+        store = ("agents.cli", "worker", "store", "--upgrade")
+        self._store = self._worker("store", store) if stores else None
         self._alerter: Supervised | None = None
 
     @contextlib.asynccontextmanager
@@ -59,9 +63,13 @@ class Processes:
                 receivers = await self._receivers.start(self._folder, rules)
                 self._alerter = self._worker("alert", **receivers)
                 tasks.add(asyncio.create_task(self._alerter.run()))
+            if self._store is not None:
+                tasks.add(asyncio.create_task(self._store.run()))
             yield tasks
         finally:
             await self._parser.end()
+            if self._store is not None:  # what it has written was shown; it can be killed
+                await self._store.end(signal.SIGKILL)
             workers = [it for it in (self._alerter, self._quality, self.measure) if it is not None]
             for ended_well in await asyncio.gather(*(worker.end() for worker in workers)):
                 if not ended_well:

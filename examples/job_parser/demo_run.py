@@ -14,7 +14,7 @@ from agents.kafka import topic_creation
 from agents.kafka.role_topics import everything
 from agents.runtime.settings import Settings
 from examples.job_parser import environment as env
-from examples.job_parser import quality_summary, screen, summary
+from examples.job_parser import history, quality_summary, screen, summary
 from examples.job_parser.counting import Counts, Published, published
 from examples.job_parser.crawling import PAGE_TTL_S
 from examples.job_parser.demo_processes import Processes
@@ -56,6 +56,8 @@ class Demo:
         self.settings = Settings(topic_prefix=self.prefix, partitions=_PARTITIONS)
         self._environment["OPWATCH_KAFKA_BOOTSTRAP"] = self.settings.kafka_bootstrap
         self.mocked = env.is_mocked(self.settings.kafka_bootstrap)
+        self._history = history.variables(environment, self.prefix, mocked=self.mocked)
+        self._environment |= self._history
         self._for_s = for_s
         self._degrade = env.degrades(environment)
         self._folder = folder
@@ -70,6 +72,7 @@ class Demo:
         self._begun_s = time.monotonic()
         self._ran_s: float | None = None
         self.interrupted = asyncio.Event()
+        self._hurried = False
         self._parser = ParserProcess(self._on_parser)
         self._processes = Processes(
             self._environment,
@@ -78,6 +81,7 @@ class Demo:
             self._parser,
             self._receivers,
             mocked=self.mocked,
+            stores=bool(self._history),
         )
 
     async def run(self) -> bool:
@@ -106,6 +110,8 @@ class Demo:
                     summary.show(result, self._counts, self._console)
                     if not self.mocked:
                         quality_summary.show(result, self._quality, self._console)
+                    if self._history and not self._hurried:
+                        await history.show(self._environment, self._console)
                     self._timeline.print(self._console)
                     if self.mocked:
                         self._console.print(_MOCKED, style="bold red")
@@ -140,7 +146,10 @@ class Demo:
             batch.add_to(self._quality)
 
     async def _clear(self) -> None:
-        """Remove this run's topics."""
+        """Remove this run's topics, and its history."""
+        if self._history:
+            schema = self._history["OPWATCH_DB_SCHEMA"]
+            await history.clear(self.settings.model_copy(update={"db_schema": schema}))
         with contextlib.suppress(Exception):
             async with topic_creation.admin(self.settings, deadline_s=2.0) as client:
                 names = await client.list_topics()
@@ -169,7 +178,7 @@ class Demo:
 
     async def _finish(self, tasks: set["asyncio.Task[None]"]) -> None:
         """End the parser, and wait until the counts equal what it published, and stay equal."""
-        hurried = self.interrupted.is_set()
+        self._hurried = hurried = self.interrupted.is_set()
         self.interrupted.clear()  # the next Ctrl-C cuts the waiting short
         self._ran_s = self._elapsed_s
         self._notice, self._alarming = "ending: the last operations are counted …", False

@@ -67,14 +67,14 @@ class Supervised:
             self.restarts += 1
             await asyncio.sleep(_AGAIN_S)
 
-    async def end(self) -> bool:
-        """End the process for good; False if it had to be killed."""
+    async def end(self, number: signal.Signals = signal.SIGTERM) -> bool:
+        """End the process for good by a signal; False if it had to be killed."""
         self._wanted = False
         process = self._process
         if process is None or process.returncode is not None:
             return True
         with contextlib.suppress(ProcessLookupError):
-            process.terminate()
+            process.send_signal(number)
         try:
             async with asyncio.timeout(END_S):
                 await process.wait()

@@ -7,6 +7,7 @@ import asyncio
 import json
 import random
 import struct
+import threading
 import time
 import zlib
 from collections.abc import Iterator
@@ -57,7 +58,8 @@ class StoreScene:
         assert self.postgres.port is not None
         self.proxy = TcpProxy("127.0.0.1", self.postgres.port)
         self.url = self.postgres.url
-        asyncio.run(migrate.upgrade(settings_of(self.url)))
+        with _migrates:
+            asyncio.run(migrate.upgrade(settings_of(self.url)))
         chosen = Settings(
             _env_file=None, kafka_bootstrap=kafka, topic_prefix=prefix, partitions=PARTITIONS
         )
@@ -266,6 +268,8 @@ class StoreScene:
 
 
 TOPICS = ("aggregates", "breaches", "notifications")
+#: Alembic has one context for all threads.
+_migrates = threading.Lock()
 
 
 @contextmanager

@@ -16,20 +16,23 @@ from confluent_kafka.admin import AdminClient
 
 ROOT = Path(__file__).parents[2]
 END_S = 90
-WORKERS = {"measure", "quality", "alert"}
+WORKERS = {"measure", "quality", "alert", "store"}
 
 
 class Running:
     """A demo in a process of its own, without a terminal."""
 
-    def __init__(self, kafka: str, log: Path, **environment: str) -> None:
+    def __init__(self, kafka: str, postgres: str, log: Path, **environment: str) -> None:
         ours = {k: v for k, v in os.environ.items() if not k.startswith("OPWATCH_")}
         self.log = log
         with log.open("wb") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "examples.job_parser.demo"],
                 cwd=ROOT,
-                env=ours | {"OPWATCH_KAFKA_BOOTSTRAP": kafka, "DEGRADE": ""} | environment,
+                env=ours
+                | {"OPWATCH_KAFKA_BOOTSTRAP": kafka, "METRICS_DATABASE_URL": postgres}
+                | {"DEGRADE": ""}
+                | environment,
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
@@ -69,12 +72,13 @@ def have_ended(processes: list[psutil.Process]) -> bool:
 
 
 @pytest.fixture
-def demo(kafka: str, tmp_path: Path) -> Iterator[type[Running]]:
+def demo(kafka: str, postgres: str, tmp_path: Path) -> Iterator[type[Running]]:
     """Yield what starts a demo; it and all of its processes are gone afterwards."""
     started: list[Running] = []
 
     def start(**environment: str) -> Running:
-        started.append(Running(kafka, tmp_path / f"demo{len(started)}.log", **environment))
+        log = tmp_path / f"demo{len(started)}.log"
+        started.append(Running(kafka, postgres, log, **environment))
         return started[-1]
 
     yield start  # type: ignore[misc]
@@ -102,6 +106,7 @@ def test_all_that_is_published_is_counted_and_nothing_stays(kafka: str, demo: ty
     assert re.search(r"cache hit rate: ashby \d", running.said)
     assert re.search(r"breach +opened +(medium|high) +overall quality of \*{plat", running.said)
     assert "recommended:" in running.said
+    assert re.search(r"opwatch report says(.*\n)+ +lever ", running.said), running.said
     assert re.search(r"mail +received +Subject: \[(MEDIUM|HIGH)] quality_degradation", running.said)
     analyses = re.search(
         r"([\d,]+) analyses published = ([\d,]+) scored \+ \d+ left out \+ 0 dead letters:"
