@@ -47,18 +47,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--series", type=int, default=100)
+    parser.add_argument("--keep", metavar="NAME", help="fill this database once, and let it stay")
     arguments = parser.parse_args()
     server = os.environ["METRICS_DATABASE_URL"]
-    name = f"bench_{os.getpid()}"
+    name = arguments.keep or f"bench_{os.getpid()}"
     url = server.rpartition("/")[0] + "/" + name
-    asyncio.run(_execute(server, f"CREATE DATABASE {name}"))
     try:
-        end = datetime.now(UTC).replace(second=0, microsecond=0)
-        begin = end - timedelta(days=2 * arguments.days)
-        asyncio.run(_fill(url, begin, end, arguments.series))
+        if not asyncio.run(_exists(server, name)):
+            asyncio.run(_execute(server, f"CREATE DATABASE {name}"))
+            end = datetime.now(UTC).replace(second=0, microsecond=0)
+            begin = end - timedelta(days=2 * arguments.days)
+            asyncio.run(_fill(url, begin, end, arguments.series))
         _measure(url, arguments.days)
     finally:
-        asyncio.run(_execute(server, f"DROP DATABASE {name} WITH (FORCE)"))
+        if not arguments.keep:
+            asyncio.run(_execute(server, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 async def _fill(url: str, begin: datetime, end: datetime, series: int) -> None:
@@ -127,6 +130,13 @@ def _measure(url: str, days: int) -> None:
             f" {cpu_s:.2f} s of CPU without the server's; {lines} rows",
             flush=True,
         )
+
+
+async def _exists(url: str, name: str) -> bool:
+    connection = await asyncpg.connect(url)
+    found = await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name)
+    await connection.close()
+    return found is not None
 
 
 async def _execute(url: str, statement: str) -> None:

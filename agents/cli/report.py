@@ -127,7 +127,8 @@ def report(  # noqa: PLR0913, RUF100 - an option each
         raise typer.BadParameter("write where to: -o report.png", param_hint="--output")
     chosen = settings()
     file = load_rules(rules).rules if name is Name.SLO else None
-    options = Options(span, operation, platform, least, months, file)
+    draws = written in (Form.HTML, Form.PNG)
+    options = Options(span, operation, platform, least, months, file, draws)
 
     async def work() -> "Report":
         with _progress() as show:

@@ -1,12 +1,14 @@
 """List the reports there are, by the names that the command line has."""
 
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from agents.report import alerts, operations, quality
 from agents.report.history import StoredHistory
 from agents.report.table import Report, ReportSpan
-from schemas.rule_file import RuleFile
+
+if TYPE_CHECKING:
+    from schemas.rule_file import RuleFile
 
 
 class Options(NamedTuple):
@@ -17,17 +19,23 @@ class Options(NamedTuple):
     platform: str | None
     least_count: int
     months: int
-    rules: RuleFile | None
+    rules: "RuleFile | None"
+    draws: bool
+    """Whether it will be drawn."""
 
 
 def _slo(history: StoredHistory, options: Options) -> Awaitable[Report]:
+    from agents.report.objectives import objectives  # rules take long to import
+
     assert options.rules is not None
-    return operations.objectives(history, options.span.end, options.rules, options.months)
+    return objectives(history, options.span.end, options.rules, options.months)
 
 
 REPORTS: dict[str, Callable[[StoredHistory, Options], Awaitable[Report]]] = {
-    "platforms": lambda history, it: operations.by_platform(history, it.span, it.operation),
-    "operations": lambda history, it: operations.by_operation(history, it.span),
+    "platforms": lambda history, it: operations.by_platform(
+        history, it.span, it.operation, draws=it.draws
+    ),
+    "operations": lambda history, it: operations.by_operation(history, it.span, draws=it.draws),
     "worst": lambda history, it: operations.worst(history, it.span, it.operation, it.least_count),
     "failures": lambda history, it: operations.failures(
         history, it.span, it.operation, it.platform

@@ -1,6 +1,6 @@
 """Read windows from the history: sums and merged digests of series over a span."""
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -26,8 +26,8 @@ Progress = Callable[[str], None]
 """Takes what a long report is doing."""
 
 
-class Figures(NamedTuple):
-    """What a series came to over a span: the columns of opwatch.figures()."""
+class Counts(NamedTuple):
+    """What a series counted over a span."""
 
     series: str
     operation: str
@@ -35,15 +35,53 @@ class Figures(NamedTuple):
     confidence: str | None
     operations: int
     failures: int
-    missing: int
-    success_rate: float
-    mean_ms: float
-    lookups: int
-    hit_rate: float | None
-    miss_rate: float | None
 
 
-_COLUMNS = ", ".join(Figures._fields).replace("operations", "count AS operations")
+class SeriesSums:
+    """The windows of a series over a span, added up as opwatch.figures() does."""
+
+    def __init__(self, row: Any) -> None:
+        """Begin with none; the row says of which series."""
+        self.operation: str = row["operation"]
+        self.platform: str | None = row["platform"]
+        self.operations = self.failures = self.missing = self.lookups = self.hits = 0
+        self.duration_ms = 0.0
+        self._digests: list[bytes] = []
+
+    def add(self, row: Any) -> None:
+        """Add a window."""
+        self.operations += row["count"]
+        self.failures += row["failures"]
+        self.missing += row["missing"]
+        self.lookups += row["cache_lookups"]
+        self.hits += row["cache_hits"]
+        self.duration_ms += row["duration_sum_ms"]
+        self._digests.append(row["digest"])
+
+    @property
+    def success_rate(self) -> float:
+        """In per cent."""
+        return 100 - 100 * self.failures / self.operations
+
+    @property
+    def hit_rate(self) -> float | None:
+        """Of the cache, in per cent; None without lookups."""
+        return 100 * self.hits / self.lookups if self.lookups else None
+
+    @property
+    def mean_ms(self) -> float:
+        """The mean duration."""
+        return self.duration_ms / self.operations
+
+    def percentiles(self) -> list[float]:
+        """Return the durations (ms) at RANKS, of all windows together."""
+        return quantiles_of_all(self._digests, RANKS)
+
+
+_WINDOW = (
+    "w.series, w.operation, w.platform, w.count, w.failures, w.missing, w.duration_sum_ms,"
+    " w.cache_lookups, w.cache_hits, w.digest"
+)
 
 
 class StoredHistory:
@@ -59,61 +97,67 @@ class StoredHistory:
         """Return what a query finds; `opwatch.` in it stands for the schema."""
         return await self._connection.fetch(self._of_schema(query), *arguments, timeout=TIMEOUT_S)
 
-    async def figures(self, span: ReportSpan, operation: str | None = "*") -> dict[str, Figures]:
-        """Return the figures by series; without an operation, of all series."""
-        query = f"SELECT {_COLUMNS} FROM opwatch.figures($1, $2, $3)"  # noqa: S608 - our own names
+    async def counts(self, span: ReportSpan, operation: str | None) -> list[Counts]:
+        """Return the counts of each series; without an operation, of all operations."""
         self._progress(f"adding up {span}")
-        found = await self.rows(query, *span, operation)
-        return {row["series"]: Figures(*row.values()) for row in found}
+        found = await self.rows(
+            "SELECT series, operation, platform, confidence, count AS operations, failures"
+            " FROM opwatch.figures($1, $2, $3)",
+            *(*span, operation),
+        )
+        return [Counts(*row.values()) for row in found]
 
-    async def digests(
-        self, span: ReportSpan, operation: str | None = "*", condition: str = "true"
-    ) -> dict[str, list[bytes]]:
-        """Return the digests by series.
+    async def measured(
+        self, span: ReportSpan, operation: str | None, condition: str
+    ) -> dict[str, SeriesSums]:
+        """Return what each series came to; arguments as those of `windows`."""
+        found: dict[str, SeriesSums] = {}
+        async for row in self.windows(span, operation, condition, _WINDOW):
+            if row["series"] not in found:
+                found[row["series"]] = SeriesSums(row)
+            found[row["series"]].add(row)
+        return found
+
+    async def windows(
+        self, span: ReportSpan, operation: str | None, condition: str, columns: str
+    ) -> AsyncIterator[asyncpg.Record]:
+        """Yield the windows that make up a span.
 
         Args:
-            span: of the windows.
+            span: the span.
             operation: of the series; None: any.
             condition: which windows `w`, in SQL.
+            columns: of the windows `w`, in SQL.
         """
         query = self._of_schema(
-            "SELECT w.series, w.digest FROM opwatch.windows_in($1, $2, $3) w"  # noqa: S608
-            f" WHERE {condition}"
+            f"SELECT {columns} FROM opwatch.windows_in($1, $2, $3) w WHERE {condition}"  # noqa: S608
         )
-        found: dict[str, list[bytes]] = defaultdict(list)
         number = 0
         arguments = (*span, operation)
         async for row in self._connection.cursor(
             query, *arguments, prefetch=_FETCHED, timeout=TIMEOUT_S
         ):
-            found[row["series"]].append(row["digest"])
+            yield row
             number += 1
             if number % _FETCHED == 0:
-                self._progress(f"reading the durations of {span}: {number:,} windows")
-        return found
-
-    async def percentiles(
-        self, span: ReportSpan, operation: str | None = "*", condition: str = "w.confidence IS NULL"
-    ) -> dict[str, list[float]]:
-        """Return the values (ms) at RANKS by series, of merged digests."""
-        digests = await self.digests(span, operation, condition)
-        self._progress(f"merging the durations of {len(digests):,} series")
-        return {series: quantiles_of_all(parts, RANKS) for series, parts in digests.items()}
+                self._progress(f"reading {span}: {number:,} windows")
 
     async def slow(
         self, span: ReportSpan, bounds_ms: Sequence[int], operation: str | None
-    ) -> dict[tuple[str, int], int]:
+    ) -> Counter[tuple[str, int]]:
         """Return how many operations took a bound or longer, by series and bound."""
-        digests = await self.digests(span, operation) if bounds_ms else {}
-        return {
-            (series, bound_ms): sum(count_from(packed, bound_ms) for packed in parts)
-            for series, parts in digests.items()
-            for bound_ms in bounds_ms
-        }
+        found: Counter[tuple[str, int]] = Counter()
+        if bounds_ms:
+            async for row in self.windows(span, operation, "true", "w.series, w.digest"):
+                for bound_ms in bounds_ms:
+                    found[row["series"], bound_ms] += count_from(row["digest"], bound_ms)
+        return found
 
     async def charts(self, span: ReportSpan, series: Sequence[str]) -> list[Chart]:
         """Return success rate and p95 over time of series, as windows have them."""
         length_ms = (span.end - span.start) / timedelta(milliseconds=1)
+        if not series:
+            return []
         size = min(SIZES, key=lambda size: abs(length_ms / SIZE_MS[size] - _POINTS))
         found = await self.rows(
             "SELECT series, start_at, 100 * success_rate AS success_rate, p95_ms"
@@ -136,11 +180,15 @@ class StoredHistory:
         """Return what a reader of figures over a span should know: what is not in them."""
         notes = []
         parts = await self.rows("SELECT * FROM opwatch.window_ranges($1, $2)", *span)
-        stored = await self.rows(
-            "SELECT size, min(start_at) AS since, min(end_at) AS until FROM opwatch.windows"
-            " WHERE series = '*' GROUP BY size"
-        )
-        stored_since = {row["size"]: ReportSpan(row["since"], row["until"]) for row in stored}
+        stored_since: dict[str, ReportSpan] = {}
+        for size in SIZES:
+            first = await self.rows(
+                "SELECT start_at, end_at FROM opwatch.windows WHERE series = '*' AND size = $1"
+                " ORDER BY start_at LIMIT 1",
+                size,
+            )
+            if first:
+                stored_since[size] = ReportSpan(*first[0].values())
         if not stored_since:
             return ["there is no history yet: does `opwatch worker store` run?"]
         begins = beginning(stored_since)
@@ -157,11 +205,13 @@ class StoredHistory:
                     " span's edge"
                 )
         provisional = await self.rows(
-            "SELECT min(start_at) AS since FROM opwatch.windows_in($1, $2, '*')"
-            " WHERE NOT final AND series = '*'",
+            "SELECT min(w.start_at) AS since FROM opwatch.window_ranges($1, $2) r,"
+            " LATERAL (SELECT start_at FROM opwatch.windows w WHERE w.series = '*'"
+            " AND w.size = r.size AND w.start_at >= r.range_start AND w.start_at < r.range_end"
+            " AND NOT w.final) w",
             *span,
         )
-        if provisional and provisional[0]["since"] is not None:
+        if provisional[0]["since"] is not None:
             notes.append(f"figures since {provisional[0]['since']:%Y-%m-%d %H:%M} UTC may change")
         return notes
 

@@ -1,15 +1,10 @@
-"""Report operations: by platform or operation, the worst, failures by type, objectives."""
+"""Report operations: by platform or operation, the worst, failures by type."""
 
-from collections.abc import AsyncIterator, Iterable
-from datetime import datetime, timedelta
+from collections.abc import Iterable
 
-from agents.report.history import Figures, StoredHistory
-from agents.report.table import Column, Report, ReportSpan, Row
-from schemas.rule_file import RuleFile
-from schemas.rule_kinds import BurnRate
+from agents.report.history import RANKS, SeriesSums, StoredHistory
+from agents.report.table import Column, Report, ReportSpan
 from streams.measure.series import ALL
-from streams.rules.aggregate_reader import DIMENSION
-from streams.rules.error_budget import ErrorBudget, Objectives
 
 #: Charts draw this many lines: the series with the most operations.
 _LINES = 8
@@ -26,72 +21,80 @@ _FIGURES = [
     Column("hit_rate", "cache hit %", "percent"),
     Column("hit_rate_before", "before", "percent"),
 ]
-ROLLING = timedelta(days=30)
 
 
-async def by_platform(history: StoredHistory, span: ReportSpan, operation: str) -> Report:
+async def by_platform(
+    history: StoredHistory, span: ReportSpan, operation: str, *, draws: bool
+) -> Report:
     """Return success rate, percentiles and cache by platform, beside the span before."""
     title = "Platforms" if operation == ALL else f"Platforms of {operation}"
     named = Column("platform", "platform")
-    return await _beside(history, span, operation, named, title)
+    return await _beside(history, span, operation, named, title, draws=draws)
 
 
-async def by_operation(history: StoredHistory, span: ReportSpan) -> Report:
+async def by_operation(history: StoredHistory, span: ReportSpan, *, draws: bool) -> Report:
     """Return the same by operation."""
-    return await _beside(history, span, None, Column("operation", "operation"), "Operations")
+    named = Column("operation", "operation")
+    return await _beside(history, span, None, named, "Operations", draws=draws)
 
 
 async def _beside(
-    history: StoredHistory, span: ReportSpan, operation: str | None, named: Column, title: str
+    history: StoredHistory,
+    span: ReportSpan,
+    operation: str | None,
+    named: Column,
+    title: str,
+    *,
+    draws: bool,
 ) -> Report:
     condition = "w.confidence IS NULL"
     if operation is None:
         condition += " AND w.platform IS NULL"
-    figures = await history.figures(span, operation)
-    before = await history.figures(span.before, operation)
-    percentiles = await history.percentiles(span, operation, condition)
-    percentiles_before = await history.percentiles(span.before, operation, condition)
-    found = [it for it in figures.values() if it.series in percentiles]
-    found.sort(key=lambda it: (_name(it, named) is not None, -it.operations))
+    found = await history.measured(span, operation, condition)
+    before = await history.measured(span.before, operation, condition)
+    ordered = sorted(
+        found, key=lambda name: (_name(found[name], named) is not None, -found[name].operations)
+    )
     rows = []
-    for it in found:
-        p50, p90, p95, p99 = percentiles[it.series]
-        earlier = before.get(it.series)
-        change = None if earlier is None else it.success_rate - earlier.success_rate
-        rows.append(
-            {
-                named.name: _name(it, named) or "(all)",
-                "operations": it.operations,
-                "success_rate": it.success_rate,
-                "success_rate_change": change,
-                "mean_ms": it.mean_ms,
-                "p50_ms": p50,
-                "p90_ms": p90,
-                "p95_ms": p95,
-                "p99_ms": p99,
-                "hit_rate": it.hit_rate,
-                "p95_ms_before": percentiles_before[it.series][2] if earlier else None,
-                "hit_rate_before": earlier.hit_rate if earlier else None,
+    for series in ordered:
+        it, earlier = found[series], before.get(series)
+        p50, p90, p95, p99 = it.percentiles()
+        row = {
+            named.name: _name(it, named) or "(all)",
+            "operations": it.operations,
+            "success_rate": it.success_rate,
+            "mean_ms": it.mean_ms,
+            "p50_ms": p50,
+            "p90_ms": p90,
+            "p95_ms": p95,
+            "p99_ms": p99,
+            "hit_rate": it.hit_rate,
+        }
+        if earlier is not None:
+            row |= {
+                "success_rate_change": it.success_rate - earlier.success_rate,
+                "p95_ms_before": earlier.percentiles()[RANKS.index(0.95)],
+                "hit_rate_before": earlier.hit_rate,
             }
-        )
+        rows.append(row)
     return Report(
         name=f"{named.name}s",
         title=title,
         span=span,
         columns=[named, *_FIGURES],
         rows=rows,
-        notes=[*_removed(found), *await history.reservations(span)],
-        charts=await history.charts(span, [it.series for it in found[:_LINES]]),
+        notes=[*_removed(found.values()), *await history.reservations(span)],
+        charts=await history.charts(span, ordered[: _LINES if draws else 0]),
     )
 
 
-def _name(figures: Figures, named: Column) -> str | None:
-    name: str | None = getattr(figures, named.name)
+def _name(measured: SeriesSums, named: Column) -> str | None:
+    name: str | None = getattr(measured, named.name)
     return None if name == ALL else name
 
 
-def _removed(figures: Iterable[Figures]) -> list[str]:
-    missing = max((it.missing for it in figures), default=0)
+def _removed(measured: Iterable[SeriesSums]) -> list[str]:
+    missing = max((it.missing for it in measured), default=0)
     if not missing:
         return []
     return [f"Kafka removed up to {missing:,} records before they were counted: they are missing"]
@@ -148,98 +151,3 @@ async def failures(
         rows=rows,
         notes=await history.reservations(span),
     )
-
-
-async def objectives(history: StoredHistory, end: datetime, rules: RuleFile, months: int) -> Report:
-    """Return how each burn_rate rule's objective was met: 30 days up to `end`, and by month."""
-    aims = Objectives(rules)
-    periods = [("30 days", ReportSpan(end - ROLLING, end)), *_months(end, months)]
-    rows: list[Row] = []
-    for name, span in periods if aims.rules else ():
-        rows += [{"period": name, **row} async for row in _budgets(history, span, aims)]
-    order = list(aims.rules)
-    rows.sort(key=lambda row: (order.index(row["rule"]), row["series"]))
-    columns = [
-        Column("rule", "rule"),
-        Column("series", "series"),
-        Column("period", "period"),
-        Column("objective", "objective %", "plain"),
-        Column("operations", "operations", "count"),
-        Column("bad", "bad", "count"),
-        Column("compliance", "compliance %", "percent"),
-        Column("is_met", "met", "yes"),
-        Column("budget_left", "budget left %", "percent"),
-        Column("burn_rate", "burn rate", "number"),
-    ]
-    notes = [] if aims.rules else ["no rule of kind burn_rate is enabled in the rule file"]
-    notes += await history.reservations(periods[0][1])
-    return Report(
-        name="slo",
-        title="Objectives and error budgets",
-        span=ReportSpan(min(span.start for _, span in periods), end),
-        columns=columns,
-        rows=rows,
-        notes=notes,
-    )
-
-
-def _months(end: datetime, months: int) -> list[tuple[str, ReportSpan]]:
-    """Return the last calendar months, the current one up to the end."""
-    begins = end.replace(day=1, hour=0, minute=0)
-    found = []
-    until = end
-    for _ in range(months):
-        if begins < until:
-            found.append((f"{begins:%Y-%m}", ReportSpan(begins, until)))
-        until = begins
-        begins = (begins - timedelta(days=1)).replace(day=1)
-    return found
-
-
-async def _budgets(
-    history: StoredHistory, span: ReportSpan, aims: Objectives
-) -> AsyncIterator[Row]:
-    """Yield the rows of a period: a rule and a series each."""
-    if aims.are_about("operations"):
-        of_operation = None if any(map(_names_operation, aims.rules.values())) else ALL
-        slow = await history.slow(span, aims.bounds_ms, of_operation)
-        for it in (await history.figures(span, of_operation)).values():
-            labels = _labels(it.operation, platform=it.platform, confidence=it.confidence)
-            for rule in aims.of("operations", labels):
-                bad = it.failures if rule.below is None else slow.get((it.series, rule.below), 0)
-                yield _budget(rule, it.series, it.operations, bad)
-    if aims.are_about("quality"):
-        found = await history.rows(
-            "SELECT series, dimension, operation, platform, model, sum(count)::bigint AS count,"
-            " sum(good)::bigint AS good FROM opwatch.quality_windows_in($1, $2)"
-            " GROUP BY series, dimension, operation, platform, model",
-            *span,
-        )
-        for row in found:
-            labels = _labels(row["operation"], platform=row["platform"], model=row["model"])
-            for rule in aims.of("quality", labels | {DIMENSION: row["dimension"]}):
-                yield _budget(rule, row["series"], row["count"], row["count"] - row["good"])
-
-
-def _names_operation(rule: BurnRate) -> bool:
-    return "operation" in rule.dimensions or "operation" in (rule.match or "")
-
-
-def _labels(operation: str, **others: str | None) -> dict[str, str]:
-    labels = {name: value for name, value in others.items() if value is not None}
-    return labels if operation == ALL else labels | {"operation": operation}
-
-
-def _budget(rule: BurnRate, series: str, operations: int, bad: int) -> Row:
-    budget = ErrorBudget(rule.objective, operations, bad)
-    return {
-        "rule": rule.name,
-        "series": series,
-        "objective": rule.objective,
-        "operations": operations,
-        "bad": bad,
-        "compliance": budget.compliance,
-        "is_met": budget.is_met,
-        "budget_left": budget.left,
-        "burn_rate": budget.burn_rate,
-    }
