@@ -106,6 +106,7 @@ WAYS: dict[str, list[tuple[list[str], bool]]] = {
     "worker measure": [([HOSTILE], True)],
     "worker quality": [([HOSTILE], True)],
     "worker alert": [([HOSTILE], True)],
+    "worker store": [([HOSTILE], True)],
     "topics create": [([], True), (["--partitions", HOSTILE], False)],
     "topics check": [([], True)],
     "deadletters list": [([], True), (["--json"], True), (["--reason", HOSTILE], True)],
