@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import subprocess
 import time
@@ -13,6 +14,9 @@ import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from tests.acceptance.alert_scene import Receivers, until
+from tests.acceptance.alert_scene import breach as alert_breach
+from tests.acceptance.cluster import Workers
 from tests.acceptance.store_scene import StoreScene, store_scene
 from tests.history_records import window
 
@@ -154,6 +158,28 @@ STORED = """
 SELECT 1 FROM opwatch.consumed_offsets WHERE topic = '{}aggregates'
 HAVING sum(next_offset) = {}
 """
+
+
+def test_people_are_notified_while_the_database_hangs(
+    scene: StoreScene, kafka: str, prefix: str, tmp_path: Path
+):
+    scene.workers.start("s0")
+    scene.publish(FEW)
+    wait_for_rows(scene)
+    scene.proxy.hangs()
+    with Receivers() as receivers:
+        alerts = Workers(kafka, prefix, 2, tmp_path, role="alert", **receivers.settings(tmp_path))
+        try:
+            alerts.start("a0")
+            opened = alert_breach(1, 1, "opened")
+            scene.send("breaches", (opened["fingerprint"].encode(), json.dumps(opened).encode()))
+            assert until(lambda: receivers.by_name["hook"].arrived, 60)
+            stored = "SELECT 1 FROM opwatch.alerts WHERE rule <> 'parse-errors'"
+            assert scene.query(stored) == []
+        finally:
+            alerts.close()
+    scene.proxy.passes()
+    wait_for(scene, stored)
 
 
 def test_a_lost_consumer_group_repeats_nothing(scene: StoreScene):
