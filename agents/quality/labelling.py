@@ -16,7 +16,7 @@ from agents.runtime.pacing import Pace
 from agents.runtime.settings import Settings
 from schemas.labels import Label
 from schemas.topics import CALIBRATION, DEAD_LETTERS, LABELS
-from streams.measure.series import partition_of
+from streams.measure.series import partition_of_id
 from streams.quality.label_records import encode, label_of
 from streams.quality.labels import read_label, truth_of
 from streams.record_limits import RefusedRecord
@@ -104,7 +104,7 @@ class Labelling:
         return [self._outgoing(analysis, label) for analysis in state.ids]
 
     def _outgoing(self, analysis: str, label: Label) -> OutgoingRecord:
-        partition = partition_of(analysis, self._settings.partitions)
+        key = analysis.encode()
+        partition = partition_of_id(key, self._settings.partitions)
         topic = self._settings.topic(CALIBRATION)
-        value = encode(label_of(analysis, label))
-        return OutgoingRecord(topic, partition, analysis.encode(), value)
+        return OutgoingRecord(topic, partition, key, encode(label_of(analysis, label)))

@@ -9,7 +9,7 @@ from agents.runtime.settings import Settings
 from schemas.quality_config import QualityConfig
 from schemas.quality_scores import QualityScore
 from schemas.topics import CALIBRATION, QUALITY_SCORES, REMEDIATIONS, SCORED_ANALYSES, Topic
-from streams.measure.series import partition_of
+from streams.measure.series import partition_of_id
 from streams.quality.inputs import Inputs
 from streams.quality.label_records import encode, sample_of
 from streams.quality.publication import scored_value
@@ -46,9 +46,9 @@ class Outcomes:
         return self._record(SCORED_ANALYSES, entry, value)
 
     def _record(self, topic: Topic, entry: PendingAnalysis, value: bytes) -> OutgoingRecord:
-        key = entry.analysis.id
-        partition = partition_of(key, self._settings.partitions)
-        return OutgoingRecord(self._settings.topic(topic), partition, key.encode(), value)
+        key = entry.analysis.id.encode()
+        partition = partition_of_id(key, self._settings.partitions)
+        return OutgoingRecord(self._settings.topic(topic), partition, key, value)
 
     def _sample(
         self, inputs: Inputs, entry: PendingAnalysis, quality: QualityScore

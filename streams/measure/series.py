@@ -70,4 +70,9 @@ def service_series(service: str) -> str:
 @lru_cache(maxsize=65_536)
 def partition_of(series: str, partitions: int) -> int:
     """Return the partition of `partials` and `aggregates` that carries a series."""
-    return zlib.crc32(series.encode()) % partitions
+    return partition_of_id(series.encode(), partitions)
+
+
+def partition_of_id(key: bytes, partitions: int) -> int:
+    """Return the partition of a key that comes once, such as an analysis' id: not remembered."""
+    return zlib.crc32(key) % partitions
