@@ -125,7 +125,11 @@ class LocalPostgres:
                 raise StackError(f"PostgreSQL ended at once; see {self.log}: {tail.strip()}")
             # The server's own status file: another server on our port cannot be taken for it.
             status = self.directory / "data" / "postmaster.pid"
-            lines = status.read_text().split() if status.exists() else []
+            # After a crash the old one stands there until the server replaces it.
+            try:
+                lines = status.read_text().split()
+            except FileNotFoundError:
+                lines = []
             if lines and lines[0] == str(child.pid) and lines[-1] == "ready":
                 return
             time.sleep(0.05)
