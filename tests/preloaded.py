@@ -180,7 +180,9 @@ def _serve() -> None:
         import_module(library)
     gc.freeze()  # else each command's memory is its own as soon as it is looked through
     answers = os.dup(1)
+    keepers: list[int] = []
     for line in sys.stdin:
+        keepers = [keeper for keeper in keepers if os.waitpid(keeper, os.WNOHANG) == (0, 0)]
         files, arguments, environment, folder, status_file = json.loads(line)
         child = os.fork()
         if child == 0:
@@ -194,6 +196,8 @@ def _serve() -> None:
         if status_file is None:
             _, status = os.waitpid(child, 0)
             _answer(answers, os.waitstatus_to_exitcode(status))
+        else:
+            keepers.append(child)
 
 
 def _keep(command: int, status_file: Path, answers: int) -> NoReturn:
