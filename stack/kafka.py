@@ -80,7 +80,7 @@ class LocalKafka:
             try:
                 self._start_once()
             except _PortTaken:
-                if chosen is not None or attempt == _PORT_ATTEMPTS:
+                if attempt == _PORT_ATTEMPTS:  # the controller's port is another each time
                     raise
             else:
                 break

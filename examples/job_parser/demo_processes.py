@@ -10,7 +10,6 @@ from pathlib import Path
 from examples.job_parser.parser_process import ParserProcess
 from examples.job_parser.receivers import Receivers
 from examples.job_parser.supervisor import Supervised
-from stack.net import free_port
 
 _MOCK_WORKER = ("examples.job_parser.mock_worker",)
 
@@ -85,7 +84,7 @@ class Processes:
     ) -> Supervised:
         return Supervised(
             [sys.executable, "-m", *(command or ("agents.cli", "worker", role))],
-            dict(self._environment) | environment | {"OPWATCH_HTTP_PORT": str(free_port())},
+            dict(self._environment) | environment | {"OPWATCH_HTTP_PORT": "0"},
             self._folder / f"{role}.log",
             self._notify,
         )
