@@ -69,10 +69,7 @@ class Silences:
 
     @contextmanager
     def during(self, phase: str, seconds: float) -> Iterator[None]:
-        """Name what is done, and look for so many seconds at what becomes of it.
-
-        What takes longer is found, too, under the name of what is done next.
-        """
+        """Name what is done, and look for so many seconds at what becomes of it."""
         self._phases.append((time.monotonic(), phase))
         yield
         time.sleep(seconds)
@@ -217,7 +214,7 @@ def attack_measure(kafka, prefix, folder, eventually, hogs):
         producer = producer_of(kafka)
         now_ms = int(time.time() * 1000)
 
-        with silences.during("a partition 30 days behind, 200 platforms", 6):
+        with silences.during("a partition 30 days behind, 200 platforms", 12):
             for day in range(30):
                 for platform in range(200):
                     when_ms = now_ms - (30 - day) * DAY_MS
@@ -233,7 +230,7 @@ def attack_measure(kafka, prefix, folder, eventually, hogs):
                 )
             producer.flush(60)
         for name, value in LARGE.items():
-            with silences.during(name, 0.3):
+            with silences.during(name, 1):
                 for topic in ("operations", "heartbeats"):
                     producer.produce(prefix + topic, value, partition=2, key=b"parser")
                 producer.flush(60)
@@ -280,14 +277,14 @@ def attack_alert(kafka, prefix, folder, eventually, hogs):
         with silences.during("2,000 silences with hostile patterns", 3):
             patterns = [pattern for pattern in HOSTILE_PATTERNS for _ in range(400)]
             publish("commands", *(silence(i, pattern) for i, pattern in enumerate(patterns)))
-        with silences.during("500 breaches with long labels", 3):
+        with silences.during("500 breaches with long labels", 5):
             routing = {"channels": ["hook"], "cooldown_ms": 0}
             for i in range(500):
                 labels = {"platform": "a" * 3_000 + str(i), "operation": "x" * 3_000}
                 opened = breach(i, 1, "opened", labels=labels, routing=routing)
                 publish("breaches", json.dumps(opened).encode())
         for name, value in LARGE.items():
-            with silences.during(name, 0.3):
+            with silences.during(name, 1):
                 publish("commands", value)
                 publish("breaches", value)
         for at, _ in enumerate(hostile_files(path)):
@@ -323,9 +320,9 @@ def test_a_measure_worker_of_64_partitions_answers(kafka, prefix, tmp_path, even
     with begun as (workers, silences), Hogs() as hogs:
         producer = producer_of(kafka)
         topic = prefix + "operations"
-        with silences.during("64 partitions", 2):
+        with silences.during("64 partitions", 5):
             eventually(lambda: len(producer.list_topics(topic, 10).topics[topic].partitions) == 64)
-        with silences.during("64 partitions, 2,000 operations", 2):
+        with silences.during("64 partitions, 2,000 operations", 5):
             for i in range(2_000):
                 producer.produce(topic, text(id=str(i)), partition=i % 64)
             producer.flush(30)
