@@ -109,12 +109,11 @@ class _Session:
             start_tls=False,
             tls_context=self._sender.tls,
         )
-        try:
+        with contextlib.ExitStack() as unless_connected:
+            unless_connected.callback(smtp.close)
             await smtp.connect()
             await self._log_in(smtp)
-        except BaseException:
-            smtp.close()
-            raise
+            unless_connected.pop_all()
         return smtp
 
     async def _log_in(self, smtp: aiosmtplib.SMTP) -> None:
@@ -162,16 +161,15 @@ async def _socket(guard: Guard, access: SmtpAccess, *, plain: bool) -> socket.so
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         connection = socket.socket(family, socket.SOCK_STREAM)
         connection.setblocking(False)
-        try:
-            await loop.sock_connect(connection, (address, access.port))
-        except OSError as error:
-            connection.close()
-            last = error
-        except BaseException:
-            connection.close()
-            raise
-        else:
-            return connection
+        with contextlib.ExitStack() as unless_connected:
+            unless_connected.callback(connection.close)
+            try:
+                await loop.sock_connect(connection, (address, access.port))
+            except OSError as error:
+                last = error
+            else:
+                unless_connected.pop_all()
+                return connection
     assert last is not None
     raise last
 

@@ -125,11 +125,10 @@ class Session:
         if self._connection is not None and not self._connection.is_closed():
             return self._connection
         connection = await connect(self._settings)
-        try:
+        with contextlib.ExitStack() as unless_usable:
+            unless_usable.callback(connection.terminate)
             await self._check_version(connection)
-        except BaseException:
-            connection.terminate()
-            raise
+            unless_usable.pop_all()
         self._connection = connection
         return connection
 
