@@ -17,8 +17,6 @@ from agents.cli.printing import Cell, echo, print_table
 if TYPE_CHECKING:
     import asyncpg
 
-    from agents.runtime.settings import Settings
-
 HELP = """Make, check, prune and open the database of history.
 
 METRICS_DATABASE_URL names it; the tables are in schema OPWATCH_DB_SCHEMA.
@@ -97,50 +95,18 @@ def prune(
       opwatch db prune --dry-run
       OPWATCH_DB_RETENTION="1m=14d 5m=60d" opwatch db prune
     """
+    from agents.database import retention
+
     chosen = settings()
-    rows: list[list[Cell]] = run(_prune(chosen, dry_run=dry_run), database_errors)
-    if not rows:
+    now = datetime.now(UTC)
+    removed = run(retention.prune(chosen, now, _Shown(), dry_run=dry_run), database_errors)
+    if not removed:
         echo("nothing is older than it is kept")
         return
+    rows: list[list[Cell]] = [
+        [it.name, it.what, f"{it.before:%Y-%m-%d}" if it.before else "–"] for it in removed
+    ]
     print_table(("table", "would be removed" if dry_run else "removed", "older than"), rows)
-
-
-async def _prune(chosen: "Settings", *, dry_run: bool) -> list[list[Cell]]:
-    from agents.database import retention
-    from agents.database.connection import connect
-    from agents.runtime.database_settings import retention_ms
-
-    retained, schema, now = retention_ms(chosen.db_retention), chosen.db_schema, datetime.now(UTC)
-    connection = await connect(chosen, writes=not dry_run)
-    removed: list[list[Cell]] = []
-    busy: set[str] = set()
-    shown = _Shown()
-    try:
-        await connection.execute("SET timezone = 'UTC'")
-        for name in await retention.detached(connection, schema):
-            if not dry_run:
-                await connection.execute(f'DROP TABLE "{schema}"."{name}"')
-            removed.append([name, "a partition that was detached", "–"])
-        old = await retention.old_partitions(connection, schema, retained, now)
-        for number, partition in enumerate(old, 1):
-            shown(f"{number} of {len(old)} partitions")
-            what = "a partition"
-            if partition.parent in busy:
-                what = "not yet"
-            elif not dry_run and not await retention.drop(connection, schema, partition):
-                busy.add(partition.parent)  # of a table one can be detached at a time
-                what = "not yet: somebody reads it"
-            removed.append([partition.name, what, f"{partition.until:%Y-%m-%d}"])
-        for rows in retention.old_rows(retained, now):
-            if dry_run:
-                count = await rows.number(connection, schema)
-            else:
-                count = await rows.delete(connection, schema, shown)
-            if count:
-                removed.append([rows.table, f"{count:,} rows", f"{rows.before:%Y-%m-%d}"])
-    finally:
-        connection.terminate()
-    return removed
 
 
 class _Shown:

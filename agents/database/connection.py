@@ -11,20 +11,15 @@ import asyncpg
 from agents.runtime.database_settings import URL_VARIABLE
 from agents.runtime.settings import Settings
 
-#: A server that has not let us in by then is not there.
+#: A server that accepts no login within this time counts as away.
 CONNECT_S = 10.0
-#: What was sent and is not acknowledged for so long ends the connection.
+#: A connection ends when data that was sent is not acknowledged within this time.
 _DEAD_AFTER_MS = 20_000
 _PREPARED = 100
 
 
 class NoDatabase(Exception):
     """No database is configured, or a setting of it cannot be used; the sentence says which."""
-
-
-def is_configured(settings: Settings) -> bool:
-    """Return whether there is a database of history."""
-    return settings.metrics_database_url is not None
 
 
 def options(settings: Settings, *, writes: bool) -> dict[str, Any]:

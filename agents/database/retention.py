@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 import asyncpg
 
+from agents.database.connection import connect
 from agents.runtime.database_settings import FOR_EVER, WINDOW_SIZES, retention_ms
+from agents.runtime.settings import Settings
 
 #: Rows removed in a transaction: others wait no longer than it takes.
 _BATCH = 10_000
@@ -34,6 +36,76 @@ class Partition(NamedTuple):
     until: datetime
     is_detached: bool
     """What began to remove it was interrupted."""
+
+
+class Removed(NamedTuple):
+    """What was removed, or would be."""
+
+    name: str
+    """Of the table, or of its partition."""
+    what: str
+    before: datetime | None
+    """It was older; None where that is not known any more."""
+
+
+async def prune(
+    settings: Settings, now: datetime, progress: Callable[[str], None], *, dry_run: bool
+) -> list[Removed]:
+    """Remove what is older than it is kept, and return what that was; raises as connect does.
+
+    Args:
+        settings: where the database is, and how long rows are kept.
+        now: the time.
+        progress: takes what long work is doing.
+        dry_run: remove nothing, return what would be removed.
+    """
+    retention, schema = retention_ms(settings.db_retention), settings.db_schema
+    connection = await connect(settings, writes=not dry_run)
+    try:
+        await connection.execute("SET timezone = 'UTC'")
+        removed = await _prune_partitions(
+            connection,
+            schema,
+            await old_partitions(connection, schema, retention, now),
+            progress,
+            dry_run=dry_run,
+        )
+        for rows in old_rows(retention, now):
+            if dry_run:
+                count = await rows.number(connection, schema)
+            else:
+                count = await rows.delete(connection, schema, progress)
+            if count:
+                removed.append(Removed(rows.table, f"{count:,} rows", rows.before))
+    finally:
+        connection.terminate()
+    return removed
+
+
+async def _prune_partitions(
+    connection: asyncpg.Connection,
+    schema: str,
+    old: list[Partition],
+    progress: Callable[[str], None],
+    *,
+    dry_run: bool,
+) -> list[Removed]:
+    removed = []
+    for name in await detached(connection, schema):
+        if not dry_run:
+            await connection.execute(f'DROP TABLE "{schema}"."{name}"')
+        removed.append(Removed(name, "a partition that was detached", None))
+    busy: set[str] = set()
+    for number, partition in enumerate(old, 1):
+        progress(f"{number} of {len(old)} partitions")
+        what = "a partition"
+        if partition.parent in busy:
+            what = "not yet"
+        elif not dry_run and not await drop(connection, schema, partition):
+            busy.add(partition.parent)  # of a table one can be detached at a time
+            what = "not yet: somebody reads it"
+        removed.append(Removed(partition.name, what, partition.until))
+    return removed
 
 
 async def old_partitions(
@@ -137,6 +209,3 @@ def old_rows(retention: Mapping[str, int], now: datetime) -> list[OldRows]:
                 before = now - timedelta(milliseconds=kept_ms)
                 found.append(OldRows(table, f"size = '{size}' AND start_at < $1", before))
     return found
-
-
-__all__ = ["OldRows", "Partition", "detached", "drop", "old_partitions", "old_rows", "retention_ms"]
