@@ -66,7 +66,7 @@ class Judge(Generic[M]):
         try:
             return self._model.model_validate_json(value)
         except ValidationError as error:
-            raise _not_fit(error) from None
+            raise not_fit(error) from None
 
     def _without_unknown(self, value: bytes) -> bytes:
         """Return a record without the fields that its model does not know."""
@@ -86,7 +86,8 @@ class Judge(Generic[M]):
         return b"{" + b",".join(fields) + b"}"
 
 
-def _not_fit(error: ValidationError) -> NotFit:
+def not_fit(error: ValidationError) -> NotFit:
+    """Return pydantic's error as a short sentence."""
     mistakes = error.errors(include_url=False, include_context=False, include_input=False)
     sentences = [
         f"{'.'.join(map(str, mistake['loc']))}: {mistake['msg']}"

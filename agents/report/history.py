@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import asyncpg
 
 from agents.database.connection import connect
-from agents.report.table import Chart, Line, ReportSpan
+from agents.report.table import Chart, Line, ReportSpan, lines_of
 from agents.runtime.settings import Settings
 from schemas.spans import as_text
 from streams.measure.digests import count_from, quantiles_of_all
@@ -168,11 +168,8 @@ class StoredHistory:
         charts = []
         titles = {"success_rate": ("Success rate", "%"), "p95_ms": ("p95 of the duration", "ms")}
         for column, (title, unit) in titles.items():
-            lines = []
-            for name in series:
-                points = [row for row in found if row["series"] == name]
-                times = [row["start_at"] for row in points]
-                lines.append(Line(name, times, [row[column] for row in points]))
+            by_name = {line.label: line for line in lines_of(found, "series", column)}
+            lines = [by_name.get(name, Line(name, [], [])) for name in series]
             charts.append(Chart(f"{title}, by {as_text(SIZE_MS[size])}", unit, lines))
         return charts
 

@@ -33,7 +33,7 @@ async def by_platform(
 
 
 async def by_operation(history: StoredHistory, span: ReportSpan, *, draws: bool) -> Report:
-    """Return the same by operation."""
+    """Return success rate, percentiles and cache by operation, beside the span before."""
     named = Column("operation", "operation")
     return await _beside(history, span, None, named, "Operations", draws=draws)
 

@@ -1,10 +1,9 @@
 """Report the quality of analyses: scores over time, and how well estimates meet the truth."""
 
 from datetime import timedelta
-from typing import Any
 
 from agents.report.history import StoredHistory
-from agents.report.table import Chart, Column, Report, ReportSpan
+from agents.report.table import Chart, Column, Report, ReportSpan, lines_of
 
 _DAY = timedelta(days=1)
 
@@ -35,7 +34,7 @@ async def quality(history: StoredHistory, span: ReportSpan, operation: str) -> R
         span=span,
         columns=columns,
         rows=[dict(row) for row in found],
-        charts=[Chart("Mean score", "", _lines(found, "dimension", "mean"))],
+        charts=[Chart("Mean score", "", lines_of(found, "dimension", "mean"))],
     )
 
 
@@ -65,21 +64,10 @@ async def calibration(history: StoredHistory, span: ReportSpan) -> Report:
         span=span,
         columns=columns,
         rows=[dict(row) for row in found],
-        charts=[Chart("Right by their labels", "%", _lines(found, "series", "accuracy"))],
+        charts=[Chart("Right by their labels", "%", lines_of(found, "series", "accuracy"))],
     )
 
 
 def _size(span: ReportSpan) -> str:
     length = span.end - span.start
     return "1h" if length <= 2 * _DAY else "24h" if length <= 60 * _DAY else "7d"
-
-
-def _lines(found: list[Any], label: str, value: str) -> Any:
-    from agents.report.table import Line
-
-    names = sorted({row[label] for row in found})
-    lines = []
-    for name in names:
-        points = sorted((row["start_at"], row[value]) for row in found if row[label] == name)
-        lines.append(Line(name, [at for at, _ in points], [number for _, number in points]))
-    return lines

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal, NamedTuple
@@ -69,6 +69,18 @@ class Line(NamedTuple):
     label: str
     times: list[datetime]
     values: list[float | None]
+
+
+def lines_of(rows: Iterable[Any], label: str, value: str) -> list[Line]:
+    """Return a line for each label that rows have, by their `start_at`."""
+    points: dict[str, list[tuple[datetime, float | None]]] = {}
+    for row in rows:
+        points.setdefault(row[label], []).append((row["start_at"], row[value]))
+    lines = []
+    for name, line in sorted(points.items()):
+        line.sort(key=lambda point: point[0])
+        lines.append(Line(name, [at for at, _ in line], [number for _, number in line]))
+    return lines
 
 
 class Chart(NamedTuple):

@@ -30,6 +30,7 @@ from streams.history.records import (
     entries_of_score,
 )
 from streams.history.tables import Entry
+from streams.record_limits import MAX_RECORD_BYTES
 
 _OF_VALUE: dict[str, Callable[[bytes], list[Entry]]] = {
     AGGREGATES.name: entries_of_aggregate,
@@ -41,8 +42,6 @@ _OF_VALUE: dict[str, Callable[[bytes], list[Entry]]] = {
 }
 #: What is none of these topics' records is refused by the role that reads them.
 _OTHERS_REFUSE = frozenset({LABELS.name, BREACHES.name, COMMANDS.name})
-#: Reading of a larger record would hold up the loop; opwatch writes none.
-_MOST_BYTES = 4 * 1024 * 1024
 
 
 class HistoryReader:
@@ -87,8 +86,8 @@ class HistoryReader:
         if record.value is None:
             return []  # removed by its key: history stays
         value = bytes(record.value)
-        if len(value) > _MOST_BYTES:
-            raise Unreadable(f"{len(value)} bytes, more than {_MOST_BYTES}")
+        if len(value) > MAX_RECORD_BYTES:
+            raise Unreadable(f"{len(value)} bytes, more than {MAX_RECORD_BYTES}")
         if topic == DEAD_LETTERS.name:
             return entries_of_dead_letter(value, record.headers)
         return _OF_VALUE[topic](value)

@@ -11,7 +11,7 @@ from streams.history.fitting import entry
 from streams.history.metrics import metrics_of_operations, metrics_of_scores, metrics_of_service
 from streams.history.tables import CALIBRATIONS, QUALITY_WINDOWS, SERVICES, WINDOWS, Entry
 from streams.measure.digest_wire import packed_digest
-from streams.measure.series import series_name
+from streams.measure.series import published_name
 from streams.quality.score_series import score_series_name
 
 _Operations = struct_of(Aggregate, ("trend", "exemplars", "failures_by_type", "digest"))
@@ -50,7 +50,7 @@ def _of_operations(record: Any) -> Entry:
     series, window, took, cache = record.series, record.window, record.duration_ms, record.cache
     return entry(
         WINDOWS,
-        operations_series(series),
+        published_name(series.operation, series.platform, "confidence", series.confidence),
         window.size,
         window.start_ms,
         window.end_ms,
@@ -88,19 +88,9 @@ def _of_operations(record: Any) -> Entry:
     )
 
 
-def operations_series(series: Any) -> str:
-    """Return the name of a series of operations."""
-    if series.platform is not None:
-        return series_name(series.operation, "platform", series.platform)
-    return series_name(series.operation, series.confidence and "confidence", series.confidence)
-
-
 def _of_scores(record: Any) -> Entry:
     series, window = record.series, record.window
-    if series.platform is not None:
-        name = series_name(series.operation, "platform", series.platform)
-    else:
-        name = series_name(series.operation, series.model and "model", series.model)
+    name = published_name(series.operation, series.platform, "model", series.model)
     return entry(
         QUALITY_WINDOWS,
         score_series_name(series.dimension, name),

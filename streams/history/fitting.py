@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import re
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -19,6 +20,7 @@ from streams.history.tables import Entry, HistoryTable
 #: An index takes 2,704 bytes a key: three names, each of four bytes a character at most.
 NAME_LENGTH = 200
 _MARK_LENGTH = 12
+_IDS = uuid.UUID("5d1f5bd4-5a0d-4e0c-9d0f-6f70776d6574")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MS = 253_402_300_799_999
 _FIRST_MS = -62_135_596_800_000
@@ -49,6 +51,11 @@ def entry(table: HistoryTable, *values: Any) -> Entry:
             if flag:
                 flags.append(f"{name}_{flag}")
     return Entry(table, (*stored, flags), tuple([stored[place] for place in order]))
+
+
+def id_of(*names: str | None) -> uuid.UUID:
+    """Return the id of the row with these names: the same whoever stores it."""
+    return uuid.uuid5(_IDS, ascii(names))
 
 
 def fit_text(text: str) -> _Fitted:

@@ -6,21 +6,17 @@ breakdown, and flags. Series by confidence level or model have no figures here: 
 distinguish their rows from those of all.
 """
 
-import uuid
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import msgspec
-import orjson
 
-from streams.history.fitting import at, fit_json, fit_name
+from streams.history.fitting import at, fit_json, fit_name, id_of
 from streams.history.tables import PERFORMANCE_METRICS, Entry
 
 #: The windows that the table is fed by.
 SIZES = frozenset({"5m", "1h", "6h", "24h", "7d"})
-#: Of the ids, so that a figure has one whoever stores it.
-_IDS = uuid.UUID("5d1f5bd4-5a0d-4e0c-9d0f-6f70776d6574")
 _PLATFORM_LENGTH = 50
 #: DECIMAL(10,4).
 _MOST = Decimal("999999.9999")
@@ -117,18 +113,13 @@ def _entries(
         if cut or not fits:
             flags = [f"platform_{cut}"] * bool(cut) + ["value_clamped"] * (not fits)
             data |= {"flags": flags, "value": value, "platform": platform}
-        identity = uuid.uuid5(_IDS, _identity(metric, platform, subject, begins))
+        identity = id_of(metric, platform, subject, begins)
         values = (identity, metric, named, stored, window.size, measured_at, _json(data))
         yield Entry(PERFORMANCE_METRICS, values, (record.revision,))
 
 
 def _json(data: dict[str, Any]) -> str:
     return str(fit_json(msgspec.json.encode(data))[0])
-
-
-def _identity(*parts: str | None) -> str:
-    """Return what a figure's id is made of: no two lists of parts have the same."""
-    return msgspec.json.encode(parts).decode()
 
 
 def _percent(ratio: float | None) -> float | None:
@@ -138,8 +129,8 @@ def _percent(ratio: float | None) -> float | None:
 def _failures(raw: Any) -> dict[str, int]:
     """Return failures by type, at most ten types and `other`."""
     try:
-        found = orjson.loads(bytes(raw))
-    except orjson.JSONDecodeError:
+        found = msgspec.json.decode(raw)
+    except msgspec.DecodeError:
         return {}
     if not isinstance(found, dict):
         return {}

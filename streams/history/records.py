@@ -1,7 +1,6 @@
 """Make of a score, a label, a breach, an acknowledgement, a decision, a dead letter its entry."""
 
 import json
-import uuid
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,7 +13,7 @@ from schemas.labels import Label
 from schemas.notifications import Notification
 from schemas.quality_scores import QualityScore
 from streams.history.aggregates import Unreadable
-from streams.history.fitting import entry
+from streams.history.fitting import entry, id_of
 from streams.history.record_tables import (
     ACKNOWLEDGEMENTS,
     ALERTS,
@@ -24,9 +23,7 @@ from streams.history.record_tables import (
     QUALITY_SCORES,
 )
 from streams.history.tables import Entry
-from streams.validation import cut
-
-_IDS = uuid.UUID("0b6ad7ea-63a5-4a6d-8f7e-6f7077737472")
+from streams.validation import cut, not_fit
 
 
 def entries_of_score(value: bytes) -> list[Entry]:
@@ -57,13 +54,11 @@ def entries_of_score(value: bytes) -> list[Entry]:
 def entries_of_label(value: bytes) -> list[Entry]:
     """Return the entry of a record on `labels`; raises Unreadable."""
     label = _read(Label, value)
-    names = (label.analysis, label.input_hash, label.about, label.source)
-    identity = uuid.uuid5(_IDS, repr(names).encode(errors="surrogatepass").hex())
     truth = label.model_dump(mode="json", include={"truth"})["truth"]
     return [
         entry(
             LABELS,
-            identity,
+            id_of(label.analysis, label.input_hash, label.about, label.source),
             label.analysis,
             label.input_hash,
             label.about,
@@ -165,7 +160,7 @@ def entries_of_dead_letter(
     return [
         entry(
             DEAD_LETTERS,
-            uuid.uuid5(_IDS, letter.key),
+            id_of(letter.key),
             letter.key,
             letter.reason,
             letter.detail,
@@ -188,6 +183,4 @@ def _read(model: Any, value: bytes) -> Any:
     try:
         return model.model_validate_json(value)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise Unreadable(cut(f"{place}: {first['msg']}" if place else first["msg"])) from None
+        raise Unreadable(str(not_fit(error))) from None

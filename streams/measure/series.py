@@ -61,6 +61,20 @@ def is_series(name: str) -> bool:
     return True
 
 
+def published_name(operation: str, platform: str | None, second: str, value: str | None) -> str:
+    """Return the name of a series as its aggregate describes it.
+
+    Args:
+        operation: of the series.
+        platform: of the series, if it has one.
+        second: the label that a series may have in the place of the platform.
+        value: of that label, if it has one.
+    """
+    if platform is not None:
+        return series_name(operation, "platform", platform)
+    return series_name(operation, second if value else None, value)
+
+
 def service_series(service: str) -> str:
     """Return the name of a service's series: no operation's, whatever that is called."""
     escaped = service.replace("\\", "\\\\").replace('"', '\\"')

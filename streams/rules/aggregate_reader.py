@@ -11,7 +11,7 @@ import msgspec
 from schemas.fields import MAX_SUM, SUMMED, Summed
 from schemas.quality_scores import ScoreDimension
 from schemas.spans import DAY_MS
-from streams.measure.series import ALL, series_name, service_series
+from streams.measure.series import ALL, published_name, service_series
 
 #: Minute 0 is none to a fold.
 _FIRST_MS = DAY_MS
@@ -205,17 +205,12 @@ def name_of(record: AggregateRecord) -> str:
     """Return the name of its series."""
     if isinstance(record, QualityRecord):
         scores = record.series
-        if scores.platform is not None:
-            name = series_name(scores.operation, "platform", scores.platform)
-        else:
-            name = series_name(scores.operation, "model", scores.model)
+        name = published_name(scores.operation, scores.platform, "model", scores.model)
         return f"{scores.dimension}:{name}"
     if not isinstance(record, OperationsRecord):
         return service_series(record.series.service)
     series = record.series
-    if series.platform is not None:
-        return series_name(series.operation, "platform", series.platform)
-    return series_name(series.operation, series.confidence and "confidence", series.confidence)
+    return published_name(series.operation, series.platform, "confidence", series.confidence)
 
 
 def labels_of(record: AggregateRecord) -> dict[str, str]:
