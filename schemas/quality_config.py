@@ -13,8 +13,8 @@ from schemas.spans import HOUR_MS, SECOND_MS, Positive, Span
 
 Glob = Annotated[str, Field(min_length=1, max_length=200)]
 Format = Literal["text", "number", "date", "url", "email", "boolean"]
-FieldKind = Literal["verbatim", "paraphrased", "other"]
-FieldGlobs = Annotated[list[Glob], Field(max_length=100)]
+#: A tuple, since caches need what has a hash; a file has a list.
+FieldGlobs = Annotated[tuple[Glob, ...], Field(max_length=100, strict=False)]
 #: Of a dimension that the file does not name, as that of a third party's assessor.
 OTHER_WEIGHT = 0.2
 #: Operations × platforms: any producer names them.
@@ -51,10 +51,10 @@ class Expected(Configured):
     )
     formats: dict[FieldName, Format] = Field(default_factory=dict, max_length=100)
     verbatim: FieldGlobs = Field(
-        default_factory=list, description="Fields (patterns) whose value stands in the input."
+        (), description="Fields (patterns) whose value stands in the input."
     )
     paraphrased: FieldGlobs = Field(
-        default_factory=list, description="Fields (patterns) that are in other words, or derived."
+        (), description="Fields (patterns) that are in other words, or derived."
     )
     labels: dict[Glob, tuple[Share, Share]] = Field(
         default_factory=dict,
@@ -62,11 +62,6 @@ class Expected(Configured):
         description="Lowest and highest score that fits a label.",
     )
     targets: Targets = Field(default_factory=Targets)
-
-    @cached_property  # no private attribute: these are compared too
-    def field_kinds(self) -> dict[str, FieldKind]:
-        """What `kind_of` found before."""
-        return {}
 
     @field_validator("labels", mode="before")
     @classmethod
@@ -198,14 +193,14 @@ BUILT_IN: tuple[OperationExpected, ...] = (
             "likely_real": (0.0, 0.5),
             "real": (0.0, 0.5),
         },
-        verbatim=[
+        verbatim=(
             *("*company*", "*employer*", "*title*", "*name*", "*email*", "*phone*", "*address*"),
             *("*location*", "city", "*_city", "*brand*", "*product*", "*sku*", "*url*", "*link*"),
             *("*number*", "*person*", "*author*", "*university*", "*school*", "*recruiter*"),
             *("*organisation*", "*organization*", "*customer*", "*manufacturer*", "*vendor*"),
             *("contact", "hiring_manager"),
-        ],
-        paraphrased=[
+        ),
+        paraphrased=(
             *("*type*", "*category*", "*priority*", "*sentiment*", "*status*", "*level*"),
             *("*seniority*", "*language*", "*currency*", "*country*", "*summary*", "*notes*"),
             *("*reason*", "*description*", "*intent*", "*topic*", "mode", "*_mode", "tag", "tags"),
@@ -221,7 +216,7 @@ BUILT_IN: tuple[OperationExpected, ...] = (
                 "*schedule*",
                 "*availability*",
             ),
-        ],
+        ),
     ),
 )
 """What is expected where the quality file says nothing."""

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pydantic import JsonValue
 
 from schemas.analyses import Analysis
-from schemas.quality_config import Expected, FieldKind
+from schemas.quality_config import Expected
 from schemas.quality_scores import Finding
 from streams.quality.assessor import shown
 from streams.quality.days import day_of
-from streams.quality.field_kinds import kind_of, snake_case
+from streams.quality.field_kinds import FieldKind, kind_of, snake_case
 from streams.quality.quotes import quote_in
 from streams.quality.text import SearchText, words_of
 from streams.quality.values import is_nothing, named_value, number_support, text_support

@@ -4,24 +4,21 @@ import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from typing import Literal
 
-from schemas.quality_config import Expected, FieldKind
+from schemas.quality_config import Expected
+
+FieldKind = Literal["verbatim", "paraphrased", "other"]
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _NO_LETTER = re.compile(r"[\W_]+")
-#: Names of fields that are remembered: any producer makes some up.
+#: At most this many names of fields are remembered: producers invent them.
 _MOST_KINDS = 10_000
 
 
 def kind_of(name: str, expected: Expected) -> FieldKind:
     """Return whether the field is verbatim, paraphrased, or nobody says."""
-    kinds = expected.field_kinds
-    kind = kinds.get(name)
-    if kind is None:
-        if len(kinds) >= _MOST_KINDS:
-            kinds.clear()
-        kind = kinds[name] = _kind_of(name, expected)
-    return kind
+    return _kind_of(name, expected.verbatim, expected.paraphrased)
 
 
 @lru_cache(maxsize=_MOST_KINDS)
@@ -30,11 +27,12 @@ def snake_case(name: str) -> str:
     return _NO_LETTER.sub("_", _HUMP.sub("_", name)).strip("_").lower()
 
 
-def _kind_of(name: str, expected: Expected) -> FieldKind:
+@lru_cache(maxsize=_MOST_KINDS)
+def _kind_of(name: str, verbatim: tuple[str, ...], paraphrased: tuple[str, ...]) -> FieldKind:
     snake = snake_case(name)
-    if _fits(name, snake, expected.paraphrased):
+    if _fits(name, snake, paraphrased):
         return "paraphrased"
-    return "verbatim" if _fits(name, snake, expected.verbatim) else "other"
+    return "verbatim" if _fits(name, snake, verbatim) else "other"
 
 
 def _fits(name: str, snake: str, patterns: Sequence[str]) -> bool:
