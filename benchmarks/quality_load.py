@@ -30,7 +30,7 @@ MEDIAN_MS, P99_MS = 20.0, 200.0
 WORST_MS = 550.0
 #: What a straight line through the last half may rise by.
 GROWTH_MB = 20.0
-#: Counting may be behind by so much more, in the median, while analyses are scored.
+#: How much farther behind counting may be, in the median, while analyses are scored.
 DISTURBED_MS = 100.0
 BESIDE = 5_000
 _WARM_S = 10.0

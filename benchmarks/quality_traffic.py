@@ -92,7 +92,7 @@ class Sender:
         return self._make[number % len(self._make)](number, now_ms)
 
     def at_rate(self, first: int, count: int, a_second: float) -> None:
-        """Publish so many a second."""
+        """Publish analyses at a rate (analyses a second)."""
         begun = time.monotonic()
         for place in range(count):
             wait = begun + place / a_second - time.monotonic()

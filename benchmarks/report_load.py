@@ -26,7 +26,7 @@ from streams.measure.centroids import PARTIAL_LIMIT, PUBLISHED_LIMIT, STORED_LIM
 from streams.measure.digests import ENGINES, merge, pack_samples, thinned
 from streams.measure.window_times import SIZE_MS, SIZES, window_start
 
-#: A series has this many operations a minute; of each size so many different digests.
+#: Operations of a series in a minute, and different digests of each window size.
 _A_MINUTE, _POOL = 60, 50
 _RUNS = 5
 _FILL = """
@@ -99,7 +99,7 @@ async def _fill(url: str, begin: datetime, end: datetime, series: int) -> None:
 
 
 def _digests(count: int) -> list[bytes]:
-    """Return digests as windows of so many operations have them: lognormal, median 70 ms."""
+    """Return digests of windows with this many operations: lognormal, median 70 ms."""
     random, engine = np.random.default_rng(1), ENGINES["fastdigest"]
     found = []
     for _ in range(_POOL):

@@ -80,7 +80,7 @@ def measure(random: np.random.Generator, calm: int, before: int) -> dict[str, Fo
 
 
 def named(scenario: str, rate: float) -> str:
-    """Return the name of a scenario with so many results of a model in a minute."""
+    """Return the name of a scenario with this many results of a model in a minute."""
     return f"{scenario}, {rate:g} a minute"
 
 

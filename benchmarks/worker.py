@@ -53,7 +53,7 @@ class Place:
 
 
 def platforms_for(series: int, operations: int = 1) -> int:
-    """Return how many platforms make about so many series: (operations + *) x (platforms + 4)."""
+    """Return how many platforms make about this many series: (operations + *) x (platforms + 4)."""
     return series // (operations + 1) - _BESIDE_PLATFORMS
 
 

@@ -28,7 +28,7 @@ def make(admin: AdminClient, *topics: NewTopic) -> None:
 
 
 def grow(admin: AdminClient, topic: str, partitions: int) -> None:
-    """Add partitions to a topic until it has so many; return when each has a leader."""
+    """Add partitions to a topic until it has this many; return when each has a leader."""
     for grown in admin.create_partitions([NewPartitions(topic, partitions)]).values():
         grown.result(WAIT_S)
     _until(lambda: _leads(admin, topic, partitions))

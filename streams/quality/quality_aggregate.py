@@ -79,7 +79,7 @@ def quality_aggregate(
 
 
 def _score(lost: float) -> float:
-    """Return the score that lost so much. Anybody may have written a partial."""
+    """Return the score of which this much was lost. Anybody may have written a partial."""
     return min(max(1 - lost / LOST, 0.0), 1.0)
 
 

@@ -208,7 +208,7 @@ def lapsed_attempts(decisions: Decisions) -> int:
 
 
 def _lapsed(decisions: Decisions) -> set[str]:
-    """Return the parcels with a claim that nobody closed."""
+    """Return the batches (`parcel` in a record) with a lease that nobody closed."""
     return {one["parcel"] for one in decisions if _is_lapse(one)}
 
 
@@ -216,15 +216,15 @@ def _is_lapse(one: dict[str, Any]) -> bool:
     return one["reason"] in ("retry", "gave_up") and one["cause"]["kind"] == "tick"
 
 
-def _messages(decisions: Decisions, parcels: set[str]) -> set[str]:
-    """Return how the messages of parcels are named on the wire."""
+def _messages(decisions: Decisions, batches: set[str]) -> set[str]:
+    """Return how the messages of batches are named on the wire."""
     members: dict[str, set[str]] = defaultdict(set)
     for one in decisions:
-        if _sent(one) and one["parcel"] in parcels:
+        if _sent(one) and one["parcel"] in batches:
             members[one["parcel"]].add(one["delivery"])
     return {
-        next(iter(ids)) if len(ids) == 1 else digest("batch", parcel, *sorted(ids))
-        for parcel, ids in members.items()
+        next(iter(ids)) if len(ids) == 1 else digest("batch", batch, *sorted(ids))
+        for batch, ids in members.items()
     }
 
 
