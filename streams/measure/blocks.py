@@ -25,6 +25,20 @@ BLOCK_PAIRS = 2_048
 #: … and before a record of a later hour than its first, by the records' own timestamps.
 
 
+class _PairNumbers(dict[tuple[str, str], int]):
+    """The number of each pair of operation and platform, in order of appearance."""
+
+    def __missing__(self, pair: tuple[str, str]) -> int:
+        """Number a new pair."""
+        number = self[pair] = len(self)
+        return number
+
+    def forget_from(self, number: int) -> None:
+        """Forget the pairs from a number on."""
+        while len(self) > number:
+            self.popitem()
+
+
 class Block:
     """A block of one source partition. It is open until `end` is known."""
 
@@ -38,7 +52,7 @@ class Block:
         """The next block's start."""
         self._hour: int | None = None
         self._count = 0
-        self._pairs: dict[tuple[str, str], int] = {}
+        self._pairs = _PairNumbers()
         self._columns: list[Columns] = []
 
     def take(self, events: Events, begin: int) -> int:
@@ -92,18 +106,12 @@ class Block:
     def _intern(self, events: Events, begin: int, until: int) -> tuple[list[int], int]:
         """Return the number of each event's pair in this block, in order of appearance."""
         pairs = self._pairs
-        ids: list[int] = []
-        for place, operation in enumerate(events.operations[begin:until], begin):
-            pair = (operation.operation, operation.platform)
-            number = pairs.get(pair)
-            if number is None:
-                if place >= until:
-                    break
-                number = pairs[pair] = len(pairs)
-                if len(pairs) == BLOCK_PAIRS:
-                    until = self._ended_after(events, place)
-            ids.append(number)
-        return ids[: until - begin], until
+        ids = [pairs[op.operation, op.platform] for op in events.operations[begin:until]]
+        if len(pairs) >= BLOCK_PAIRS:
+            until = self._ended_after(events, begin + ids.index(BLOCK_PAIRS - 1))
+            del ids[until - begin :]
+            pairs.forget_from(max(ids) + 1)
+        return ids, until
 
     def fold(self, after: int) -> list[PartialRow]:
         """Return the rows that events past the offset `after` touched, over the whole block."""

@@ -73,8 +73,8 @@ def reading_events(
 ) -> Steps[tuple[Events, list[RefusedRecord]]]:
     """Do the work of read_events in steps."""
     operations, places, refused = yield from decoding(records)
-    offset = np.array([record.offset for record in records], np.int64)
-    stamp = np.array([record.timestamp for record in records], np.int64)
+    offset = np.fromiter([record.offset for record in records], np.int64)
+    stamp = np.fromiter([record.timestamp for record in records], np.int64)
     if places is not None:
         owner = np.array([place for place, _ in places], np.intp)
         offset, stamp = offset[owner], stamp[owner]
@@ -230,7 +230,7 @@ def original_of(record: KafkaRecord) -> list[bytes]:
 def _epoch_ms(times: list[Any]) -> Ints:
     if datetime in set(map(type, times)):
         times = [epoch_ms(time) if type(time) is datetime else time for time in times]
-    return np.array(times, np.int64)
+    return np.fromiter(times, np.int64)
 
 
 def _refused_for_age(

@@ -16,6 +16,8 @@ from schemas.fields import (
 )
 from streams.measure.columns import TEXTS, Columns, Ints
 
+_NOTHING = Tally({})
+
 
 class FailureNames:
     """The failures of a block, by leaf and name."""
@@ -70,6 +72,9 @@ def _by_row(
     found = [names[key] for key in (keys % max(1, len(names))).tolist()]
     begin = 0
     for end in ends:
+        if begin == end:
+            yield _NOTHING
+            continue
         yield admitted(dict(zip(found[begin:end], added[begin:end], strict=True)))
         begin = end
 
