@@ -5,6 +5,7 @@ for others it is a record. This leans on internals of aiokafka, whose version is
 tests/contract/test_transport.py compares the unpacking with aiokafka's own.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -31,6 +32,8 @@ CHUNK_RECORDS = 5_000
 MAX_CHUNK_RECORDS = 20_000
 #: A chunk also ends with the batch that reaches this size; a poll takes this size a partition.
 CHUNK_BYTES = 8 * 1024 * 1024
+#: Fetches from a broker begin at least this much apart.
+FETCHES_APART_S = 0.008
 
 Report = Callable[[str, int, UnreadableBatch], None]
 """Takes a batch that cannot be read, with its topic and partition."""
@@ -196,16 +199,27 @@ class ChunkedFetch(fetcher.FetchResult):
 
 
 class _FetchClient:
-    """A Kafka client that notes which partitions the broker cannot read; aiokafka only logs it."""
+    """A Kafka client whose fetches begin a little apart, and that notes what cannot be read.
+
+    Where records come one by one, each fetch would bring one: it costs a millisecond, for the
+    broker answers for every partition. A fetch that comes after a pause is sent at once.
+    """
 
     def __init__(self, client: Any, corrupt_since: dict[tuple[str, int], float]) -> None:
         self._client = client
         self._corrupt_since = corrupt_since
+        self._fetched_s: dict[Any, float] = {}
+        """When the last fetch from each broker began, by the monotonic clock."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
     async def send(self, node_id: Any, request: Any, **options: Any) -> Any:
+        if isinstance(request, FetchRequest):
+            begins_s = self._fetched_s.get(node_id, 0.0) + FETCHES_APART_S
+            if (wait_s := begins_s - time.monotonic()) > 0:
+                await asyncio.sleep(wait_s)
+            self._fetched_s[node_id] = time.monotonic()
         response = await self._client.send(node_id, request, **options)
         if isinstance(request, FetchRequest):
             for topic, partitions in response.topics:
