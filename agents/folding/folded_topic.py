@@ -38,3 +38,5 @@ class FoldedTopic(NamedTuple):
     windows: WindowKind
     counted: Counter
     """Counts the events that are published to windows."""
+    send_s: float = 0.5
+    """How often what is new is published to them."""

@@ -33,10 +33,13 @@ from streams.measure.window_state import RemovedRecords
 
 log = structlog.get_logger()
 
+#: How often it is seen whether something is to be sent.
 SEND_S = 0.5
 #: While a source is further behind than a block, its rows are sent less often between blocks.
 SEND_BEHIND_S = 5.0
 PROGRESS_S = 1.0
+#: After a source's rows were made others have the loop for as long, at most this long.
+_REST_S = 0.01
 _PROGRESS_KEY = b"progress"
 
 
@@ -200,12 +203,12 @@ class Ingest:
         """Make batches of what waited long enough."""
         now = time.monotonic()
         for source in list(self._sources.values()):
-            wait_s = SEND_BEHIND_S if source.is_behind else SEND_S
+            wait_s = SEND_BEHIND_S if source.is_behind else self._folded.send_s
             waited = now - source.unsent_since >= wait_s
             if source.has_unsent and waited and not source.queue.full():
-                source.unsent_since = now
+                source.unsent_since = began = time.monotonic()
                 source.queue.put_nowait(self._batch(source))
-                await asyncio.sleep(0)
+                await asyncio.sleep(min(_REST_S, time.monotonic() - began))
 
     async def report(self) -> None:
         """Publish how far the sources are read, also where no records come."""
