@@ -177,8 +177,8 @@ class Intake:
         why = "partition_lost"
         try:
             quality = await self._assessing.score(entry.to_assess, until_s)
-            records = self._outcomes.of(partition.inputs, entry, quality)
-            published, written = self._publisher.publish(partition.tp.partition, records)
+            following = self._outcomes.of(partition.inputs, entry, quality)
+            published, written = self._publisher.publish(partition.tp.partition, *following)
             await published
             metrics.score_seconds.observe(asyncio.get_running_loop().time() - taken_s)
             why = "scored" if quality.overall is not None else "no_answer"
