@@ -12,6 +12,7 @@ from streams.history.metrics import metrics_of_operations, metrics_of_scores, me
 from streams.history.tables import CALIBRATIONS, QUALITY_WINDOWS, SERVICES, WINDOWS, Entry
 from streams.measure.digest_wire import packed_digest
 from streams.measure.series import published_name
+from streams.measure.window_times import SIZE_MS
 from streams.quality.score_series import score_series_name
 
 _Operations = struct_of(Aggregate, ("trend", "exemplars", "failures_by_type", "digest"))
@@ -34,9 +35,16 @@ def entries_of_aggregate(value: bytes) -> list[Entry]:
         Unreadable: it is none.
     """
     try:
-        record: Any = _decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return _entries(_decode(value))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError) as error:
         raise Unreadable(str(error)) from None
+
+
+def _entries(record: Any) -> list[Entry]:
+    window = record.window
+    if window.end_ms - window.start_ms != SIZE_MS[window.size]:
+        message = f"a window of {window.size} from {window.start_ms} to {window.end_ms}"
+        raise Unreadable(message)
     if isinstance(record, _Operations):
         return [_of_operations(record), *metrics_of_operations(record)]
     if isinstance(record, _Scores):

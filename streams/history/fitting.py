@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from streams.history.tables import Entry, HistoryTable
 
@@ -26,10 +26,12 @@ _LAST_MS = 253_402_300_799_999
 _FIRST_MS = -62_135_596_800_000
 _LIMITS = {"int4": (1 << 31) - 1, "int8": (1 << 63) - 1}
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
-#: In JSON: what may be one of them, escaped, or a number beyond numeric's digits.
-_UNFIT_JSON = re.compile(r"\\u0000|\\u[dD][89a-fA-F]|[\x00\ud800-\udfff]|\d{1000}|[eE]\+?\d{4}")
+#: In JSON: what may be one of them, escaped, or a number beyond numeric's digits, or none.
+_UNFIT_NUMBER = r"[eE][+-]?\d{4}|NaN|Infinity"
+_UNFIT_JSON = re.compile(r"\\u0000|\\u[dD][89a-fA-F]|[\x00\ud800-\udfff]|\d{1000}|" + _UNFIT_NUMBER)
+_UNFIT_SHORT = re.compile(_UNFIT_NUMBER)
 _REPLACEMENT = "�"
-#: PostgreSQL's numeric takes 131,072 digits before the point.
+#: PostgreSQL's numeric takes 131,072 digits before the point, and 16,383 behind it.
 _MOST_DIGITS = 1_000
 
 _Fitted = tuple[Any, str]
@@ -85,23 +87,37 @@ def fit_json(value: Any) -> _Fitted:
     else:
         text = json.dumps(value, ensure_ascii=False)
     is_plain = "\\" not in text and "\0" not in text and text.isascii()
-    if (is_plain and len(text) < _MOST_DIGITS) or _UNFIT_JSON.search(text) is None:
+    is_short = len(text) < _MOST_DIGITS and _UNFIT_SHORT.search(text) is None
+    if (is_plain and is_short) or _UNFIT_JSON.search(text) is None:
         return text, _FITS
-    found = json.loads(text, parse_int=_whole)
+    found = json.loads(text, parse_int=_whole, parse_float=_fraction)
     cleaned = _cleaned(found)
     if cleaned == found:
         return text, _FITS
     return json.dumps(cleaned, ensure_ascii=False), "cleaned"
 
 
-def _whole(digits: str) -> Any:
-    return int(digits) if len(digits) < _MOST_DIGITS else math.inf
+class _Beyond(NamedTuple):
+    """A number of more digits than numeric takes."""
+
+    nearest: float
+
+
+def _whole(digits: str) -> int | _Beyond:
+    return int(digits) if len(digits) < _MOST_DIGITS else _Beyond(float(digits))
+
+
+def _fraction(digits: str) -> float | _Beyond:
+    number = float(digits)
+    return number if _UNFIT_JSON.search(digits) is None else _Beyond(number)
 
 
 def _cleaned(value: Any) -> Any:
     """Return a JSON value without what PostgreSQL refuses."""
     if isinstance(value, str):
         return fit_text(value)[0]
+    if isinstance(value, _Beyond):
+        value = value.nearest
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, list):

@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from schemas.aggregates import FailuresByName
+from schemas.fast_structs import struct_of
 from streams.history.fitting import at, fit_json, fit_name, id_of
 from streams.history.tables import PERFORMANCE_METRICS, Entry
 
@@ -23,6 +25,7 @@ _MOST = Decimal("999999.9999")
 _PLACES = Decimal("0.0001")
 _PERCENT = 100.0
 
+_decode_failures = msgspec.json.Decoder(struct_of(FailuresByName) | None).decode
 Figures = dict[str, float | None]
 
 
@@ -127,12 +130,13 @@ def _percent(ratio: float | None) -> float | None:
 
 
 def _failures(raw: Any) -> dict[str, int]:
-    """Return failures by type, at most ten types and `other`."""
+    """Return failures by type, at most ten types and `other`; nothing if there are none to read."""
     try:
-        found = msgspec.json.decode(raw)
-    except msgspec.DecodeError:
+        found = _decode_failures(raw)
+    except msgspec.MsgspecError:
         return {}
-    if not isinstance(found, dict):
+    if found is None:
         return {}
-    counts = {failure["name"]: failure["count"] for failure in found.get("most_frequent", ())}
-    return counts | {name: found[name] for name in ("other", "unnamed") if found.get(name)}
+    counts = {failure.name: failure.count for failure in found.most_frequent}
+    others = {"other": found.other, "unnamed": found.unnamed}
+    return counts | {name: count for name, count in others.items() if count}

@@ -5,7 +5,6 @@ Everybody who reads published digests reads them here.
 """
 
 import base64
-import binascii
 from typing import Annotated
 
 import msgspec
@@ -27,10 +26,10 @@ class _Digest(msgspec.Struct, gc=False):
 _read_digest = msgspec.json.Decoder(_Digest).decode
 _read_text = msgspec.json.Decoder(str).decode
 _read_numbers = msgspec.json.Decoder(list[float]).decode
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, binascii.Error)
+_UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 #: As streams/measure/aggregate.py writes them.
 _FIRST, _MEAN, _WEIGHT = b'"centroids":[{"m":', b'{"m":', b',"c":'
-_LEFT_OUT = b'{}":mc'
+_LEFT_OUT, _LEFT_OUT_OF_EACH = b'{}":mc', 10
 
 
 def packed_digest(wire: bytes) -> bytes:
@@ -76,8 +75,11 @@ def _fast_pairs(wire: bytes) -> "np.ndarray[tuple[int, int], np.dtype[np.float64
     count = body.count(_MEAN)
     if body.count(_WEIGHT) != count or body.count(b"}") != count:
         return None
+    digits = body.translate(None, _LEFT_OUT)
+    if len(body) - len(digits) != _LEFT_OUT_OF_EACH * count:
+        return None
     try:
-        numbers = np.array(_read_numbers(b"[" + body.translate(None, _LEFT_OUT) + b"]"))
+        numbers = np.array(_read_numbers(b"[" + digits + b"]"))
     except msgspec.MsgspecError:
         return None
     if len(numbers) != 2 * count:
