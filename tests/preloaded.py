@@ -1,11 +1,12 @@
 """Run commands of the CLI in processes that do not have to import first: most of what they take.
 
-A server imports the libraries, schemas/ and streams/ once, and forks for each command. The command
-has a process, an environment, a folder, streams and an exit code of its own, and imports agents/.
-A command with a PYTHONPATH of its own needs an interpreter of its own.
+A server imports the libraries and opwatch once, and forks for each command. The command has a
+process, an environment, a folder, streams and an exit code of its own.
 """
 
+import contextlib
 import gc
+import importlib
 import json
 import math
 import os
@@ -18,42 +19,23 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
-#: What commands and workers import, but for agents/, which reads the environment.
-_LIBRARIES = (
-    "aiohttp.web",
-    "aiokafka.admin",
-    "aiosmtplib",
-    "fastdigest",
-    "faust.app",
+#: What commands and workers import.
+_IMPORTED = (
+    "agents.alert.app",
+    "agents.cli.app",
+    "agents.measure.app",
+    "agents.quality.app",
+    "agents.store.app",
+    # … and what these import when it is needed.
     "faust.tables.recovery",
     "faust.transport.drivers.aiokafka",
     "h2.connection",
-    "httpcore",
-    "httpx",
     "jinja2.sandbox",
-    "msgspec",
-    "numpy",
-    "orjson",
-    "prometheus_client",
-    "pydantic_settings",
-    "rapidfuzz.process",
-    "re2",
     "rich.live",
-    "rich.table",
-    "structlog",
-    "typer.main",
-    "uvloop",
-    "yaml",
     "schemas.export",
-    "streams.alerting.engine",
-    "streams.measure.blocks",
-    "streams.measure.windows",
-    "streams.rules.evaluator",
-    "streams.services.services",
 )
 _ROOT = Path(__file__).parents[1]
 _TIMEOUT_S = 120
@@ -100,7 +82,7 @@ def start(
         log: what it writes is added to this file.
         before: what is to run it.
     """
-    if before or environment.get("PYTHONPATH", str(_ROOT)) != str(_ROOT):
+    if before:
         command = [*before, sys.executable, "-m", "agents.cli", *arguments]
         with log.open("ab") as output:
             return subprocess.Popen(
@@ -176,8 +158,8 @@ def _server() -> "subprocess.Popen[str]":
 
 
 def _serve() -> None:
-    for library in _LIBRARIES:
-        import_module(library)
+    for module in _IMPORTED:
+        importlib.import_module(module)
     gc.freeze()  # else each command's memory is its own as soon as it is looked through
     answers = os.dup(1)
     keepers: list[int] = []
@@ -233,8 +215,20 @@ def _become(
     os.environ.update(environment)
     time.tzset()
     os.chdir(folder)
+    _begin_anew()
     sys.argv = ["opwatch", *arguments]
     runpy.run_module("agents.cli", run_name="__main__", alter_sys=True)
+
+
+def _begin_anew() -> None:
+    """Do what an interpreter does at its start, which the server's did with its environment."""
+    sys.path[:0] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    sys.modules.pop("sitecustomize", None)
+    with contextlib.suppress(ModuleNotFoundError):
+        importlib.import_module("sitecustomize")
+    importlib.reload(importlib.import_module("agents.runtime.failpoints"))
+    found = importlib.import_module("agents.quality.installed_assessors")
+    found.installed_assessors.cache_clear()
 
 
 if __name__ == "__main__":
