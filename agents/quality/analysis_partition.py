@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from faust.types import TP
 
 from agents.kafka.fetch_unpacking import Chunk
-from agents.quality.assessing import ToAssess
+from agents.quality.assessing_turns import ToAssess
 from schemas.analyses import Analysis
 from schemas.quality_config import QualityConfig
 from schemas.quality_scores import QualityScore

@@ -7,7 +7,7 @@ import multiprocessing
 import socket
 import threading
 from multiprocessing.context import ForkServerContext, ForkServerProcess
-from typing import Literal, NamedTuple, cast
+from typing import cast
 
 import structlog
 
@@ -16,32 +16,19 @@ from agents.quality.assessor_process import (
     LoadAssessor,
     ProcessEnds,
     failure,
-    read_answer,
+    read_answers,
     serve,
 )
-from streams.quality.assessor import Assessed
+from agents.quality.assessor_request import Answer, Answers, AssessmentRequest, Unanswered
 
 log = structlog.get_logger()
 
-#: A timer that is this late shows that the worker stood still, which is not the assessor's fault: …
-_STALLED_S = 0.05
-#: … its answer gets this much more time.
-_AFTER_STALL_S = 0.1
 _START_AGAIN_S = 1.0
 _JOIN_S = 5.0
 _START_S = 60.0
 #: What the fork server imports once, so that a process starts in milliseconds.
 _PRELOADED = ["agents.quality.installed_assessors"]
 
-
-class Unanswered(NamedTuple):
-    """Why an assessor did not answer."""
-
-    why: Literal["too_slow", "failed", "out_of_budget"]
-    detail: str
-
-
-Answer = Assessed | Unanswered | None
 
 #: multiprocessing looks at all its processes when it starts one.
 _starting = threading.Lock()
@@ -55,54 +42,12 @@ def fork_server() -> ForkServerContext:
     return context
 
 
-class _Request:
-    """An assessment, until it is answered or its time is over."""
-
-    def __init__(self, body: bytes, until_s: float) -> None:
-        self.body = body
-        self.until_s = until_s
-        self.otherwise = Unanswered("out_of_budget", "no process was idle in time")
-        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._timer: asyncio.TimerHandle | None = None
-        self._limit(until_s)
-
-    def begin(self, deadline_s: float) -> None:
-        """Note that a process works on it, and for how long it may."""
-        now_s = asyncio.get_running_loop().time()
-        limit_s = max(0.0, min(deadline_s, self.until_s - now_s))
-        text = f"it took longer than {limit_s * 1000:.0f} ms"
-        if limit_s < deadline_s / 2:
-            self.otherwise = Unanswered("out_of_budget", f"{text}, which were left")
-        else:
-            self.otherwise = Unanswered("too_slow", text)
-        self._limit(now_s + limit_s)
-
-    def end(self, answer: Answer) -> None:
-        """Answer, unless that was done."""
-        if self._timer is not None:
-            self._timer.cancel()
-        if not self.answer.done():
-            self.answer.set_result(answer)
-
-    def _limit(self, at_s: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_at(at_s, self._end, at_s)
-
-    def _end(self, at_s: float) -> None:
-        now_s = asyncio.get_running_loop().time()
-        if now_s - at_s > _STALLED_S:
-            self._limit(now_s + _AFTER_STALL_S)
-            return
-        self.end(self.otherwise)
-
-
 class _Connection(asyncio.Protocol):
     """The worker's end of a process: a request at a time."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
-        self.request: _Request | None = None
+        self.request: AssessmentRequest | None = None
         self.is_open = True
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Ends once the process has its assessor."""
@@ -111,7 +56,7 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's is of another class
 
-    def ask(self, request: _Request) -> None:
+    def ask(self, request: AssessmentRequest) -> None:
         assert self.transport is not None
         self.request = request
         self.transport.write(request.body)
@@ -130,13 +75,17 @@ class _Connection(asyncio.Protocol):
         answer, self._received = bytes(self._received[LENGTH.size : end]), self._received[end:]
         request, self.request = self.request, None
         if request is not None:
-            try:
-                found = read_answer(answer)
-            except ProcessEnds as ends:
-                self.is_open, found = False, str(ends)
-            except ValueError as error:
-                found = failure(error)
-            request.end(Unanswered("failed", found) if isinstance(found, str) else found)
+            request.end(self._read(answer))
+
+    def _read(self, answer: bytes) -> Answers:
+        try:
+            found = read_answers(answer)
+        except ProcessEnds as ends:
+            self.is_open = False
+            return Unanswered("failed", str(ends))
+        except ValueError as error:
+            return Unanswered("failed", failure(error))
+        return [Unanswered("failed", it) if isinstance(it, str) else it for it in found]
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
         self.is_open = False
@@ -211,10 +160,13 @@ class AssessorPool:
         self._deadline_s = deadline_s
         self._load = load
         self._count = processes
-        self._requests: asyncio.Queue[_Request] = asyncio.Queue()
+        self._requests: asyncio.Queue[AssessmentRequest] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._children: set[_Child] = set()
         self._reaping: set[asyncio.Task[None]] = set()
+        self._idle = 0
+        self.is_idle = asyncio.Event()
+        """Set while a process has its assessor, and nothing to do."""
 
     def start(self) -> None:
         """Start the processes; assessments wait until the first is there."""
@@ -228,9 +180,19 @@ class AssessorPool:
         for child in list(self._children):
             self._drop(child)
 
-    def assess(self, body: bytes, until_s: float) -> "asyncio.Future[Answer]":
-        """Ask what the assessor finds; why not, if it does not answer until a time of the loop."""
-        request = _Request(body, until_s)
+    async def assess(self, body: bytes, until_s: float) -> Answer:
+        """Return what the assessor finds of one analysis; see assess_together."""
+        answers = await self.assess_together(body, until_s)
+        return answers if isinstance(answers, Unanswered) else answers[0]
+
+    def assess_together(self, body: bytes, until_s: float) -> "asyncio.Future[Answers]":
+        """Ask what the assessor finds; why not, if it does not answer until a time of the loop.
+
+        Args:
+            body: the request, of agents.quality.assessor_process.request_of.
+            until_s: when nobody waits for the answer any more.
+        """
+        request = AssessmentRequest(body, until_s)
         self._requests.put_nowait(request)
         return request.answer
 
@@ -240,7 +202,7 @@ class AssessorPool:
         while True:
             if child is None:
                 child = await self._started()
-            request = await self._requests.get()
+            request = await self._next_request()
             if request.answer.done():
                 continue
             if not child.connection.is_open:
@@ -254,6 +216,16 @@ class AssessorPool:
             if child.connection.request is not None or not child.connection.is_open:
                 self._drop(child)  # it has not answered
                 child = None
+
+    async def _next_request(self) -> AssessmentRequest:
+        self._idle += 1
+        self.is_idle.set()
+        try:
+            return await self._requests.get()
+        finally:
+            self._idle -= 1
+            if not self._idle:
+                self.is_idle.clear()
 
     async def _started(self) -> _Child:
         while True:

@@ -14,15 +14,16 @@ import resource
 import signal
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from schemas.analyses import Analysis
 from schemas.quality_config import QualityConfig
 from schemas.quality_scores import Finding
-from streams.quality.assessor import Assessed, Assessor, Context, EarlierResult
+from streams.quality.analyses import reread_analysis
+from streams.quality.assessor import Assessed, Assessor, Context, EarlierResult, Truth
 from streams.validation import cut
 
 #: More memory than at the beginning.
@@ -33,6 +34,7 @@ _MOST_BYTES = 256 * 1024
 LENGTH = struct.Struct("!I")
 #: The first that a process says: it has its assessor.
 READY = LENGTH.pack(0)
+_OUR_OWN = "streams.quality."
 #: prctl.h, of Linux.
 _PR_SET_PDEATHSIG = 1
 
@@ -43,6 +45,14 @@ class ProcessEnds(Exception):
 
 LoadAssessor = Callable[[], tuple[Assessor, QualityConfig]]
 """Returns an assessor and its configuration; a function that can be pickled."""
+
+
+class AskedAnalysis(NamedTuple):
+    """An analysis as it stands in its record, and its context."""
+
+    value: bytes
+    earlier: tuple[EarlierResult, ...]
+    labels: Mapping[str, Truth]
 
 
 def serve(requests: socket.socket, load: LoadAssessor) -> NoReturn:
@@ -59,10 +69,8 @@ def serve(requests: socket.socket, load: LoadAssessor) -> NoReturn:
         requests.sendall(READY)
         goes_on = True
         while goes_on and (request := _receive(requests)) is not None:
-            value, earlier, labels = pickle.loads(request)  # noqa: S301 - of the worker
-            answer, goes_on = _answer(
-                assessor, Context(config=config, earlier=earlier, labels=labels), value
-            )
+            asked = pickle.loads(request)  # noqa: S301 - of the worker
+            answer, goes_on = _answers(assessor, config, asked)
             requests.sendall(LENGTH.pack(len(answer)) + answer)
         status = 0
     except (BrokenPipeError, ConnectionError):  # the worker closed it
@@ -71,9 +79,9 @@ def serve(requests: socket.socket, load: LoadAssessor) -> NoReturn:
         os._exit(status)
 
 
-def request_of(value: bytes, earlier: tuple[EarlierResult, ...], labels: Any) -> bytes:
-    """Return an assessment's request: the analysis as it stands in its record, and its context."""
-    body = pickle.dumps((value, earlier, labels), pickle.HIGHEST_PROTOCOL)
+def request_of(asked: Sequence[AskedAnalysis]) -> bytes:
+    """Return the request to assess analyses, one after the other."""
+    body = pickle.dumps([tuple(analysis) for analysis in asked], pickle.HIGHEST_PROTOCOL)
     return LENGTH.pack(len(body)) + body
 
 
@@ -94,32 +102,50 @@ def assess(assessor: Assessor, analysis: Analysis, context: Context) -> Assessed
     return Assessed(score=score, findings=tuple(assessed.findings[:MOST_FINDINGS]))
 
 
-def read_answer(answer: bytes) -> Assessed | str | None:
-    """Return what an assessor found, or why it failed.
+def is_our_own(assessor: Assessor) -> bool:
+    """Return whether an assessor is built in."""
+    return type(assessor).__module__.startswith(_OUR_OWN)
+
+
+def read_answers(answer: bytes) -> list[Assessed | str | None]:
+    """Return what an assessor found of each analysis, or why it failed.
 
     Raises:
         ProcessEnds: it failed so that its process ends.
     """
-    found = json.loads(answer)
-    if found is None or isinstance(found, str):
-        return found
-    if ends := found.get("ends"):
-        raise ProcessEnds(ends)
+    answers = json.loads(answer)
+    if isinstance(answers, str):
+        raise ProcessEnds(answers)
+    return [
+        found if found is None or isinstance(found, str) else _read_found(found)
+        for found in answers
+    ]
+
+
+def _read_found(found: dict[str, Any]) -> Assessed:
     return Assessed(
         score=found["score"], findings=tuple(map(Finding.model_validate, found["findings"]))
     )
 
 
-def _answer(assessor: Assessor, context: Context, value: bytes) -> tuple[bytes, bool]:
-    """Return the answer, and whether this process can go on."""
-    try:
-        found = assess(assessor, Analysis.model_validate_json(value), context)
-        return _text_of(found), True
-    except MemoryError:
-        why = f"it took more than {MEMORY_BYTES >> 20} MiB of memory"
-        return json.dumps({"ends": why}).encode(), False
-    except BaseException as error:  # noqa: BLE001 - of a third party; the worker reports it
-        return json.dumps(failure(error)).encode(), True
+def _answers(
+    assessor: Assessor, config: QualityConfig, asked: Sequence[tuple[Any, ...]]
+) -> tuple[bytes, bool]:
+    """Return the answers, and whether this process can go on."""
+    texts = []
+    read: Callable[[bytes], Analysis] = (
+        reread_analysis if is_our_own(assessor) else Analysis.model_validate_json
+    )
+    for value, earlier, labels in asked:
+        context = Context(config=config, earlier=earlier, labels=labels)
+        try:
+            texts.append(_text_of(assess(assessor, read(value), context)))
+        except MemoryError:
+            why = f"it took more than {MEMORY_BYTES >> 20} MiB of memory"
+            return json.dumps(why).encode(), False
+        except BaseException as error:  # noqa: BLE001 - of a third party; the worker reports it
+            texts.append(json.dumps(failure(error)).encode())
+    return b"[" + b",".join(texts) + b"]", True
 
 
 def _text_of(found: Assessed | None) -> bytes:

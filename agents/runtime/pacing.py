@@ -15,13 +15,14 @@ SLICE_S = 0.02
 class Pace:
     """Lets other tasks run when a slice of time is used up."""
 
-    def __init__(self) -> None:
+    def __init__(self, slice_s: float = SLICE_S) -> None:
         """Begin a slice."""
+        self._slice_s = slice_s
         self._began = time.monotonic()
 
     async def rest(self) -> None:
         """Let other tasks run, if the slice is used up."""
-        if time.monotonic() - self._began >= SLICE_S:
+        if time.monotonic() - self._began >= self._slice_s:
             await asyncio.sleep(0)
             self._began = time.monotonic()
 

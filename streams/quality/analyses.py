@@ -42,3 +42,9 @@ def read_analysis(record: KeyedRecord, limits: TimeLimits) -> Analysis | Refused
     if -age_ms > limits.future_ms:
         return refuse(record, "from_future", f"ends {-age_ms} ms after its record's timestamp")
     return analysis
+
+
+def reread_analysis(value: bytes) -> Analysis:
+    """Return an analysis whose record was read before."""
+    found: Analysis | None = _read_fast(value)
+    return Analysis.model_validate_json(value) if found is None else found

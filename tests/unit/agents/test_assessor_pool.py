@@ -12,8 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from agents.quality.assessor_pool import AssessorPool, Unanswered
-from agents.quality.assessor_process import request_of
+from agents.quality.assessor_pool import AssessorPool
+from agents.quality.assessor_process import AskedAnalysis, request_of
+from agents.quality.assessor_request import Unanswered
 from streams.quality.assessor import Assessed
 from tests.unit.agents.assessors import load_misbehaving
 from tests.unit.streams.analysis_samples import analysis
@@ -32,7 +33,9 @@ async def pool() -> AsyncIterator[AssessorPool]:
 
 async def answer_within(pool: AssessorPool, notes: str, seconds: float = BUDGET_S):
     value = analysis(result={"notes": notes}).model_dump_json().encode()
-    return await pool.assess(request_of(value, (), {}), asyncio.get_running_loop().time() + seconds)
+    return await pool.assess(
+        request_of([AskedAnalysis(value, (), {})]), asyncio.get_running_loop().time() + seconds
+    )
 
 
 @pytest.mark.parametrize(
@@ -80,6 +83,22 @@ async def test_a_hung_assessor_holds_up_neither_the_loop_nor_those_that_wait(poo
     assert turns > 5
 
 
+async def test_analyses_that_are_assessed_together_are_answered_each(pool: AssessorPool):
+    values = [
+        analysis(result={"notes": notes}).model_dump_json().encode()
+        for notes in ("", "raise", "nothing")
+    ]
+    until_s = asyncio.get_running_loop().time() + 30
+    asked = [AskedAnalysis(value, (), {}) for value in values]
+    answers = await pool.assess_together(request_of(asked), until_s)
+
+    assert isinstance(answers, list)
+    good, raised, nothing = answers
+    assert good == Assessed(score=0.5)
+    assert isinstance(raised, Unanswered)
+    assert nothing is None
+
+
 async def test_what_waits_for_a_killed_process_gets_the_next(pool: AssessorPool):
     hung = asyncio.create_task(answer_within(pool, "hang"))
     good = await answer_within(pool, "", 30)
@@ -105,7 +124,7 @@ async def test_stopping_ends_the_processes(pool: AssessorPool):
 WORKER = """
 import asyncio
 from agents.quality.assessor_pool import AssessorPool
-from agents.quality.assessor_process import request_of
+from agents.quality.assessor_process import AskedAnalysis, request_of
 from tests.unit.agents.assessors import load_misbehaving
 from tests.unit.streams.analysis_samples import analysis
 
@@ -113,8 +132,9 @@ async def main():
     pool = AssessorPool("misbehaving", load_misbehaving, processes=2, deadline_s=60)
     pool.start()
     until = asyncio.get_running_loop().time() + 60
-    ask = lambda notes: pool.assess(
-        request_of(analysis(result={"notes": notes}).model_dump_json().encode(), (), {}), until)
+    value_of = lambda notes: analysis(result={"notes": notes}).model_dump_json().encode()
+    ask = lambda notes: pool.assess_together(
+        request_of([AskedAnalysis(value_of(notes), (), {})]), until)
     await asyncio.gather(ask(""), ask(""))
     hung = ask("sleep")
     await asyncio.sleep(0.05)
