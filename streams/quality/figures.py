@@ -27,6 +27,23 @@ def numbers_in(text: str) -> frozenset[float]:
     return frozenset(value for readings, _ in numbers_at(text) for value in readings)
 
 
+def shows_number(value: float, text: str) -> bool:
+    """Return whether a whole number stands in a text plainly, apart from others: 72000 or 72,000.
+
+    `numbers_in` has it then. False says nothing, the number may be written otherwise.
+    """
+    if value != int(value) or value >= 10**_MAX_DIGITS:
+        return False
+    for written in (f"{int(value):,}", f"{int(value)}"):
+        at = text.find(written)
+        if at >= 0:
+            end = at + len(written)
+            around = text[max(at - 2, 0) : at] + text[end : end + 2]
+            if not any("0" <= character <= "9" for character in around):
+                return True
+    return False
+
+
 def numbers_at(text: str) -> Iterator[tuple[set[float], tuple[int, int]]]:
     """Yield what each number can be read as, and where it stands; its parts alone count too."""
     for match in _matches(text):
