@@ -1,6 +1,7 @@
 """Hold one partition of `analyses`: its inputs, and what of it is being assessed."""
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -52,12 +53,29 @@ class AnalysisPartition:
         """Begin with what the table holds."""
         self.tp = tp
         self.inputs = inputs
-        self.parts: asyncio.Queue[ScoredPart | asyncio.Future[None]] = asyncio.Queue()
+        self.parts: deque[ScoredPart | asyncio.Future[None]] = deque()
         """In the log's order; a future in between ends once all before it is folded."""
+        self.has_parts = asyncio.Event()
         self.folding: asyncio.Task[None] | None = None
         self.scoring: set[asyncio.Task[Any]] = set()
         self._config = config
         self._limits = limits
+
+    def add(self, part: "ScoredPart | asyncio.Future[None]") -> None:
+        """Add a part that was taken in, or what ends once all before it is folded."""
+        self.parts.append(part)
+        self.has_parts.set()
+
+    def take_scored(self) -> list[ScoredPart]:
+        """Return the first parts all of whose analyses have their scores, and go on behind them."""
+        scored: list[ScoredPart] = []
+        while self.parts:
+            part = self.parts[0]
+            if isinstance(part, asyncio.Future) or not all(it.done() for it in part.scores):
+                break
+            scored.append(part)
+            self.parts.popleft()
+        return scored
 
     def take(
         self, records: Sequence[Any], now_ms: int

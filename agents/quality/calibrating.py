@@ -149,8 +149,7 @@ class CalibrationBeat:
         changes = calibrations.take_changes()
         if not outgoing and not changes and read_to == partition.committed:
             return
-        _, written = self._publisher.publish(tp.partition, outgoing)
-        await written
+        await self._publisher.follow(tp.partition, outgoing)
         failpoints.reached("calibration_after_publish")
         metrics.aggregates.labels(False).inc(len(revisions))
         if self._partitions.get(tp) is not partition:

@@ -85,8 +85,7 @@ class Intake:
             for task in (partition.folding, *partition.scoring):
                 if task is not None:
                     task.cancel()
-            while not partition.parts.empty():
-                part = partition.parts.get_nowait()
+            for part in partition.parts:
                 if isinstance(part, asyncio.Future):
                     part.cancel()
             self._reader.lost(tp)
@@ -114,7 +113,7 @@ class Intake:
             await self._room()
             if self._partitions.get(tp) is not partition:
                 return  # lost meanwhile
-            partition.parts.put_nowait(self._take(partition, part))
+            partition.add(self._take(partition, part))
             await pace.rest()
 
     def rehearse(self, tp: TP, records: Sequence[Any]) -> Iterator[None]:
@@ -139,7 +138,7 @@ class Intake:
     async def _folded(self, partition: AnalysisPartition) -> None:
         """Wait until all that was taken in is folded, or lost."""
         end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        partition.parts.put_nowait(end)
+        partition.add(end)
         await asyncio.wait([end])
 
     async def _room(self) -> None:
@@ -160,7 +159,7 @@ class Intake:
         until_s = taken_s + self._assessing.budget_s
         tasks = []
         for entry in pending:
-            task = asyncio.create_task(self._score(partition, entry, taken_s, until_s))
+            task = asyncio.create_task(self._score(entry, taken_s, until_s))
             self._pending += 1
             self._pending_bytes += len(entry.to_assess.value)
             partition.scoring.add(task)
@@ -170,15 +169,12 @@ class Intake:
             loop.call_at(until_s + _PATIENCE_S, self._overdue, partition, pending)
         return ScoredPart(part, refused, pending, tasks)
 
-    async def _score(
-        self, partition: AnalysisPartition, entry: PendingAnalysis, taken_s: float, until_s: float
-    ) -> QualityScore:
-        """Assess an analysis, publish what follows, and return its score."""
+    async def _score(self, entry: PendingAnalysis, taken_s: float, until_s: float) -> QualityScore:
+        """Assess an analysis, publish its score, and return it."""
         why = "partition_lost"
         try:
             quality = await self._assessing.score(entry.to_assess, until_s)
-            following = self._outcomes.of(partition.inputs, entry, quality)
-            published, written = self._publisher.publish(partition.tp.partition, *following)
+            published = self._publisher.publish(self._outcomes.scored(entry, quality))
             await published
             metrics.score_seconds.observe(asyncio.get_running_loop().time() - taken_s)
             why = "scored" if quality.overall is not None else "no_answer"
@@ -191,7 +187,6 @@ class Intake:
             self._pending -= 1
             self._pending_bytes -= len(entry.to_assess.value)
             self._has_room.set()
-        await written
         return quality
 
     def _overdue(self, partition: AnalysisPartition, pending: Sequence[PendingAnalysis]) -> None:
@@ -199,22 +194,39 @@ class Intake:
         late = [entry for entry in pending if not entry.is_out]
         if late and self._partitions.get(partition.tp) is partition:
             metrics.analyses_unscored.inc(len(late))
-            records = [self._outcomes.unscored(entry) for entry in late]
-            self._publisher.publish(partition.tp.partition, records)
+            self._publisher.publish([self._outcomes.unscored(entry) for entry in late])
 
     async def _fold(self, partition: AnalysisPartition) -> None:
-        """Fold the scores of each part, in order, once they all are there."""
+        """Publish what follows from scores and fold them, in the log's order."""
         try:
             while True:
-                part = await partition.parts.get()
+                await partition.has_parts.wait()
+                part = partition.parts[0]
                 if isinstance(part, asyncio.Future):
+                    partition.parts.popleft()
                     part.set_result(None)
-                    continue
-                scores = await asyncio.gather(*part.scores)
-                self._reader.put(partition.tp, part.part, part.refused, part.pending, scores)
-                await self._ingest.read(partition.tp, part.part)
+                else:
+                    await asyncio.gather(*part.scores)
+                    await self._fold_together(partition, partition.take_scored())
+                if not partition.parts:
+                    partition.has_parts.clear()
         except Exception as error:  # noqa: BLE001 - a task's edge: the worker ends by it
             self._fail(error)
+
+    async def _fold_together(
+        self, partition: AnalysisPartition, parts: Sequence[ScoredPart]
+    ) -> None:
+        scores = [await asyncio.gather(*part.scores) for part in parts]
+        following = [
+            record
+            for part, of_part in zip(parts, scores, strict=True)
+            for entry, score in zip(part.pending, of_part, strict=True)
+            for record in self._outcomes.following(partition.inputs, entry, score)
+        ]
+        await self._publisher.follow(partition.tp.partition, following)
+        for part, of_part in zip(parts, scores, strict=True):
+            self._reader.put(partition.tp, part.part, part.refused, part.pending, of_part)
+            await self._ingest.read(partition.tp, part.part)
 
 
 def _small_parts(chunk: Chunk) -> Iterator[Chunk]:

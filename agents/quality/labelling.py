@@ -84,8 +84,7 @@ class Labelling:
         self, tp: TP, outgoing: list[OutgoingRecord], letters: DeadLetterBuffer
     ) -> None:
         await letters.publish(self._producer)
-        _, written = self._publisher.publish(tp.partition, outgoing)
-        await written
+        await self._publisher.follow(tp.partition, outgoing)
         failpoints.reached("labels_after_publish")
 
     def _steps(

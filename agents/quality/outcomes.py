@@ -1,7 +1,6 @@
 """Make the records that follow from a score: the score, the scored analysis, a remediation."""
 
 import time
-from typing import NamedTuple
 
 from agents.kafka.producer import OutgoingRecord
 from agents.quality.analysis_partition import PendingAnalysis
@@ -17,14 +16,6 @@ from streams.quality.publication import scored_value
 from streams.quality.remedies import concerns, remedy
 
 
-class Following(NamedTuple):
-    """What is to be published of a score."""
-
-    at_once: list[OutgoingRecord]
-    later: list[OutgoingRecord]
-    """What nobody waits for."""
-
-
 class Outcomes:
     """What follows from a score."""
 
@@ -33,15 +24,25 @@ class Outcomes:
         self._settings = settings
         self._config = config
 
-    def of(self, inputs: Inputs, entry: PendingAnalysis, quality: QualityScore) -> Following:
-        """Return what to publish; an attempt to remedy is noted in the input's row."""
+    def scored(self, entry: PendingAnalysis, quality: QualityScore) -> list[OutgoingRecord]:
+        """Return what to publish at once: the score, and the analysis unless it is out."""
         value = quality.model_dump_json().encode()
         records = [self._record(QUALITY_SCORES, entry, value)]
         if not entry.is_out:
             entry.is_out = True
             records.append(self._scored(entry, value))
+        return records
+
+    def following(
+        self, inputs: Inputs, entry: PendingAnalysis, quality: QualityScore
+    ) -> list[OutgoingRecord]:
+        """Return what else follows; an attempt to remedy is noted in the input's row.
+
+        It is asked for in the log's order: which analyses are to be repeated depends on those
+        before. So one that is read again asks for the same.
+        """
         sample = self._sample(inputs, entry, quality)
-        return Following(records + self._remediation(inputs, entry, quality), [sample])
+        return [sample, *self._remediation(inputs, entry, quality)]
 
     def unscored(self, entry: PendingAnalysis) -> OutgoingRecord:
         """Return an analysis without its score, which follows."""

@@ -18,12 +18,15 @@ _LATER_S = 0.05
 
 class _Publication(NamedTuple):
     records: Sequence[OutgoingRecord]
-    later: Sequence[OutgoingRecord]
-    partition: int
     published: "asyncio.Future[None]"
     """Ends once the broker has the records."""
+
+
+class _Following(NamedTuple):
+    records: Sequence[OutgoingRecord]
+    partition: int
     written: "asyncio.Future[None]"
-    """Ends once the broker has those that go later, and the partition's rows, too."""
+    """Ends once the broker has the records, and the partition's rows."""
 
 
 class ScorePublisher:
@@ -46,37 +49,37 @@ class ScorePublisher:
         self._inputs = inputs
         self._fail = fail
         self._waiting: list[_Publication] = []
-        self._published: list[_Publication] = []
+        self._following: list[_Following] = []
         self._is_asked = asyncio.Event()
-        self._has_published = asyncio.Event()
+        self._is_followed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to publish."""
-        self._tasks = [asyncio.create_task(run) for run in (self._run(), self._run_later())]
+        self._tasks = [asyncio.create_task(run) for run in (self._run(), self._run_following())]
 
     def stop(self) -> None:
         """Publish no more: the next owner publishes the rest."""
         for task in self._tasks:
             task.cancel()
 
-    def publish(
-        self,
-        partition: int,
-        records: Sequence[OutgoingRecord],
-        later: Sequence[OutgoingRecord] = (),
-    ) -> "tuple[asyncio.Future[None], asyncio.Future[None]]":
-        """Publish records of a partition's analysis.
+    def publish(self, records: Sequence[OutgoingRecord]) -> "asyncio.Future[None]":
+        """Publish the score of an analysis; return what ends once the broker has it."""
+        published: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Publication(records, published))
+        self._is_asked.set()
+        return published
+
+    def follow(self, partition: int, records: Sequence[OutgoingRecord]) -> "asyncio.Future[None]":
+        """Publish what follows from scores, and write a partition's inputs.
 
         Returns:
-            What ends once the broker has the records, and what ends once it has those that go
-            later and the inputs' rows.
+            What ends once the broker has both.
         """
-        loop = asyncio.get_running_loop()
-        ends = loop.create_future(), loop.create_future()
-        self._waiting.append(_Publication(records, later, partition, *ends))
-        self._is_asked.set()
-        return ends
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._following.append(_Following(records, partition, written))
+        self._is_followed.set()
+        return written
 
     async def _run(self) -> None:
         try:
@@ -91,34 +94,27 @@ class ScorePublisher:
                 failpoints.reached("quality_after_scores")
                 for publication in together:
                     _end(publication.published)
-                self._published += together
-                self._has_published.set()
         except Exception as error:  # noqa: BLE001 - a task's edge: the worker ends by it
             self._fail(error)
 
-    async def _run_later(self) -> None:
+    async def _run_following(self) -> None:
         try:
             while True:
-                await self._has_published.wait()
+                await self._is_followed.wait()
                 await asyncio.sleep(_LATER_S)
-                self._has_published.clear()
-                together, self._published = self._published, []
-                await self._publish_later(together)
+                self._is_followed.clear()
+                together, self._following = self._following, []
+                await asyncio.gather(
+                    self._producer.publish(
+                        record for following in together for record in following.records
+                    ),
+                    *map(self._inputs.write, {following.partition for following in together}),
+                )
+                failpoints.reached("quality_after_rows")
+                for following in together:
+                    _end(following.written)
         except Exception as error:  # noqa: BLE001 - a task's edge: the worker ends by it
             self._fail(error)
-
-    async def _publish_later(self, together: list[_Publication]) -> None:
-        """Publish the rest, and write the rows: only now, since they say what was asked for."""
-        partitions = {publication.partition for publication in together}
-        await asyncio.gather(
-            self._producer.publish(
-                record for publication in together for record in publication.later
-            ),
-            *map(self._inputs.write, partitions),
-        )
-        failpoints.reached("quality_after_rows")
-        for publication in together:
-            _end(publication.written)
 
 
 def _end(future: "asyncio.Future[None]") -> None:
