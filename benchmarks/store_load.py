@@ -9,6 +9,7 @@ them from Kafka with a worker, as a backlog.
 import argparse
 import asyncio
 import os
+import resource
 import secrets
 import subprocess
 import sys
@@ -129,8 +130,8 @@ async def size_of(url: str) -> int:
     return int(total)
 
 
-def backlog(url: str, values: list[tuple[int, tuple[bytes, bytes]]]) -> float:
-    """Return the seconds in which a worker that starts stores what waits on Kafka."""
+def backlog(url: str, values: list[tuple[int, tuple[bytes, bytes]]]) -> tuple[float, float]:
+    """Return the seconds in which a worker that starts stores what waits on Kafka, and of CPU."""
     kafka, prefix = os.environ["OPWATCH_KAFKA_BOOTSTRAP"], f"bench-{secrets.token_hex(3)}."
     chosen = Settings(
         _env_file=None, kafka_bootstrap=kafka, topic_prefix=prefix, partitions=PARTITIONS
@@ -155,10 +156,12 @@ def backlog(url: str, values: list[tuple[int, tuple[bytes, bytes]]]) -> float:
             if time.perf_counter() - before > _DEADLINE_S:
                 raise SystemExit("the backlog is not stored in ten minutes")
             time.sleep(0.2)
-        return time.perf_counter() - before
+        seconds = time.perf_counter() - before
     finally:
         worker.terminate()
         worker.wait(30)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return seconds, used.ru_utime + used.ru_stime
 
 
 async def _stored(url: str, prefix: str) -> int:
@@ -202,8 +205,11 @@ def main() -> None:
             f"\n{total / count:,.0f} bytes a window, {a_day:.1f} MB a series and day (1m, 5m, 1h)"
         )
     with database(os.environ["METRICS_DATABASE_URL"]) as url:
-        seconds = backlog(url, made)
-        print(f"backlog of an hour: {seconds:.1f} s ({count / seconds:,.0f} windows a second)")
+        seconds, cpu_s = backlog(url, made)
+        print(
+            f"backlog of an hour: {seconds:.1f} s ({count / seconds:,.0f} windows a second),"
+            f" of the worker {cpu_s:.1f} s CPU ({1_000_000 * cpu_s / count:.0f} µs a window)"
+        )
 
 
 if __name__ == "__main__":

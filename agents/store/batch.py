@@ -1,6 +1,7 @@
 """Gather entries that are written together: of those with one key, the one that stands."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from faust.types import TP
@@ -30,8 +31,8 @@ class Batch:
         self.offsets: dict[TP, int] = {}
         """The next offset of each partition."""
         self.bytes = 0
-        self._entries: dict[str, dict[tuple[Any, ...], Gathered]] = {}
-        self._keys: dict[str, tuple[int, ...]] = {}
+        self._entries: dict[str, dict[Any, Gathered]] = {}
+        self._keys: dict[str, Callable[[tuple[Any, ...]], Any]] = {}
         self.count = 0
 
     def add(self, source: Source, entries: Iterable[Entry]) -> None:
@@ -39,7 +40,7 @@ class Batch:
         for entry in entries:
             table = entry.table
             entries_by_key = self._by_key(table)
-            key = tuple(entry.values[place] for place in self._keys[table.name])
+            key = self._keys[table.name](entry.values)
             before = entries_by_key.get(key)
             if before is None:
                 self.count += 1
@@ -66,11 +67,11 @@ class Batch:
             if gathered.source.tp in self.offsets
         ]
 
-    def _by_key(self, table: HistoryTable) -> dict[tuple[Any, ...], Gathered]:
+    def _by_key(self, table: HistoryTable) -> dict[Any, Gathered]:
         entries_by_key = self._entries.get(table.name)
         if entries_by_key is None:
             entries_by_key = self._entries[table.name] = {}
-            self._keys[table.name] = table.places[0]
+            self._keys[table.name] = itemgetter(*table.places[0])
         return entries_by_key
 
 

@@ -146,11 +146,12 @@ class Session:
     async def _make_partitions(
         self, connection: asyncpg.Connection, entries: Sequence[Entry]
     ) -> None:
-        needed = {
-            (entry.table.name, entry.values[1], entry.values[2].replace(hour=0, minute=0))
+        starts = {
+            (entry.table.name, entry.values[1], entry.values[2])
             for entry in entries
             if entry.table.partitioned
         }
+        needed = {(table, size, at.replace(hour=0, minute=0)) for table, size, at in starts}
         for table, size, day in sorted(needed - self._partitions):
             await self._make_partition(connection, table, size, day)
             self._partitions.add((table, size, day))

