@@ -65,6 +65,7 @@ class Storing:
         self._consumer = consumer
         self._topic_ids = topic_ids
         self._session = Session(settings)
+        self._alone = asyncio.Lock()  # a connection does one thing at a time
         self._batch = Batch()
         self._writing: Batch | None = None
         self._losses: dict[TP, int] = {}
@@ -129,7 +130,8 @@ class Storing:
         """Make the partitions of tomorrow's windows, if the database is there."""
         if self._writing is None and self._why is None:
             try:
-                await self._session.make_partitions_ahead()
+                async with self._alone:
+                    await self._session.make_partitions_ahead()
             except Exception as error:  # noqa: BLE001 - they are made when they are needed
                 self._session.drop()
                 log.warning("no partitions are made ahead", why=sentence_of(error))
@@ -194,7 +196,8 @@ class Storing:
         """Write entries; return what follows if they are not written."""
         self._began = time.monotonic()
         try:
-            stored_before = await self._session.write(part, dict(offsets), self._logs())
+            async with self._alone:
+                stored_before = await self._session.write(part, dict(offsets), self._logs())
         except Exception as error:  # noqa: BLE001 - failures.py judges each
             failure = failure_of(error)
             if failure is Failure.ENTRY:
