@@ -32,7 +32,8 @@ from streams.history.records import (
 from streams.history.tables import Entry
 from streams.record_limits import MAX_RECORD_BYTES
 
-_OF_VALUE: dict[str, Callable[[bytes], list[Entry]]] = {
+#: What makes entries of a record's value, by topic; of dead letters the headers say more.
+ENTRIES_OF_VALUE: dict[str, Callable[[bytes], list[Entry]]] = {
     AGGREGATES.name: entries_of_aggregate,
     QUALITY_SCORES.name: entries_of_score,
     LABELS.name: entries_of_label,
@@ -90,7 +91,7 @@ class HistoryReader:
             raise Unreadable(f"{len(value)} bytes, more than {MAX_RECORD_BYTES}")
         if topic == DEAD_LETTERS.name:
             return entries_of_dead_letter(value, record.headers)
-        return _OF_VALUE[topic](value)
+        return ENTRIES_OF_VALUE[topic](value)
 
     async def _refuse(self, tp: TP, record: Any, why: str) -> None:
         if tp.topic.removeprefix(self._prefix) in _OTHERS_REFUSE:

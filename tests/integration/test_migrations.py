@@ -2,13 +2,23 @@
 
 import asyncio
 import contextlib
+import random
+from collections.abc import Iterable
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
 import pytest
+from faust.types import TP
 
 from agents.database import migrate
+from agents.store.batch import Batch, Source
+from agents.store.reader import ENTRIES_OF_VALUE
+from agents.store.session import Logs, Session
 from tests.databases import settings_of
+from tests.drawn_records import Records
+from tests.history import some_operations, windows_of
+from tests.history_records import START_MS
 
 SPECIFIED = """
 CREATE TABLE performance_metrics (
@@ -79,6 +89,70 @@ async def test_each_step_goes_up_and_down_on_data(empty_database: str):
         assert await connection.fetchval("SELECT to_regclass('opwatch.windows')") is None
         await migrate.upgrade(chosen)
         assert await migrate.version(chosen) == migrate.newest()
+
+
+async def test_views_go_and_come_back_and_say_the_same_of_the_same_rows(history: str):
+    chosen = settings_of(history)
+    await fill(history)
+    async with connected(history) as connection:
+
+        async def read(names: Iterable[str]) -> dict[str, list[asyncpg.Record]]:
+            return {
+                name: sorted(await connection.fetch(f"SELECT * FROM opwatch.{name}"), key=repr)
+                for name in names
+            }
+
+        said, rows = await read(VIEWS), await read(TABLES)
+        assert [name for name, answer in said.items() if not answer] == []
+        assert [name for name, stored in rows.items() if not stored] == []
+        await migrate.downgrade(chosen, "0002")
+        assert await read(TABLES) == rows
+        for name in VIEWS:
+            with pytest.raises((asyncpg.UndefinedTableError, asyncpg.UndefinedFunctionError)):
+                await read([name])
+        await migrate.upgrade(chosen)
+        assert await read(TABLES) == rows
+        assert await read(VIEWS) == said
+
+
+SPAN = "'2026-03-02', '2026-03-03'"
+VIEWS = (
+    f"windows_in({SPAN})",
+    f"figures({SPAN})",
+    f"percentiles('{{50,99}}', {SPAN})",
+    f"by_platform({SPAN})",
+    f"worst_platforms({SPAN}, 1)",
+    f"failures_by_type({SPAN})",
+    f"error_budget(95, {SPAN}, below_ms => 200)",
+    "quality_windows_in('2026-03-02 00:00', '2026-03-02 02:00')",
+    "alert_history",
+    "alerts_nobody_acted_on",
+    "pages_by_week",
+    "quality_trend",
+    "calibration_trend",
+)
+TABLES = (
+    *("windows", "quality_windows", "services", "calibrations", "performance_metrics"),
+    *("quality_scores", "labels", "alerts", "acknowledgements", "notifications"),
+    "consumed_offsets",
+)
+
+
+async def fill(url: str) -> None:
+    """Write records of every kind, but dead letters, as the role does."""
+    start_ms, draw = START_MS, Records(random.Random(1))
+    operations = some_operations("parse", "lever", (start_ms, start_ms + 86_400_000), 500)
+    drawn = [draw.next() for _ in range(300)]
+    records = [("aggregates", value) for value in windows_of([operations])]
+    records += [(it.topic, it.value) for it in drawn]
+    batch, tp = Batch(), TP("t.any", 0)
+    for offset, (topic, value) in enumerate(records):
+        source = Source(tp, SimpleNamespace(offset=offset, value=value))
+        batch.add(source, ENTRIES_OF_VALUE[topic](value))
+    batch.reach(tp, len(records))
+    session = Session(settings_of(url))
+    await session.write(batch.gathered(), batch.offsets, Logs({}, {}))
+    session.drop()
 
 
 async def test_two_who_migrate_at_once_make_one_set_of_tables(empty_database: str):
