@@ -33,7 +33,7 @@ MAX_CHUNK_RECORDS = 20_000
 #: A chunk also ends with the batch that reaches this size; a poll takes this size a partition.
 CHUNK_BYTES = 8 * 1024 * 1024
 #: Fetches from a broker begin at least this much apart.
-FETCHES_APART_S = 0.008
+FETCHES_APART_S = 0.01
 
 Report = Callable[[str, int, UnreadableBatch], None]
 """Takes a batch that cannot be read, with its topic and partition."""

@@ -3,6 +3,7 @@
 Once a second: publish what follows and wait for the broker, write the rows and wait, commit.
 """
 
+import asyncio
 import time
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
@@ -130,9 +131,8 @@ class CalibrationBeat:
 
     async def beat(self) -> None:
         """Publish, write, commit."""
-        for tp, partition in list(self._partitions.items()):
-            if self._partitions.get(tp) is partition:
-                await self._beat(tp, partition)
+        beats = (self._beat(tp, partition) for tp, partition in self._partitions.items())
+        await asyncio.gather(*list(beats))
 
     async def _beat(self, tp: TP, partition: _CalibrationPartition) -> None:
         read_to, calibrations = partition.read_to, partition.calibrations

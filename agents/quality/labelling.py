@@ -66,26 +66,26 @@ class Labelling:
                 outgoing += outcome
                 metrics.labels_read.inc()
             if len(outgoing) >= _TOGETHER or letters.are_many:
-                await self._publish(tp, outgoing, letters)
+                await letters.publish(self._producer)
+                await self._publisher.follow(tp.partition, outgoing)
                 outgoing, letters = [], letters.take()
             await pace.rest()
             if tp not in self._ours:
                 return  # lost meanwhile
-        await self._publish(tp, outgoing, letters)
-        if tp in self._ours:
-            self._consumer().done(tp, chunk.end)
+        await letters.publish(self._producer)
+        # Nobody waits: analyses are read beside. What is written later is committed later.
+        written = self._publisher.follow(tp.partition, outgoing)
+        written.add_done_callback(lambda _: self._commit(tp, chunk.end))
 
     def rehearse(self, tp: TP, records: Sequence[Any]) -> Iterator[None]:
         """Read records and nothing else; yield after each."""
         for _ in self._steps(tp, records):
             yield
 
-    async def _publish(
-        self, tp: TP, outgoing: list[OutgoingRecord], letters: DeadLetterBuffer
-    ) -> None:
-        await letters.publish(self._producer)
-        await self._publisher.follow(tp.partition, outgoing)
+    def _commit(self, tp: TP, end: int) -> None:
         failpoints.reached("labels_after_publish")
+        if tp in self._ours:
+            self._consumer().done(tp, end)
 
     def _steps(
         self, tp: TP, records: Sequence[Any]

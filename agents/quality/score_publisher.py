@@ -12,8 +12,8 @@ from agents.kafka.producer import OutgoingRecord, Producer
 from agents.quality.input_tables import InputTables
 from agents.runtime import failpoints
 
-#: How long what is not urgent waits for more.
-_LATER_S = 0.05
+#: How long what is not urgent waits for more: each partition that gets a record costs a fetch.
+_LATER_S = 0.2
 
 
 class _Publication(NamedTuple):
