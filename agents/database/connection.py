@@ -3,8 +3,10 @@
 import asyncio
 import socket
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 
@@ -16,6 +18,13 @@ CONNECT_S = 10.0
 #: A connection ends when data that was sent is not acknowledged within this time.
 _DEAD_AFTER_MS = 20_000
 _PREPARED = 100
+#: Another server may be the one: this one is away, starts, or takes no writes.
+_NOT_THIS_ONE = (
+    OSError,
+    TimeoutError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.exceptions.TargetServerAttributeNotMatched,
+)
 
 
 class NoDatabase(Exception):
@@ -63,8 +72,7 @@ async def connect(settings: Settings, *, writes: bool = True) -> asyncpg.Connect
         asyncpg.PostgresError, OSError, TimeoutError: it cannot be reached, or lets nobody in.
     """
     found = await asyncio.to_thread(options, settings, writes=writes)
-    async with asyncio.timeout(2 * CONNECT_S):
-        connection: Any = await asyncpg.connect(**found)
+    connection: Any = await _first_of(_addresses(found.pop("dsn")), found)
     # asyncpg has no setting for it.
     sock = connection._transport.get_extra_info("socket")  # noqa: SLF001
     if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
@@ -73,6 +81,25 @@ async def connect(settings: Settings, *, writes: bool = True) -> asyncpg.Connect
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_AFTER_MS)
     found_connection: asyncpg.Connection = connection
     return found_connection
+
+
+async def _first_of(addresses: Sequence[str], found: dict[str, Any]) -> asyncpg.Connection:
+    """Connect to the first server that can be had; asyncpg never leaves one that hangs."""
+    for address in addresses:
+        try:
+            async with asyncio.timeout(2 * CONNECT_S):
+                return await asyncpg.connect(address, **found)
+        except _NOT_THIS_ONE:
+            if address == addresses[-1]:
+                raise
+    raise AssertionError("an address has a host")
+
+
+def _addresses(address: str) -> list[str]:
+    """Return an address for each host that one names."""
+    parts = urlsplit(address)
+    user, at, hosts = parts.netloc.rpartition("@")
+    return [parts._replace(netloc=user + at + host).geturl() for host in hosts.split(",")]
 
 
 def _read(variable: str, path: str) -> str:

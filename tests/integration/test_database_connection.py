@@ -1,7 +1,8 @@
-"""Connecting to PostgreSQL: TLS that is verified, and a password from a file."""
+"""Connecting to PostgreSQL: TLS that is verified, a password from a file, several hosts."""
 
 import asyncio
 import contextlib
+import socket
 import ssl
 import struct
 import threading
@@ -12,6 +13,7 @@ import asyncpg
 import pytest
 import trustme
 
+from agents.database import connection
 from agents.database.connection import NoDatabase, connect
 from agents.runtime.settings import Settings
 from stack.postgres import LocalPostgres
@@ -122,3 +124,21 @@ def test_the_address_of_sqlalchemy_is_understood_and_never_shown():
     assert chosen.metrics_database_url is not None
     assert chosen.metrics_database_url.get_secret_value() == "postgresql://u:hunter2@h/d"
     assert "hunter2" not in repr(chosen)
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_a_host_that_cannot_be_had_is_left_for_the_next(
+    postgres: str, monkeypatch: pytest.MonkeyPatch, answers: bool
+):
+    monkeypatch.setattr(connection, "CONNECT_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:  # takes connections, and says nothing
+        gone = f"127.0.0.1:{server.getsockname()[1]}"
+        if answers:  # that nobody listens there
+            server.close()
+        found = await connect(
+            settings_of(f"postgresql://opwatch@{gone},{postgres.rpartition('@')[2]}")
+        )
+        assert await found.fetchval("SELECT 1") == 1
+        await found.close()
+        with pytest.raises((OSError, TimeoutError)):
+            await connect(settings_of(f"postgresql://opwatch@{gone}/opwatch"))
