@@ -69,6 +69,15 @@ class LocalPostgres:
                 break
         return self
 
+    def start_standby_of(self, primary: "LocalPostgres") -> Self:
+        """Start this server as a hot standby: it follows another one until it is promoted."""
+        binaries = self._binaries()
+        self._make_folder()
+        backup = [str(binaries / "pg_basebackup"), "-D", str(self.directory / "data")]
+        backup += ["-d", primary.url, "--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
+        self._run(backup, _as_whom(self.directory))
+        return self.start()
+
     def stop(self) -> None:
         """End the server (connections are closed); nothing happens when it does not run."""
         if self.process is not None:
@@ -130,7 +139,7 @@ class LocalPostgres:
                 lines = status.read_text().split()
             except FileNotFoundError:
                 lines = []
-            if lines and lines[0] == str(child.pid) and lines[-1] == "ready":
+            if lines and lines[0] == str(child.pid) and lines[-1] in ("ready", "standby"):
                 return
             time.sleep(0.05)
         raise StackError(
@@ -142,15 +151,19 @@ class LocalPostgres:
         if (data / "created").exists():
             return
         shutil.rmtree(data, ignore_errors=True)
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self._make_folder()
         whom = _as_whom(self.directory)
-        if whom:
-            os.chown(self.directory, whom["user"], whom["group"])
         initdb = [str(binaries / "initdb"), "-D", str(data), "-U", NAME, "--auth=trust"]
         self._run([*initdb, "--encoding=UTF8", "--locale=C", "--no-sync"], whom)
         single = [str(binaries / "postgres"), "--single", "-D", str(data), "postgres"]
         self._run(single, whom, stdin=f"CREATE DATABASE {NAME};\n")
         (data / "created").touch()
+
+    def _make_folder(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        whom = _as_whom(self.directory)
+        if whom:
+            os.chown(self.directory, whom["user"], whom["group"])
 
     def _run(self, command: list[str], whom: dict[str, Any], stdin: str = "") -> None:
         done = subprocess.run(

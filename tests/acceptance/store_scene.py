@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -32,26 +33,30 @@ class StoreScene:
     """Topics, a database behind a proxy, and workers that store."""
 
     def __init__(self, kafka: str, prefix: str, folder: Path, seed: int = 0, **more: str) -> None:
-        self.kafka, self.prefix = kafka, prefix
+        self.kafka, self.prefix, self._folder = kafka, prefix, folder
         self.random = random.Random(seed)
         self.postgres = LocalPostgres(folder / "postgres").start()
         assert self.postgres.port is not None
         self.proxy = TcpProxy("127.0.0.1", self.postgres.port)
-        self.url = self.postgres.url
+        # Nobody else gets its port before it starts.
+        self._reserved = socket.socket()
+        self._reserved.bind(("127.0.0.1", 0))
+        self.standby = LocalPostgres(folder / "standby", port=self._reserved.getsockname()[1])
+        self._retired: list[LocalPostgres] = []
         with _migrates:
             asyncio.run(migrate.upgrade(settings_of(self.url)))
         chosen = Settings(
             _env_file=None, kafka_bootstrap=kafka, topic_prefix=prefix, partitions=PARTITIONS
         )
         asyncio.run(topic_creation.ensure(chosen, everything(chosen)))
-        through = self.url.replace(str(self.postgres.port), str(self.proxy.port))
+        through = f"postgresql://opwatch@127.0.0.1:{self.proxy.port},127.0.0.1:{self.standby.port}"
         self.workers = Workers(
             kafka,
             prefix,
             PARTITIONS,
             folder,
             role="store",
-            METRICS_DATABASE_URL=through,
+            METRICS_DATABASE_URL=f"{through}/opwatch",
             OPWATCH_DB_INTERVAL_S="0.2",
             OPWATCH_DB_TIMEOUT_S="2",
             OPWATCH_SESSION_TIMEOUT_S="6",
@@ -59,6 +64,31 @@ class StoreScene:
         )
         self._producer = Producer({"bootstrap.servers": kafka, "linger.ms": 5})
         self._records_drawn = Records(self.random)
+
+    @property
+    def url(self) -> str:
+        """The address of the server that takes writes, past the proxy."""
+        return self.postgres.url
+
+    def follow(self) -> None:
+        """Start a standby that has each transaction before `store` knows that it ended."""
+        self._reserved.close()
+        self.standby.start_standby_of(self.postgres)
+        self.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        self.execute("SELECT pg_reload_conf()")
+        until = time.monotonic() + 30
+        while not self.query("SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"):
+            assert time.monotonic() < until
+            time.sleep(0.1)
+
+    def promote(self) -> None:
+        """Let the standby take writes; the server before it is gone."""
+        self.postgres.kill()
+        self._retired.append(self.postgres)
+        self.postgres, self.standby = self.standby, LocalPostgres(self._folder / "none")
+        self.execute("SELECT pg_promote()")
+        self.execute("ALTER SYSTEM RESET synchronous_standby_names")
+        self.execute("SELECT pg_reload_conf()")
 
     def publish(self, count: int) -> None:
         """Publish revisions of windows, some of them older ones, and records of other topics."""
@@ -131,7 +161,9 @@ class StoreScene:
     def close(self) -> None:
         self.workers.close()
         self.proxy.close()
-        self.postgres.stop()
+        self._reserved.close()
+        for server in (self.postgres, self.standby, *self._retired):
+            server.stop()
 
 
 #: Alembic has one context for all threads.

@@ -2,7 +2,8 @@
 
 python -m stack run -- python -m tests.acceptance.store_torture [--seeds 20] [--jobs 2]
 
-Each seed has its own topics, its own PostgreSQL, two workers and eight faults. It fails if a row
+Each seed has its own topics, its own PostgreSQL, two workers, eight faults
+that are drawn, a lock that is held for a minute, and a failover. It fails if a row
 differs from the topics' latest revision, is missing, or is there twice.
 """
 
@@ -70,7 +71,15 @@ def hang(scene: StoreScene) -> None:
 
 
 def lock(scene: StoreScene) -> None:
-    seconds = scene.random.uniform(1, 10)
+    lock_for(scene, scene.random.uniform(1, 10))
+
+
+def lock_for_a_minute(scene: StoreScene) -> None:
+    """Hold a lock for longer than any deadline of a statement."""
+    lock_for(scene, 60)
+
+
+def lock_for(scene: StoreScene, seconds: float) -> None:
 
     async def locked() -> None:
         connection = await asyncpg.connect(scene.url)
@@ -83,6 +92,16 @@ def lock(scene: StoreScene) -> None:
     other.start()
     scene.publish(50)
     other.join()
+
+
+def fail_over(scene: StoreScene) -> None:
+    """Lose the server, and promote its standby, which is the address's second host."""
+    scene.follow()
+    scene.publish(50)
+    scene.postgres.kill()
+    scene.publish(50)
+    time.sleep(scene.random.uniform(0, 3))
+    scene.promote()
 
 
 def refuse_writes(scene: StoreScene) -> None:
@@ -112,6 +131,11 @@ ALL: tuple[Callable[[StoreScene], None], ...] = (
 )
 
 
+#: Each seed has them once, beside those that are drawn: they take long, or make a server of their
+#: own.
+LONG: tuple[Callable[[StoreScene], None], ...] = (lock_for_a_minute, fail_over)
+
+
 def run(kafka: str, seed: int, folder: Path) -> str | None:
     """Return what went wrong with a seed, None if nothing did."""
     scene = StoreScene(kafka, f"store-torture-{seed}-{time.time_ns() % 10**9}.", folder, seed)
@@ -120,8 +144,9 @@ def run(kafka: str, seed: int, folder: Path) -> str | None:
         for name in ("s0", "s1"):
             scene.workers.start(name)
         scene.publish(200)
-        for _ in range(FAULTS):
-            fault = scene.random.choice(ALL)
+        faults = [*scene.random.choices(ALL, k=FAULTS), *LONG]
+        scene.random.shuffle(faults)
+        for fault in faults:
             done.append(fault.__name__)
             fault(scene)
             scene.workers.supervise()

@@ -129,6 +129,22 @@ def test_a_server_that_becomes_read_only_is_left_for_one_that_writes(
     scene.catches_up()
 
 
+def test_a_standby_is_waited_for_until_it_is_promoted(scene: StoreScene, tmp_path: Path):
+    scene.workers.start("s0")
+    scene.publish(MANY)
+    wait_for_rows(scene)
+    scene.follow()
+    scene.publish(FEW)
+    scene.postgres.kill()
+    scene.publish(FEW)
+    wait_for_log(tmp_path, "the database takes no rows")
+    time.sleep(2)  # it finds the standby, which it cannot write to
+    assert scene.workers.is_running("s0")
+    scene.promote()
+    scene.publish(FEW)
+    scene.catches_up()
+
+
 def test_what_no_table_takes_is_a_dead_letter_and_its_neighbours_are_written(scene: StoreScene):
     scene.publish(FEW)
     scene.send("aggregates", (b"x", b'{"no": "aggregate"}'))
