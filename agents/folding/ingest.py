@@ -1,9 +1,9 @@
 """Fold each source partition's open block, and publish its rows for the windows. It keeps no table.
 
-Every half second the rows that changed go to the topic of partials; each second the progress, one
-record for each target partition that covers all sources of this worker. A block's records are
-committed once the block is complete and the broker has its last rows. So the committed offset is
-always a block's start, and a restart publishes the same rows again.
+Every half second, of scores every two seconds, the rows that changed go to the topic of partials;
+each second the progress, one record for each target partition that covers all sources of this
+worker. A block's records are committed once the block is complete and the broker has its last rows.
+So the committed offset is always a block's start, and a restart publishes the same rows again.
 """
 
 import asyncio
