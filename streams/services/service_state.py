@@ -8,7 +8,7 @@ Later time has the beats themselves, and the spans in which we read the log and 
                        patience^            we listen: `silences`
 """
 
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from copy import copy
 from typing import NamedTuple
@@ -105,11 +105,10 @@ class ServiceState(msgspec.Struct, array_like=True, gc=False):
 
     def fold(self, beat: Beat) -> bool:
         """Add a beat that is not older than settled_ms; False for a repeat."""
-        for place in range(len(self.beats) - 1, -1, -1):
+        first = bisect_left(self.beats, beat.at_ms - _REPEAT_MS, key=_at)
+        for place in range(len(self.beats) - 1, first - 1, -1):
             other = self.beats[place]
-            if other.at_ms < beat.at_ms - _REPEAT_MS:
-                break
-            if other.identity == beat.identity:
+            if other.sent_ms == beat.sent_ms and other.identity == beat.identity:
                 if beat.lag_ms >= other.lag_ms:
                     return False
                 del self.beats[place]  # the beat that came first has the right lag
@@ -210,8 +209,7 @@ class ServiceState(msgspec.Struct, array_like=True, gc=False):
 
     def settle(self, to_ms: int) -> None:
         """Sum up what is before a time: no beat will change it any more."""
-        spans = self.spans(to_ms)
-        if to_ms <= self.settled_ms or not spans:
+        if to_ms <= self.settled_ms or not (spans := self.spans(to_ms)):
             return
         starts = [window_start(size, to_ms) for size in SIZES]
         self.bases = [
