@@ -1,4 +1,5 @@
 import re
+from functools import cache
 
 import pytest
 from hypothesis import given, settings
@@ -113,6 +114,11 @@ def test_a_topic_with_another_id_or_none_at_all_was_deleted():
 # ------------------------------------------------------------------ advice
 
 
+@cache
+def specs(prefix: str, partitions: int) -> list[TopicSpec]:
+    return everything(Settings(_env_file=None, topic_prefix=prefix, partitions=partitions))
+
+
 class World:
     """Topics, and a person who does literally what is advised."""
 
@@ -122,9 +128,7 @@ class World:
         self.existing = existing
 
     def specs(self) -> list[TopicSpec]:
-        return everything(
-            Settings(_env_file=None, topic_prefix=self.prefix, partitions=self.partitions)
-        )
+        return specs(self.prefix, self.partitions)
 
     def misfits(self) -> list[Misfit]:
         return judge(self.specs(), self.existing)
