@@ -26,6 +26,7 @@ from schemas.operations import (
     Operation,
     epoch_ms,
 )
+from tests.effort import examples
 from tests.unit.cli.samples import aggregate
 
 FAST: msgspec.json.Decoder[Any] = msgspec.json.Decoder(struct_of(Operation))
@@ -117,7 +118,7 @@ def names_are_good(struct: Any) -> bool:
 
 
 @pytest.mark.no_cover
-@settings(max_examples=500)
+@settings(max_examples=examples(150))
 @given(good)
 @example(GOOD)
 @example(GOOD | {"occurred_at": "2026-03-04T05:06:07.123456+05:30"})
@@ -130,7 +131,7 @@ def test_what_the_model_accepts_the_struct_accepts_with_equal_values(body: dict[
 
 
 @pytest.mark.no_cover
-@settings(max_examples=1500)
+@settings(max_examples=examples(400))
 @given(good | spoilt | st.dictionaries(st.sampled_from(FIELDS), anything) | anything)
 def test_what_the_struct_accepts_the_model_accepts_with_equal_values(body: Any):
     text = encoded(body)

@@ -102,10 +102,9 @@ def test_the_commands_show_what_the_role_holds(seed):
             log.add_command(command, world.offset, world.now)
         if random.random() < 0.1:
             world.start()
-        said = world.said()
-        for decision in said[told:]:
+        for decision in world.said(since=told):
             log.add_decision(decision)
-        told = len(said)
+        told = len(world.decisions)
         row = world.alerting._table.states[FINGERPRINT]
         newest = world.alerting._table.newest(row)
         assert log.newest(FINGERPRINT) == newest

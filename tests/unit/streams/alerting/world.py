@@ -1,5 +1,7 @@
 """A world for alerting's tests: breaches at will, and a shell that writes, publishes and sends."""
 
+from itertools import islice
+
 from pydantic import TypeAdapter
 
 from schemas.breaches import Breach, Routing, Span, Step
@@ -201,8 +203,9 @@ class World:
             if channel in (None, to)
         ]
 
-    def said(self):
-        return [Notification.model_validate_json(value) for value in self.decisions.values()]
+    def said(self, since=0):
+        values = islice(self.decisions.values(), since, None)
+        return [Notification.model_validate_json(value) for value in values]
 
     def reasons(self, channel=None):
         return [one.reason for one in self.said() if channel in (None, one.channel)]
