@@ -83,10 +83,12 @@ class Size:
     calm: int
     failures: int
     before: int
+    has_provisional_days: bool = True
+    """Whether also the day before a drop has provisional windows."""
 
 
 FULL = Size(calm=7 * 24 * HOUR, failures=10, before=6 * HOUR)
-QUICK = Size(calm=4 * HOUR, failures=1, before=HOUR)
+QUICK = Size(calm=4 * HOUR, failures=1, before=HOUR, has_provisional_days=False)
 
 
 def measure(seed: int, size: Size) -> dict[str, Score]:
@@ -101,6 +103,8 @@ def measure(seed: int, size: Size) -> dict[str, Score]:
         one_of_twenty(random, size.before),
         failing(random, DROP, size.failures, _DAY_BEFORE),
     ]
+    if not size.has_provisional_days:
+        scenarios[-1].finals_until = _DAY_BEFORE - size.before
     for scenario in scenarios:
         found = replay(scenario, rules)
         for score in scores.values():

@@ -47,6 +47,7 @@ class _Replay:
     def __init__(self, scenario: Scenario, rules: RuleFile) -> None:
         self._evaluation = Evaluator(rules, "signal")
         self._minutes = scenario.minutes
+        self._finals_until = scenario.finals_until
         names: list[str | None] = sorted(scenario.operations)  # type: ignore[assignment]
         if scenario.total:
             names.append(None)
@@ -57,7 +58,7 @@ class _Replay:
     def run(self) -> list[Opening]:
         for minute in range(self._minutes):
             start_ms = minute * MINUTE_MS
-            for part in range(1, PARTS + 1):
+            for part in range(1, PARTS + 1) if minute >= self._finals_until else ():
                 for series in self._series:
                     record = series.minute(minute, part, final=False)
                     self._publish(record, start_ms + part * MINUTE_MS // PARTS)

@@ -59,6 +59,8 @@ class Scenario:
     incidents: list[Incident] = field(default_factory=list)
     total: bool = False
     """Whether all platforms together are a series as well."""
+    finals_until: int = 0
+    """Minutes before this one are published as final only."""
 
     def add(self, random, platform: str, a_minute, base, correlation: float, extra=0.0) -> None:
         """Draw a platform: numbers, or one a minute."""

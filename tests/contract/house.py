@@ -83,11 +83,12 @@ def violations(root: Path) -> list[Violation]:
 
 def names(path: Path, tree: ast.Module) -> Iterator[Violation]:
     """Yield the banned and the vague names of a module."""
-    public = _public(tree)
+    nodes = list(ast.walk(tree))
+    public = _public(nodes)
     for component in _components(path.stem):
         if component in BANNED:
             yield Violation("banned-name", str(path), 1, f"module {path.stem}")
-    for node in ast.walk(tree):
+    for node in nodes:
         line = getattr(node, "lineno", 1)
         for name, own in _named(node):
             if id(node) in public or (name == "given" and _of_hypothesis(tree)):
@@ -100,10 +101,10 @@ def names(path: Path, tree: ast.Module) -> Iterator[Violation]:
                 yield Violation("vague-name", str(path), line, name)
 
 
-def _public(tree: ast.Module) -> set[int]:
+def _public(nodes: list[ast.AST]) -> set[int]:
     """Return the names that people write in files of rules and tests: aliases, the field `each`."""
     found = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Call):
             found.update(id(k.value) for k in node.keywords if k.arg and k.arg.endswith("alias"))
         elif isinstance(node, ast.ClassDef):

@@ -173,7 +173,7 @@ def actions(seed: int) -> Iterator[str]:
         yield rng.choice(("take",) * 30 + ("write", "crash", "torn", "publish"))
 
 
-@settings(max_examples=examples(10))
+@settings(max_examples=examples(7))
 @given(seed=st.integers(0, 10_000), cuts=st.integers(0, 10_000))
 def test_any_cut_into_restarts_says_the_same_byte_for_byte(seed: int, cuts: int) -> None:
     log = history(seed, 40)
@@ -194,7 +194,7 @@ def test_any_cut_into_restarts_says_the_same_byte_for_byte(seed: int, cuts: int)
     assert shell.by_revision == straight(log).by_revision
 
 
-@settings(max_examples=examples(10))
+@settings(max_examples=examples(7))
 @given(seed=st.integers(0, 10_000), cuts=st.integers(0, 10_000))
 def test_no_id_and_revision_is_said_twice_with_other_words_whatever_the_clock_says(
     seed: int, cuts: int
