@@ -25,6 +25,10 @@ from streams.quality.assessor import Assessed, Assessor, Context, EarlierResult,
 _CROWD = 32
 #: … this many at a time: they take several milliseconds, the way there and back one.
 _HANDED_OVER = 24
+#: A batch that takes this long shows that no processor is free: nothing is handed over …
+_SLOW_S = 0.1
+#: … for this long.
+_PAUSE_S = 1.0
 #: Others run in between: records are read and published, and the process gets its next batch.
 _SLICE_S = 0.004
 
@@ -179,7 +183,10 @@ class Turns:
                 if dimension in turn.elsewhere:
                     self._take(turn, turn.elsewhere)
             if together:
+                began_s = time.monotonic()
                 await self._assess_beside(together)
+                if time.monotonic() - began_s > _SLOW_S:
+                    await asyncio.sleep(_PAUSE_S)
 
     async def _assess_beside(self, together: list[_Turn]) -> None:
         assert self._beside is not None

@@ -1,6 +1,7 @@
 """A crowd of analyses is assessed here and beside; whatever happens there, none is left out."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -27,13 +28,17 @@ class Here:
     heavy = False
 
     def assess(self, analysis: Analysis, context: Context) -> Assessed:
+        time.sleep(0.001)  # a crowd is not assessed in one go
         return HERE
 
 
 @pytest.fixture
-async def turns() -> AsyncIterator[Turns]:
-    pool = AssessorPool("misbehaving", load_misbehaving, processes=1, deadline_s=0.25)
-    turns = Turns([Here()], QualityConfig(), (Here.dimension, pool), 1)
+async def turns(request: pytest.FixtureRequest) -> AsyncIterator[Turns]:
+    deadline_ms = getattr(request, "param", 60_000)
+    pool = AssessorPool("misbehaving", load_misbehaving, processes=1, deadline_s=deadline_ms / 1000)
+    span = f"{deadline_ms}ms"
+    config = QualityConfig.model_validate({"deadline": span, "budget": span})
+    turns = Turns([Here()], config, (Here.dimension, pool), 1)
     pool.start()
     await pool.is_idle.wait()
     turns.start()
@@ -67,6 +72,7 @@ async def test_of_a_crowd_some_are_assessed_beside(turns: Turns):
 
 
 @pytest.mark.parametrize("notes", ["hang", "crash", "eat"])
+@pytest.mark.parametrize("turns", [250], indirect=True)
 async def test_what_a_process_does_not_answer_is_assessed_here(turns: Turns, notes: str):
     assert await found(turns, CROWD, notes) == [HERE] * CROWD
 
