@@ -58,7 +58,7 @@ class Case:
 
     def await_all_counted(self) -> None:
         standing = oracle.Standing(self._kafka.bootstrap, self._prefix)
-        self._eventually(lambda: standing.total() == self._sent, 90)
+        self._eventually(lambda: standing.total() == self._sent)
 
     def letters(self) -> list[Any]:
         return oracle.read_topic(self._kafka.bootstrap, self._prefix + "dead-letters")
@@ -145,13 +145,13 @@ def test_what_the_broker_cannot_read_is_named_and_then_passed_over(tmp_path, eve
         try:
             workers.start("w")
             send_more(100)
-            eventually(lambda: counted() == 100, 90)
+            eventually(lambda: counted() == 100)
             segment = segment_of(kafka.directory, topic)
             with segment.open("r+b") as file:  # shorter than a batch can be
                 file.seek(next(at for base, at, _ in batches(segment) if base == 90) + LENGTH_AT)
                 file.write((5).to_bytes(4, "big"))
             send_more(10)
-            eventually(is_unready, 60)
+            eventually(is_unready)
             send_more(200)
             eventually(lambda: lost() and counted() + lost() == sent, 150)
             assert counted() > 100

@@ -194,7 +194,7 @@ def test_each_bad_record_is_one_dead_letter(
             else None
         )
 
-    assert eventually(letters, 60) == sorted(
+    assert eventually(letters) == sorted(
         [
             *(b"invalid_analysis", b"wrong_key", b"wrong_key", b"too_old", b"from_future"),
             *(b"invalid_json", b"invalid_label", b"wrong_key"),

@@ -65,10 +65,10 @@ def test_a_rule_file_is_taken_over_while_it_fires(
         assert opened["state"] == "opened"
         assert opened["stale"] is False
         rules.write_text(RULE.replace("error_rate", "eror_rate"))
-        eventually(lambda: "the rule file is wrong" in ready(), 20)
+        eventually(lambda: "the rule file is wrong" in ready())
         assert [one["id"] for one in told()] == [opened["id"]]
         rules.write_text(RULE.replace("errors", "failures"))
-        eventually(lambda: any(one["why"] == "rule_removed" for one in told()), 20)
+        eventually(lambda: any(one["why"] == "rule_removed" for one in told()))
         assert ready() == "ok\n"
         resolved = next(one for one in told() if one["why"] == "rule_removed")
         assert (resolved["id"], resolved["rules_hash"]) == (opened["id"], opened["rules_hash"])

@@ -110,11 +110,11 @@ def test_a_killed_service_is_down_and_a_killed_worker_takes_nobody_with_it(
 ):
     beats.alive |= {"dies", "lives", "steady"}
     for service in beats.alive:
-        eventually(lambda service=service: said.status(service) == "up", 60)
+        eventually(lambda service=service: said.status(service) == "up")
 
     time.sleep(12)  # it judges nobody before it has listened for ten seconds
     beats.alive.remove("dies")
-    eventually(lambda: said.status("dies") == "down", 15)
+    eventually(lambda: said.status("dies") == "down")
     down = [one for one in said.all if one["status"] == "down"]
     assert {one["series"]["service"] for one in down} == {"dies"}
     assert all(one["silent"] for one in down)
@@ -124,7 +124,7 @@ def test_a_killed_service_is_down_and_a_killed_worker_takes_nobody_with_it(
     beats.alive.add("dies")
     time.sleep(6)
     worker.supervise()
-    eventually(lambda: said.status("dies") == "up", 60)
+    eventually(lambda: said.status("dies") == "up")
     time.sleep(15)
 
     said.read()
@@ -151,16 +151,16 @@ def test_a_worker_killed_at_any_place_repeats_itself_and_invents_nothing(
     beats, said = Beats(kafka, prefix), Said(kafka, prefix)
     try:
         beats.alive |= {f"service-{i}" for i in range(8)}
-        eventually(lambda: said.status("service-0") == "up", 60)
+        eventually(lambda: said.status("service-0") == "up")
         for place in ("services_after_publish", "services_after_rows"):
             workers.signal("w0", signal.SIGKILL)
             time.sleep(1)
             workers._processes.pop("w0").wait()
             workers.start("w0", failpoint=f"{place}:4")
-            eventually(lambda: workers.supervise() or workers.ended, 60)
+            eventually(lambda: workers.supervise() or workers.ended)
             workers.ended.clear()
         beats.alive.remove("service-7")
-        eventually(lambda: said.status("service-7") == "down", 60)
+        eventually(lambda: said.status("service-7") == "down")
         time.sleep(5)
     finally:
         beats.close()

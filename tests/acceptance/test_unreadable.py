@@ -109,7 +109,7 @@ def test_broken_batches_of_every_topic_are_passed_over(tmp_path, eventually):
             roles["measure"].start("m2")
             roles["alert"].start("a2")
             good = (BATCHES - broken) * RECORDS
-            eventually(lambda: total(latest(kafka.bootstrap, prefix)) >= good, 90)
+            eventually(lambda: total(latest(kafka.bootstrap, prefix)) >= good, 240)
             expected = broken + 6
             keys = eventually(lambda: letters(cli, expected))
             assert len(keys) == len(set(keys)) == expected
