@@ -18,11 +18,13 @@ CONNECT_S = 10.0
 #: A connection ends when data that was sent is not acknowledged within this time.
 _DEAD_AFTER_MS = 20_000
 _PREPARED = 100
-#: Another server may be the one: this one is away, starts, or takes no writes.
+#: Another server may be the one: this one is away, starts, ends, takes no writes, or pgbouncer
+#: says so of it.
 _NOT_THIS_ONE = (
     OSError,
     TimeoutError,
-    asyncpg.CannotConnectNowError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.exceptions.OperatorInterventionError,
     asyncpg.exceptions.TargetServerAttributeNotMatched,
 )
 

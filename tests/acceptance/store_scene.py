@@ -21,6 +21,7 @@ from agents.runtime.settings import Settings
 from stack.postgres import LocalPostgres
 from tests.acceptance import oracle, store_comparison
 from tests.acceptance.cluster import Workers
+from tests.acceptance.pgbouncer import Pgbouncer
 from tests.acceptance.store_comparison import TABLES, TOPICS
 from tests.acceptance.tcp_proxy import TcpProxy
 from tests.databases import settings_of
@@ -32,12 +33,16 @@ PARTITIONS = 2
 class StoreScene:
     """Topics, a database behind a proxy, and workers that store."""
 
-    def __init__(self, kafka: str, prefix: str, folder: Path, seed: int = 0, **more: str) -> None:
+    def __init__(
+        self, kafka: str, prefix: str, folder: Path, seed: int = 0, *, pgbouncer: bool = False
+    ) -> None:
         self.kafka, self.prefix, self._folder = kafka, prefix, folder
         self.random = random.Random(seed)
         self.postgres = LocalPostgres(folder / "postgres").start()
         assert self.postgres.port is not None
-        self.proxy = TcpProxy("127.0.0.1", self.postgres.port)
+        self._pgbouncer = Pgbouncer(folder, self.postgres.port) if pgbouncer else None
+        before = self._pgbouncer or self.postgres
+        self.proxy = TcpProxy("127.0.0.1", before.port)
         # Nobody else gets its port before it starts.
         self._reserved = socket.socket()
         self._reserved.bind(("127.0.0.1", 0))
@@ -60,7 +65,7 @@ class StoreScene:
             OPWATCH_DB_INTERVAL_S="0.2",
             OPWATCH_DB_TIMEOUT_S="2",
             OPWATCH_SESSION_TIMEOUT_S="6",
-            **more,
+            OPWATCH_DB_PREPARED_STATEMENTS=str(not pgbouncer),
         )
         self._producer = Producer({"bootstrap.servers": kafka, "linger.ms": 5})
         self._records_drawn = Records(self.random)
@@ -162,6 +167,8 @@ class StoreScene:
         self.workers.close()
         self.proxy.close()
         self._reserved.close()
+        if self._pgbouncer is not None:
+            self._pgbouncer.close()
         for server in (self.postgres, self.standby, *self._retired):
             server.stop()
 

@@ -18,6 +18,7 @@ import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -136,9 +137,10 @@ ALL: tuple[Callable[[StoreScene], None], ...] = (
 LONG: tuple[Callable[[StoreScene], None], ...] = (lock_for_a_minute, fail_over)
 
 
-def run(kafka: str, seed: int, folder: Path) -> str | None:
+def run(kafka: str, seed: int, folder: Path, *, pgbouncer: bool) -> str | None:
     """Return what went wrong with a seed, None if nothing did."""
-    scene = StoreScene(kafka, f"store-torture-{seed}-{time.time_ns() % 10**9}.", folder, seed)
+    prefix = f"store-torture-{seed}-{time.time_ns() % 10**9}."
+    scene = StoreScene(kafka, prefix, folder, seed, pgbouncer=pgbouncer)
     done: list[str] = []
     try:
         for name in ("s0", "s1"):
@@ -167,6 +169,9 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument(
+        "--pgbouncer", action="store_true", help="connect through one, in transaction mode"
+    )
     options = parser.parse_args()
     kafka = os.environ["OPWATCH_KAFKA_BOOTSTRAP"]
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as pool:
@@ -176,7 +181,8 @@ def main() -> int:
         ]
         for place in places:
             place.mkdir()
-        found = list(pool.map(lambda place: run(kafka, int(place.name), place), places))
+        run_seed = partial(run, kafka, pgbouncer=options.pgbouncer)
+        found = list(pool.map(lambda place: run_seed(int(place.name), place), places))
     failures = [failure for failure in found if failure is not None]
     for failure in failures:
         print(failure, file=sys.stderr)
