@@ -1,6 +1,6 @@
 """Measure how many windows a second are stored, beside other ways of writing the same rows.
 
-python -m stack run -- python -m benchmarks.store_load [--series 1000] [--samples 60]
+python -m stack run -- python -m benchmarks.store_load [--series 1000] [--samples 60] [--connect]
 
 The windows are an hour of 1,000 series: 60 of 1m, 12 of 5m and one of 1h each. The last line reads
 them from Kafka with a worker, as a backlog.
@@ -29,6 +29,7 @@ from agents.runtime.settings import Settings
 from agents.store.batch import Batch, Gathered, Source
 from agents.store.session import Logs, Session
 from agents.store.storing import MOST_ENTRIES
+from benchmarks import kafka_connect
 from benchmarks.environment import say
 from streams.history.aggregates import entries_of_aggregate
 from streams.history.tables import WINDOWS
@@ -179,6 +180,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--series", type=int, default=1_000)
     parser.add_argument("--samples", type=int, default=60)
+    parser.add_argument(
+        "--connect", action="store_true", help="Kafka Connect's JDBC sink too: some minutes"
+    )
     options = parser.parse_args()
     made = list(records(options.series, options.samples))
     values = [value for _, (_, value) in made]
@@ -210,6 +214,17 @@ def main() -> None:
             f"backlog of an hour: {seconds:.1f} s ({count / seconds:,.0f} windows a second),"
             f" of the worker {cpu_s:.1f} s CPU ({1_000_000 * cpu_s / count:.0f} µs a window)"
         )
+    if options.connect:
+        with database(os.environ["METRICS_DATABASE_URL"]) as url:
+            sunk = kafka_connect.sink(url, rows)
+        if sunk is None:
+            print("Kafka Connect is left out: Maven cannot get it")
+        else:
+            print(
+                f"Kafka Connect's JDBC sink, upsert: {sunk.rows_per_s:,.0f} windows a second once"
+                f" it runs, {sunk.seconds:.1f} s with its start, {sunk.cpu_s:.1f} s CPU"
+                f" ({1_000_000 * sunk.cpu_s / count:.0f} µs a window)"
+            )
 
 
 if __name__ == "__main__":
