@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -20,9 +20,19 @@ WAIT_S = 30.0
 
 
 def make(admin: AdminClient, *topics: NewTopic) -> None:
-    """Make topics; return when each partition has a leader that answers."""
-    for made in admin.create_topics(list(topics)).values():
-        made.result(WAIT_S)
+    """Make topics, or configure those that a worker has made meanwhile.
+
+    Return when each partition has a leader that answers.
+    """
+    by_name = {topic.topic: topic for topic in topics}
+    for name, made in admin.create_topics(list(topics)).items():
+        try:
+            made.result(WAIT_S)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise
+            if by_name[name].config:
+                alter(admin, name, **by_name[name].config)
     for topic in topics:
         _until(lambda topic=topic: _leads(admin, topic.topic, topic.num_partitions))
 
