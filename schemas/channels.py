@@ -5,6 +5,7 @@ Secrets come from the environment or from files (`NAME_FILE`); a channel names t
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, Field
@@ -12,7 +13,6 @@ from pydantic import AfterValidator, Field
 from schemas import rule_file_checks
 from schemas.rules import SEVERITIES, Channels, Configured, Labels, Link, Severity
 from schemas.spans import MINUTE_MS, Span
-from schemas.vendors import VENDORS, Vendor
 
 
 def _address(text: str) -> str:
@@ -45,6 +45,24 @@ Variable = Annotated[str, Field(max_length=200), AfterValidator(_variable)]
 ChannelName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", max_length=100)]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Vendor:
+    """Whose secrets a type of channel uses: how they are named, and where they may be sent."""
+
+    name: str
+    prefixes: tuple[str, ...]
+    """How the names begin of the environment variables that hold them."""
+    shared: bool = False
+    """Whether the variables may hold what is meant for anybody."""
+    hosts: str | None = None
+    """A pattern of the vendor's hosts: its secrets are sent nowhere else unless settings allow it.
+    None where the secret itself says where it goes."""
+    typed_fields: Mapping[str, str] = field(default_factory=dict)
+    """Fields that people write a secret into by mistake, and what should hold it."""
+    typed_values: Mapping[str, str] = field(default_factory=dict)
+    """Patterns of the secrets, and what should hold them."""
+
+
 class _Channel(Configured):
     vendor: ClassVar[Vendor]
 
@@ -65,7 +83,11 @@ class _Channel(Configured):
 class Email(_Channel):
     """Mail by SMTP: SMTP_HOST, SMTP_PORT, SMTP_USER, SMTP_PASSWORD."""
 
-    vendor = VENDORS["email"]
+    vendor = Vendor(
+        name="the mail server",
+        prefixes=("SMTP_",),
+        typed_fields={"password": "SMTP_PASSWORD", "smtp_password": "SMTP_PASSWORD"},
+    )
 
     type: Literal["email"]
     to: Annotated[list[Address], Field(min_length=1, max_length=100)]
@@ -78,7 +100,18 @@ class Email(_Channel):
 class Slack(_Channel):
     """A Slack incoming webhook."""
 
-    vendor = VENDORS["slack"]
+    vendor = Vendor(
+        name="Slack",
+        prefixes=("SLACK_",),
+        typed_fields={
+            "webhook_url": "SLACK_WEBHOOK_URL",
+            "slack_webhook_url": "SLACK_WEBHOOK_URL",
+        },
+        typed_values={
+            r"hooks\.slack(-gov)?\.com/": "SLACK_WEBHOOK_URL",
+            r"\bxox[abprs]-\w+": "SLACK_WEBHOOK_URL (of an incoming webhook)",
+        },
+    )
 
     type: Literal["slack"]
     channel: Annotated[str, Field(max_length=200)] | None = Field(
@@ -90,7 +123,16 @@ class Slack(_Channel):
 class PagerDuty(_Channel):
     """PagerDuty's Events API v2."""
 
-    vendor = VENDORS["pagerduty"]
+    vendor = Vendor(
+        name="PagerDuty",
+        prefixes=("PAGERDUTY_",),
+        # https://developer.pagerduty.com/docs/events-api-v2-overview
+        hosts=r"events(\.eu)?\.pagerduty\.com",
+        typed_fields=dict.fromkeys(
+            ("service_key", "routing_key", "integration_key", "pagerduty_service_key"),
+            "PAGERDUTY_SERVICE_KEY",
+        ),
+    )
 
     type: Literal["pagerduty"]
     service_key_env: Variable = "PAGERDUTY_SERVICE_KEY"
@@ -100,7 +142,13 @@ class PagerDuty(_Channel):
 class Sms(_Channel):
     """Twilio: TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN, TWILIO_FROM."""
 
-    vendor = VENDORS["sms"]
+    vendor = Vendor(
+        name="Twilio",
+        prefixes=("TWILIO_",),
+        # https://www.twilio.com/docs/global-infrastructure
+        hosts=r"api(\.[a-z0-9-]+){0,2}\.twilio\.com",
+        typed_fields=dict.fromkeys(("auth_token", "twilio_auth_token"), "TWILIO_AUTH_TOKEN"),
+    )
 
     type: Literal["sms"]
     to: Annotated[list[Number], Field(min_length=1, max_length=100)]
@@ -110,7 +158,16 @@ class Sms(_Channel):
 class Teams(_Channel):
     """Microsoft Teams, by a webhook of its Workflows app."""
 
-    vendor = VENDORS["teams"]
+    vendor = Vendor(
+        name="Microsoft Teams",
+        prefixes=("TEAMS_",),
+        # https://learn.microsoft.com/en-us/power-automate/ip-address-configuration
+        hosts=r"([a-z0-9-]+\.)+(logic\.azure|powerplatform|webhook\.office)\.com",
+        typed_fields=dict.fromkeys(("webhook_url", "teams_webhook_url"), "TEAMS_WEBHOOK_URL"),
+        typed_values={
+            r"\.(logic\.azure|powerplatform|webhook\.office)\.com[:/]": "TEAMS_WEBHOOK_URL"
+        },
+    )
 
     type: Literal["teams"]
     webhook_url_env: Variable = "TEAMS_WEBHOOK_URL"
@@ -119,7 +176,13 @@ class Teams(_Channel):
 class Webhook(_Channel):
     """Alertmanager's webhook, version 4, signed by Standard Webhooks."""
 
-    vendor = VENDORS["webhook"]
+    vendor = Vendor(
+        name="the webhook",
+        prefixes=("WEBHOOK_", "HOOK_", "OPWATCH_WEBHOOK_"),
+        shared=True,
+        typed_fields={"secret": "the variable that `secret_env` names"},
+        typed_values={r"\bwhsec_\w{4,}": "the variable that `secret_env` names"},
+    )
 
     type: Literal["webhook"]
     url_env: Variable = "OPWATCH_WEBHOOK_URL"

@@ -17,7 +17,7 @@ from ipaddress import (
     ip_network,
 )
 
-from schemas.vendors import Vendor
+from schemas.channels import Vendor
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network

@@ -6,9 +6,9 @@ says which variables are meant for that.
 
 import re
 
-from schemas.vendors import VENDORS, Vendor
+from schemas.channels import MODELS, Vendor
 
-DEFAULT = ", ".join(f"{prefix}*" for vendor in VENDORS.values() for prefix in vendor.prefixes)
+DEFAULT = ", ".join(f"{prefix}*" for model in MODELS.values() for prefix in model.vendor.prefixes)
 #: Passwords and locations that belong to no channel, whatever the setting allows.
 _NEVER = re.compile(
     r"(METRICS_DATABASE_URL|DATABASE_URL|POSTGRES_PASSWORD|PGPASSWORD|PATH|HOME|USER|SHELL|PWD)"
@@ -59,5 +59,5 @@ def is_allowed(name: str, allowed: tuple[str, ...]) -> bool:
 
 def is_of_another(name: str, vendor: Vendor) -> bool:
     """Return whether a variable is, by its name, the secret of another vendor."""
-    others = (other for other in VENDORS.values() if other != vendor)
+    others = (model.vendor for model in MODELS.values() if model.vendor != vendor)
     return any(name.startswith(other.prefixes) for other in others if not other.shared)
