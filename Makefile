@@ -9,7 +9,7 @@ KILLS ?= 200
 TESTS ?=
 
 # Tests that wait for brokers are more at a time than processors; those that compute take the rest.
-WORKERS ?= 4
+WORKERS ?= 5
 
 # `make lock UPGRADE=` keeps the versions that stand there and only adds what is new.
 UPGRADE ?= --upgrade
@@ -41,10 +41,11 @@ demo: $(VENV)/.installed ## a real service measured live, for a minute (FOR=120,
 test: export PYTHONDONTWRITEBYTECODE :=
 # Brokers of tests live for minutes: with half the work they are up.
 test: export KAFKA_JVM_PERFORMANCE_OPTS ?= -XX:+UseSerialGC -XX:TieredStopAtLevel=1
-test: .kafka $(VENV)/.installed $(if $(TESTS),check) ## check and all tests on a real Kafka and PostgreSQL (TESTS=tests/unit WORKERS=4)
+test: .kafka $(VENV)/.installed $(if $(TESTS),check) ## check and all tests on a real Kafka and PostgreSQL (TESTS=tests/unit WORKERS=5)
 	@$(PY) -m stack run -- sh -c ' \
 	tests() { $(PY) -m pytest "$$@" || test $$? -eq 5; }; \
-	waiting() { tests --numprocesses $(WORKERS) --maxschedchunk 1 -m "not alone" "$$@"; }; \
+	waiting() { tests --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder \
+	-m "not alone" "$$@"; }; \
 	$(if $(TESTS),waiting $(TESTS) && tests -m alone $(TESTS),$(ALL_TESTS))'
 	@$(if $(TESTS),,$(PY) -m coverage report --include='streams/*,schemas/*' --fail-under=95)
 

@@ -31,8 +31,8 @@ _REFRESH_S = 0.5
 #: A Kafka that has just been started answers within this.
 _REACH_S = 10.0
 #: How long counting may take after the last operation, if a killed worker has to come back.
-_AGREE_S = 20.0
-_AGREE_INTERRUPTED_S = 5.0
+_AGREE_S = 40.0
+_AGREE_INTERRUPTED_S = 20.0
 #: How long the counts have to stay equal: what is counted twice comes later.
 _STAYS_S = 1.5
 _RULES = Path(__file__).with_name("rules.yaml")

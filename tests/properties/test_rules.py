@@ -173,7 +173,7 @@ def actions(seed: int) -> Iterator[str]:
         yield rng.choice(("take",) * 30 + ("write", "crash", "torn", "publish"))
 
 
-@settings(max_examples=examples(7))
+@settings(max_examples=examples(4))
 @given(seed=st.integers(0, 10_000), cuts=st.integers(0, 10_000))
 def test_any_cut_into_restarts_says_the_same_byte_for_byte(seed: int, cuts: int) -> None:
     log = history(seed, 40)

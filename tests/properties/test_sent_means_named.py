@@ -136,7 +136,7 @@ def group(count, letters, length, *, template=None, answers=()):
     return world
 
 
-@settings(max_examples=examples(6), deadline=None)
+@settings(max_examples=examples(4), deadline=None)
 @given(
     st.integers(1, 130) | st.integers(1, 700),
     _letters,
@@ -167,7 +167,7 @@ def test_what_is_recorded_as_sent_is_named_in_what_was_sent(
     check(world, "resolved")
 
 
-@settings(max_examples=examples(8), deadline=None)
+@settings(max_examples=examples(5), deadline=None)
 @given(st.integers(0, 600), _letters, st.integers(0, 400), st.sampled_from(TEMPLATES))
 def test_as_many_as_it_says_are_named(others, letters, length, template):
     told = [alert(i, series(i, letters, length)) for i in range(others + 1)]
