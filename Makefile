@@ -44,8 +44,7 @@ test: export KAFKA_JVM_PERFORMANCE_OPTS ?= -XX:+UseSerialGC -XX:TieredStopAtLeve
 test: .kafka $(VENV)/.installed $(if $(TESTS),check) ## check and all tests on a real Kafka and PostgreSQL (TESTS=tests/unit WORKERS=5)
 	@$(PY) -m stack run -- sh -c ' \
 	tests() { $(PY) -m pytest "$$@" || test $$? -eq 5; }; \
-	waiting() { tests --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder \
-	-m "not alone" "$$@"; }; \
+	waiting() { tests --numprocesses $(WORKERS) --maxschedchunk 1 -m "not alone" "$$@"; }; \
 	$(if $(TESTS),waiting $(TESTS) && tests -m alone $(TESTS),$(ALL_TESTS))'
 	@$(if $(TESTS),,$(PY) -m coverage report --include='streams/*,schemas/*' --fail-under=95)
 

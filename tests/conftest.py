@@ -29,18 +29,9 @@ settings.register_profile(
 settings.load_profile("opwatch")
 
 
-#: What takes long to make: the tests that share one of these run in the same process.
-_MADE_ONCE = ("measured", "own", "secured")
-
-
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the tests that may take longest, so that none of them is left alone at the end."""
     items.sort(key=_seconds_allowed, reverse=True)
-    for item in items:
-        for name in _MADE_ONCE:
-            if name in getattr(item, "fixturenames", ()):
-                item.add_marker(pytest.mark.xdist_group(name))
 
 
 def _seconds_allowed(item: pytest.Item) -> float:
