@@ -117,7 +117,6 @@ def names_are_good(struct: Any) -> bool:
     return all(re.fullmatch(NAME_PATTERN, name) for name in (struct.operation, struct.platform))
 
 
-@pytest.mark.no_cover
 @settings(max_examples=examples(150))
 @given(good)
 @example(GOOD)
@@ -130,7 +129,6 @@ def test_what_the_model_accepts_the_struct_accepts_with_equal_values(body: dict[
     assert values(struct) == accepted.model_dump()
 
 
-@pytest.mark.no_cover
 @settings(max_examples=examples(400))
 @given(good | spoilt | st.dictionaries(st.sampled_from(FIELDS), anything) | anything)
 def test_what_the_struct_accepts_the_model_accepts_with_equal_values(body: Any):
@@ -143,7 +141,6 @@ def test_what_the_struct_accepts_the_model_accepts_with_equal_values(body: Any):
     assert values(struct) == accepted.model_dump()
 
 
-@pytest.mark.no_cover
 @given(st.binary(max_size=200) | good.map(encoded).map(lambda text: text[:-1]))
 @example(b"")
 @example(b'{"id":"\xff"}')

@@ -6,8 +6,6 @@ import pytest
 
 from tests.contract.house import MAX_LINES, Violation, violations
 
-pytestmark = pytest.mark.no_cover
-
 ROOT = Path(__file__).parents[2]
 RULES = (
     *("banned-name", "banned-word", "vague-name"),
