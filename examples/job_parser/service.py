@@ -55,7 +55,7 @@ async def serve(
         beside.append(asyncio.create_task(_trouble(site, analyst, trouble_after_s, trouble_for_s)))
     say("serving")
     try:
-        async with opwatch.heartbeat("job-parser", every=2):
+        async with opwatch.heartbeat("job-parser", every=5):
             await crawl
     finally:
         for task in beside:
