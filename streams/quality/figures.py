@@ -32,7 +32,7 @@ def shows_number(value: float, text: str) -> bool:
 
     `numbers_in` has it then. False says nothing, the number may be written otherwise.
     """
-    if value != int(value) or value >= 10**_MAX_DIGITS:
+    if not value < 10**_MAX_DIGITS or value != int(value):  # not infinity, nor NaN
         return False
     for written in (f"{int(value):,}", f"{int(value)}"):
         at = text.find(written)

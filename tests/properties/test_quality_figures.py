@@ -1,5 +1,8 @@
 """A number that is found quickly is one that reading all numbers finds."""
 
+import math
+
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -31,3 +34,8 @@ def test_a_number_apart_from_others_stands_plainly():
     assert not shows_number(72_000, "172,000")
     assert not shows_number(72_000, "72,000.5")
     assert not shows_number(0.5, "0.5")
+
+
+@pytest.mark.parametrize("value", [math.inf, math.nan, 1e300])
+def test_no_number_is_too_large_to_be_looked_for(value: float):
+    assert not shows_number(value, "72000")
