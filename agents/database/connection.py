@@ -1,6 +1,7 @@
 """Connect to the database of history: address, password, TLS, deadlines."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections.abc import Sequence
@@ -18,8 +19,8 @@ CONNECT_S = 10.0
 #: A connection ends when data that was sent is not acknowledged within this time.
 _DEAD_AFTER_MS = 20_000
 _PREPARED = 100
-#: Another server may be the one: this one is away, starts, ends, takes no writes, or pgbouncer
-#: says so of it.
+#: The next server is tried: this one is away, starts, ends or takes no writes, or pgbouncer says
+#: that it does.
 _NOT_THIS_ONE = (
     OSError,
     TimeoutError,
@@ -86,15 +87,17 @@ async def connect(settings: Settings, *, writes: bool = True) -> asyncpg.Connect
 
 
 async def _first_of(addresses: Sequence[str], found: dict[str, Any]) -> asyncpg.Connection:
-    """Connect to the first server that can be had; asyncpg never leaves one that hangs."""
-    for address in addresses:
-        try:
-            async with asyncio.timeout(2 * CONNECT_S):
-                return await asyncpg.connect(address, **found)
-        except _NOT_THIS_ONE:
-            if address == addresses[-1]:
-                raise
-    raise AssertionError("an address has a host")
+    """Connect to the first server that answers; asyncpg itself waits for one that hangs."""
+    *others, last = addresses
+    for address in others:
+        with contextlib.suppress(*_NOT_THIS_ONE):
+            return await _connected(address, found)
+    return await _connected(last, found)
+
+
+async def _connected(address: str, found: dict[str, Any]) -> asyncpg.Connection:
+    async with asyncio.timeout(2 * CONNECT_S):
+        return await asyncpg.connect(address, **found)
 
 
 def _addresses(address: str) -> list[str]:

@@ -11,6 +11,9 @@ from streams.measure.blocks import Block
 from streams.measure.operation_reader import Events
 from streams.measure.window_kind import WindowKind
 
+#: How often rows are looked for that are to be sent.
+SEND_S = 0.5
+
 
 class EventReader(Protocol):
     """Makes events of the records of a topic."""
@@ -38,5 +41,5 @@ class FoldedTopic(NamedTuple):
     windows: WindowKind
     counted: Counter
     """Counts the events that are published to windows."""
-    send_s: float = 0.5
-    """How often what is new is published to them."""
+    send_s: float = SEND_S
+    """How often the rows that changed are published to them."""

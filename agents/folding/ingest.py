@@ -23,6 +23,7 @@ from agents.kafka.fetch_unpacking import Chunk, Gap, parts_of
 from agents.kafka.producer import OutgoingRecord, Producer
 from agents.runtime import failpoints, metrics
 from agents.runtime.settings import Settings
+from agents.runtime.tasks import start_task
 from schemas.partials import PartialRow
 from schemas.topics import DEAD_LETTERS
 from streams.measure.operation_reader import Events
@@ -33,12 +34,10 @@ from streams.measure.window_state import RemovedRecords
 
 log = structlog.get_logger()
 
-#: How often it is seen whether something is to be sent.
-SEND_S = 0.5
 #: While a source is further behind than a block, its rows are sent less often between blocks.
 SEND_BEHIND_S = 5.0
 PROGRESS_S = 1.0
-#: After a source's rows were made others have the loop for as long, at most this long.
+#: Making a source's rows holds the loop; then others get it as long, at most for this time.
 _REST_S = 0.01
 _PROGRESS_KEY = b"progress"
 
@@ -104,7 +103,7 @@ class Ingest:
             )
             source = SourcePartition(tp, start, dead_letters, self._folded.block)
             self._sources[tp] = source
-            self._senders[tp] = asyncio.create_task(self._send(source))
+            self._senders[tp] = start_task(self._send(source), self._fail)
         return source
 
     async def skip(self, tp: TP, gap: Gap) -> None:
@@ -253,11 +252,8 @@ class Ingest:
         return batch
 
     async def _send(self, source: SourcePartition) -> None:
-        try:
-            while True:
-                await self._publish(source, await source.queue.get())
-        except Exception as error:  # noqa: BLE001 - a task's edge: the worker ends by it
-            self._fail(error)
+        while True:
+            await self._publish(source, await source.queue.get())
 
     async def _publish(self, source: SourcePartition, batch: SourceBatch) -> None:
         key = b"%d" % source.tp.partition

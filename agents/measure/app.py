@@ -7,7 +7,8 @@ from typing import Any
 
 from faust.types import TP
 
-from agents.folding.ingest import PROGRESS_S, SEND_S, Ingest
+from agents.folding.folded_topic import SEND_S
+from agents.folding.ingest import PROGRESS_S, Ingest
 from agents.folding.windows import BEAT_S, WindowsBeat
 from agents.measure.operations import FOLDED_OPERATIONS, OperationReader
 from agents.measure.rules import BEAT_S as RULES_BEAT_S

@@ -7,7 +7,8 @@ from typing import Any
 
 from faust.types import TP
 
-from agents.folding.ingest import PROGRESS_S, SEND_S, Ingest
+from agents.folding.folded_topic import SEND_S
+from agents.folding.ingest import PROGRESS_S, Ingest
 from agents.folding.windows import BEAT_S, WindowsBeat
 from agents.quality.assessing import Assessing
 from agents.quality.calibrating import BEAT_S as CALIBRATION_BEAT_S
@@ -46,7 +47,7 @@ class Quality:
         config = load_quality(settings.quality_file)
         load = functools.partial(loader_of, config)
         processes = settings.quality_processes
-        self._assessing = Assessing(installed_assessors(), config, load, processes)
+        self._assessing = Assessing(installed_assessors(), config, load, processes, role.fail)
         inputs_limit = -(-settings.quality_inputs // settings.partitions)
         self._inputs = inputs = InputTables(role.rows("inputs"), inputs_limit)
         self._publisher = publisher = ScorePublisher(role.producer, inputs, role.fail)

@@ -29,6 +29,7 @@ class Assessing:
         config: QualityConfig,
         load: Callable[[Assessor], LoadAssessor],
         processes: int,
+        fail: Callable[[BaseException], None],
     ) -> None:
         """Start nothing yet.
 
@@ -37,6 +38,7 @@ class Assessing:
             config: weights, thresholds and deadlines.
             load: returns what makes an assessor in its process.
             processes: of each assessor that may take long.
+            fail: ends the worker.
         """
         self.config = config
         self.budget_s = config.budget / 1000
@@ -54,7 +56,7 @@ class Assessing:
         quick = [assessor for assessor in assessors if not _is_heavy(assessor)]
         longest = next((it.dimension for it in quick if it.dimension in _READ_TEXTS), None)
         beside = None if longest is None else (longest, self._pools[longest])
-        self._turns = Turns(quick, config, beside, processes)
+        self._turns = Turns(quick, config, beside, processes, fail)
 
     @property
     def waiting(self) -> int:

@@ -9,13 +9,14 @@ import asyncio
 import os
 import time
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from agents.quality.assessor_pool import AssessorPool
 from agents.quality.assessor_process import AskedAnalysis, assess, failure, request_of
 from agents.quality.assessor_request import Answer, Unanswered
 from agents.runtime.pacing import Pace
+from agents.runtime.tasks import start_task
 from schemas.analyses import Analysis
 from schemas.quality_config import QualityConfig
 from schemas.quality_scores import LeftOut
@@ -90,6 +91,7 @@ class Turns:
         config: QualityConfig,
         beside: tuple[str, AssessorPool] | None,
         processes: int,
+        fail: Callable[[BaseException], None],
     ) -> None:
         """Assess nothing yet.
 
@@ -98,10 +100,12 @@ class Turns:
             config: weights, thresholds and deadlines.
             beside: the dimension that takes longest, and its processes.
             processes: how many there are.
+            fail: ends the worker.
         """
         self._assessors = assessors
         self._config = config
         self._beside = beside
+        self._fail = fail
         self._handing_over = min(processes, max(1, (os.cpu_count() or 1) - 1)) if beside else 0
         self._turns: deque[_Turn] = deque()
         self._has_turns = asyncio.Event()
@@ -116,7 +120,7 @@ class Turns:
     def start(self) -> None:
         """Begin to assess."""
         runs = [self._run(), *(self._hand_over() for _ in range(self._handing_over))]
-        self._tasks = [asyncio.create_task(run) for run in runs]
+        self._tasks = [start_task(run, self._fail) for run in runs]
 
     def stop(self) -> None:
         """Assess no more."""

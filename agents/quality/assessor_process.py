@@ -81,7 +81,7 @@ def serve(requests: socket.socket, load: LoadAssessor) -> NoReturn:
 
 def request_of(asked: Sequence[AskedAnalysis]) -> bytes:
     """Return the request to assess analyses, one after the other."""
-    body = pickle.dumps([tuple(analysis) for analysis in asked], pickle.HIGHEST_PROTOCOL)
+    body = pickle.dumps(asked, pickle.HIGHEST_PROTOCOL)
     return LENGTH.pack(len(body)) + body
 
 
@@ -129,7 +129,7 @@ def _read_found(found: dict[str, Any]) -> Assessed:
 
 
 def _answers(
-    assessor: Assessor, config: QualityConfig, asked: Sequence[tuple[Any, ...]]
+    assessor: Assessor, config: QualityConfig, asked: Sequence[AskedAnalysis]
 ) -> tuple[bytes, bool]:
     """Return the answers, and whether this process can go on."""
     texts = []

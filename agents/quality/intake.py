@@ -22,6 +22,7 @@ from agents.quality.score_reader import ScoreReader
 from agents.runtime import metrics
 from agents.runtime.pacing import Pace
 from agents.runtime.settings import Settings
+from agents.runtime.tasks import start_task
 from schemas.quality_scores import QualityScore
 
 #: Analyses that are assessed at a time, and the bytes of their records; more wait in Kafka.
@@ -132,7 +133,7 @@ class Intake:
             inputs = self._inputs.of(tp.partition)
             partition = AnalysisPartition(tp, inputs, self._assessing.config, self._limits)
             self._partitions[tp] = partition
-            partition.folding = asyncio.create_task(self._fold(partition))
+            partition.folding = start_task(self._fold(partition), self._fail)
         return partition
 
     async def _folded(self, partition: AnalysisPartition) -> None:
@@ -198,20 +199,17 @@ class Intake:
 
     async def _fold(self, partition: AnalysisPartition) -> None:
         """Publish what follows from scores and fold them, in the log's order."""
-        try:
-            while True:
-                await partition.has_parts.wait()
-                part = partition.parts[0]
-                if isinstance(part, asyncio.Future):
-                    partition.parts.popleft()
-                    part.set_result(None)
-                else:
-                    await asyncio.gather(*part.scores)
-                    await self._fold_together(partition, partition.take_scored())
-                if not partition.parts:
-                    partition.has_parts.clear()
-        except Exception as error:  # noqa: BLE001 - a task's edge: the worker ends by it
-            self._fail(error)
+        while True:
+            await partition.has_parts.wait()
+            part = partition.parts[0]
+            if isinstance(part, asyncio.Future):
+                partition.parts.popleft()
+                part.set_result(None)
+            else:
+                await asyncio.gather(*part.scores)
+                await self._fold_together(partition, partition.take_scored())
+            if not partition.parts:
+                partition.has_parts.clear()
 
     async def _fold_together(
         self, partition: AnalysisPartition, parts: Sequence[ScoredPart]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from agents.kafka.producer import OutgoingRecord, Producer
 from agents.quality.input_tables import InputTables
 from agents.runtime import failpoints
+from agents.runtime.tasks import start_task
 
 #: How long what is not urgent waits for more: each partition that gets a record costs a fetch.
 _LATER_S = 0.2
@@ -56,7 +57,8 @@ class ScorePublisher:
 
     def start(self) -> None:
         """Begin to publish."""
-        self._tasks = [asyncio.create_task(run) for run in (self._run(), self._run_following())]
+        runs = self._run(), self._run_following()
+        self._tasks = [start_task(run, self._fail) for run in runs]
 
     def stop(self) -> None:
         """Publish no more: the next owner publishes the rest."""
@@ -82,39 +84,33 @@ class ScorePublisher:
         return written
 
     async def _run(self) -> None:
-        try:
-            while True:
-                await self._is_asked.wait()
-                self._is_asked.clear()
-                together, self._waiting = self._waiting, []
-                failpoints.reached("quality_before_scores")
-                await self._producer.publish(
-                    record for publication in together for record in publication.records
-                )
-                failpoints.reached("quality_after_scores")
-                for publication in together:
-                    _end(publication.published)
-        except Exception as error:  # noqa: BLE001 - a task's edge: the worker ends by it
-            self._fail(error)
+        while True:
+            await self._is_asked.wait()
+            self._is_asked.clear()
+            together, self._waiting = self._waiting, []
+            failpoints.reached("quality_before_scores")
+            await self._producer.publish(
+                record for publication in together for record in publication.records
+            )
+            failpoints.reached("quality_after_scores")
+            for publication in together:
+                _end(publication.published)
 
     async def _run_following(self) -> None:
-        try:
-            while True:
-                await self._is_followed.wait()
-                await asyncio.sleep(_LATER_S)
-                self._is_followed.clear()
-                together, self._following = self._following, []
-                await asyncio.gather(
-                    self._producer.publish(
-                        record for following in together for record in following.records
-                    ),
-                    *map(self._inputs.write, {following.partition for following in together}),
-                )
-                failpoints.reached("quality_after_rows")
-                for following in together:
-                    _end(following.written)
-        except Exception as error:  # noqa: BLE001 - a task's edge: the worker ends by it
-            self._fail(error)
+        while True:
+            await self._is_followed.wait()
+            await asyncio.sleep(_LATER_S)
+            self._is_followed.clear()
+            together, self._following = self._following, []
+            await asyncio.gather(
+                self._producer.publish(
+                    record for following in together for record in following.records
+                ),
+                *map(self._inputs.write, {following.partition for following in together}),
+            )
+            failpoints.reached("quality_after_rows")
+            for following in together:
+                _end(following.written)
 
 
 def _end(future: "asyncio.Future[None]") -> None:

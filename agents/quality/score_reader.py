@@ -19,7 +19,7 @@ from streams.quality.score_block import ScoreBlock
 from streams.quality.score_events import ScoredRecord, events_of
 from streams.record_limits import RefusedRecord
 
-#: Each time the rows of all dimensions are made, over the minute: windows are published less often.
+#: Each time all rows of the open block are made, for every dimension: so it is done seldom.
 _SEND_S = 2.0
 FOLDED_SCORES = FoldedTopic(
     ANALYSES, QUALITY_PARTIALS, ScoreBlock, QUALITY_WINDOWS, metrics.scores_folded, _SEND_S

@@ -23,6 +23,7 @@ from agents.kafka.topic_watch import TopicWatch
 from agents.kafka.transport import use_chunks
 from agents.runtime.health import Health
 from agents.runtime.settings import Settings
+from agents.runtime.tasks import start_task
 from agents.runtime.watchdog import Watchdog
 from agents.worker.assignment import Lost, PartitionAssignment
 from agents.worker.readiness import LOOK_S, Readiness
@@ -212,12 +213,12 @@ class Role:
         self.watchdog.start()
         asked = asyncio.create_task(stopped.wait())
         ends: list[asyncio.Future[Any]] = [asked, self._failed]
-        loops: list[asyncio.Future[Any]] = [asyncio.create_task(self._watched())]
+        loops = [start_task(self._topics.run(), self.fail)]
         if await self._started(ends):
             self._readiness.joined = True
             _collect_seldom()
             self.every(LOOK_S, self._chunks.look)
-            loops += [asyncio.create_task(work) for work in self._work]
+            loops += [start_task(work, self.fail) for work in self._work]
             ends.append(asyncio.create_task(self._ended()))
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         self.watchdog.stop()
@@ -265,27 +266,18 @@ class Role:
         raise RuntimeError(message) from self.app.crash_reason
 
     async def _every(self, seconds: float, do: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        try:
-            while True:
-                began = time.monotonic()
-                self.watchdog.turned()
-                self._readiness.look()
-                app = self.app
-                if self._assignment.restored and not app.rebalancing and not app.in_recovery:
-                    await do()
-                await asyncio.sleep(max(0.01, began + seconds - time.monotonic()))
-        except Exception as error:  # noqa: BLE001 - a task's edge: the worker ends by it
-            self.fail(error)
+        while True:
+            began = time.monotonic()
+            self.watchdog.turned()
+            self._readiness.look()
+            app = self.app
+            if self._assignment.restored and not app.rebalancing and not app.in_recovery:
+                await do()
+            await asyncio.sleep(max(0.01, began + seconds - time.monotonic()))
 
     def _held_at(self) -> dict[TP, int]:
         held: dict[TP, int] = self.app.consumer.held_at() if self._readiness.joined else {}
         return held
-
-    async def _watched(self) -> None:
-        try:
-            await self._topics.run()
-        except Exception as error:  # noqa: BLE001 - a task's edge: the worker ends by it
-            self.fail(error)
 
     async def _missing(self, tp: TP, gap: Gap) -> None:
         await self._skipped.lost(tp, gap)

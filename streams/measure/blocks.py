@@ -117,6 +117,5 @@ class Block:
         """Return the rows that events past the offset `after` touched, over the whole block."""
         if not self._columns:
             return []
-        if len(self._columns) > 1:
-            self._columns = [Columns.joined(self._columns)]
+        self._columns = [Columns.joined(self._columns)]
         return fold(self._columns[0], list(self._pairs), after)

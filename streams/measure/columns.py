@@ -68,6 +68,8 @@ class Columns(NamedTuple):
     @staticmethod
     def joined(parts: "list[Columns]") -> "Columns":
         """Return the parts, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
         columns = list(zip(*parts, strict=True))
         *numbers, ids, texts = columns
         return Columns._make(

@@ -94,7 +94,7 @@ class ScoreBlock(Block):
 
     def _rows(self, dimension: str, parts: dict[str, Columns], after: int) -> list[PartialRow]:
         every = tuple(parts)
-        columns = parts[every[0]] if len(parts) == 1 else Columns.joined(list(parts.values()))
+        columns = Columns.joined(list(parts.values()))
         if columns.offset.max() <= after:
             return []
         pairs, second = list(self._pairs), SecondLabel(MODEL, list(self._models))

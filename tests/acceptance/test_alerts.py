@@ -1,4 +1,4 @@
-"""Breaches are told once and with the reason, whatever is killed."""
+"""Breaches are notified once and with the reason, whatever is killed."""
 
 import json
 import signal
@@ -18,13 +18,13 @@ pytestmark = pytest.mark.acceptance
 
 @pytest.mark.timeout(600)
 def test_kills_and_pauses_leave_nobody_untold_and_no_incident_open(kafka: str, tmp_path: Path):
-    told = Torture(kafka, 3, tmp_path).run(10)
+    found = Torture(kafka, 3, tmp_path).run(10)
 
-    print(told)
-    assert is_right(told)
-    assert told["alerts"] > 30
+    print(found)
+    assert is_right(found)
+    assert found["alerts"] > 30
     # An open claim excuses a duplicate, so most messages must have closed theirs.
-    assert told["claims left open"] < sum(told["messages"].values())
+    assert found["claims left open"] < sum(found["messages"].values())
 
 
 def test_a_second_worker_takes_over_and_each_bad_record_is_one_dead_letter(

@@ -38,13 +38,15 @@ async def turns(request: pytest.FixtureRequest) -> AsyncIterator[Turns]:
     pool = AssessorPool("misbehaving", load_misbehaving, processes=1, deadline_s=deadline_ms / 1000)
     span = f"{deadline_ms}ms"
     config = QualityConfig.model_validate({"deadline": span, "budget": span})
-    turns = Turns([Here()], config, (Here.dimension, pool), 1)
+    errors: list[BaseException] = []
+    turns = Turns([Here()], config, (Here.dimension, pool), 1, errors.append)
     pool.start()
     await pool.is_idle.wait()
     turns.start()
     yield turns
     turns.stop()
     pool.stop()
+    assert errors == []
 
 
 async def found(turns: Turns, count: int, notes: str = "") -> list[Assessed]:
