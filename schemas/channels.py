@@ -11,14 +11,13 @@ from typing import Annotated, ClassVar, Literal, get_args
 from pydantic import AfterValidator, Field
 
 from schemas import rule_file_checks
+from schemas.mail_addresses import mail_address
 from schemas.rules import SEVERITIES, Channels, Configured, Labels, Link, Severity
 from schemas.spans import MINUTE_MS, Span
 
 
 def _address(text: str) -> str:
-    if re.fullmatch(r"[^\s@<>,;]+@[^\s@<>,;]+", text) is None:
-        message = "is no mail address: write name@example.com"
-        raise ValueError(message)
+    mail_address(text)
     return text
 
 
@@ -39,7 +38,7 @@ def _variable(text: str) -> str:
     return text
 
 
-Address = Annotated[str, Field(max_length=320), AfterValidator(_address)]
+Address = Annotated[str, Field(max_length=500), AfterValidator(_address)]
 Number = Annotated[str, AfterValidator(_number)]
 Variable = Annotated[str, Field(max_length=200), AfterValidator(_variable)]
 ChannelName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", max_length=100)]
@@ -81,7 +80,7 @@ class _Channel(Configured):
 
 
 class Email(_Channel):
-    """Mail by SMTP: SMTP_HOST, SMTP_PORT, SMTP_USER, SMTP_PASSWORD."""
+    """Mail by SMTP: SMTP_HOST, SMTP_PORT, SMTP_USER, SMTP_PASSWORD, SMTP_HELO."""
 
     vendor = Vendor(
         name="the mail server",
@@ -93,7 +92,8 @@ class Email(_Channel):
     to: Annotated[list[Address], Field(min_length=1, max_length=100)]
     sender: Address = Field("opwatch@localhost", alias="from")
     tls: Literal["starttls", "implicit", "none"] = Field(
-        "starttls", description="none only for a relay on this machine."
+        "starttls",
+        description="none only for a relay on this machine, and never with a password.",
     )
 
 

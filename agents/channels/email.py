@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import functools
 import re
 import socket
 import ssl
@@ -14,9 +15,10 @@ from pydantic import SecretStr
 
 from agents.channels.addresses import AddressRefused, Guard
 from agents.channels.http import HttpClient
-from agents.channels.secrets import MissingSecret, Secrets, masking
+from agents.channels.secrets import MissingSecret, NotAllowed, Secrets, masking
 from agents.channels.sender import Clock, Mask, Recipients, always, masked_line
 from schemas.channels import Email
+from schemas.mail_addresses import MailAddress
 from streams.channels import email
 from streams.channels.message import Message
 from streams.channels.response_meaning import Answer, Rejected, Retry, Sent
@@ -25,6 +27,16 @@ PORTS = {"starttls": 587, "implicit": 465, "none": 25}
 
 #: What is left of the deadline, and at most this, is spent on saying goodbye.
 QUIT_S = 1.0
+#: A name server that does not answer is not waited for longer.
+OWN_NAME_S = 2.0
+
+#: https://www.rfc-editor.org/rfc/rfc5321#section-4.1.3: a name with a dot, or an address.
+_WHOLE_NAME = re.compile(
+    r"(?!localhost\.)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]*[A-Za-z0-9])+"
+)
+_LITERAL = re.compile(r"\[(IPv6:)?[0-9A-Fa-f.:]+\]")
+_NO_SMTPUTF8 = "The mail server does not offer SMTPUTF8, without which it cannot take"
+_whole_name = functools.cache(socket.getfqdn)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +47,8 @@ class SmtpAccess:
     port: int
     user: SecretStr | None
     password: SecretStr | None
+    helo: str | None = None
+    """What this machine calls itself there; by default its whole name, else its address."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,14 +67,12 @@ class EmailSender:
         return await always(self.mask, self.channel.name, self._send(message, deadline_s))
 
     async def _send(self, message: Message, deadline_s: float) -> Answer:
-        try:
-            mail = email.build(message, self.channel)
-            left = self.recipients.left(message.delivery, map(email.address, self.channel.to))
-        except email.NoAddress as error:
-            return Rejected(answer=masked_line(self.mask, str(error)))
-        session = _Session(self, left)
-        failure = await session.run(mail, deadline_s)
-        answers = {recipient: session.answers.get(recipient, failure) for recipient in left}
+        _, to = email.addresses(self.channel)
+        by_bare = {address.bare: address for address in to}
+        left = [by_bare[bare] for bare in self.recipients.left(message.delivery, by_bare)]
+        session = _Session(self, message, left)
+        failure = await session.run(deadline_s)
+        answers = {it.bare: session.answers.get(it.bare, failure) for it in left}
         settled = {to: answer for to, answer in answers.items() if answer is not None}
         return self.recipients.settle(message.delivery, settled)
 
@@ -68,8 +80,9 @@ class EmailSender:
 class _Session:
     """One conversation with the mail server."""
 
-    def __init__(self, sender: EmailSender, left: list[str]) -> None:
+    def __init__(self, sender: EmailSender, message: Message, left: list[MailAddress]) -> None:
         self._sender = sender
+        self._message = message
         self._left = left
         self._data_began = False
         """Whether the mail itself may have reached the server: from there on a failure without a
@@ -77,14 +90,14 @@ class _Session:
         self.answers: dict[str, Answer] = {}
         """Of the recipients for whom the server replied separately."""
 
-    async def run(self, mail: bytes, deadline_s: float) -> Answer | None:
+    async def run(self, deadline_s: float) -> Answer | None:
         """Return the answer for the recipients that `answers` does not hold."""
         ends = time.monotonic() + deadline_s
         smtp: aiosmtplib.SMTP | None = None
         try:
             async with asyncio.timeout(deadline_s):
                 smtp = await self._connected(deadline_s)
-                return await self._talk(smtp, mail)
+                return await self._talk(smtp)
         except AddressRefused as error:
             return Rejected(answer=self._masked(str(error)))
         except aiosmtplib.SMTPResponseException as error:
@@ -100,11 +113,12 @@ class _Session:
 
     async def _connected(self, deadline_s: float) -> aiosmtplib.SMTP:
         channel, access = self._sender.channel, self._sender.access
+        connection = await _socket(self._sender.guard, access, plain=channel.tls == "none")
         smtp = aiosmtplib.SMTP(
             hostname=access.host,
-            sock=await _socket(self._sender.guard, access, plain=channel.tls == "none"),
+            sock=connection,
             timeout=deadline_s,
-            local_hostname=_own_name(),
+            local_hostname=access.helo or await _own_name(connection),
             use_tls=channel.tls == "implicit",
             start_tls=False,
             tls_context=self._sender.tls,
@@ -127,15 +141,27 @@ class _Session:
         if access.user is not None and access.password is not None:
             await smtp.login(access.user.get_secret_value(), access.password.get_secret_value())
 
-    async def _talk(self, smtp: aiosmtplib.SMTP, mail: bytes) -> Answer | None:
-        await smtp.mail(email.address(self._sender.channel.sender))
+    async def _talk(self, smtp: aiosmtplib.SMTP) -> Answer | None:
+        sender, to = email.addresses(self._sender.channel)
+        smtputf8 = False
+        if any(address.needs_smtputf8 for address in (sender, *to)):
+            smtputf8 = smtp.supports_extension("smtputf8")
+        if sender.needs_smtputf8 and not smtputf8:
+            raise aiosmtplib.SMTPNotSupported(f"{_NO_SMTPUTF8} {sender.bare}, the sender.")
+        options, encoding = (["SMTPUTF8"], "utf-8") if smtputf8 else ([], "ascii")
+        await smtp.mail(sender.bare, options=options, encoding=encoding)
         for recipient in self._left:
+            bare = recipient.bare
+            if recipient.needs_smtputf8 and not smtputf8:
+                self.answers[bare] = Rejected(answer=self._masked(f"{_NO_SMTPUTF8} {bare}."))
+                continue
             try:
-                await smtp.rcpt(recipient)
+                await smtp.rcpt(bare, encoding=encoding)
             except aiosmtplib.SMTPRecipientRefused as refused:
-                self.answers[recipient] = self._replied(refused.code, refused.message)
+                self.answers[bare] = self._replied(refused.code, refused.message)
         if len(self.answers) == len(self._left):
             return None
+        mail = email.build(self._message, self._sender.channel, smtputf8=smtputf8)
         self._data_began = True
         response = await smtp.data(mail)
         return Sent(answer=self._masked(f"{response.code} {response.message}"))
@@ -186,9 +212,15 @@ async def _leave(smtp: aiosmtplib.SMTP | None, seconds: float) -> None:
         smtp.close()
 
 
-def _own_name() -> str:
-    name = socket.gethostname()
-    return name if re.fullmatch(r"[A-Za-z0-9.-]{1,200}", name) else "localhost"
+async def _own_name(connection: socket.socket) -> str:
+    """Return this machine's name with its domain, or else its address: relays want no less."""
+    name = ""
+    with contextlib.suppress(TimeoutError):
+        name = await asyncio.wait_for(asyncio.to_thread(_whole_name), OWN_NAME_S)
+    if _WHOLE_NAME.fullmatch(name):
+        return name
+    address = str(connection.getsockname()[0]).partition("%")[0]
+    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
 
 
 def access(channel: Email, secrets: Secrets, guard: Guard) -> SmtpAccess:  # noqa: ARG001 - the protocol's
@@ -202,7 +234,17 @@ def access(channel: Email, secrets: Secrets, guard: Guard) -> SmtpAccess:  # noq
     if (user is None) != (password is None):
         absent, present = ("SMTP_PASSWORD", "SMTP_USER")[:: 1 if user else -1]
         raise MissingSecret(f"{present} is set and {absent} is not.")
-    return SmtpAccess(host=host, port=int(number), user=user, password=password)
+    if password is not None and channel.tls == "none":
+        sentence = (
+            "SMTP_PASSWORD is set, and without TLS whoever listens would read it: write"
+            " tls: starttls, or take SMTP_USER and SMTP_PASSWORD away."
+        )
+        raise NotAllowed(sentence, "tls")
+    helo = secrets.get("SMTP_HELO")
+    name = helo.get_secret_value() if helo else None
+    if name and not _WHOLE_NAME.fullmatch(name) and not _LITERAL.fullmatch(name):
+        raise MissingSecret("SMTP_HELO is no whole name of a machine: alerts.example.com.")
+    return SmtpAccess(host=host, port=int(number), user=user, password=password, helo=name)
 
 
 def sender(channel: Email, access: SmtpAccess, client: HttpClient, clock: Clock) -> EmailSender:  # noqa: ARG001 - the protocol's

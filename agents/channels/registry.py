@@ -77,14 +77,21 @@ def missing_secrets(
         secrets: what they may read; by default the environment's.
         guard: says where vendors' secrets may be sent to; by default to the vendors.
     """
-    secrets, guard = secrets or Secrets(), guard or Guard()
-    missing = {}
+    found = refusals(channels, secrets or Secrets(), guard or Guard())
+    return {name: str(refusal) for name, refusal in found.items()}
+
+
+def refusals(
+    channels: Iterable[Channel], secrets: Secrets, guard: Guard
+) -> dict[str, MissingSecret]:
+    """Return why channels cannot be used: a secret is missing, or may not be used so."""
+    found: dict[str, MissingSecret] = {}
     for channel in channels:
         try:
             _access(channel, secrets, guard)
-        except MissingSecret as error:
-            missing[channel.name] = str(error)
-    return missing
+        except MissingSecret as refusal:
+            found[channel.name] = refusal
+    return found
 
 
 def _access(channel: Channel, secrets: Secrets, guard: Guard) -> Any:

@@ -77,7 +77,7 @@ def check() -> None:
     rules = load_rules(Path(chosen.rule_file))
     check_channels(rules, chosen)
     echo(f"\n{summary(rules)}")
-    _warn_of_channels(rules.rules, chosen)
+    _check_secrets(rules.rules, chosen)
 
 
 @app.command()
@@ -109,20 +109,27 @@ def _secrets() -> set[str]:
         return set()
 
 
-def _warn_of_channels(rules: "RuleFile", chosen: "Settings") -> None:
-    from agents.channels.registry import guard, missing_secrets
-    from agents.channels.secrets import Secrets
+def _check_secrets(rules: "RuleFile", chosen: "Settings") -> None:
+    from agents.channels.registry import guard, refusals
+    from agents.channels.secrets import NotAllowed, Secrets
 
     enabled = [channel for channel in rules.channels if channel.enabled]
     secrets = Secrets(allowed=chosen.channel_variables)
-    for name, sentence in missing_secrets(enabled, secrets, guard(chosen)).items():
-        echo(f"opwatch: warning: the channel {name} cannot be used: {sentence}", err=True)
+    wrong = []
+    for name, refusal in refusals(enabled, secrets, guard(chosen)).items():
+        sentence = f"the channel {name} cannot be used: {refusal}"
+        if isinstance(refusal, NotAllowed):
+            wrong.append(sentence)
+        else:
+            echo(f"opwatch: warning: {sentence}", err=True)
     for channel in rules.channels:
         if channel.template is not None and (why := _template_fails(rules, channel)):
             warning = (
                 f"the template of the channel {channel.name} fails, so the default text is sent"
             )
             echo(f"opwatch: warning: {warning}: {why}", err=True)
+    if wrong:
+        raise CommandError("\n".join(wrong))
 
 
 def _template_fails(rules: "RuleFile", channel: "Channel") -> str | None:

@@ -4,46 +4,42 @@ import hashlib
 import html
 import re
 from datetime import UTC, datetime
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 
 from schemas.channels import Email
+from schemas.mail_addresses import MailAddress, mail_address
 from streams.channels import wording
+from streams.channels.mail_headers import address_header, text_header
 from streams.channels.message import Message, Traits
-from streams.channels.text_format import fit, one_line
+from streams.channels.text_format import fit
 
 MAX_SUBJECT = 200
 #: Ours; the rest is a number.
 MAX_LISTED = 500
-#: https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.3
-MAX_ADDRESS = 254
 
 TRAITS = Traits(max_alerts=MAX_LISTED, pace_ms=50)
 
-_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 _COLOURS = {"critical": "#c0182a", "high": "#e8590c", "medium": "#b58900", "low": "#3a7bd5"}
 _RESOLVED_COLOUR = "#2e8b57"
 _UNKNOWN_COLOUR = "#6c757d"
 
 
-class NoAddress(Exception):
-    """A text is configured as a mail address and is not one."""
-
-
-def build(message: Message, channel: Email) -> bytes:
+def build(message: Message, channel: Email, *, smtputf8: bool = False) -> bytes:
     """Return the mail, the same bytes for the same message.
 
-    Raises:
-        NoAddress: the sender or a recipient is no address.
+    Args:
+        message: what it says.
+        channel: from whom and to whom.
+        smtputf8: whether the server takes addresses beyond ASCII; else none is named, and the
+            mail has 7 bits only.
     """
-    domain = address(channel.sender).rpartition("@")[2]
-    root = f"<incident.{_named(message.breach.id)}@{domain}>"
-    mail = EmailMessage(policy=SMTP)
+    sender, to = addresses(channel)
+    root = f"<incident.{_named(message.breach.id)}@{sender.domain}>"
     headers = {
         "Date": format_datetime(datetime.fromtimestamp(message.created_ms // 1000, UTC)),
-        "Message-ID": f"<{_named(message.delivery)}@{domain}>",
+        "Message-ID": f"<{_named(message.delivery)}@{sender.domain}>",
         "In-Reply-To": root,
         "References": root,
         "Subject": fit(wording.title(message), MAX_SUBJECT),
@@ -52,15 +48,20 @@ def build(message: Message, channel: Email) -> bytes:
         "X-Opwatch-Rule": message.breach.rule,
         "X-Opwatch-Severity": message.breach.severity,
     }
-    mail["From"] = _shown(channel.sender)
-    mail["To"] = tuple(_shown(to) for to in channel.to)
-    for name, value in headers.items():
-        mail[name] = one_line(value)
+    named = [it for it in to if smtputf8 or not it.needs_smtputf8]
+    head = address_header("From", [sender]) + address_header("To", named)
+    head += "".join(text_header(name, value) for name, value in headers.items())
+    body = EmailMessage(policy=SMTP)
     text = _described(message, channel)
-    mail.set_content(_text(message, text))
-    mail.add_alternative(_html(message, text), subtype="html")
-    mail.set_boundary(f"opwatch-{_named(message.delivery)[:40]}")
-    return mail.as_bytes()
+    body.set_content(_text(message, text), cte="quoted-printable")
+    body.add_alternative(_html(message, text), subtype="html", cte="quoted-printable")
+    body.set_boundary(f"opwatch-{_named(message.delivery)[:40]}")
+    return head.encode() + body.as_bytes()
+
+
+def addresses(channel: Email) -> tuple[MailAddress, list[MailAddress]]:
+    """Return the sender and the recipients."""
+    return mail_address(channel.sender), list(map(mail_address, channel.to))
 
 
 def preview(message: Message, channel: Email) -> bytes:
@@ -80,23 +81,6 @@ def _described(message: Message, channel: Email) -> str:
     if (rest := len(others) - MAX_LISTED) > 0:
         lines.append(f"… and {rest} more.")
     return "\n".join(lines)
-
-
-def address(written: str) -> str:
-    """Return the bare address of `Name <a@b>` or `a@b`.
-
-    Raises:
-        NoAddress: there is none, or one that SMTP would stumble over.
-    """
-    _, bare = parseaddr(written)
-    if len(bare) > MAX_ADDRESS or not _ADDRESS.fullmatch(bare):
-        raise NoAddress(f"{fit(one_line(written), MAX_ADDRESS)!r} is not a mail address.")
-    return bare
-
-
-def _shown(written: str) -> Address:
-    name, _ = parseaddr(written)
-    return Address(one_line(name), addr_spec=address(written))
 
 
 def _named(identifier: str) -> str:

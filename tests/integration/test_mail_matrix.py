@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.channels.secrets import MissingSecret, NotAllowed
 from streams.channels.response_meaning import Rejected, Retry, Sent
 from tests.integration.sending import channels, client, made
 from tests.receivers.certificates import Certificates
@@ -145,3 +146,62 @@ async def test_nothing_leaves_in_plain_for_where_it_was_not_allowed(to: Everyone
                 SMTP_PORT=str(relay.port), SMTP_USER="", SMTP_PASSWORD="",
             )  # fmt: skip
             assert isinstance(await sender.send(message(), 1, 5.0), answer)
+
+
+# ---------------------------------------------------------------- what relays want to be told
+
+
+@pytest.mark.parametrize(
+    ("full_name", "said", "greeting"),
+    [
+        ("alerts.example.com", None, "alerts.example.com"),
+        ("0f3c9ab1d2e4", None, "[127.0.0.1]"),
+        ("localhost.localdomain", None, "[127.0.0.1]"),
+        ("0f3c9ab1d2e4", "relay-client.example.com", "relay-client.example.com"),
+        ("alerts.example.com", "[192.0.2.7]", "[192.0.2.7]"),
+    ],
+)
+async def test_a_relay_is_told_a_whole_name_or_an_address(
+    full_name, said, greeting, to: Everyone, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("agents.channels.email._whole_name", lambda: full_name)
+    async with client(to) as http:
+        sender = made("email", to, http, SMTP_HELO=said or "")
+        assert isinstance(await sender.send(message(), 1, 5.0), Sent)
+    assert set(to.mail.greeted_as) == {greeting}
+
+
+@pytest.mark.parametrize("name", ["container", "a b.example.com", "localhost.", "a.b\r\nX: y"])
+async def test_a_name_that_relays_refuse_is_refused_first(name, to: Everyone):
+    async with client(to) as http:
+        with pytest.raises(MissingSecret, match="SMTP_HELO is no whole name"):
+            made("email", to, http, SMTP_HELO=name)
+
+
+@pytest.mark.parametrize("offered", [True, False])
+async def test_an_address_beyond_ascii_is_sent_to_only_with_smtputf8(
+    offered, to: Everyone, tmp_path: Path
+):
+    channel = channels(to)["email"].model_copy(
+        update={"to": ["jörg@example.com", "Anna <anna@münchen.example>"]}
+    )
+    certificates = Certificates(tmp_path)
+    async with (
+        MailServer(certificates.server(), smtputf8=offered) as server,
+        client(to) as http,
+    ):
+        sender = made("email", to, http, channel=channel, SMTP_PORT=str(server.port))
+        answer = await sender.send(message(), 1, 5.0)
+    assert isinstance(answer, Sent)
+    (mail,) = server.arrived
+    assert mail.mistakes == []
+    anna = "anna@xn--mnchen-3ya.example"
+    assert mail.recipients == (["jörg@example.com", anna] if offered else [anna])
+    assert ("does not offer SMTPUTF8" in answer.answer) is not offered
+
+
+async def test_a_password_never_goes_without_tls(to: Everyone):
+    channel = channels(to)["email"].model_copy(update={"tls": "none"})
+    async with client(to) as http:
+        with pytest.raises(NotAllowed, match="SMTP_PASSWORD is set, and without TLS"):
+            made("email", to, http, channel=channel)

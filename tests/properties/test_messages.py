@@ -81,7 +81,7 @@ def test_no_line_break_in_any_field_reaches_a_mails_header(told, name):
     )
     try:
         raw = mails.build(told, channel)
-    except mails.NoAddress:
+    except ValueError:  # what the check refuses
         raw = mails.build(told, EMAIL)
     head = raw.partition(b"\r\n\r\n")[0]
     names = [line.partition(b":")[0] for line in head.split(b"\r\n") if line[:1] not in b" \t"]

@@ -57,16 +57,19 @@ class MailServer:
         *,
         implicit: bool = False,
         authenticate: bool = True,
+        smtputf8: bool = False,
         port: int = 0,
     ) -> None:
         self.script: deque[MailSay] = deque()
         self.arrived: list[MailArrived] = []
         self.on_arrival: Callable[[MailArrived], None] = lambda _: None
+        self.greeted_as: list[str] = []
         self.sessions = 0
         self.port = port
         self._tls = tls
         self._implicit = implicit
         self._authenticate = authenticate
+        self._smtputf8 = smtputf8
         self._server: asyncio.Server | None = None
 
     def says(self, *says: MailSay) -> None:
@@ -100,6 +103,7 @@ class MailServer:
                 require_starttls=self._tls is not None and not self._implicit,
                 authenticator=self._authenticated,
                 auth_required=self._authenticate,
+                enable_SMTPUTF8=self._smtputf8,
                 auth_require_tls=self._tls is not None and not self._implicit,
             )
 
@@ -132,8 +136,9 @@ class MailServer:
         self, server: Any, session: Any, _envelope: Any, hostname: str, responses: list[str]
     ) -> list[str]:
         session.host_name = hostname
+        self.greeted_as.append(hostname)
         reply = await self._done(server, "ehlo")
-        return [reply] if reply else responses
+        return [reply] if reply else [line for line in responses if "8BITMIME" not in line]
 
     async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
         self, server: Any, _session: Any, envelope: Any, address: str, options: list[str]
@@ -145,10 +150,12 @@ class MailServer:
         return "250 OK"
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
-        self, server: Any, _session: Any, envelope: Any, address: str, _options: list[str]
+        self, server: Any, session: Any, envelope: Any, address: str, _options: list[str]
     ) -> str:
         if reply := await self._done(server, "rcpt", address):
             return reply
+        if not set(".:") & set(session.host_name):  # as Postfix's reject_non_fqdn_helo_hostname
+            return "504 5.5.2 Helo command rejected: need fully-qualified hostname"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
@@ -160,7 +167,7 @@ class MailServer:
             sender=envelope.mail_from,
             recipients=list(envelope.rcpt_tos),
             raw=raw,
-            mistakes=_mistakes(raw),
+            mistakes=_mistakes(raw, smtputf8=self._smtputf8),
             said=reply,
         )
         self.arrived.append(arrived)
@@ -171,13 +178,16 @@ class MailServer:
         return scripted or reply
 
 
-def _mistakes(raw: bytes) -> list[str]:
+def _mistakes(raw: bytes, *, smtputf8: bool) -> list[str]:
+    head, _, body = raw.partition(b"\r\n\r\n")
     mail = email.message_from_bytes(raw, policy=policy.default)
     mistakes = [f"not once: {name}" for name in _ONCE if len(mail.get_all(name, [])) != 1]
     if any(len(line) > MAX_LINE for line in raw.split(b"\r\n")):
         mistakes.append("a line is too long")
     if b"\n" in raw.replace(b"\r\n", b""):
         mistakes.append("a bare line feed")
+    if not body.isascii() or not (head.isascii() or smtputf8):
+        mistakes.append("eight bits without 8BITMIME")
     if mail.get_content_type() != "multipart/alternative":
         mistakes.append("no alternatives")
     if [part.get_content_type() for part in mail.iter_parts()] != ["text/plain", "text/html"]:

@@ -336,7 +336,10 @@ def test_what_may_be_wrong_with_other_kinds(text: str, expected: str):
     [
         (
             "type: email, to: [nobody]",
-            "to[0]: 'nobody' is no mail address: write name@example.com.",
+            (
+                "to[0]: 'nobody' is no mail address: write name@example.com,"
+                " or Name <name@example.com>."
+            ),
         ),
         ("type: email", "to: is missing: write `to: [name@example.com]`."),
         (

@@ -244,6 +244,18 @@ def test_a_channel_without_its_secret_is_a_warning_and_no_failure(tmp_path: Path
     assert "a-long-secret-token" not in answer.stdout + listed.stdout + answer.stderr
 
 
+def test_a_password_without_tls_fails_the_check(tmp_path: Path):
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(
+        "version: 1\nchannels: [{name: mail, type: email, to: [a@b.example], tls: none}]\n"
+    )
+    given = {"OPWATCH_RULE_FILE": str(rules), "SMTP_HOST": "relay", "SMTP_USER": "svc"}
+    answer = opwatch("config", "check", folder=tmp_path, SMTP_PASSWORD="hunter2-is-secret", **given)
+    assert answer.returncode == 1
+    assert "the channel mail cannot be used: SMTP_PASSWORD is set, and without TLS" in answer.stderr
+    assert "hunter2" not in answer.stdout + answer.stderr
+
+
 def test_a_channel_that_is_not_there_is_a_sentence():
     answer = opwatch("channels", "preview", "slack_enginering")
     assert answer.returncode == 1
