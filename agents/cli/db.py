@@ -142,7 +142,7 @@ def psql(context: typer.Context) -> None:
         raise CommandError("psql is not installed (Debian: apt install postgresql-client).")
     chosen = settings()
     try:
-        found = options(chosen, writes=False)
+        found = options(chosen)
     except NoDatabase as error:
         raise CommandError(str(error), USAGE) from None
     address, password = without_password(found["dsn"])

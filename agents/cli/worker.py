@@ -117,7 +117,7 @@ def store(
     from agents.store.app import run
 
     try:
-        options(chosen, writes=True)
+        options(chosen)
     except NoDatabase as error:
         raise CommandError(str(error)) from None
     _must_listen(chosen)

@@ -19,27 +19,29 @@ CONNECT_S = 10.0
 #: A connection ends when data that was sent is not acknowledged within this time.
 _DEAD_AFTER_MS = 20_000
 _PREPARED = 100
-#: The next server is tried: this one is away, starts, ends or takes no writes, or pgbouncer says
-#: that it does.
+#: What a greeting says of a server need not be so: pgbouncer greets without one, as the last did.
+_ASK = "SELECT current_setting('transaction_read_only')::bool"
+
+
+class NoDatabase(Exception):
+    """No database is configured, or this one cannot be used; the sentence says why."""
+
+
+#: The next server is tried: this one is away, starts, ends or takes no writes.
 _NOT_THIS_ONE = (
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.exceptions.OperatorInterventionError,
-    asyncpg.exceptions.TargetServerAttributeNotMatched,
+    NoDatabase,
 )
 
 
-class NoDatabase(Exception):
-    """No database is configured, or a setting of it cannot be used; the sentence says which."""
-
-
-def options(settings: Settings, *, writes: bool) -> dict[str, Any]:
+def options(settings: Settings) -> dict[str, Any]:
     """Return the arguments of asyncpg.connect.
 
     Args:
         settings: where the database is.
-        writes: whether a server that only reads, such as a standby, is not the one.
 
     Raises:
         NoDatabase: none is configured, or a file cannot be read.
@@ -52,7 +54,6 @@ def options(settings: Settings, *, writes: bool) -> dict[str, Any]:
         "timeout": CONNECT_S,
         "command_timeout": settings.db_timeout_s,
         "statement_cache_size": _PREPARED if settings.db_prepared_statements else 0,
-        "target_session_attrs": "read-write" if writes else "any",
         "server_settings": {"application_name": "opwatch"},
     }
     if settings.db_password_file is not None:
@@ -70,12 +71,16 @@ def options(settings: Settings, *, writes: bool) -> dict[str, Any]:
 async def connect(settings: Settings, *, writes: bool = True) -> asyncpg.Connection:
     """Return a connection; a host that died behind it ends it within 20 s.
 
+    Args:
+        settings: where the database is.
+        writes: whether a server that only reads, such as a standby, is not the one.
+
     Raises:
-        NoDatabase: none is configured, or a file cannot be read.
+        NoDatabase: none is configured, a file cannot be read, or the server only reads.
         asyncpg.PostgresError, OSError, TimeoutError: it cannot be reached, or lets nobody in.
     """
-    found = await asyncio.to_thread(options, settings, writes=writes)
-    connection: Any = await _first_of(_addresses(found.pop("dsn")), found)
+    found = await asyncio.to_thread(options, settings)
+    connection: Any = await _first_of(_addresses(found.pop("dsn")), found, writes=writes)
     # asyncpg has no setting for it.
     sock = connection._transport.get_extra_info("socket")  # noqa: SLF001
     if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
@@ -86,18 +91,29 @@ async def connect(settings: Settings, *, writes: bool = True) -> asyncpg.Connect
     return found_connection
 
 
-async def _first_of(addresses: Sequence[str], found: dict[str, Any]) -> asyncpg.Connection:
+async def _first_of(
+    addresses: Sequence[str], found: dict[str, Any], *, writes: bool
+) -> asyncpg.Connection:
     """Connect to the first server that answers; asyncpg itself waits for one that hangs."""
     *others, last = addresses
     for address in others:
         with contextlib.suppress(*_NOT_THIS_ONE):
-            return await _connected(address, found)
-    return await _connected(last, found)
+            return await _connected(address, found, writes=writes)
+    return await _connected(last, found, writes=writes)
 
 
-async def _connected(address: str, found: dict[str, Any]) -> asyncpg.Connection:
+async def _connected(address: str, found: dict[str, Any], *, writes: bool) -> asyncpg.Connection:
     async with asyncio.timeout(2 * CONNECT_S):
-        return await asyncpg.connect(address, **found)
+        connection: asyncpg.Connection = await asyncpg.connect(address, **found)
+        with contextlib.ExitStack() as unless_usable:
+            unless_usable.callback(connection.terminate)
+            await connection.execute("BEGIN")  # by pgbouncer all of it gets the same server
+            only_reads = await connection.fetchval(_ASK)
+            await connection.execute("COMMIT")
+            if writes and only_reads:
+                raise NoDatabase("the server only reads: a standby, or read-only by its settings")
+            unless_usable.pop_all()
+    return connection
 
 
 def _addresses(address: str) -> list[str]:

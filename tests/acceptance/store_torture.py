@@ -146,9 +146,7 @@ def run(kafka: str, seed: int, folder: Path, *, pgbouncer: bool) -> str | None:
         for name in ("s0", "s1"):
             scene.workers.start(name)
         scene.publish(200)
-        # Which server is behind a pgbouncer is pgbouncer's to say.
-        once = [fault for fault in LONG if not (pgbouncer and fault is fail_over)]
-        faults = [*scene.random.choices(ALL, k=FAULTS), *once]
+        faults = [*scene.random.choices(ALL, k=FAULTS), *LONG]
         scene.random.shuffle(faults)
         for fault in faults:
             done.append(fault.__name__)

@@ -6,8 +6,10 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -80,6 +82,7 @@ async def _encrypt(port: int, authority: trustme.CA) -> int:
 
 #: https://www.postgresql.org/docs/current/protocol-message-formats.html
 SSL_REQUEST = struct.pack(">ii", 8, 80877103)
+READY = struct.pack(">ci", b"Z", 5) + b"I"
 
 
 def settings(port: int, folder: Path, authority: trustme.CA, host: str = "localhost") -> Settings:
@@ -135,10 +138,44 @@ async def test_a_host_that_cannot_be_had_is_left_for_the_next(
         gone = f"127.0.0.1:{server.getsockname()[1]}"
         if answers:  # that nobody listens there
             server.close()
-        found = await connect(
-            settings_of(f"postgresql://opwatch@{gone},{postgres.rpartition('@')[2]}")
-        )
-        assert await found.fetchval("SELECT 1") == 1
-        await found.close()
-        with pytest.raises((OSError, TimeoutError)):
-            await connect(settings_of(f"postgresql://opwatch@{gone}/opwatch"))
+        await is_left_for(postgres, gone, (OSError, TimeoutError))
+
+
+@pytest.mark.parametrize("writes", [True, False])
+async def test_a_pooler_that_greets_without_a_server_is_left_for_the_next(
+    postgres: str, writes: bool
+):
+    listening = await asyncio.start_server(greeter(postgres), "127.0.0.1", 0)
+    pooler = f"127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    await is_left_for(postgres, pooler, asyncpg.PostgresConnectionError, writes=writes)
+    listening.close()
+
+
+async def is_left_for(
+    postgres: str, host: str, error: type[Exception] | tuple[type[Exception], ...], **how: bool
+) -> None:
+    address = f"postgresql://opwatch@{host},{postgres.rpartition('@')[2]}"
+    found = await connect(settings_of(address), **how)
+    assert await found.fetchval("SELECT 1") == 1
+    await found.close()
+    with pytest.raises(error):
+        await connect(settings_of(f"postgresql://opwatch@{host}/opwatch"), **how)
+
+
+def greeter(postgres: str) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]:
+    """Return what greets as pgbouncer does when its server is gone: in the words it last heard."""
+    server = urlsplit(postgres)
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.readexactly(8) == SSL_REQUEST
+        writer.write(b"N")
+        theirs, ours = await asyncio.open_connection(server.hostname, server.port)
+        ours.write(await reader.read(65_536))
+        writer.write(await theirs.readuntil(READY))
+        ours.close()
+        await reader.read(65_536)  # the first statement
+        why = b"SFATAL\0C08P01\0Mserver login has been failing, try again later\0\0"
+        writer.write(b"E" + struct.pack(">i", 4 + len(why)) + why)
+        writer.close()
+
+    return greet

@@ -58,7 +58,6 @@ def test_a_constraint_that_somebody_added_is_the_entrys_fault():
         (TimeoutError(), Failure.TOO_SLOW),
         (NoDatabase("no tables"), Failure.WAIT),
         (asyncpg.InterfaceError("connection is closed"), Failure.WAIT),
-        (asyncpg.exceptions.TargetServerAttributeNotMatched("read-only"), Failure.WAIT),
         (asyncpg.DataError("invalid input for query argument"), Failure.ENTRY),
         (OverflowError("value out of int64 range"), Failure.WAIT),
     ],
