@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from schemas.analyses import FieldName, Share
+from schemas.numbers import plain
 from schemas.quality_scores import Action
 from schemas.rules import Configured
 from schemas.spans import HOUR_MS, SECOND_MS, Positive, Span
@@ -75,7 +76,7 @@ class Expected(Configured):
     def _ranges(cls, ranges: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
         for label, (low, high) in ranges.items():
             if low > high:
-                message = f"the range of {label} must rise: write [{high:g}, {low:g}]"
+                message = f"the range of {label} must rise: write [{plain(high)}, {plain(low)}]"
                 raise ValueError(message)
         return ranges
 
@@ -148,7 +149,7 @@ class QualityConfig(Configured):
             message = "every weight is 0: give at least one dimension a weight"
             raise ValueError(message)
         if self.acceptable > self.good:
-            message = f"`acceptable` must be at most `good`, which is {self.good:g}"
+            message = f"`acceptable` must be at most `good`, which is {plain(self.good)}"
             raise ValueError(message)
         if self.deadline > self.budget:
             message = "`deadline` must be at most `budget`"

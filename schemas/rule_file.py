@@ -1,13 +1,13 @@
 """Describe the rule file as a whole: defaults, channels and rules."""
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from itertools import islice
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from schemas.channels import Channel, Defaults
+from schemas.guesses import hint
 from schemas.rule_kinds import Rule
 from schemas.rules import Configured
 
@@ -98,6 +98,4 @@ def _unknown(name: str, described: list[str]) -> str:
     name = name[:_SHOWN]
     if not described:
         return f"no channel is called {name!r}: describe it under `channels`"
-    meant = get_close_matches(name, described, 1, 0.6)
-    hint = f"did you mean {meant[0]}?" if meant else f"there are {', '.join(described[:_LISTED])}"
-    return f"no channel is called {name!r}; {hint}"
+    return f"no channel is called {name!r}; {hint(name, described[:_LISTED], 'there are')}"

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import ValidationInfo
 
 from schemas.fields import QUALITY_DIMENSIONS
+from schemas.guesses import hint
 from schemas.matchers import parse_matchers
 
 SERVICE: Literal["service"] = "service"
@@ -53,7 +54,7 @@ def matcher_text(text: str) -> str:
     dimensions = ("operation", "platform", "confidence", MODEL, SERVICE)
     for matcher in parse_matchers(text):
         if matcher.label not in dimensions:
-            message = f"no series has a label {matcher.label!r}: write one of {listed(dimensions)}"
+            message = f"no series has a label {matcher.label!r}; {hint(matcher.label, dimensions)}"
             raise ValueError(message)
     return text
 

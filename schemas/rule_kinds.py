@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from pydantic import Field, ValidationInfo, field_validator
 
 from schemas import rule_file_checks, thresholds
+from schemas.numbers import plain
 from schemas.rules import (
     AS_LIST,
     SEVERITIES,
@@ -145,7 +146,7 @@ class Change(MetricRule):
         if "operator" in fields and (value >= 0 if falls else value <= 0):
             side, example = ("below", -50) if falls else ("above", 100)
             what = "a fall" if falls else "a rise"
-            message = f"must be {side} 0, as {what} in per cent: write {-value or example:g}"
+            message = f"must be {side} 0, as {what} in per cent: write {plain(-value or example)}"
             raise ValueError(message)
         if value < -100:  # noqa: PLR2004, RUF100 - per cent
             message = "is out of range: nothing falls by more than 100 %"

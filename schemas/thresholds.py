@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 from schemas.fields import METRICS, QUALITY_DIMENSIONS
+from schemas.numbers import plain
 from schemas.rules import SEVERITIES, Configured, Severity
 from schemas.spans import HOUR_MS, MINUTE_MS
 
@@ -29,14 +30,14 @@ def in_range(value: float, metric: str, operator: str | None) -> None:
         message = f"{metric} is never below 0"
         raise ValueError(message)
     if metric in QUALITY_DIMENSIONS and metric not in _RATES and value > 1:
-        message = f"{metric} is a score from 0 to 1: write {value / 100:g}"
+        message = f"{metric} is a score from 0 to 1: write {plain(value / 100)}"
         raise ValueError(message)
     if metric in _RATES and value > 100:  # noqa: PLR2004, RUF100 - per cent
         message = f"{metric} is in per cent and never above 100"
         raise ValueError(message)
     below = operator in ("less_than", "less_than_or_equal")
     if metric in _NEAR_100 and below and 0 < value <= 1:
-        message = f"{metric} is in per cent: write {value * 100:g}"
+        message = f"{metric} is in per cent: write {plain(value * 100, 6)}"
         raise ValueError(message)
 
 
@@ -62,8 +63,9 @@ def rising(tiers: Sequence[Tier], fields: Mapping[str, Any]) -> None:
         if operator and not _past(grave.threshold, mild.threshold, operator):
             side = "below" if operator.startswith("less") else "above"
             message = (
-                f"contradict {operator}: the threshold of {grave.severity} ({grave.threshold:g})"
-                f" must be {side} that of {mild.severity} ({mild.threshold:g})"
+                f"contradict {operator}: the threshold of {grave.severity}"
+                f" ({plain(grave.threshold)}) must be {side} that of {mild.severity}"
+                f" ({plain(mild.threshold)})"
             )
             raise ValueError(message)
 
@@ -76,8 +78,8 @@ def behind(value: float | None, fields: Mapping[str, Any]) -> None:
     if _past(value, first, operator):
         side = "below" if operator.startswith("greater") else "above"
         message = (
-            f"is on the wrong side of the threshold: with {operator} {first:g} write"
-            f" {first:g} or a number {side} it"
+            f"is on the wrong side of the threshold: with {operator} {plain(first)} write"
+            f" {plain(first)} or a number {side} it"
         )
         raise ValueError(message)
 

@@ -28,6 +28,7 @@ from agents.cli.printing import (
     span,
     when,
 )
+from schemas.numbers import plain
 from streams.channels.text_format import rfc3339
 
 if TYPE_CHECKING:
@@ -257,11 +258,11 @@ def _exemplar(operation: Any) -> str:
         finding = f", {operation.finding}" if operation.finding else ""
         return f"{operation.id} (score {operation.score:.2g}{finding})"
     failed = "" if operation.success else f", failed: {operation.error_type or 'no error type'}"
-    return f"{operation.id} ({operation.duration_ms:g} ms{failed})"
+    return f"{operation.id} ({plain(operation.duration_ms, 4)} ms{failed})"
 
 
 def _figure(value: float | str | None) -> str:
-    return "–" if value is None else value if isinstance(value, str) else f"{value:,.6g}"
+    return "–" if value is None else value if isinstance(value, str) else plain(value, 6)
 
 
 def _fields(alert: "AlertStatus") -> dict[str, Any]:

@@ -11,6 +11,7 @@ import typer
 from agents.cli.command import AsJson, CommandError, load_rules, run, settings, since_ms
 from agents.cli.printing import SEVERITY_STYLES, console, echo, echo_json
 from agents.runtime.escaping import visible
+from schemas.numbers import plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -263,8 +264,8 @@ def _line(it: "BreachEpisode", span_ms: int) -> "Text":
         lasted = as_text(it.resolved_ms - it.opened_ms)
         text.append(f"–{_clock(it.resolved_ms, span_ms)} ({lasted})", style="default")
     if it.observed is not None:
-        past = f" past {it.threshold:.4g}" if it.threshold is not None else ""
-        text.append(f" {it.observed:.4g} {it.unit}".rstrip() + past, style="dim")
+        past = f" past {plain(it.threshold, 4)}" if it.threshold is not None else ""
+        text.append(f" {plain(it.observed, 4)} {it.unit}".rstrip() + past, style="dim")
     return text
 
 

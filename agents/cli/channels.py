@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from schemas.breaches import Breach
     from schemas.channels import Channel
     from schemas.rule_file import RuleFile
-    from streams.channels.message import Message
 
 HELP = """List the channels of the rule file, test one, preview what it would send.
 
@@ -126,82 +125,14 @@ def preview(
     """
     if event not in EVENTS:
         raise typer.BadParameter(f"{event!r} is none of {', '.join(EVENTS)}", param_hint="--event")
+    from agents.rule_file.example import example_message, example_of
     from streams.channels.registry import preview as bytes_of
 
     rules = load_rules().rules
     found = _channel(rules, channel)
     now_ms = int(time.time() * 1000)
-    shown = (
-        example_breach(rules, channel, now_ms) if breach is None else run(_breach(breach, event))
-    )
+    shown = example_of(rules, channel, now_ms) if breach is None else run(_breach(breach, event))
     write_request(bytes_of(example_message(shown, event, now_ms), found))
-
-
-def example_breach(rules: "RuleFile", channel: str, now_ms: int) -> "Breach":
-    """Return a breach of the first rule that names the channel, with made-up figures."""
-    from schemas.breaches import Breach
-    from schemas.spans import MINUTE_MS
-
-    defaults = rules.defaults
-    routed = (it for it in rules.rules if channel in (it.channels or defaults.channels))
-    rule = next(routed, None)
-    minute_ms = now_ms - now_ms % MINUTE_MS
-    body: dict[str, Any] = {
-        "id": "0123456789abcdef",
-        "revision": 1,
-        "state": "opened",
-        "why": "violated",
-        "fingerprint": "fedcba9876543210",
-        "rule": "high_error_rate" if rule is None else rule.name,
-        "kind": "metric_threshold",
-        "series": 'parse_job_data{platform="lever"}',
-        "labels": {"operation": "parse_job_data", "platform": "lever"}
-        | defaults.labels
-        | ({} if rule is None else rule.labels),
-        "severity": "high" if rule is None else rule.severity,
-        "metric": "error_rate",
-        "operator": "greater_than",
-        "threshold": 5.0,
-        "observed": 18.75,
-        "unit": "%",
-        "samples": 240,
-        "span": {"start_ms": minute_ms - 5 * MINUTE_MS, "end_ms": minute_ms},
-        "since_ms": minute_ms - MINUTE_MS,
-        "opened_ms": minute_ms,
-        "confirmed": False,
-        "summary": "This is made up: 18.75 % of 240 operations failed in 5 minutes.",
-        "exemplars": [
-            {"id": "op-17", "success": False, "duration_ms": 812.5, "error_type": "TimeoutError"}
-        ],
-        "runbook": (rule.runbook if rule else None) or defaults.runbook,
-        "dashboard": (rule.dashboard if rule else None) or defaults.dashboard,
-        "routing": {"channels": [channel], "cooldown_ms": defaults.cooldown},
-        "rules_hash": "",
-    }
-    return Breach.model_validate(body)
-
-
-def example_message(breach: "Breach", event: Any, now_ms: int) -> "Message":
-    """Return the message about the event."""
-    from streams.channels.message import Message
-
-    if event == "resolved" and breach.state != "resolved":
-        resolved = {"state": "resolved", "why": "condition_gone", "resolved_ms": now_ms}
-        breach = breach.model_copy(update=resolved)
-    if event == "not_judged":
-        why = "no longer judged: no operations for 5 min; before that: "
-        unknown = {"state": "updated", "why": "no_operations", "judged": False}
-        breach = breach.model_copy(update=unknown | {"summary": why + breach.summary})
-    by = "ada" if event in ("acknowledged", "test") else ""
-    return Message(
-        delivery="preview",
-        event=event,
-        breach=breach,
-        level=1 if event == "escalated" else 0,
-        created_ms=now_ms,
-        incident=f"{breach.fingerprint}/{breach.id}",
-        acknowledged_by=by,
-    )
 
 
 async def _breach(prefix: str, event: str) -> "Breach":

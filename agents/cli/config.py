@@ -1,7 +1,6 @@
 """Check the settings and the rule file, and print where each setting comes from."""
 
 import os
-import time
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,11 +11,10 @@ import typer
 
 from agents.cli.command import CommandError, load_rules
 from agents.cli.printing import Cell, echo, print_table
-from agents.cli.rules import check_channels, summary
+from agents.cli.rules import check_meaning, summary
 
 if TYPE_CHECKING:
     from agents.runtime.settings import Settings
-    from schemas.channels import Channel
     from schemas.rule_file import RuleFile
 
 HELP = """Check the settings, and print where they come from.
@@ -75,7 +73,7 @@ def check() -> None:
         echo(f"\nno rules: there is no {chosen.rule_file}, nor an OPWATCH_RULE_FILE")
         return
     rules = load_rules(Path(chosen.rule_file))
-    check_channels(rules, chosen)
+    check_meaning(rules, chosen)
     echo(f"\n{summary(rules)}")
     _check_secrets(rules.rules, chosen)
 
@@ -122,30 +120,8 @@ def _check_secrets(rules: "RuleFile", chosen: "Settings") -> None:
             wrong.append(sentence)
         else:
             echo(f"opwatch: warning: {sentence}", err=True)
-    for channel in rules.channels:
-        if channel.template is not None and (why := _template_fails(rules, channel)):
-            warning = (
-                f"the template of the channel {channel.name} fails, so the default text is sent"
-            )
-            echo(f"opwatch: warning: {warning}: {why}", err=True)
     if wrong:
         raise CommandError("\n".join(wrong))
-
-
-def _template_fails(rules: "RuleFile", channel: "Channel") -> str | None:
-    """Return why a channel's template cannot render an opening or a resolve; None if it can."""
-    from agents.cli.channels import example_breach, example_message
-    from streams.channels.templates import TemplateFailed
-    from streams.channels.wording import by_template
-
-    now_ms = int(time.time() * 1000)
-    breach = example_breach(rules, channel.name, now_ms)
-    try:
-        for event in ("opened", "resolved"):
-            by_template(example_message(breach, event, now_ms), channel.template or "")
-    except TemplateFailed as failure:
-        return str(failure)
-    return None
 
 
 def _print(chosen: "Settings") -> None:

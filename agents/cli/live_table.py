@@ -10,6 +10,7 @@ from rich.text import Text
 
 from agents.runtime.escaping import visible
 from schemas.aggregates import Aggregate, QualityAggregate
+from schemas.numbers import plain
 from schemas.series import Window, WindowSize
 from schemas.spans import HOUR_MS, MINUTE_MS
 from streams.measure.series import series_name
@@ -276,7 +277,7 @@ def percent(ratio: float) -> str:
 def milliseconds(value: float) -> str:
     """Return a duration in at most six characters; from a minute on with its unit."""
     if value >= HOUR_MS:
-        return f"{value / HOUR_MS:.4g}h"
+        return f"{plain(value / HOUR_MS, 4)}h"
     if value >= MINUTE_MS:
         return f"{value / 1000:.0f}s"
     if value >= 1000:

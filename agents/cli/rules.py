@@ -57,7 +57,7 @@ def check(file: Annotated[Path | None, _FILE] = None) -> None:
       opwatch rules check config/opwatch.yaml
     """
     rules = load_rules(file)
-    check_channels(rules, settings())
+    check_meaning(rules, settings())
     echo(summary(rules))
 
 
@@ -92,27 +92,33 @@ def test_rules(
 app.command("backtest")(backtest.backtest)
 
 
-def check_channels(rules: "LoadedRules", chosen: "Settings") -> None:
-    """Check that the settings allow each channel its variables and its address.
+def check_meaning(rules: "LoadedRules", chosen: "Settings") -> None:
+    """Check that channels may use what they name and that templates work; print what is doubtful.
 
     Raises:
-        CommandError: they do not; a line for each mistake.
+        CommandError: they may not, or do not; a line for each mistake.
     """
     from agents.channels.registry import guard, permit
     from agents.channels.secrets import NotAllowed, Secrets
+    from agents.rule_file.doubts import doubts
     from agents.rule_file.load import read_text
+    from agents.rule_file.mistakes import placed
     from agents.rule_file.yaml import read
 
+    document = read(read_text(rules.path))
     mistakes = []
     for at, channel in enumerate(rules.rules.channels):
         try:
             permit(channel, Secrets({}, allowed=chosen.channel_variables), guard(chosen))
         except NotAllowed as error:
-            line, column = read(read_text(rules.path)).place(("channels", at, error.field))
-            where = f"channels[{at}] {channel.name}.{error.field}"
-            mistakes.append(f"{rules.path}:{line}:{column}: {where}: {error}")
-    if mistakes:
-        raise CommandError("\n".join(mistakes))
+            path = ("channels", at, error.field)
+            text = str(error).removesuffix(".")
+            mistakes.append(f"{rules.path}:{placed(document, path, text)}")
+    found = doubts(rules)
+    for warning in found.warnings:
+        echo(f"opwatch: warning: {warning}", err=True)
+    if mistakes or found.mistakes:
+        raise CommandError("\n".join([*mistakes, *found.mistakes]))
 
 
 def summary(rules: "LoadedRules") -> str:

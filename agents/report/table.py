@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
+from schemas.numbers import plain
+
 Kind = Literal[
     "text",
     "count",
@@ -136,13 +138,13 @@ def span_text(span: timedelta) -> str:
 
 
 def _duration_text(milliseconds: float) -> str:
-    return f"{milliseconds:,.0f}" if milliseconds >= _SECOND_MS else f"{milliseconds:.3g}"
+    return f"{milliseconds:,.0f}" if milliseconds >= _SECOND_MS else plain(milliseconds, 3)
 
 
 _TEXTS: dict[Kind, Callable[[Any], str]] = {
     "text": str,
     "count": "{:,}".format,
-    "plain": "{:g}".format,
+    "plain": plain,
     "percent": "{:.2f}".format,
     "points": "{:+.2f}".format,
     "ms": _duration_text,

@@ -1,7 +1,6 @@
 """Turn what pydantic refuses in a rule file into a sentence that says what to write."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -9,6 +8,8 @@ from pydantic import BaseModel
 from agents.rule_file.yaml import YamlPath
 from schemas.channels import MODELS as CHANNEL_MODELS
 from schemas.channels import Defaults
+from schemas.guesses import hint
+from schemas.numbers import plain
 from schemas.rule_file import RuleFile
 from schemas.rule_kinds import RULE_MODELS
 
@@ -45,6 +46,17 @@ _EXAMPLES = {
     "rate": "rate: 14.4",
     "long": "long: 1h",
     "short": "short: 5m",
+}
+#: Operators as other systems write them.
+_SIGNS = {
+    "<": "less_than",
+    "lt": "less_than",
+    "<=": "less_than_or_equal",
+    "le": "less_than_or_equal",
+    ">": "greater_than",
+    "gt": "greater_than",
+    ">=": "greater_than_or_equal",
+    "ge": "greater_than_or_equal",
 }
 _WANTED = {
     "list_type": "write a list: [one, two], or lines that begin with a dash",
@@ -96,17 +108,14 @@ def _unknown(
 ) -> str:
     holder = next((str(step) for step in reversed(parent) if not isinstance(step, int)), "")
     names = names_of(parts.get(holder, root))
-    meant = get_close_matches(name, names, 1, 0.6)
-    hint = f"did you mean {meant[0]}?" if meant else f"there are {', '.join(names)}"
     of = f" of {holder}" if holder in RULE_MODELS or holder in CHANNEL_MODELS else ""
-    return f"no such field{of}; {hint}"
+    return f"no such field{of}; {hint(name, names, 'there are')}"
 
 
 def _none_of(value: object, expected: str) -> str:
     choices = expected.replace("'", "").replace(" or ", ", ").split(", ")
-    meant = get_close_matches(str(value)[:_SHOWN], choices, 1, 0.5)
-    hint = f"did you mean {meant[0]}?" if meant else f"write one of {', '.join(choices)}"
-    return f"{_shown(value)} is wrong; {hint}"
+    written = _SIGNS.get(str(value), str(value))
+    return f"{_shown(value)} is wrong; {hint(written, choices)}"
 
 
 def _refused(refusal: str, value: object) -> str:
@@ -126,7 +135,7 @@ def _bounded(kind: str, value: object, context: Mapping[str, Any]) -> str | None
     }
     if kind in words:
         key, word = words[kind]
-        return f"{_shown(value)} is out of range: write a number {word} {context[key]:g}"
+        return f"{_shown(value)} is out of range: write a number {word} {plain(context[key])}"
     if kind == "too_short":
         return "is empty: name at least one"
     if kind == "too_long":

@@ -1,7 +1,7 @@
 """Say what is wrong in a rule file: where it stands, and what to write instead."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -16,6 +16,8 @@ from schemas.rule_kinds import RULE_MODELS
 MAX_MISTAKES = 100
 _SHOWN = 60
 _TAGGED = (("rules", "kind", RULE_MODELS), ("channels", "type", CHANNEL_MODELS))
+_TAGS = {"kind", "type"}
+_ALIKE = 0.5
 
 Model = TypeVar("Model", bound=BaseModel)
 _EMPTY = "the file is empty: write `rules:` and below it a rule, as config/opwatch.yaml does"
@@ -27,7 +29,7 @@ def mistakes_of(document: Document) -> tuple[RuleFile | None, list[Mistake]]:
         return None, [document.broken]
     body = document.body
     if body is None:
-        return None, [_placed(document, (), _EMPTY)]
+        return None, [placed(document, (), _EMPTY)]
     repaired, unknown_kinds = _repaired(body)
     found: dict[YamlPath, str] = {}
     _collect(found, rule_secrets.typed_in(body))
@@ -102,24 +104,45 @@ def _tagged(
         return fields
     listed = ", ".join(models)
     written = fields.get(tag)
+    guess, is_likely = _guess(fields, str(written or "")[:_SHOWN], models)
     if written is None:
-        guess = _by_fields(fields, models)
-        mistakes.append(
-            ((*path, tag), f"is missing: write `{tag}: {guess}`, or another of {listed}")
-        )
+        text = f"is missing: write `{tag}: {guess}`, or another of {listed}"
     else:
-        meant = get_close_matches(str(written)[:_SHOWN], models, 1, 0.6)
-        guess = meant[0] if meant else _by_fields(fields, models)
-        hint = f"did you mean {guess}?" if meant else f"write one of {listed}"
-        mistakes.append(((*path, tag), f"{repr(written)[:_SHOWN]} is no {tag}; {hint}"))
+        hint = f"did you mean {guess}?" if is_likely else f"write one of {listed}"
+        text = f"{repr(written)[:_SHOWN]} is no {tag}; {hint}"
+    mistakes.append(((*path, tag), text))
     return fields | {tag: guess}
 
 
-def _by_fields(fields: dict[str, Any], models: Mapping[str, type[BaseModel]]) -> str:
-    def shared(name: str) -> int:
-        return len(fields.keys() & set(names_of(models[name])))
+def _guess(
+    fields: dict[str, Any], written: str, models: Mapping[str, type[BaseModel]]
+) -> tuple[str, bool]:
+    """Return the kind or type that is meant by its name and fields, and whether that is likely.
 
-    return max(models, key=shared)
+    What the fields fit better wins, so that a wrong guess does not make mistakes of right fields.
+    """
+    misfits = {name: _misfits(fields, model) for name, model in models.items()}
+    alike = {name: _likeness(written, name, model) for name, model in models.items()}
+    guess = max(models, key=lambda name: 2 * alike[name] - misfits[name])
+    own = set(names_of(models[guess])).difference(
+        *(names_of(model) for name, model in models.items() if name != guess)
+    )
+    fits = misfits[guess] == 0 and bool(own & fields.keys())
+    return guess, alike[guess] >= _ALIKE or fits
+
+
+def _misfits(fields: dict[str, Any], model: type[BaseModel]) -> int:
+    """Return how many fields the model does not know, and how many it lacks."""
+    needed = {info.alias or name for name, info in model.model_fields.items() if info.is_required()}
+    return len(fields.keys() - set(names_of(model))) + len(needed - fields.keys() - _TAGS)
+
+
+def _likeness(written: str, name: str, model: type[BaseModel]) -> float:
+    """Return how much a text looks like a name, or like its vendor's: 0 to 1."""
+    vendor = getattr(model, "vendor", None)
+    names = [name] if vendor is None else [name, vendor.name.casefold()]
+    folded = written.casefold()
+    return max(SequenceMatcher(None, folded, it).ratio() for it in names)
 
 
 def _collect(found: dict[YamlPath, str], mistakes: Iterable[tuple[YamlPath, str]]) -> None:
@@ -131,7 +154,7 @@ def _collect(found: dict[YamlPath, str], mistakes: Iterable[tuple[YamlPath, str]
 
 
 def _in_order(document: Document, found: Mapping[YamlPath, str]) -> list[Mistake]:
-    return sorted(_placed(document, path, text) for path, text in found.items())
+    return sorted(placed(document, path, text) for path, text in found.items())
 
 
 def _refusals(error: ValidationError, body: Any) -> Iterator[tuple[YamlPath, Any]]:
@@ -158,7 +181,8 @@ def _holds(node: Any, step: str | int) -> bool:
     return isinstance(node, dict) and step in node
 
 
-def _placed(document: Document, path: YamlPath, text: str) -> Mistake:
+def placed(document: Document, path: YamlPath, text: str) -> Mistake:
+    """Return a mistake at a path of the file, or where what holds it stands."""
     line, column = (
         document.place((*path, "")) if (*path, "") in document.places else (document.place(path))
     )

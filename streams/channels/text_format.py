@@ -5,6 +5,8 @@ import urllib.parse
 from datetime import UTC, datetime
 from functools import lru_cache
 
+from schemas.numbers import plain
+
 ELLIPSIS = "…"
 MAX_URL = 2000
 #: What a URL may hold unquoted; not < > " | and spaces, which end a link in Slack or HTML.
@@ -54,7 +56,7 @@ def _utc(at_ms: int) -> datetime:
 def number(value: float) -> str:
     """Return the number with the digits that matter: 91.25, 12,000, 0.0042."""
     if value and abs(value) < 0.01:
-        return f"{value:.2g}"
+        return plain(value, 2)
     return f"{value:,.2f}".rstrip("0").rstrip(".")
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from schemas.analyses import Analysis, AnalysisResult
+from schemas.numbers import plain
 from schemas.quality_config import Expected
 from schemas.quality_scores import Finding
 from streams.quality.agreement import label_key
@@ -59,8 +60,8 @@ def _label_against_score(result: AnalysisResult, expected: Expected) -> Iterator
         share = min(outside / _FAR_OUTSIDE, 1.0)
         cost = _LEAST_LABEL_COST + (_MOST_LABEL_COST - _LEAST_LABEL_COST) * share
         message = (
-            f"the label {result.label} goes with scores from {low:g} to {high:g}, and the score is"
-            f" {result.score:.2f}"
+            f"the label {result.label} goes with scores from {plain(low)} to {plain(high)},"
+            f" and the score is {result.score:.2f}"
         )
         yield _finding("label_contradicts_score", message, cost)
 

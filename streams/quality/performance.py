@@ -10,6 +10,7 @@ Each of the three leaves a share of the score; the shares are multiplied:
 from math import log
 
 from schemas.analyses import Analysis
+from schemas.numbers import plain
 from schemas.quality_scores import Finding
 from streams.quality.assessor import Assessed, Context, assessed
 
@@ -34,7 +35,7 @@ class Performance:
             message = (
                 f"it took {analysis.duration_ms / 1000:,.1f} s,"
                 f" {analysis.duration_ms / targets.duration:.1f} times the target of"
-                f" {targets.duration / 1000:g} s"
+                f" {plain(targets.duration / 1000)} s"
             )
             findings.append(_finding("slow", message, cost))
         tokens = analysis.tokens or 0

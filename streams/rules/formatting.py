@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from schemas.numbers import plain
 from schemas.rules import Operator
 from streams.channels.templates import TemplateFailed, render
 from streams.rules.firing import LAPSE
@@ -43,7 +44,7 @@ def counted(samples: int, noun: str) -> str:
 
 def figure(value: float, unit: str = "") -> str:
     """Return a number with about three digits, never rounded onto a whole it is not, and unit."""
-    text = f"{value:.1f}".removesuffix(".0") if abs(value) >= _THREE_DIGITS else f"{value:.3g}"
+    text = f"{value:.1f}".removesuffix(".0") if abs(value) >= _THREE_DIGITS else plain(value, 3)
     return text + spaced(unit)
 
 

@@ -1,5 +1,6 @@
 """Compare a metric with the thresholds of a rule: one of its own severity, or tiers."""
 
+from schemas.numbers import plain
 from schemas.rule_kinds import MetricRule
 from schemas.rules import SEVERITIES
 from schemas.spans import as_text
@@ -39,13 +40,13 @@ class Limits:
 
     def sentence(self, verdict: Verdict, unit: str) -> str:
         """Return the threshold that was passed, or was not."""
-        limit = f"{SIGNS[self._rule.operator]} {verdict.threshold:g}{spaced(unit)}"
+        limit = f"{SIGNS[self._rule.operator]} {plain(verdict.threshold or 0)}{spaced(unit)}"
         return f"not {limit}" if verdict.severity < 0 else limit
 
     def condition(self, unit: str) -> str:
         """Return the thresholds, the window and what else it takes."""
         rule, unit = self._rule, unit if unit == "%" else spaced(unit)
-        listed = " / ".join(f"{threshold:.4g}{unit}" for threshold in self._thresholds)
+        listed = " / ".join(f"{plain(threshold)}{unit}" for threshold in self._thresholds)
         wait = f" for {as_text(rule.for_ms)}" if rule.for_ms else ""
         least = f", ≥ {rule.min_samples} samples" if rule.min_samples > 1 else ""
         return f"{SIGNS[rule.operator]} {listed} over {as_text(rule.window)}{wait}{least}"

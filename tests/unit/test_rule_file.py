@@ -238,7 +238,7 @@ def test_what_is_no_rule_file_at_all(text: str, expected: list[str]):
         (
             {"match": "'region=\"eu\"'"},
             (
-                "match: no series has a label 'region': write one of"
+                "match: no series has a label 'region'; write one of"
                 " operation, platform, confidence, model, service."
             ),
         ),

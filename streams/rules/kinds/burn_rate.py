@@ -8,6 +8,7 @@ latency, with what came before any rule had its bound.
 Source: https://sre.google/workbook/alerting-on-slos/
 """
 
+from schemas.numbers import plain
 from schemas.rule_kinds import BurnRate
 from schemas.rules import SEVERITIES
 from schemas.spans import MINUTE_MS, as_text
@@ -32,7 +33,7 @@ class BurnRateKind(Kind[BurnRate]):
         needs = needs_of(*(span_ms // MINUTE_MS for span_ms in self._spans_ms))
         self.needs = needs._replace(bounds=frozenset([rule.below] if rule.below else []))
         below = "" if rule.below is None else f" under {as_text(rule.below)}"
-        self._objective = f"{rule.objective:g} %{below}"
+        self._objective = f"{plain(rule.objective)} %{below}"
         levels = {pair.severity for pair in rule.pairs}
         self.severities = tuple(sorted(levels, key=SEVERITIES.index))
 
@@ -88,13 +89,15 @@ class BurnRateKind(Kind[BurnRate]):
             return f"{series}: {few} over {span}, {operations}"
         return (
             f"{series} burns the error budget of {self._objective}"
-            f" {figure(verdict.observed)} times too fast (≥ {verdict.threshold:g}) over {span},"
-            f" {operations}"
+            f" {figure(verdict.observed)} times too fast"
+            f" (≥ {plain(verdict.threshold or 0)}) over {span}, {operations}"
         )
 
     def condition(self) -> str:
         """Return the objective and the pairs."""
-        pairs = (f"{it.rate:g}× {as_text(it.long)}/{as_text(it.short)}" for it in self.rule.pairs)
+        pairs = (
+            f"{plain(it.rate)}× {as_text(it.long)}/{as_text(it.short)}" for it in self.rule.pairs
+        )
         objective = self._objective.replace(" %", "%")
         if self.rule.below is None:
             of = "success" if self.dimension is None else f"good {self.dimension} quality"

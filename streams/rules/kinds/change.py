@@ -15,6 +15,7 @@ the metric was 0 before: a change in per cent is not defined then.
 
 from typing import NamedTuple
 
+from schemas.numbers import plain
 from schemas.rule_kinds import Change
 from schemas.spans import MINUTE_MS, as_text
 from streams.rules.faults import faults, faults_in_words
@@ -124,7 +125,7 @@ class ChangeKind(Kind[Change]):
         metric, span = self._metric, as_text(self.rule.window)
         now, before = evidence.get("now"), evidence.get("before")
         samples = counted(verdict.samples, metric.samples_of)
-        samples_before = f"{evidence.get('before_samples') or 0:g}"
+        samples_before = plain(float(evidence.get("before_samples") or 0))
         about = f"{metric.words} of {series}"
         if verdict.observed is None or not isinstance(now, float) or not isinstance(before, float):
             if evidence.get(CHANGED):

@@ -201,7 +201,7 @@ def test_a_variable_that_a_channel_names_is_not_called_useless(tmp_path: Path):
     assert without.stderr.count("is no setting and has no effect") == 2
 
 
-def test_a_template_that_will_fail_is_a_warning(tmp_path: Path):
+def test_a_template_that_will_fail_fails_the_check(tmp_path: Path):
     rules = tmp_path / "rules.yaml"
     rules.write_text(
         "version: 1\nchannels:\n"
@@ -210,15 +210,13 @@ def test_a_template_that_will_fail_is_a_warning(tmp_path: Path):
         "  - {name: adds, type: slack, template: '{{ severity + 1 }}'}\n"
     )
     given = {"OPWATCH_RULE_FILE": str(rules), "SLACK_WEBHOOK_URL": "https://example.com/hook"}
-    answer = opwatch("config", "check", folder=tmp_path, **given)
-    assert answer.returncode == 0
-    fails = (
-        "opwatch: warning: the template of the channel {} fails, so the default text is sent: {}"
-    )
-    assert answer.stderr.splitlines() == [
-        fails.format("wrong", "UndefinedError: 'breach' is undefined"),
-        fails.format("adds", "'high' is no number"),
-    ]
+    for command in (("config", "check"), ("rules", "check")):
+        answer = opwatch(*command, folder=tmp_path, **given)
+        assert answer.returncode == 1
+        wrong, adds = answer.stderr.splitlines()
+        assert "rules.yaml:4:32: channels[1] wrong.template: fails" in wrong
+        assert "there is no value 'breach'; there are acknowledge_url" in wrong
+        assert adds.endswith("'high' is no number.")
 
 
 def test_a_channel_without_its_secret_is_a_warning_and_no_failure(tmp_path: Path):
