@@ -43,26 +43,31 @@ test: export PYTHONDONTWRITEBYTECODE :=
 test: export KAFKA_JVM_PERFORMANCE_OPTS ?= -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 test: .kafka $(VENV)/.installed $(if $(TESTS),check) ## check and all tests on a real Kafka and PostgreSQL (TESTS=tests/unit WORKERS=5)
 	@$(PY) -m stack run -- sh -c ' \
-	tests() { $(PY) -m pytest "$$@" || test $$? -eq 5; }; \
-	waiting() { tests --numprocesses $(WORKERS) --maxschedchunk 1 -m "not alone" "$$@"; }; \
-	$(if $(TESTS),waiting $(TESTS) && tests -m alone $(TESTS),$(ALL_TESTS))'
+	waiting() { $(PY) -m pytest --numprocesses $(WORKERS) --maxschedchunk 1 -m "not alone" "$$@"; }; \
+	$(if $(TESTS),waiting $(TESTS),$(ALL_TESTS))'
 	@$(if $(TESTS),,$(PY) -m coverage report --include='streams/*,schemas/*' --fail-under=95)
 
-# What computes, `make check` first, runs beside what waits, behind it, and is printed after it: two
-# plain processes, since pytest-xdist's would each collect all. Lines are counted where they are
-# proved, which takes half as long as counting everywhere. What waits stays in the foreground: a
-# shell lets its background ignore SIGINT, and some of these tests send it.
+# What computes, `make check` first, runs beside what waits, behind it, and is printed after it: plain
+# processes, since pytest-xdist's would each collect all. Lines are counted where they are proved,
+# which takes half as long as counting everywhere. Tests that share a server, a history or a browser
+# of their own run in one process, else each of xdist's would make another. What waits stays in the
+# foreground: a shell lets its background ignore SIGINT, and some of these tests send it.
 WAITING := tests/acceptance tests/integration
+SHARING := $(addprefix tests/integration/test_,client.py database_connection.py history_queries.py \
+	report.py reports_doc.py) $(wildcard tests/integration/test_dashboard*.py)
 COUNTED := tests/unit/streams tests/unit/messages $(wildcard tests/unit/test_*.py) \
 	tests/contract/test_schemas_drift.py
+ignored = $(patsubst %,--ignore=%,$(1))
 define ALL_TESTS
-computed="$$(mktemp -d)"; trap "rm -rf $$computed" EXIT; \
+printed="$$(mktemp -d)"; trap "rm -rf $$printed" EXIT; \
 	{ nice -n 19 $(MAKE) --no-print-directory check && nice -n 19 $(PY) -m pytest \
-	--cov=schemas --cov=streams --cov-report= $(COUNTED); } >"$$computed/counted" 2>&1 & counts=$$!; \
-	nice -n 19 $(PY) -m pytest tests $(patsubst %,--ignore=%,$(WAITING) $(COUNTED)) \
-	>"$$computed/others" 2>&1 & computes=$$!; \
-	waiting $(WAITING); right=$$?; wait $$counts || right=$$?; wait $$computes || right=$$?; \
-	cat "$$computed"/*; test $$right -eq 0 && tests -m alone $(WAITING)
+	--cov=schemas --cov=streams --cov-report= $(COUNTED); } >"$$printed/counted" 2>&1 & counts=$$!; \
+	nice -n 19 $(PY) -m pytest tests $(call ignored,$(WAITING) $(COUNTED)) \
+	>"$$printed/others" 2>&1 & computes=$$!; \
+	$(PY) -m pytest $(SHARING) >"$$printed/sharing" 2>&1 & shares=$$!; \
+	waiting $(WAITING) $(call ignored,$(SHARING)); right=$$?; \
+	for each in $$counts $$computes $$shares; do wait $$each || right=$$?; done; \
+	cat "$$printed"/*; test $$right -eq 0
 endef
 
 check: $(VENV)/.installed ## lint, format, types and import contracts
@@ -84,6 +89,7 @@ torture: $(VENV)/.installed ## kill workers at random, compare with an oracle, t
 	@$(PY) -m stack run -- $(PY) -m tests.acceptance.store_torture --seeds $(SEEDS) --jobs $(JOBS)
 	@TEST_EFFORT=10 $(PY) -m pytest --numprocesses $(JOBS) --timeout 0 tests/properties \
 	tests/contract/test_fast_structs.py tests/acceptance/test_poison.py
+	@$(PY) -m stack run -- $(PY) -m pytest -m alone tests/acceptance
 
 up: $(VENV)/.installed ## start Kafka and PostgreSQL on loopback and say where
 	@$(PY) -m stack up

@@ -32,6 +32,8 @@ from tests.properties.worlds import (
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 SPANS_MS = [MINUTE_MS, 3 * HOUR_MS, DAY_MS, 7 * DAY_MS]
 percentile = documented()
+#: Ten blocks of one minute; with more effort, fifty thousand.
+MANY = min(examples(10_000), 50_000)
 
 
 def drawn(kind: str, count: int, span_ms: int, seed: int) -> tuple[Floats, Floats]:
@@ -107,8 +109,8 @@ def test_every_window_keeps_the_promise(kind, count, span_ms, sources, seed):
 
 @pytest.mark.parametrize("span_ms", [MINUTE_MS, 3 * HOUR_MS])
 @pytest.mark.parametrize("kind", ["few whole ms", "heavy ties with a tail", "very wide"])
-def test_fifty_thousand_operations_keep_the_promise(kind, span_ms):
-    when, took = drawn(kind, 50_000, span_ms, seed=1)
+def test_many_operations_in_few_windows_keep_the_promise(kind, span_ms):
+    when, took = drawn(kind, MANY, span_ms, seed=1)
     assert_all_hold(published(when, took, sources=2, seed=1), when, took)
 
 
@@ -125,7 +127,7 @@ def test_whole_milliseconds_are_exact_at_every_rank(kind, count):
 
 @pytest.mark.parametrize("kind", sorted(DISTRIBUTIONS))
 def test_rules_see_the_same_percentiles_over_any_span(kind):
-    when, took = drawn(kind, 20_000, 5 * HOUR_MS, seed=2)
+    when, took = drawn(kind, MANY, 5 * HOUR_MS, seed=2)
     last = published(when, took, sources=2, seed=2)
     row = SeriesState(0, 0, 0, 0, "operations", {}, 0, 0, 0, 0)
     seen = History(row, Needs(60, 300, 300, frozenset(), in_silence=False), ENGINES["fastdigest"])
