@@ -1,6 +1,6 @@
 """Beside a CPU hog for each core no attack makes /healthz silent for more than 2 s.
 
-What needs the hogs takes all cores for minutes: `make torture` runs it, `make test` attacks without.
+What needs the hogs takes all cores for minutes: `make torture` runs it. `make test` does without.
 """
 
 import json
