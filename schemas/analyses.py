@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from schemas.base import Wire
 from schemas.operations import GENERIC_PLATFORM, MAX_DURATION_MS, EpochMs, Name
+from schemas.received import Received, Whole
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Identity = Annotated[str, Field(min_length=1, max_length=128)]
@@ -18,7 +18,7 @@ MAX_FIELDS = 100
 MAX_LIST = 50
 
 
-class AnalysisInput(Wire):
+class AnalysisInput(Received):
     """What was analysed."""
 
     hash: Identity = Field(description="Of the content: the same content has the same hash.")
@@ -36,14 +36,14 @@ class AnalysisInput(Wire):
     )
 
 
-class Evidence(Wire):
+class Evidence(Received):
     """A passage that the analysis says is in the input."""
 
     quote: Annotated[str, Field(min_length=1, max_length=4000)]
     field: FieldName | None = Field(None, description="The field, or factor, that it supports.")
 
 
-class Factor(Wire):
+class Factor(Received):
     """What speaks for or against the verdict."""
 
     description: Sentence
@@ -53,7 +53,7 @@ class Factor(Wire):
     weight: Share = Field(1.0, description="How much, from 0 to 1.")
 
 
-class AnalysisResult(Wire):
+class AnalysisResult(Received):
     """What the analysis found."""
 
     label: Word | None = Field(None, description="The verdict, such as likely_ghost.")
@@ -70,7 +70,7 @@ class AnalysisResult(Wire):
     notes: Sentence | None = None
 
 
-class Analysis(Wire):
+class Analysis(Received):
     """An analysis and its result on `analyses`. The record's key is the input's hash, in UTF-8."""
 
     version: Literal[1] = 1
@@ -86,8 +86,8 @@ class Analysis(Wire):
     input: AnalysisInput
     result: AnalysisResult
     duration_ms: Annotated[float, Field(ge=0, le=MAX_DURATION_MS)]
-    tokens: Annotated[int, Field(ge=0, le=10**9)] | None = None
-    attempt: Annotated[int, Field(ge=1, le=1000)] = Field(1, description="1 is the first.")
+    tokens: Annotated[int, Field(ge=0, le=10**9), Whole] | None = None
+    attempt: Annotated[int, Field(ge=1, le=1000), Whole] = Field(1, description="1 is the first.")
     extraction_method: Word | None = Field(None, description="Such as webllm, manual, hybrid.")
     fallback: Word | None = Field(None, description="The fallback that was used, if any.")
     errors: list[Sentence] = Field(

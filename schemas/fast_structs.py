@@ -15,7 +15,7 @@ from pydantic import BaseModel, JsonValue
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from schemas.operations import to_epoch_ms
+from schemas.operations import FIRST_MS, MAX_EPOCH_MS, to_epoch_ms
 
 _META_OF = {
     annotated_types.Ge: "ge",
@@ -49,7 +49,8 @@ def struct_of(model: type[BaseModel], raw: tuple[str, ...] = ()) -> type[msgspec
             continue
         kind = _bounded(_translate(info.annotation), info.metadata)
         if any(getattr(item, "func", None) is to_epoch_ms for item in info.metadata):
-            kind = kind | datetime
+            # Seconds, and what else the model makes milliseconds of, are left to it.
+            kind = Annotated[int, msgspec.Meta(ge=FIRST_MS, le=MAX_EPOCH_MS)] | datetime
         if info.default_factory is not None:
             made = info.get_default(call_default_factory=True)
             fields.append((name, kind, msgspec.field(default_factory=type(made))))

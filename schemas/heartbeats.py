@@ -4,13 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.base import Wire
 from schemas.operations import EpochMs, Name
+from schemas.received import Received
 
 Health = Literal["up", "degraded", "down"]
 
 
-class Heartbeat(Wire):
+class Heartbeat(Received):
     """A sign of life on `heartbeats`. The record's key is the service, in UTF-8."""
 
     version: Literal[1] = 1

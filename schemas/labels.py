@@ -5,14 +5,14 @@ from typing import Literal, Self
 from pydantic import Field, JsonValue, model_validator
 
 from schemas.analyses import FieldName, Identity, Word
-from schemas.base import Wire
 from schemas.operations import EpochMs
+from schemas.received import Received
 
 #: In place of a field's name: the label is about the verdict.
 VERDICT = "verdict"
 
 
-class Label(Wire):
+class Label(Received):
     """A truth on `labels`. The record's key is the analysis id, else the input's hash.
 
     It may come days after the analysis, repeated, or corrected: of two about the same thing from

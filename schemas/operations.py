@@ -1,11 +1,12 @@
 """Describe one operation's outcome, as services publish it on `operations`."""
 
 from datetime import UTC, datetime, timedelta
+from math import floor, isfinite
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, RootModel, WithJsonSchema
 
-from schemas.base import Wire
+from schemas.received import AsText, Received, Whole, to_cache, to_duration
 
 #: A name a person chose: an operation, a platform, a service. No control characters, and not
 #: `*`, which stands for "all operations" in a series.
@@ -14,6 +15,8 @@ Name = Annotated[str, Field(min_length=1, max_length=128, pattern=NAME_PATTERN)]
 
 #: The last millisecond of the year 9999, UTC: anything later is a unit mistake.
 MAX_EPOCH_MS = 253_402_300_799_999
+#: A smaller number is a time in seconds: as milliseconds it would be before March 1973.
+FIRST_MS = 10**11
 #: 115 days. Bounds the sums, and catches nanoseconds sent as milliseconds.
 MAX_DURATION_MS = 1e10
 
@@ -29,12 +32,21 @@ def epoch_ms(when: datetime) -> int:
 
 
 def to_epoch_ms(value: object) -> object:
-    """Return an ISO 8601 time as epoch milliseconds UTC; leave anything else as it is.
+    """Return a time as epoch milliseconds, cut; leave what is none as it is.
 
     Raises:
         ValueError: the text is not an ISO 8601 time.
     """
-    return epoch_ms(datetime.fromisoformat(value)) if isinstance(value, str) else value
+    if isinstance(value, str):
+        try:
+            return epoch_ms(datetime.fromisoformat(value))
+        except ValueError:
+            raise ValueError("not an ISO 8601 time") from None
+    if type(value) is int:
+        return value * 1000 if value < FIRST_MS else value
+    if isinstance(value, float) and isfinite(value):
+        return floor(value * 1000 if value < FIRST_MS else value)
+    return value
 
 
 EpochMs = Annotated[
@@ -52,36 +64,41 @@ EpochMs = Annotated[
 ]
 
 
-class Operation(Wire):
+class Operation(Received):
     """One operation's outcome. One a record, or a JSON array of them: both are first-class."""
 
-    version: Literal[1] = 1
-    id: Annotated[str, Field(min_length=1, max_length=128)] = Field(
+    version: Annotated[Literal[1], Whole] = 1
+    id: Annotated[str, Field(min_length=1, max_length=128), AsText] = Field(
         description="Names this operation in exemplars and dead letters."
     )
     operation: Name = Field(description="What was done, such as parse_job_data.")
     platform: Name = Field(GENERIC_PLATFORM, description="On which platform.")
     occurred_at: EpochMs = Field(
-        description="When it ended: epoch milliseconds or ISO 8601 (UTC unless it says otherwise)."
+        description="When it ended: epoch milliseconds (a number below 1e11 is seconds) or ISO 8601"
+        " (UTC unless it says otherwise)."
     )
     success: bool
-    duration_ms: Annotated[float, Field(ge=0, le=MAX_DURATION_MS)] = Field(
-        description="How long it took, in milliseconds; kept to a microsecond."
+    duration_ms: Annotated[float, Field(ge=0, le=MAX_DURATION_MS), BeforeValidator(to_duration)] = (
+        Field(description="How long it took, in milliseconds; kept to a microsecond; 0 down to -1.")
     )
     confidence: Annotated[float, Field(ge=0, le=1)] | None = Field(
         None, description="How sure the result is, 0 to 1: low < 0.5 <= medium < 0.8 <= high."
     )
-    cache: Literal["hit", "miss"] | None = Field(None, description="What the cache answered.")
+    cache: Annotated[Literal["hit", "miss"] | None, BeforeValidator(to_cache)] = Field(
+        None, description="What the cache answered; other words count as none."
+    )
     cache_ttl_s: Annotated[float, Field(ge=0, le=1e9)] | None = Field(
         None, description="The entry's time to live, in seconds, where known."
     )
-    cache_evictions: Annotated[int, Field(ge=0, le=10**9)] | None = Field(
+    cache_evictions: Annotated[int, Field(ge=0, le=10**9), Whole] | None = Field(
         None, description="Entries the cache evicted for this operation, where known."
     )
-    error_type: str | None = Field(None, description="The failure's type, such as TimeoutError.")
-    error_message: str | None = None
-    service: str | None = Field(None, description="Who did it.")
-    trace_id: str | None = None
+    error_type: Annotated[str | None, AsText] = Field(
+        None, description="The failure's type, such as TimeoutError."
+    )
+    error_message: Annotated[str | None, AsText] = None
+    service: Annotated[str | None, AsText] = Field(None, description="Who did it.")
+    trace_id: Annotated[str | None, AsText] = None
 
 
 class Operations(RootModel[Operation | list[Operation]]):

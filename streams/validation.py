@@ -1,10 +1,17 @@
 """Validate a record by its model in time linear in its bytes; errors are short sentences."""
 
+import json
+import re
 from collections.abc import Collection
-from typing import Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 import msgspec
 from pydantic import BaseModel, ValidationError
+
+from schemas.operations import FIRST_MS
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -15,6 +22,11 @@ WHOLE_BYTES = 64 * 1024
 _NAMED_MISTAKES = 3
 #: … in at most this many characters: some of pydantic's sentences repeat the input.
 DETAIL_LENGTH = 400
+
+#: Characters of a value that a sentence repeats.
+_SENT_LENGTH = 40
+_LONG_BITS = 128
+_is_number = re.compile(r"\s*[+-]?[0-9]{1,18}(?:\.[0-9]{1,18})?\s*").fullmatch
 
 Unfit = Literal["json", "model", "size"]
 
@@ -87,16 +99,47 @@ class Judge(Generic[M]):
 
 
 def not_fit(error: ValidationError) -> NotFit:
-    """Return pydantic's error as a short sentence."""
-    mistakes = error.errors(include_url=False, include_context=False, include_input=False)
-    sentences = [
-        f"{'.'.join(map(str, mistake['loc']))}: {mistake['msg']}"
-        if mistake["loc"]
-        else mistake["msg"]
-        for mistake in mistakes[:_NAMED_MISTAKES]
-    ]
+    """Return pydantic's error as a short sentence that speaks of what was sent."""
+    mistakes = error.errors(include_url=False, include_context=False)
     is_json = mistakes[0]["type"] != "json_invalid"
-    return NotFit("model" if is_json else "json", "; ".join(sentences))
+    return NotFit(
+        "model" if is_json else "json", "; ".join(map(_sentence, mistakes[:_NAMED_MISTAKES]))
+    )
+
+
+def _sentence(mistake: "ErrorDetails") -> str:
+    kind, sent = mistake["type"], mistake["input"]
+    what = mistake["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    if kind == "missing":
+        what = "is missing"
+    elif kind == "string_pattern_mismatch":
+        what = f"should be neither * nor have control characters, {_sent(sent)}"
+    elif kind != "json_invalid" and not isinstance(sent, dict | list):
+        what = _in_quotes(kind, sent) or f"{what}, {_sent(sent)}"
+    where = ".".join(map(str, mistake["loc"]))
+    return f"{where}: {what}" if where else what
+
+
+def _sent(value: object) -> str:
+    if isinstance(value, int) and value.bit_length() > _LONG_BITS:
+        return "not a number of so many digits"
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return f"not {text if len(text) <= _SENT_LENGTH else text[: _SENT_LENGTH - 1] + '…'}"
+
+
+def _in_quotes(kind: str, sent: object) -> str | None:
+    """Return what a text looks like that should be none."""
+    if not isinstance(sent, str) or kind.startswith(("string", "literal", "enum")):
+        return None
+    if kind.startswith("bool"):
+        looks = "a truth value in quotes" if sent.strip().lower() in ("true", "false") else None
+    elif not _is_number(sent):
+        looks = None
+    elif kind != "value_error":
+        looks = "a number in quotes"
+    else:  # a time
+        looks = f"{'seconds' if float(sent) < FIRST_MS else 'milliseconds'} in quotes"
+    return looks and f"{json.dumps(sent)} looks like {looks}"
 
 
 def cut(text: str) -> str:

@@ -212,20 +212,20 @@ def _fields(letter: "StoredDeadLetter", log: "DeadLetterLog") -> dict[str, Any]:
 
 def _print_table(letters: "Sequence[StoredDeadLetter]", log: "DeadLetterLog") -> None:
     print_table(
-        ("key", "reason", "refused at", "bytes", "redriven", "begins"),
+        ("key", "reason", "detail", "refused at", "redriven", "begins"),
         (
             (
                 letter.key,
                 letter.about.reason,
+                letter.about.detail,
                 when(letter.refused_at_ms),
-                f"{letter.about.size_bytes:,}",
                 ("yes" if letter.key in log.redriven else "", "green"),
                 first_line(letter.value, 120),
             )
             for letter in letters
         ),
+        fold=("detail",),
         cut=("begins",),
-        right=("bytes",),
     )
 
 

@@ -2,14 +2,12 @@
 
 from typing import NamedTuple
 
-from pydantic import ValidationError
-
 from agents.alert.alert_log import StoredDeadLetter
 from agents.cli.printing import span, when
-from agents.replay.recordings import first_mistake
 from agents.runtime.settings import Settings
-from schemas.operations import Operation, Operations
 from schemas.topics import OPERATIONS
+from streams.measure.operation_reader import times_of
+from streams.record_limits import RefusedRecord
 
 
 class Publish(NamedTuple):
@@ -61,14 +59,14 @@ def after_fix(
     letter: StoredDeadLetter, value: bytes, now_ms: int, settings: Settings
 ) -> Publish | NotRedriven:
     """Return whether these bytes would be counted now; else why they would be refused again."""
-    operations = parse(value, element=letter.about.index is not None)
-    if isinstance(operations, NotRedriven):
-        return operations
+    times = times_in(value, element=letter.about.index is not None)
+    if isinstance(times, NotRedriven):
+        return times
     lateness_ms, future_ms = settings.lateness_s * 1000, settings.future_s * 1000
-    oldest = now_ms - min(operation.occurred_at for operation in operations)
+    oldest = now_ms - min(times)
     if oldest > lateness_ms:
         return NotRedriven(f"happened {span(oldest)} ago; windows close after {span(lateness_ms)}")
-    ahead = max(operation.occurred_at for operation in operations) - now_ms
+    ahead = max(times) - now_ms
     if ahead > future_ms:
         return NotRedriven(f"happens {span(ahead)} from now; at most {span(future_ms)} is accepted")
     return Publish(value)
@@ -81,19 +79,17 @@ def retry_delivery(delivery: str, through: str | None) -> RetryDelivery | NotRed
     return RetryDelivery(delivery)
 
 
-def parse(value: bytes, *, element: bool) -> list[Operation] | NotRedriven:
-    """Return the operations in the bytes.
+def times_in(value: bytes, *, element: bool) -> list[int] | NotRedriven:
+    """Return when the operations in the bytes ended, epoch ms.
 
     Args:
         value: what would be published.
         element: it was an element of an array, so it must be one operation.
     """
-    try:
-        if element:
-            return [Operation.model_validate_json(value)]
-        root = Operations.model_validate_json(value).root
-    except ValidationError as error:
-        return NotRedriven(f"would be refused again: {first_mistake(value, error)}")
-    if not root:
-        return NotRedriven("would be refused again: an empty array")
-    return root if isinstance(root, list) else [root]
+    if element and value.lstrip()[:1] == b"[":
+        return NotRedriven("would be refused again: it was one operation and is an array now")
+    times = times_of(value)
+    if isinstance(times, RefusedRecord):
+        where = "" if times.index is None else f"element {times.index}: "
+        return NotRedriven(f"would be refused again: {where}{times.detail}")
+    return times

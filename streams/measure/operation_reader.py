@@ -51,6 +51,14 @@ class Events(NamedTuple):
     operations: list[Any]
 
 
+class _Alone(NamedTuple):
+    """A value that is in no log."""
+
+    value: bytes
+    offset: int = 0
+    timestamp: int = 0
+
+
 class Decoded(NamedTuple):
     """The operations of some records, in order, and the refused."""
 
@@ -218,6 +226,12 @@ def _judge(record: KafkaRecord, index: int | None, value: bytes) -> Any:
         reason: Reason = "invalid_json" if unfit.kind == "json" else "invalid_operation"
         return RefusedRecord(record, index, reason, str(unfit), value)
     return Struct(**{name: getattr(model, name) for name in Struct.__struct_fields__})
+
+
+def times_of(value: bytes) -> list[int] | RefusedRecord:
+    """Return when each operation of a value ended, epoch ms; the first refusal if there is one."""
+    operations, _, refused = decode([_Alone(value=value)])
+    return refused[0] if refused else _epoch_ms([it.occurred_at for it in operations]).tolist()
 
 
 def original_of(record: KafkaRecord) -> list[bytes]:

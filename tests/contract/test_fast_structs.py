@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from schemas.aggregates import Aggregate
 from schemas.fast_structs import struct_of
 from schemas.operations import (
+    FIRST_MS,
     MAX_DURATION_MS,
     MAX_EPOCH_MS,
     NAME_PATTERN,
@@ -56,7 +57,7 @@ good = st.fixed_dictionaries(
     {
         "id": st.text(min_size=1, max_size=128),
         "operation": good_names,
-        "occurred_at": st.integers(0, MAX_EPOCH_MS) | times,
+        "occurred_at": st.integers(FIRST_MS, MAX_EPOCH_MS) | times,
         "success": st.booleans(),
         "duration_ms": st.floats(0, MAX_DURATION_MS) | st.integers(0, int(MAX_DURATION_MS)),
     },

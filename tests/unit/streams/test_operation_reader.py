@@ -63,7 +63,7 @@ BAD = {
     "a number too large": (packed().replace(b"1.5", b"1e400"), "invalid_operation"),
     "a huge integer": (packed(cache_evictions=10**400), "invalid_operation"),
     "a huge time": (packed(occurred_at=10**400), "invalid_operation"),
-    "a negative duration": (packed(duration_ms=-0.001), "invalid_operation"),
+    "a negative duration": (packed(duration_ms=-1), "invalid_operation"),
     "nanoseconds": (packed(duration_ms=1e11), "invalid_operation"),
     "a text for a number": (packed(duration_ms="1.5"), "invalid_operation"),
     "a number for a truth": (packed(success=1), "invalid_operation"),
