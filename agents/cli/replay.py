@@ -16,8 +16,9 @@ from agents.cli.command import FAILED, USAGE, CommandError, run, settings
 from agents.cli.printing import console, echo
 
 if TYPE_CHECKING:
+    from agents.replay.lines import InvalidLine, RecordedOperations
     from agents.replay.playback import ReplayCounts
-    from agents.replay.recordings import InvalidLine, RecordedOperations, RecordingReader
+    from agents.replay.recordings import RecordingReader
 
 _NO_SPOOL = (
     "cannot copy stdin to a temporary file, to read it twice: set TMPDIR to a folder with enough"
@@ -29,7 +30,9 @@ _STDIN = "-"
 
 
 def replay(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="JSON lines or CSV; - is stdin.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="JSON lines, CSV or an access log; - is stdin.")
+    ],
     *,
     speed: Annotated[
         str,
@@ -40,66 +43,99 @@ def replay(
     as_recorded: Annotated[
         bool, typer.Option("--as-recorded", help="Keep the recorded times: history instead of now.")
     ] = False,
-    names: Annotated[
+    mapping: Annotated[
         list[str] | None,
         typer.Option(
-            "--map", metavar="COLUMN=FIELD", help="The field that a column holds; repeatable."
+            "--map",
+            metavar="MAPPING",
+            help="COLUMN=FIELD, the field that a column holds, or FIELD=EXPRESSION, what it is"
+            " computed from; repeatable.",
         ),
     ] = None,
     kind: Annotated[
         str | None,
         typer.Option(
-            "--format", metavar="FORMAT", help="jsonl or csv; by default as the file's name ends."
+            "--format",
+            metavar="FORMAT",
+            help="jsonl, csv, or access[:NAME,…] with names of what follows the user agent; by"
+            " default as the file's name ends or its first line begins.",
+        ),
+    ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Such as cp1252; by default as the file's first bytes say, or UTF-8.",
         ),
     ] = None,
     skip_invalid: Annotated[
-        bool, typer.Option("--skip-invalid", help="Exit 0 even if lines were invalid.")
+        bool, typer.Option("--skip-invalid", help="Exit 0 even if lines were left out.")
     ] = False,
 ) -> None:
     """Publish recorded operations to `operations`.
 
-    A line of JSON is an operation or an array of operations; a row of CSV is an operation (without
-    an id it gets FILE:LINE). Invalid lines are printed on stderr and left out; exit 1 if there are
-    any.
+    A line of JSON is an operation or an array of operations; a row of CSV is an operation; so is a
+    line of an access log in the common or combined format. Without an id it gets FILE:LINE (JSON:
+    only with --map). Lines that cannot be published are printed on stderr and left out; exit 1 if
+    there are any. At the end stands what became of all lines.
 
     The times are moved so that the last operation happens when it is published; at --speed 1 every
     operation does. With --as-recorded they stay, for history under a new OPWATCH_TOPIC_PREFIX. The
     timestamp of the record is the same time, so no operation is late.
 
+    In expressions stand columns (request.uri: of an object in a line of JSON), constants,
+    + - * / %, comparisons, in, and, or, not, `a if condition else b`, and the functions number,
+    text, lower, upper, path (without the query), template (ids as {id}) and column('any name').
+
+    A line of an access log has the columns host, user, time, request, method, path, query,
+    protocol, status, bytes, referer and user_agent. Unless --map says otherwise its operation is
+    the method and the template of the path, its success status < 500, and its duration_ms what
+    follows by the name request_time, T (seconds) or D (microseconds).
+
     Examples:
-      opwatch replay monday.jsonl
       opwatch replay monday.jsonl --speed 60
-      opwatch replay jobs.csv --speed max --map site=platform --map ms=duration_ms
+      opwatch replay jobs.csv --speed max --map site=platform --map 'duration_ms=seconds*1000'
+      opwatch replay access.log --format access:request_time --speed max
+      opwatch replay nginx.json --map time=occurred_at --map "operation='GET ' + template(uri)"
+        --map 'duration_ms=request_time*1000' --map 'success=status<500' --speed max
       zcat archive.gz | opwatch replay - --speed max --as-recorded
     """
     pace = _speed(speed)
-    mapping = _mapping(names or [])
-    kind = kind or ("csv" if file.lower().endswith(".csv") else "jsonl")
-    if kind not in ("jsonl", "csv"):
-        raise typer.BadParameter(f"{kind!r} is neither jsonl nor csv", param_hint="--format")
-    chosen = settings()
-
-    from agents.replay import playback
+    from agents.replay import formats, playback, text_lines
     from agents.replay.recordings import RecordingReader
 
-    reader = RecordingReader(
-        kind,  # type: ignore[arg-type]  # checked above
-        mapping,
-        "stdin" if file == _STDIN else Path(file).name,
-    )
+    if encoding is not None and not text_lines.is_encoding(encoding):
+        raise typer.BadParameter(f"there is no encoding {encoding!r}", param_hint="--encoding")
+    path = None if file == _STDIN else Path(file)
+    try:
+        recording = formats.recording(kind or formats.guessed(path), mapping or ())
+    except formats.WrongMapping as error:
+        raise typer.BadParameter(str(error), param_hint="--map") from None
+    except formats.WrongFormat as error:
+        raise typer.BadParameter(str(error), param_hint="--format") from None
+    chosen = settings()
     counts = playback.ReplayCounts()
     with ExitStack() as closing:
-        streams = kind == "jsonl" and (as_recorded or pace == 1)
+        streams = recording.kind != "csv" and encoding is None and (as_recorded or pace == 1)
         opened = _opened(file, closing, may_stream=streams)
+        size = path.stat().st_size if path else None
         span = None
-        if opened is not None and opened.seekable():
-            span = reader.span_of(opened)
-            if span is not None and as_recorded:
-                _warn_of_age(span.first_ms)
+        try:
+            if opened is not None and opened.seekable():
+                opened, encoding = text_lines.in_utf8(opened, encoding)
+                closing.callback(opened.close)
+            reader = RecordingReader(
+                recording, path.name if path else "stdin", encoding or text_lines.UTF_8
+            )
+            if opened is not None and opened.seekable():
+                span = reader.span_of(opened)
+        except text_lines.UnusableFile as error:
+            raise CommandError(f"cannot read {file}: {error}.", USAGE) from None
+        if span is not None and as_recorded:
+            _warn_of_age(span.first_ms)
         plan = playback.ReplayPlan(pace, as_recorded, span)
         source = reader.read_stdin() if opened is None else _of_file(reader, opened)
-        size = Path(file).stat().st_size if file != _STDIN else None
-        closing.callback(_print_counts, counts)
+        closing.callback(_print_counts, counts, reader)
         progress = closing.enter_context(_ReplayProgress(reader, size))
         run(playback.replay(chosen, source, plan, counts, progress.report, progress.show))
     if counts.lines == counts.invalid:
@@ -165,11 +201,23 @@ class _ReplayProgress:
         self._progress.console.print(Text(f"opwatch: {text}"), soft_wrap=True)
 
 
-def _print_counts(counts: "ReplayCounts") -> None:
-    """Print how much was published, also when a signal ended it."""
-    if counts.lines:
-        published, invalid = counts.published, counts.invalid
-        echo(f"published {published:,} records, left out {invalid:,} lines", err=True)
+def _print_counts(counts: "ReplayCounts", reader: "RecordingReader") -> None:
+    """Print what became of each line, also when a signal ended it."""
+    if not counts.lines:
+        return
+    parts = [f"published {counts.published:,}", f"left out {counts.invalid:,}"]
+    if counts.unknown:
+        parts.append(f"not acknowledged {counts.unknown:,}")
+    blank = f" (and {reader.blank:,} blank)" if reader.blank else ""
+    echo(f"read {counts.lines:,} lines{blank}: {', '.join(parts)}", err=True)
+    if reader.in_seconds:
+        echo(f"opwatch: {reader.in_seconds:,} times were numbers of seconds", err=True)
+    if counts.behind:
+        echo(
+            f"opwatch: {counts.behind:,} lines happened long before lines above them: sort the"
+            " file by time, or their windows may be closed (dead letters, window_expired).",
+            err=True,
+        )
 
 
 async def _of_file(
@@ -213,21 +261,6 @@ def _speed(text: str) -> float:
             f"{text!r} is neither a number from 1 on nor max", param_hint="--speed"
         )
     return speed
-
-
-def _mapping(names: list[str]) -> dict[str, str]:
-    from schemas.operations import Operation
-
-    mapping = {}
-    for name in names:
-        column, equals, field = name.rpartition("=")
-        if not equals or not column:
-            raise typer.BadParameter(f"{name!r} is not COLUMN=FIELD", param_hint="--map")
-        if field not in Operation.model_fields:
-            fields = ", ".join(Operation.model_fields)
-            raise typer.BadParameter(f"{field!r} is none of {fields}", param_hint="--map")
-        mapping[column] = field
-    return mapping
 
 
 def _warn_of_age(first_ms: int) -> None:

@@ -3,18 +3,15 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from typing import Any, NamedTuple
-
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from collections.abc import AsyncIterable, Callable
+from typing import NamedTuple
 
 from agents.kafka.admin_client import admin
-from agents.kafka.reader import REACH_S, UnusableTopic, partitions
+from agents.kafka.reader import REACH_S, UnusableTopic
 from agents.kafka.topic_creation import describe
 from agents.kafka.topic_fit import TopicSpec
-from agents.replay.recordings import InvalidLine, RecordedOperations, TimeSpan
+from agents.replay.batch_publisher import BatchPublisher, publisher
+from agents.replay.lines import InvalidLine, RecordedOperations, TimeSpan
 from agents.runtime.settings import Settings
 from schemas.topics import OPERATIONS
 
@@ -22,11 +19,12 @@ from schemas.topics import OPERATIONS
 _TICK_S = 0.02
 #: How long a batch may wait for more records.
 _LINGER_S = 0.1
+#: A line that is due later than in a week is a mistake of its time, and would hold the others up.
+_LONGEST_WAIT_S = 7 * 86_400
+#: How far ahead of its clock a broker of version 4 takes times, unless it is configured.
+_AHEAD_MS = 3_600_000
 #: Lines between two progress reports, flat out.
 _STRIDE = 2_000
-#: The broker's usual limit for a batch is 1 MB; smaller ones spread better over partitions.
-_BATCH_BYTES = 256 * 1024
-_BATCHES_IN_FLIGHT = 32
 
 
 class ReplayPlan(NamedTuple):
@@ -46,14 +44,29 @@ class ReplayPlan(NamedTuple):
         took_ms = (self.span.last_ms - self.span.first_ms) / self.speed
         return int(now_ms + took_ms) - self.span.last_ms
 
+    def oldest_ms(self) -> float:
+        """Return how old an operation can be when it is published."""
+        if self.as_recorded:
+            return math.inf
+        span_ms = self.span.last_ms - self.span.first_ms if self.span else 0
+        return span_ms * (1 - 1 / self.speed)
+
 
 class ReplayCounts:
-    """What was read and published so far."""
+    """What became of each line that was read so far; every line is in one of them."""
 
     def __init__(self) -> None:
         self.lines = 0
         self.invalid = 0
         self.published = 0
+        """Acknowledged by Kafka."""
+        self.behind = 0
+        """Published, but older than lines before them by more than operations may be late."""
+
+    @property
+    def unknown(self) -> int:
+        """Lines that were sent and not acknowledged: a signal or an error ended the replay."""
+        return self.lines - self.invalid - self.published
 
 
 async def replay(
@@ -74,61 +87,121 @@ async def replay(
         report: is called with each invalid line.
         show: is called now and then.
     """
-    if plan.as_recorded:
-        await _must_keep_times(settings)
-    async with _publisher(settings, settings.topic(OPERATIONS)) as out:
+    name, lateness_ms = settings.topic(OPERATIONS), int(settings.lateness_s * 1000)
+    bounds = TimeBounds(lateness_ms, await _check_topic(settings, plan))
+    async with publisher(settings, name) as out:
+        out.check_times = lambda: must_not_be_late(name, plan, lateness_ms)
+        player = Player(plan, out, counts, report, show, bounds)
         lingering = asyncio.create_task(out.linger(_LINGER_S))
         try:
-            await _play(source, plan, out, counts, report, show)
+            await player.play(source)
         finally:
             lingering.cancel()
             counts.published = out.acknowledged
             show(counts)
 
 
-async def _must_keep_times(settings: Settings) -> None:
-    """Check that the broker keeps the times of records.
+async def _check_topic(settings: Settings, plan: ReplayPlan) -> int:
+    """Return how far ahead of its clock the broker takes times, ms.
 
     Raises:
-        UnusableTopic: it replaces them, so all old operations would become dead letters.
+        UnusableTopic: it replaces the times, so operations would become dead letters.
     """
     name = settings.topic(OPERATIONS)
     async with admin(settings, deadline_s=REACH_S) as client:
         found = (await describe(client, [TopicSpec(name, 1, {})])).get(name)
-    config = found.config if found else None  # None: no right to ask, so try it
-    if config and config.get("message.timestamp.type") == "LogAppendTime":
-        raise UnusableTopic(
-            f"{name} has message.timestamp.type=LogAppendTime: Kafka gives its records the time of"
-            " their arrival, so recorded operations would be refused as too old. Leave"
-            f" --as-recorded out, or change it: kafka-configs --alter --topic {name}"
-            " --add-config message.timestamp.type=CreateTime."
-        )
+    config = (found.config if found else None) or {}  # no right to ask: the first batch tells
+    if config.get("message.timestamp.type") == "LogAppendTime":
+        must_not_be_late(name, plan, int(settings.lateness_s * 1000))
+    return int(config.get("message.timestamp.after.max.ms") or _AHEAD_MS)
 
 
-async def _play(
-    source: AsyncIterable[RecordedOperations | InvalidLine],
-    plan: ReplayPlan,
-    out: "BatchPublisher",
-    counts: ReplayCounts,
-    report: Callable[[InvalidLine], None],
-    show: Callable[[ReplayCounts], None],
-) -> None:
-    pace: _Pace | None = None
-    async for line in source:
-        counts.lines += 1
-        if isinstance(line, InvalidLine):
-            counts.invalid += 1
-            report(line)
-            continue
-        if pace is None:
-            first_ms = plan.span.first_ms if plan.span else line.when_ms
-            pace = _Pace(plan, first_ms)
+def must_not_be_late(name: str, plan: ReplayPlan, lateness_ms: int) -> None:
+    """Check that operations count although their records get the time of their arrival.
+
+    Raises:
+        UnusableTopic: they would be too old.
+    """
+    if plan.oldest_ms() <= lateness_ms:
+        return
+    raise UnusableTopic(
+        f"{name} has message.timestamp.type=LogAppendTime: Kafka gives its records the time of"
+        " their arrival, so recorded operations would be refused as too old. Replay them at"
+        " --speed 1 without --as-recorded, so that each happens now; or change it: kafka-configs"
+        f" --alter --topic {name} --add-config message.timestamp.type=CreateTime."
+    )
+
+
+class TimeBounds(NamedTuple):
+    """How far the time of an operation may be from its record's, and a record's from the clock."""
+
+    lateness_ms: int
+    ahead_ms: int
+
+
+class Player:
+    """Publishes lines as they become due."""
+
+    def __init__(
+        self,
+        plan: ReplayPlan,
+        out: BatchPublisher,
+        counts: ReplayCounts,
+        report: Callable[[InvalidLine], None],
+        show: Callable[[ReplayCounts], None],
+        bounds: TimeBounds,
+    ) -> None:
+        self._plan = plan
+        self._out = out
+        self._counts = counts
+        self._report = report
+        self._show = show
+        self._bounds = bounds
+        self._pace: _Pace | None = None
+        self._newest_ms = 0
+
+    async def play(self, source: AsyncIterable[RecordedOperations | InvalidLine]) -> None:
+        """Publish what the source yields, in its order."""
+        async for line in source:
+            self._counts.lines += 1
+            invalid = line if isinstance(line, InvalidLine) else await self._publish(line)
+            if invalid is not None:
+                self._counts.invalid += 1
+                self._report(invalid)
+        await self._out.finish()
+
+    async def _publish(self, line: RecordedOperations) -> InvalidLine | None:
+        """Publish a line when it is due, or return what is wrong with it."""
+        plan, out, counts = self._plan, self._out, self._counts
+        if self._pace is None:
+            self._pace = _Pace(plan, plan.span.first_ms if plan.span else line.when_ms)
+        pace = self._pace
+        if why := self._out_of_range(line, pace):
+            return InvalidLine(line.number, why)
+        try:
+            records = list(line.records(pace.moved_by_ms, self._bounds.lateness_ms))
+        except Exception as error:  # noqa: BLE001 - whatever a line does, it costs no other
+            return InvalidLine(line.number, f"{type(error).__name__}: {error}")
         if counts.lines % _STRIDE == 0 or plan.speed != math.inf:
             await pace.keep(line.when_ms, out)
             counts.published = out.acknowledged
-            show(counts)
-        await out.add(line.moved(pace.moved_by_ms), line.when_ms + pace.moved_by_ms)
-    await out.finish()
+            self._show(counts)
+        counts.behind += line.when_ms < self._newest_ms - self._bounds.lateness_ms
+        self._newest_ms = max(self._newest_ms, line.when_ms)
+        for index, (time_ms, value) in enumerate(records, 1):
+            await out.add(value, time_ms, completes=index == len(records))
+        return None
+
+    def _out_of_range(self, line: RecordedOperations, pace: "_Pace") -> str | None:
+        time_ms = line.when_ms + pace.moved_by_ms
+        if min(line.times_ms or (line.when_ms,)) + pace.moved_by_ms < 0:
+            return "it is so much older than the last operation that it cannot be moved"
+        if (wait_s := pace.due_in_s(line.when_ms)) > _LONGEST_WAIT_S:
+            return f"its turn would come in {wait_s / 86_400:,.0f} days (--speed max does not wait)"
+        ahead_ms = time_ms - time.time() * 1000
+        if self._plan.as_recorded and ahead_ms > self._bounds.ahead_ms:
+            return f"it happens {ahead_ms / 1000:,.0f} s from now: Kafka refuses such times"
+        return None
 
 
 class _Pace:
@@ -138,97 +211,14 @@ class _Pace:
         self._first_ms = first_ms
         self._began_s = time.monotonic()
 
-    async def keep(self, when_ms: int, out: "BatchPublisher") -> None:
+    async def keep(self, when_ms: int, out: BatchPublisher) -> None:
         """Wait until an operation of that time is due; send what waits in the meantime."""
-        due_s = self._began_s + (when_ms - self._first_ms) / 1000 / self._speed
-        wait_s = due_s - time.monotonic()
+        wait_s = self.due_in_s(when_ms)
         if wait_s > _TICK_S:
             await out.send()
             await asyncio.sleep(wait_s)
 
-
-class BatchPublisher:
-    """Fills batches and sends each to the next partition; counts what is acknowledged."""
-
-    def __init__(self, producer: AIOKafkaProducer, topic: str, count: int) -> None:
-        self.acknowledged = 0
-        self._producer = producer
-        self._topic = topic
-        self._count = count
-        self._next = 0
-        self._batch = producer.create_batch()
-        self._in_flight: set[asyncio.Task[None]] = set()
-        self._failure: BaseException | None = None
-
-    async def add(self, value: bytes, timestamp_ms: int) -> None:
-        """Put a record into the batch; send a full batch first.
-
-        Raises:
-            KafkaError: an earlier batch was refused.
-        """
-        if self._failure:
-            raise self._failure
-        if self._batch.append(timestamp=timestamp_ms, key=None, value=value) is None:
-            await self.send()
-            self._batch.append(timestamp=timestamp_ms, key=None, value=value)
-
-    async def send(self) -> None:
-        """Send what is in the batch, if anything."""
-        if self._batch.record_count() == 0:
-            return
-        batch, self._batch = self._batch, self._producer.create_batch()
-        partition = self._next
-        self._next = (partition + 1) % self._count
-        self._in_flight.add(asyncio.create_task(self._acknowledge(batch, partition)))
-        await asyncio.sleep(0)
-        while len(self._in_flight) >= _BATCHES_IN_FLIGHT:
-            await self._wait(asyncio.FIRST_COMPLETED)
-
-    async def linger(self, span_s: float) -> None:
-        """Send the batch after each span, for ever."""
-        while True:
-            await asyncio.sleep(span_s)
-            with suppress(KafkaError):  # `add` raises it
-                await self.send()
-
-    async def finish(self) -> None:
-        """Send what is left and wait until all of it is acknowledged."""
-        await self.send()
-        if self._in_flight:
-            await self._wait(asyncio.ALL_COMPLETED)
-
-    async def _acknowledge(self, batch: Any, partition: int) -> None:
-        count = batch.record_count()
-        await (await self._producer.send_batch(batch, self._topic, partition=partition))
-        self.acknowledged += count
-
-    async def _wait(self, until: str) -> None:
-        done, self._in_flight = await asyncio.wait(self._in_flight, return_when=until)
-        for task in done:
-            self._failure = self._failure or task.exception()
-        if self._failure:
-            raise self._failure
-
-
-@asynccontextmanager
-async def _publisher(settings: Settings, topic: str) -> AsyncIterator[BatchPublisher]:
-    """Yield a publisher to the topic.
-
-    Raises:
-        Unreachable: no broker answers.
-        UnusableTopic: the topic does not exist, or the user may not write to it.
-    """
-    count = await partitions(settings, topic, "WRITE")
-    producer = AIOKafkaProducer(
-        **settings.kafka(),
-        acks="all",
-        enable_idempotence=True,
-        max_batch_size=_BATCH_BYTES,
-        max_request_size=8 * 1024 * 1024,
-        request_timeout_ms=20_000,
-    )
-    try:
-        await producer.start()
-        yield BatchPublisher(producer, topic, count)
-    finally:
-        await asyncio.wait_for(producer.stop(), 10)
+    def due_in_s(self, when_ms: int) -> float:
+        """Return in how many seconds an operation of that time is due; negative: it was."""
+        due_s = self._began_s + (when_ms - self._first_ms) / 1000 / self._speed
+        return due_s - time.monotonic()

@@ -1,83 +1,51 @@
-"""Read recorded operations from JSON lines or CSV, and say what is wrong with a line."""
+"""Read recorded operations from JSON lines, CSV or access logs; say what is wrong with a line."""
 
 import asyncio
-import csv
-import io
 import math
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any, BinaryIO, Literal, NamedTuple
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, BinaryIO
 
 import msgspec
-import orjson
-from pydantic import ValidationError
 
+from agents.replay.csv_rows import Rows
+from agents.replay.formats import Recording
+from agents.replay.lines import InvalidLine, RecordedOperations, TimeSpan, dumps, loads
+from agents.replay.text_lines import UTF_8, TextLines, UnusableFile, text_of, without_mark
 from schemas.fast_structs import struct_of
-from schemas.operations import Operation, Operations
+from schemas.operations import FIRST_MS, Operation
+from streams.measure.operation_reader import times_of
+from streams.record_limits import RefusedRecord
 
-Format = Literal["jsonl", "csv"]
+Line = RecordedOperations | InvalidLine
 #: Room for a record's headers below the broker's usual limit of 1 MB.
 MAX_BYTES = 1_000_000
 _MAX_LINE = 16 * 1024 * 1024
 _MAX_NAMES = 100_000
-#: The models of a record, one operation or several, as pydantic names them.
-_BRANCHES = ("Operation", "list[Operation]")
-#: How a CSV cell becomes a field; the schema refuses what does not fit.
-_TRUTH = {"true": True, "yes": True, "1": True, "t": True, "y": True, "ok": True}
-_TRUTH |= {"false": False, "no": False, "0": False, "f": False, "n": False}
-_NUMBERS = {"duration_ms", "confidence", "cache_ttl_s", "cache_evictions", "version"}
-
-
-class RecordedOperations(NamedTuple):
-    """The operations of a line, as the text of one record, and when the last of them ended."""
-
-    when_ms: int
-    text: bytes
-
-    def moved(self, by_ms: int) -> bytes:
-        """Return the text with every occurred_at this much later; all other fields stay."""
-        if by_ms == 0:
-            return self.text
-        body = orjson.loads(self.text)
-        if isinstance(body, dict):
-            body["occurred_at"] = self.when_ms + by_ms
-        else:
-            root = Operations.model_validate_json(self.text).root
-            assert isinstance(root, list)
-            for element, operation in zip(body, root, strict=True):
-                element["occurred_at"] = operation.occurred_at + by_ms
-        return orjson.dumps(body)
-
-
-class InvalidLine(NamedTuple):
-    """A line that is no operation."""
-
-    number: int
-    why: str
-
-
-class TimeSpan(NamedTuple):
-    """When the first and the last operation of a file ended, epoch ms."""
-
-    first_ms: int
-    last_ms: int
 
 
 class RecordingReader:
-    """Turns lines into records.
+    """Turns lines into records."""
 
-    Args:
-        kind: jsonl: a line is an operation or an array of them; csv: headings, then a row each.
-        names: the field of a column (or JSON key); a column that is not in it is its own field.
-        source: with the line's number the id of operations without one; CSV only.
-    """
+    def __init__(self, recording: Recording, source: str, encoding: str = UTF_8) -> None:
+        """Read what is recorded so.
 
-    def __init__(self, kind: Format, names: Mapping[str, str], source: str) -> None:
+        Args:
+            recording: what the lines are.
+            source: with the line's number the id of operations without one.
+            encoding: of the texts; its lines end in the byte of a line feed.
+        """
         self.consumed = 0
         """Bytes read so far."""
-        self._kind = kind
-        self._names = dict(names)
+        self.blank = 0
+        """Blank lines read so far."""
+        self.in_seconds = 0
+        """Lines of which a time was a number of seconds."""
+        self._kind = recording.kind
+        self._map = recording.fields
+        self._access_log = recording.access_log
         self._source = source[-100:]
+        self._encoding = encoding
         self._valid_names: set[tuple[str, str]] = set()
         """Names that the model has accepted: the fast decoder does not check their spelling."""
         self._fast: msgspec.json.Decoder[Any] = msgspec.json.Decoder(struct_of(Operation))
@@ -91,18 +59,21 @@ class RecordingReader:
         file.seek(0)
         return None if first > last else TimeSpan(int(first), int(last))
 
-    def read(self, file: BinaryIO) -> Iterator[RecordedOperations | InvalidLine]:
-        """Yield each line of a file as a record, or as what is wrong with it."""
-        self.consumed = 0
+    def read(self, file: BinaryIO) -> Iterator[Line]:
+        """Yield each line of a file as a record, or as what is wrong with it.
+
+        Raises:
+            UnusableFile: nothing of it can be read.
+        """
+        self.consumed = self.blank = self.in_seconds = 0
         if self._kind == "csv":
-            yield from self._rows(file)
+            yield from self._rows(TextLines(file, self._encoding))
             return
         for number, line in enumerate(file, 1):
-            self.consumed += len(line)
-            if line.strip():
-                yield self.line(number, line)
+            if found := self._read_line(number, line):
+                yield found
 
-    async def read_stdin(self) -> AsyncIterator[RecordedOperations | InvalidLine]:
+    async def read_stdin(self) -> AsyncIterator[Line]:
         """Yield each line of a pipe, when it arrives, as a record or as what is wrong with it."""
         loop = asyncio.get_running_loop()
         stream = asyncio.StreamReader(limit=_MAX_LINE)
@@ -117,99 +88,113 @@ class RecordingReader:
                 continue
             if not line:
                 return
-            self.consumed += len(line)
-            if line.strip():
-                yield self.line(number, line)
+            if found := self._read_line(number, line):
+                yield found
 
-    def line(self, number: int, line: bytes) -> RecordedOperations | InvalidLine:
-        """Return a line of JSON as a record, or as what is wrong with it."""
-        line = line.strip()
-        if self._names:
-            try:
-                line = self._renamed(line)
-            except orjson.JSONDecodeError as error:
-                return InvalidLine(number, f"not JSON: {error}")
-        return self._judged(number, line)
+    def line(self, number: int, line: bytes) -> Line:
+        """Return a line of JSON, or of an access log, as a record, or as what is wrong with it."""
+        try:
+            if self._encoding != UTF_8:
+                line = text_of(line, self._encoding).encode()
+            line = line.strip()
+            if self._kind == "access":
+                text = text_of(line, UTF_8)
+                return self._made(number, self._access_fields(text))
+            if self._map:
+                line = self._mapped(number, line)
+            return self._judged(number, line)
+        except Exception as error:  # noqa: BLE001 - whatever a line does, it costs no other
+            return _invalid(number, error)
 
-    def _judged(self, number: int, text: bytes) -> RecordedOperations | InvalidLine:
+    def _read_line(self, number: int, line: bytes) -> Line | None:
+        self.consumed += len(line)
+        if number == 1:
+            line = without_mark(line)
+        if line.strip():
+            return self.line(number, line)
+        self.blank += 1
+        return None
+
+    def _judged(self, number: int, text: bytes) -> Line:
         if len(text) > MAX_BYTES:
             return InvalidLine(number, f"{len(text):,} bytes are too many for a record")
         try:
             plain = self._fast.decode(text)
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            plain = None  # an array, or wrong: the model decides
+            plain = None  # an array, or unusual, or wrong: the worker's own reader decides
         names = (plain.operation, plain.platform) if plain else None
-        if plain and names in self._valid_names and isinstance(plain.occurred_at, int):
-            return RecordedOperations(plain.occurred_at, text)
-        try:
-            root = Operations.model_validate_json(text).root
-        except ValidationError as error:
-            return InvalidLine(number, first_mistake(text, error))
-        operations = root if isinstance(root, list) else [root]
-        if not operations:
-            return InvalidLine(number, "an empty array")
+        if plain and names in self._valid_names and _plain_ms(plain.occurred_at):
+            return RecordedOperations(plain.occurred_at, text, number)
+        found = times_of(text)
+        if isinstance(found, RefusedRecord):
+            text_of(text, UTF_8)  # another encoding explains more than what JSON makes of it
+            where = "" if found.index is None else f"element {found.index}: "
+            return InvalidLine(number, where + found.detail)
+        self.in_seconds += _has_seconds(text)
         if names and len(self._valid_names) < _MAX_NAMES:
             self._valid_names.add(names)
-        return RecordedOperations(max(operation.occurred_at for operation in operations), text)
+        is_array = text.startswith(b"[")
+        return RecordedOperations(max(found), text, number, tuple(found) if is_array else ())
 
-    def _renamed(self, line: bytes) -> bytes:
-        body = orjson.loads(line)
-        elements = body if isinstance(body, list) else [body]
-        renamed = [self._fields(item) if isinstance(item, dict) else item for item in elements]
-        return orjson.dumps(renamed if isinstance(body, list) else renamed[0])
+    def _mapped(self, number: int, line: bytes) -> bytes:
+        body = loads(line)
+        several = isinstance(body, list)
+        made = []
+        for index, element in enumerate(body if several else [body]):
+            if isinstance(element, dict):
+                element = self._map.apply(element)
+                place = f"{number}:{index}" if several else f"{number}"
+                element.setdefault("id", f"{self._source}:{place}")
+            made.append(element)
+        return dumps(made if several else made[0])
 
-    def _fields(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        return {self._names.get(name, name): value for name, value in row.items()}
+    def _access_fields(self, line: str) -> dict[str, Any]:
+        made = self._map.apply(self._access_log.row(line))
+        # No more than an operation has: nobody asked for the addresses of a site's visitors.
+        return {name: value for name, value in made.items() if name in self._map.fields}
 
-    def _rows(self, file: BinaryIO) -> Iterator[RecordedOperations | InvalidLine]:
-        text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
-        try:
-            rows = csv.DictReader(self._counted(text), restkey="", strict=True)
-            while True:
-                try:
-                    row = next(rows)
-                except StopIteration:
-                    return
-                except csv.Error as error:
-                    yield InvalidLine(rows.line_num, f"not CSV: {error}")
-                    continue
-                yield self._row(rows.line_num, row)
-        finally:
-            text.detach()
-
-    def _row(self, number: int, row: Mapping[str, Any]) -> RecordedOperations | InvalidLine:
-        cells = {name: cell for name, cell in row.items() if name and cell not in (None, "")}
-        fields = {name: _value(name, cell) for name, cell in self._fields(cells).items()}
+    def _made(self, number: int, fields: dict[str, Any]) -> Line:
         fields.setdefault("id", f"{self._source}:{number}")
-        return self._judged(number, orjson.dumps(fields))
+        return self._judged(number, dumps(fields))
 
-    def _counted(self, text: io.TextIOWrapper) -> Iterator[str]:
-        for line in text:
-            self.consumed += len(line.encode())
-            yield line
+    def _rows(self, lines: TextLines) -> Iterator[Line]:
+        rows = Rows(lines)
+        while True:
+            try:
+                row = next(rows)
+                made = self._made(lines.number, self._map.apply(row))
+            except StopIteration:
+                return
+            except Exception as error:  # noqa: BLE001 - whatever a row does, it costs no other
+                made = _invalid(lines.number, error)
+            finally:
+                self.consumed, self.blank = lines.consumed, rows.blank
+            yield made
 
 
-def _value(field: str, cell: str) -> Any:
-    cell = cell.strip()
+def _invalid(number: int, error: Exception) -> InvalidLine:
+    if isinstance(error, UnusableFile):
+        raise error
+    if isinstance(error, ValueError):
+        return InvalidLine(number, str(error))
+    return InvalidLine(number, f"{type(error).__name__}: {error}")
+
+
+def _plain_ms(occurred_at: Any) -> bool:
+    return isinstance(occurred_at, int) and occurred_at >= FIRST_MS
+
+
+class _Time(msgspec.Struct):
+    occurred_at: Any
+
+
+_times_of = msgspec.json.Decoder(_Time | list[_Time]).decode
+
+
+def _has_seconds(text: bytes) -> bool:
     try:
-        if field in _NUMBERS:
-            return int(cell) if cell.lstrip("-").isdigit() else float(cell)
-        if field == "occurred_at" and cell.isdigit():
-            return int(cell)
-    except ValueError:
-        return cell
-    if field == "success":
-        return _TRUTH.get(cell.lower(), cell)
-    return cell.lower() if field == "cache" else cell
-
-
-def first_mistake(value: bytes, error: ValidationError) -> str:
-    """Return the first mistake in a sentence that a person can act on."""
-    mistakes = error.errors(include_url=False, include_input=False)
-    # Mistakes by the model that the bytes look like.
-    branch = _BRANCHES[value.lstrip().startswith(b"[")]
-    mistakes = [it for it in mistakes if it["loc"][:1] == (branch,)] or mistakes
-    first = mistakes[0]
-    where = ".".join(str(part) for part in first["loc"] if part not in _BRANCHES)
-    more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
-    return f"{where}: {first['msg']}{more}" if where else f"{first['msg']}{more}"
+        found = _times_of(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
+    times = [time.occurred_at for time in (found if isinstance(found, list) else [found])]
+    return any(isinstance(time, int | float) and time < FIRST_MS for time in times)

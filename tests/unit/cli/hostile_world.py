@@ -7,7 +7,7 @@ from typing import Any
 
 from agents.cli import ask_worker
 from agents.kafka import reader
-from agents.replay import playback
+from agents.replay import batch_publisher
 from agents.runtime.settings import Settings
 from schemas.dead_letters import DeadLetter, to_headers
 from tests.unit.messages.samples import breach
@@ -297,6 +297,6 @@ def install(monkeypatch: Any) -> None:
     monkeypatch.setattr(reader, "read_all", lambda _: None)  # it changes aiokafka for good
     from agents.cli import redrive
 
-    for module in (reader, ask_worker, playback, redrive):
+    for module in (reader, ask_worker, batch_publisher, redrive):
         monkeypatch.setattr(module, "partitions", one)
     monkeypatch.setattr(ask_worker, "_publish", published)

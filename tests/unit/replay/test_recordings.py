@@ -5,14 +5,11 @@ from typing import Any
 
 import pytest
 
+from agents.replay.formats import recording
+from agents.replay.lines import InvalidLine, RecordedOperations, TimeSpan
 from agents.replay.playback import ReplayPlan
-from agents.replay.recordings import (
-    Format,
-    InvalidLine,
-    RecordedOperations,
-    RecordingReader,
-    TimeSpan,
-)
+from agents.replay.recordings import RecordingReader
+from agents.replay.text_lines import in_utf8
 
 WHEN_MS = 1_772_600_760_000
 GOOD: dict[str, Any] = {
@@ -25,10 +22,11 @@ GOOD: dict[str, Any] = {
 
 
 def read(
-    text: str | bytes, kind: Format = "jsonl", names: dict[str, str] | None = None
+    text: str | bytes, kind: str = "jsonl", *mappings: str
 ) -> list[RecordedOperations | InvalidLine]:
     raw = text if isinstance(text, bytes) else text.encode()
-    return list(RecordingReader(kind, names or {}, "file.csv").read(io.BytesIO(raw)))
+    file, encoding = in_utf8(io.BytesIO(raw), None)
+    return list(RecordingReader(recording(kind, mappings), "file.csv", encoding).read(file))
 
 
 def body(each: RecordedOperations | InvalidLine, moved_by_ms: int = 0) -> Any:
@@ -39,7 +37,7 @@ def body(each: RecordedOperations | InvalidLine, moved_by_ms: int = 0) -> Any:
 def test_a_line_that_is_not_moved_keeps_its_bytes():
     text = json.dumps(GOOD | {"unknown": [1]}, indent=None).replace(",", " ,  ")
     (one,) = read(text + "\n")
-    assert one == RecordedOperations(WHEN_MS, text.encode())
+    assert one == RecordedOperations(WHEN_MS, text.encode(), 1)
     assert one.moved(0) == text.encode()
 
 
@@ -65,11 +63,11 @@ def test_an_array_is_one_record_and_keeps_its_distances():
     ("line", "why"),
     [
         ("{", "Invalid JSON"),
-        ("[]", "an empty array"),
-        ("7", "Input should be"),
-        (json.dumps(GOOD | {"operation": "*"}), "operation: String should match pattern"),
-        (json.dumps(GOOD | {"duration_ms": -1}), "duration_ms: Input should be greater"),
-        (json.dumps([GOOD, GOOD | {"id": ""}]), "1.id: String should have at least 1"),
+        ("[]", "an array without operations"),
+        ("7", "should be"),
+        (json.dumps(GOOD | {"operation": "*"}), "operation: should be neither *"),
+        (json.dumps(GOOD | {"duration_ms": -1}), "duration_ms: should be greater"),
+        (json.dumps([GOOD, GOOD | {"id": ""}]), "element 1: id: String should have at least 1"),
         (json.dumps(GOOD | {"error_message": "x" * 1_000_000}), "bytes are too many for a record"),
     ],
 )
@@ -95,9 +93,9 @@ def test_bad_names_are_refused_however_often_good_ones_passed():
 
 def test_keys_of_json_are_mapped_too():
     line = {name: value for name, value in GOOD.items() if name != "duration_ms"} | {"took": 3}
-    (one,) = read(json.dumps([line]), names={"took": "duration_ms"})
+    (one,) = read(json.dumps([line]), "jsonl", "took=duration_ms")
     assert body(one)[0]["duration_ms"] == 3
-    (bad,) = read("{", names={"took": "duration_ms"})
+    (bad,) = read("{", "jsonl", "took=duration_ms")
     assert isinstance(bad, InvalidLine)
 
 
@@ -132,12 +130,12 @@ def test_a_csv_cell_that_does_not_fit_is_judged_by_the_schema():
     text = f"operation,occurred_at,success,duration_ms\nparse,{WHEN_MS},perhaps,fast\n"
     (bad,) = read(text, "csv")
     assert isinstance(bad, InvalidLine)
-    assert bad.why.startswith("success: Input should be a valid boolean")
+    assert bad.why.startswith('success: should be a valid boolean, not "perhaps"')
 
 
 def test_what_is_read_is_counted_for_the_progress_bar():
     raw = f"{json.dumps(GOOD)}\n{{}}\n".encode()
-    lines = RecordingReader("jsonl", {}, "x")
+    lines = RecordingReader(recording("jsonl", ()), "x")
     assert len(list(lines.read(io.BytesIO(raw)))) == 2
     assert lines.consumed == len(raw)
 
@@ -145,9 +143,11 @@ def test_what_is_read_is_counted_for_the_progress_bar():
 def test_the_extent_leaves_the_file_at_its_start():
     rows = "\n".join(json.dumps(GOOD | {"occurred_at": WHEN_MS + n}) for n in (5, 0, 9))
     file = io.BytesIO(rows.encode())
-    assert RecordingReader("jsonl", {}, "x").span_of(file) == TimeSpan(WHEN_MS, WHEN_MS + 9)
+    assert RecordingReader(recording("jsonl", ()), "x").span_of(file) == TimeSpan(
+        WHEN_MS, WHEN_MS + 9
+    )
     assert file.tell() == 0
-    assert RecordingReader("jsonl", {}, "x").span_of(io.BytesIO(b"{}")) is None
+    assert RecordingReader(recording("jsonl", ()), "x").span_of(io.BytesIO(b"{}")) is None
 
 
 @pytest.mark.parametrize(
