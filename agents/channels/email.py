@@ -17,6 +17,7 @@ from agents.channels.addresses import AddressRefused, Guard
 from agents.channels.http import HttpClient
 from agents.channels.secrets import MissingSecret, NotAllowed, Secrets, masking
 from agents.channels.sender import Clock, Mask, Recipients, always, masked_line
+from agents.runtime.network_errors import words
 from schemas.channels import Email
 from schemas.mail_addresses import MailAddress
 from streams.channels import email
@@ -107,7 +108,9 @@ class _Session:
         except (TimeoutError, aiosmtplib.SMTPTimeoutError):
             return self._no_reply(f"No answer within {deadline_s:g} s.")
         except (aiosmtplib.SMTPException, OSError) as error:
-            return self._no_reply(f"The connection failed: {error}")
+            access = self._sender.access
+            where = f"{access.host}:{access.port}"
+            return self._no_reply(f"The connection to {where} failed: {words(error)}")
         finally:
             await _leave(smtp, min(QUIT_S, ends - time.monotonic()))
 

@@ -15,6 +15,7 @@ import httpcore
 import httpx
 
 from agents.channels.addresses import Guard
+from agents.runtime.network_errors import words
 from streams.channels.request import Request
 from streams.channels.response_meaning import Response
 
@@ -204,7 +205,7 @@ class _Backend(httpcore.AsyncNetworkBackend):
         try:
             addresses = await self._guard.addresses(host, port, plain=self._plain)
         except OSError:
-            raise httpcore.ConnectError("its name cannot be resolved.") from None
+            raise httpcore.ConnectError(f"the name {host} cannot be resolved.") from None
         last: Exception | None = None
         for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
             share_s = None if timeout is None else timeout / left
@@ -215,4 +216,4 @@ class _Backend(httpcore.AsyncNetworkBackend):
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 last = error
         assert last is not None
-        raise last
+        raise type(last)(f"{host}:{port}: {words(last)}") from last

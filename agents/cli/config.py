@@ -60,14 +60,14 @@ def check() -> None:
 
     from agents.runtime.settings import Settings, mistakes
 
-    for name, meant in unknown_variables(secrets=_secrets()):
-        hint = f"; did you mean {meant}?" if meant else ""
-        echo(f"opwatch: {name} is no setting and has no effect{hint}", err=True)
     try:
         chosen = Settings()
     except ValidationError as error:
+        _print_unknown(_secrets())
         raise CommandError("\n".join(mistakes(error))) from None
+    _print_unknown(_secrets(), chosen.channel_variables)
     _print(chosen)
+    _check_files_of_the_database(chosen)
     _check_quality(chosen.quality_file)
     if source_of("rule_file") == "default" and not Path(chosen.rule_file).exists():
         echo(f"\nno rules: there is no {chosen.rule_file}, nor an OPWATCH_RULE_FILE")
@@ -86,6 +86,21 @@ def table() -> None:
       opwatch config table > docs/settings.md
     """
     echo(markdown(), nl=False)
+
+
+def _check_files_of_the_database(chosen: "Settings") -> None:
+    """Check what only the commands with a database read, so that the others need no such files."""
+    from agents.runtime import setting_checks
+
+    for field, check_file in (
+        ("db_ca_file", setting_checks.ca_file),
+        ("db_password_file", setting_checks.readable),
+    ):
+        path = getattr(chosen, field)
+        try:
+            check_file(path)
+        except ValueError as error:
+            raise CommandError(f"{variable(field)} is {path!r}: {error}.") from None
 
 
 def _check_quality(path: str | None) -> None:
@@ -122,6 +137,17 @@ def _check_secrets(rules: "RuleFile", chosen: "Settings") -> None:
             echo(f"opwatch: warning: {sentence}", err=True)
     if wrong:
         raise CommandError("\n".join(wrong))
+
+
+def _print_unknown(secrets: Collection[str], allowed: str | None = None) -> None:
+    from agents.runtime import channel_variables
+
+    patterns = channel_variables.patterns(allowed or channel_variables.DEFAULT)
+    for name, meant in unknown_variables(secrets=secrets):
+        if channel_variables.is_allowed(name.removesuffix("_FILE"), patterns):
+            continue  # some channel may read it, though none here
+        hint = f"; did you mean {meant}?" if meant else ""
+        echo(f"opwatch: {name} is no setting and has no effect{hint}", err=True)
 
 
 def _print(chosen: "Settings") -> None:

@@ -133,7 +133,7 @@ def _must_listen(chosen: "Settings") -> None:
     """Check that the worker's port is free: the worker itself would end in a traceback.
 
     Raises:
-        CommandError: another program has the port.
+        CommandError: it is not, or the host is none of this machine.
     """
     host, port = chosen.http_host, chosen.http_port
     try:
@@ -146,8 +146,12 @@ def _must_listen(chosen: "Settings") -> None:
                     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                 sock.bind(where)
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:  # the worker reports other errors
-            raise CommandError(
-                f"cannot listen on {host}:{port}: another program has the port. OPWATCH_HTTP_PORT"
-                " names another; 0 takes a free one."
-            ) from None
+        if error.errno == errno.EADDRINUSE:
+            why = (
+                "another program has the port. OPWATCH_HTTP_PORT names another; 0 takes a free one"
+            )
+        elif error.errno == errno.EACCES:
+            why = "only root may take this port. OPWATCH_HTTP_PORT names another"
+        else:
+            why = "it is no address of this machine. OPWATCH_HTTP_HOST names one"
+        raise CommandError(f"cannot listen on {host}:{port}: {why}.") from None

@@ -5,8 +5,6 @@ deleted and made again does not keep, and the operations that the user is allowe
 """
 
 import asyncio
-import logging
-import os
 import uuid
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -14,7 +12,12 @@ from io import BytesIO
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError, for_code
+from aiokafka.errors import (
+    KafkaConnectionError,
+    NodeNotReadyError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 from aiokafka.protocol import metadata as old
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import (
@@ -29,23 +32,12 @@ from aiokafka.protocol.types import (
 )
 
 from agents.kafka.topic_fit import FORBIDDEN, ExistingTopic
-from agents.runtime.masking import masked_urls, masked_value
+from agents.kafka.unreachable import LastComplaint, Unreachable, reason
 from agents.runtime.settings import Settings
 
 #: A request that takes longer than this is a broker that does not answer.
 REQUEST_S = 15.0
 _RETRY_S = 0.25
-
-
-class Unreachable(Exception):
-    """No broker answered before the deadline."""
-
-    def __init__(self, bootstrap: str, why: str) -> None:
-        super().__init__(
-            f"cannot reach Kafka at {masked_value(bootstrap)}: {masked_urls(why)}. Is it running?"
-            " `make up` starts one; OPWATCH_KAFKA_BOOTSTRAP names another."
-        )
-        self.why = why
 
 
 @asynccontextmanager
@@ -69,37 +61,22 @@ async def admin(settings: Settings, *, deadline_s: float) -> AsyncIterator[AIOKa
                 await client.close()
                 if loop.time() + _RETRY_S > give_up:
                     why = complaint.why or f"no answer within {deadline_s:g} s"
-                    raise Unreachable(settings.kafka_bootstrap, why) from error
+                    raise await _unreachable(settings, complaint, client, why) from error
                 await asyncio.sleep(_RETRY_S)
         try:
             yield client
-        except (KafkaConnectionError, TimeoutError) as error:
+        except (KafkaConnectionError, NodeNotReadyError, TimeoutError) as error:
             why = complaint.why or str(error) or "no answer in time"
-            raise Unreachable(settings.kafka_bootstrap, why) from error
+            raise await _unreachable(settings, complaint, client, why) from error
         finally:
             await client.close()
 
 
-class LastComplaint(logging.Handler):
-    """Keeps aiokafka's last warning, which has more details than its exception."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.why = ""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        last = record.args[-1] if isinstance(record.args, tuple) and record.args else None
-        if isinstance(last, OSError) and (last.errno or 0) > 0:
-            self.why = os.strerror(last.errno or 0).lower()
-        else:
-            self.why = str(last if isinstance(last, Exception) else record.getMessage())
-
-    def __enter__(self) -> "LastComplaint":
-        logging.getLogger("aiokafka").addHandler(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        logging.getLogger("aiokafka").removeHandler(self)
+async def _unreachable(
+    settings: Settings, complaint: LastComplaint, client: AIOKafkaAdminClient, why: str
+) -> Unreachable:
+    found = await reason(settings, complaint, client._client.cluster)  # noqa: SLF001 - no other way
+    return Unreachable(settings.kafka_bootstrap, *(found or (why,)))
 
 
 #: https://kafka.apache.org/protocol: of org.apache.kafka.common.acl.AclOperation.

@@ -13,8 +13,9 @@ from aiokafka.errors import (
     for_code,
 )
 
-from agents.kafka.admin_client import REQUEST_S, Unreachable, admin, describe_topics
+from agents.kafka.admin_client import REQUEST_S, admin, describe_topics
 from agents.kafka.topic_fit import ExistingTopic, Misfit, TopicSpec, judge
+from agents.kafka.unreachable import Unreachable
 from agents.runtime.settings import Settings
 
 __all__ = [

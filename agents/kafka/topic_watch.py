@@ -14,12 +14,13 @@ import structlog
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 
-from agents.kafka.admin_client import Unreachable, admin, describe_topics
+from agents.kafka.admin_client import admin, describe_topics
 from agents.kafka.commit_metadata import committed_by
 from agents.kafka.producer import may_pass
 from agents.kafka.role_topics import ROLES, of_role
 from agents.kafka.topic_creation import describe
 from agents.kafka.topic_fit import ExistingTopic, Misfit, judge, leaderless, pinned, remade
+from agents.kafka.unreachable import Unreachable
 from agents.runtime import metrics
 from agents.runtime.refusals import Refusal, lacks
 from agents.runtime.settings import Settings

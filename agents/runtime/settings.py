@@ -1,17 +1,16 @@
 """The settings of opwatch, from the environment (`OPWATCH_…`): validated, with masked secrets."""
 
-import re
 import ssl
-from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from agents.runtime import channel_variables
+from agents.runtime import channel_variables, setting_checks
 from agents.runtime.database_settings import DatabaseSettings
 from agents.runtime.masking import masked_value
 from schemas.topics import DEFAULT_PARTITIONS, Topic
+from streams.channels.text_format import fit
 from streams.measure.window_times import TimeLimits
 
 #: A signature is only as strong as its secret.
@@ -60,7 +59,7 @@ class Settings(DatabaseSettings):
     replication: Annotated[int, Field(ge=1, le=10)] = Field(
         1, description="Replicas of each topic that opwatch creates."
     )
-    instance: str | None = Field(
+    instance: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$", max_length=200)] | None = Field(
         None,
         description="A unique name of this worker that stays the same after a restart, so that"
         " Kafka gives its partitions back at once. The default is unique, and stays the same while"
@@ -142,15 +141,11 @@ class Settings(DatabaseSettings):
         "info", description="debug includes the logs of the Kafka libraries."
     )
 
-    @field_validator("kafka_bootstrap")
-    @classmethod
-    def _brokers(cls, value: str) -> str:
-        for broker in value.split(","):
-            host, _, port = broker.strip().rpartition(":")
-            if not host or not port.isdigit():
-                message = f"{broker.strip()!r} is not host:port"
-                raise ValueError(message)
-        return ",".join(broker.strip() for broker in value.split(","))
+    _brokers = field_validator("kafka_bootstrap")(setting_checks.brokers)
+    _hosts = field_validator("vendor_hosts")(setting_checks.hosts)
+    _networks = field_validator("allow_addresses")(setting_checks.networks)
+    _ca_files = field_validator("kafka_ca_file", "receivers_ca_file")(setting_checks.ca_file)
+    _readable = field_validator("kafka_cert_file", "kafka_key_file")(setting_checks.readable)
 
     @field_validator("channel_variables")
     @classmethod
@@ -158,25 +153,10 @@ class Settings(DatabaseSettings):
         channel_variables.patterns(value)
         return value
 
-    @field_validator("vendor_hosts")
-    @classmethod
-    def _hosts(cls, value: str) -> str:
-        for host in value.replace(",", " ").split():
-            if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", host) is None:
-                message = f"{host!r} is no host such as proxy.example.com"
-                raise ValueError(message)
-        return value
-
-    @field_validator("allow_addresses")
-    @classmethod
-    def _networks(cls, value: str) -> str:
-        for network in value.replace(",", " ").split():
-            try:
-                ip_network(network)
-            except ValueError:
-                message = f"{network!r} is no network such as 10.1.2.0/24"
-                raise ValueError(message) from None
-        return value
+    @model_validator(mode="after")
+    def _key_pair(self) -> "Settings":
+        setting_checks.key_pair(self.kafka_cert_file, self.kafka_key_file)
+        return self
 
     @model_validator(mode="after")
     def _credentials(self) -> "Settings":
@@ -252,7 +232,7 @@ def mistakes(error: ValidationError) -> list[str]:
     sentences = []
     fields = {variable(field): field for field in Settings.model_fields}
     for mistake in error.errors(include_url=False):
-        message = masked_value(mistake["msg"].removeprefix("Value error, "))
+        message = fit(masked_value(mistake["msg"].removeprefix("Value error, ")), _MAX_SHOWN)
         if not mistake["loc"]:
             sentences.append(f"{message}.")
             continue
@@ -262,11 +242,12 @@ def mistakes(error: ValidationError) -> list[str]:
         value = (
             ""
             if secret or mistake["type"] == "missing"
-            else f" is {masked_value(repr(mistake['input']))}"
+            else f" is {fit(masked_value(repr(mistake['input'])), _MAX_SHOWN)}"
         )
         sentences.append(f"{variable(field)}{value}: {message}.")
     return sentences
 
 
 _PREFIX = "OPWATCH_"
+_MAX_SHOWN = 300
 _SECRETS = (SecretStr, SecretStr | None)

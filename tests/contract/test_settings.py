@@ -3,10 +3,15 @@
 from pathlib import Path
 
 import pytest
+import trustme
 from pydantic import ValidationError
 
+from agents.channels.http import tls_context
+from agents.channels.registry import guard
 from agents.cli.config import markdown, source_of, unknown_variables
-from agents.runtime.settings import Settings, mistakes
+from agents.runtime import channel_variables
+from agents.runtime.database_settings import retention_ms
+from agents.runtime.settings import Settings, mistakes, variable
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 PASSWORD = "hunter2-is-secret"
@@ -91,3 +96,84 @@ def test_the_source_of_a_setting_is_told(tmp_path: Path):
     assert source_of("partitions", given, str(dotenv)) == "environment"
     assert source_of("grace_s", given, str(dotenv)) == ".env"
     assert source_of("replication", given, str(dotenv)) == "default"
+
+
+# ---------------------------------------------------------------- whatever is written
+
+WRONG = [
+    "", " ", "0", "-1", "1e400", "nan", "inf", "9" * 400, "yes", "loud", "a b", "x" * 5000, "ä",
+    "\x1b[31m", "../..", "/nonexistent/file.pem", "/", "{folder}", "{junk}", "{binary}", "host",
+    "host:", ":9092", "host:0", "host:99999", "http://host:9092", "a,b", ",", "[::1]:9092", "%",
+    "https://", "http://[", "10.0.0.0/33", "*", "OPWATCH_*", "1m=", "1m=1h", "${{HOME}}",
+]  # fmt: skip
+
+
+def wrong_values(folder: Path) -> list[str]:
+    (folder / "junk.pem").write_text("-----BEGIN CERTIFICATE-----\nnonsense\n")
+    (folder / "binary.pem").write_bytes(bytes(range(256)))
+    names = {"folder": folder, "junk": folder / "junk.pem", "binary": folder / "binary.pem"}
+    return [value.format(**names) for value in WRONG]
+
+
+@pytest.mark.parametrize("field", Settings.model_fields)
+def test_whatever_a_setting_is_it_works_or_the_mistake_names_the_variable(
+    field: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """No value ends in a traceback: neither where it is read nor where it is used first."""
+    name = variable(field)
+    for value in wrong_values(tmp_path):
+        monkeypatch.setenv(name, value)
+        try:
+            chosen = Settings(_env_file=None)
+        except ValidationError as error:
+            told = mistakes(error)
+            assert told
+            assert all(name in sentence for sentence in told), told
+            assert all(len(sentence) < 700 and sentence.endswith(".") for sentence in told)
+            continue
+        chosen.kafka()
+        guard(chosen)
+        channel_variables.patterns(chosen.channel_variables)
+        if chosen.receivers_ca_file is not None:
+            tls_context(chosen.receivers_ca_file)
+        assert chosen.time_limits.grace_ms >= 0
+        retention_ms(chosen.db_retention)
+
+
+@pytest.mark.parametrize("setting", ["KAFKA_CA_FILE", "RECEIVERS_CA_FILE"])
+def test_a_file_of_certificates_is_read_when_it_is_named(
+    setting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    name = f"OPWATCH_{setting}"
+    told = {}
+    _, junk, binary = tmp_path, tmp_path / "junk.pem", tmp_path / "binary.pem"
+    wrong_values(tmp_path)
+    for path in (tmp_path / "gone.pem", tmp_path, junk, binary):
+        monkeypatch.setenv(name, str(path))
+        with pytest.raises(ValidationError) as caught:
+            Settings(_env_file=None)
+        (told[path.name],) = mistakes(caught.value)
+    assert (
+        told["gone.pem"]
+        == f"{name} is '{tmp_path}/gone.pem': cannot be read: no such file or directory."
+    )
+    assert told[tmp_path.name].endswith("cannot be read: is a directory.")
+    assert told["junk.pem"].endswith("holds no certificate: it must be PEM.")
+    assert told["binary.pem"].endswith("holds no certificate: it must be PEM.")
+
+
+def test_a_key_of_another_certificate_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    authority = trustme.CA()
+    for name in ("a", "b"):
+        certificate = authority.issue_cert(f"{name}.example.com")
+        certificate.private_key_pem.write_to_path(tmp_path / f"{name}.key")
+        certificate.cert_chain_pems[0].write_to_path(tmp_path / f"{name}.pem")
+    monkeypatch.setenv("OPWATCH_KAFKA_CERT_FILE", str(tmp_path / "a.pem"))
+    for key, fits in (("a.key", True), ("b.key", False), ("", False)):
+        monkeypatch.setenv("OPWATCH_KAFKA_KEY_FILE", str(tmp_path / key) if key else "")
+        if fits:
+            Settings(_env_file=None)
+            continue
+        with pytest.raises(ValidationError) as caught:
+            Settings(_env_file=None)
+        assert "OPWATCH_KAFKA_" in " ".join(mistakes(caught.value))

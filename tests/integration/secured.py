@@ -25,6 +25,7 @@ from stack.kafka import LocalKafka
 from stack.net import LOOPBACK, free_port
 
 PASSWORD = "correct horse"
+NOWHERE = "broker.invalid:9092"
 OPERATING = Path(__file__).parents[2] / "docs" / "operating.md"
 
 
@@ -75,7 +76,11 @@ def _rights(cell: str) -> Iterable[Right]:
 
 
 class SecuredKafka:
-    """A broker with two doors: SASL_SSL for users with rights, plain text for its administrator."""
+    """A broker with three doors, one of which leads nowhere.
+
+    SASL_SSL is for users with rights, plain text for its administrator; the third advertises a
+    name that nobody has.
+    """
 
     def __init__(self, folder: Path) -> None:
         authority = trustme.CA()
@@ -90,18 +95,26 @@ class SecuredKafka:
             serialization.NoEncryption(),
         ) + b"".join(each.bytes() for each in certificate.cert_chain_pems)
         (folder / "broker.pem").write_bytes(pem)
-        plain, secured, controller = free_port(), free_port(), free_port()
+        plain, secured, controller, misleading = (free_port() for _ in range(4))
         self.bootstrap = f"{LOOPBACK}:{secured}"
+        self.misleading = f"{LOOPBACK}:{misleading}"
         doors = f"PLAINTEXT://{LOOPBACK}:{plain},SASL_SSL://{self.bootstrap}"
-        protocols = ("PLAINTEXT:PLAINTEXT", "SASL_SSL:SASL_SSL", "CONTROLLER:PLAINTEXT")
+        protocols = (
+            "PLAINTEXT:PLAINTEXT",
+            "SASL_SSL:SASL_SSL",
+            "CONTROLLER:PLAINTEXT",
+            "MISLEADING:PLAINTEXT",
+        )
         scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
         self.kafka = LocalKafka(
             folder / "kafka",
             port=plain,
             settings={
                 "controller.quorum.voters": f"1@{LOOPBACK}:{controller}",
-                "listeners": f"{doors},CONTROLLER://{LOOPBACK}:{controller}",
-                "advertised.listeners": doors,
+                "listeners": (
+                    f"{doors},MISLEADING://{self.misleading},CONTROLLER://{LOOPBACK}:{controller}"
+                ),
+                "advertised.listeners": f"{doors},MISLEADING://{NOWHERE}",
                 "listener.security.protocol.map": ",".join(protocols),
                 "sasl.enabled.mechanisms": "SCRAM-SHA-512",
                 "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": scram,

@@ -2,12 +2,14 @@
 
 import io
 import logging
+import socket
 from pathlib import Path
 
 import pytest
 
 from agents.channels.addresses import AddressRefused, Guard, networks
 from agents.channels.http import MAX_RESPONSE_BYTES, HttpClient
+from stack.net import free_port
 from streams.channels.request import posted
 from streams.channels.response_meaning import Rejected, Retry, Sent
 from tests.integration.sending import channels, client, made
@@ -52,6 +54,35 @@ async def to(tmp_path: Path):
 async def test_what_is_not_of_the_internet_is_refused(address):
     with pytest.raises(AddressRefused, match="OPWATCH_ALLOW_ADDRESSES"):
         await Guard(resolve=leads_to(address)).addresses("x.example", 443, plain=False)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_receiver_that_cannot_be_reached_is_named(kind, to: Everyone):
+    """By its host, and why: the rest of a webhook's URL is a secret."""
+    port = free_port()
+    named = {
+        "slack": {"SLACK_WEBHOOK_URL": f"https://localhost:{port}/services/a-long-secret-token"},
+        "teams": {"TEAMS_WEBHOOK_URL": f"https://localhost:{port}/a-long-secret-token"},
+        "webhook": {"OPWATCH_WEBHOOK_URL": f"https://localhost:{port}/a-long-secret-token"},
+        "email": {"SMTP_PORT": str(port)},
+    }.get(kind, {})
+    channel = channels(to)[kind]
+    if not named:
+        channel = channel.model_copy(update={"url": f"https://localhost:{port}/x"})
+    unknown = Guard(networks("127.0.0.1"), resolve=no_such_name, hosts=["localhost"])
+    async with client(to) as http, HttpClient(unknown, str(to.ca_file)) as without_names:
+        closed = await made(kind, to, http, channel=channel, **named).send(message(), 1, 5.0)
+        lost = await made(kind, to, without_names, channel=channel, **named).send(message(), 1, 5.0)
+    for answer, why in ((closed, "connection refused"), (lost, "cannot be resolved")):
+        assert isinstance(answer, Retry)
+        assert not answer.ambiguous
+        assert "localhost" in answer.answer
+        assert why in answer.answer.lower()
+        assert "secret" not in answer.answer
+
+
+async def no_such_name(host: str, port: int) -> list[str]:
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
 
 @pytest.mark.parametrize("address", PUBLIC)

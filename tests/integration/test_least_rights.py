@@ -16,17 +16,21 @@ from typing import Any, NamedTuple
 import click
 import pytest
 from confluent_kafka import Producer
+from pydantic import SecretStr
 
 from agents.cli.app import app
 from agents.cli.command import CommandError
 from agents.kafka import topic_creation
+from agents.kafka.admin_client import admin
 from agents.kafka.role_topics import everything, of_role
+from agents.kafka.unreachable import Unreachable
 from agents.runtime.settings import Settings
 from schemas.commands import Silence
 from schemas.dead_letters import DeadLetter, to_headers
+from stack.net import LOOPBACK
 from tests import preloaded
 from tests.acceptance.alert_scene import Receivers, breach
-from tests.integration.secured import Right, SecuredKafka, documented
+from tests.integration.secured import NOWHERE, Right, SecuredKafka, documented
 from tests.unit.cli.hostile_world import calibration, quality_score
 from tests.unit.cli.samples import aggregate
 
@@ -254,6 +258,43 @@ def _starts(scene: Scene) -> Iterator[str]:
                 yield f"{role} without {lacking}: {said}"
 
 
+def _unreachable(scene: Scene) -> Iterator[str]:
+    """Yield where a setting that does not fit the listener is not named."""
+    kafka, right = scene.kafka, scene.settings("topics check", None)
+    tls = {"kafka_tls": True, "kafka_ca_file": str(kafka.ca_file)}
+    plain = {"kafka_tls": False, "kafka_ca_file": None}
+    no_sasl = {"kafka_sasl_mechanism": None}
+    for changed, sentence in (
+        (plain, f"the listener at {kafka.bootstrap} speaks TLS. Set OPWATCH_KAFKA_TLS=true"),
+        ({"kafka_ca_file": None}, "does not verify: unable to get local issuer certificate"),
+        ({"kafka_sasl_mechanism": "PLAIN"}, "has no SASL mechanism PLAIN"),
+        ({"kafka_password": SecretStr("wrong")}, "it refuses the user or the password"),
+        (no_sasl, "hangs up: it may want SASL"),
+        (tls | {"kafka_bootstrap": kafka.kafka.bootstrap}, "does not speak TLS. Leave"),
+        (plain | {"kafka_bootstrap": kafka.kafka.bootstrap}, "this listener takes no SASL"),
+        (
+            plain | no_sasl | {"kafka_bootstrap": kafka.misleading},
+            f"the broker advertises {NOWHERE}, and there its name cannot be resolved",
+        ),
+        (
+            {"kafka_bootstrap": f"broker.invalid:9092,{LOOPBACK}:1"},
+            f"broker.invalid:9092: its name cannot be resolved; {LOOPBACK}:1: connection refused",
+        ),
+    ):
+        said = asyncio.run(_why(right.model_copy(update=changed)))
+        if sentence not in said:
+            yield f"{changed}: {said}"
+
+
+async def _why(settings: Settings) -> str:
+    try:
+        async with admin(settings, deadline_s=2) as client:
+            await client.describe_cluster()
+    except Unreachable as error:
+        return str(error)
+    return "it is reached"
+
+
 def test_with_what_is_listed_all_works_and_with_less_it_is_said_what_lacks(
     tmp_path: Path, history: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -263,6 +304,7 @@ def test_with_what_is_listed_all_works_and_with_less_it_is_said_what_lacks(
         without = {role: _start(scene, role, Right("READ", "GROUP", role)) for role in ROLES}
         try:
             assert list(_starts(scene)) == []
+            assert list(_unreachable(scene)) == []
             give_up = time.monotonic() + 60
             while not all(_is_ready(_log(scene, role)) for role in ROLES):
                 assert time.monotonic() < give_up, [_log(scene, role) for role in ROLES]

@@ -198,7 +198,12 @@ def test_a_variable_that_a_channel_names_is_not_called_useless(tmp_path: Path):
     answer = opwatch(*check, folder=tmp_path, OPWATCH_RULE_FILE=str(rules), **given)
     assert "no setting" not in answer.stderr
     without = opwatch(*check, folder=tmp_path, **given)
-    assert without.stderr.count("is no setting and has no effect") == 2
+    # Of the two only OPWATCH_WEBHOOK_URL is a variable that any channel may read.
+    assert without.stderr.count("is no setting and has no effect") == 1
+    assert "OPWATCH_S_FILE is no setting" in without.stderr
+    rules.write_text("rulez: []\n")
+    broken = opwatch(*check, folder=tmp_path, OPWATCH_RULE_FILE=str(rules), **given)
+    assert "OPWATCH_WEBHOOK_URL" not in broken.stderr
 
 
 def test_a_template_that_will_fail_fails_the_check(tmp_path: Path):
@@ -268,6 +273,15 @@ def test_wrong_settings_fail_the_check_with_every_mistake(tmp_path: Path):
     )
     assert answer.returncode == 1
     assert answer.stderr.count("\n") == 2
+
+
+@pytest.mark.parametrize("setting", ["KAFKA_CA_FILE", "DB_CA_FILE", "DB_PASSWORD_FILE"])
+def test_a_missing_file_fails_the_check_of_the_settings(setting: str, tmp_path: Path):
+    answer = opwatch("config", "check", folder=tmp_path, **{f"OPWATCH_{setting}": "/none"})
+    assert answer.returncode == 1
+    assert answer.stderr == (
+        f"opwatch: OPWATCH_{setting} is '/none': cannot be read: no such file or directory.\n"
+    )
 
 
 def test_a_wrong_quality_file_fails_the_check_of_the_settings(tmp_path: Path):
