@@ -23,6 +23,7 @@ from schemas.labels import Label
 from tests.unit.client.fakes import FakeKafka, publisher
 from tests.unit.client.test_bad_values import ANYTHING, Spiteful
 
+NOW_MS = 1_790_000_000_000
 GOOD: dict[str, Any] = {"operation": "analyze_job", "duration_ms": 1.0, "text": "Baker wanted"}
 FULL: dict[str, Any] = GOOD | {
     "input_hash": "h",
@@ -41,7 +42,7 @@ FULL: dict[str, Any] = GOOD | {
     "model": "llama",
     "model_version": "3",
     "service": "s",
-    "occurred_at_ms": 5,
+    "occurred_at_ms": NOW_MS,
     "tokens": 10,
     "attempt": 2,
     "extraction_method": "webllm",
@@ -70,7 +71,7 @@ def test_every_field_of_the_schema_can_be_published(kafka: FakeKafka):
         Evidence(quote="Baker wanted", field="title"),
         Evidence(quote="wanted"),
     ]
-    assert (analysis.occurred_at, analysis.attempt, analysis.cached) == (5, 2, "a1")
+    assert (analysis.occurred_at, analysis.attempt, analysis.cached) == (NOW_MS, 2, "a1")
     assert opwatch.stats().bad_values == 0
 
 
@@ -201,13 +202,13 @@ def test_a_value_that_contains_itself_is_left_out(kafka: FakeKafka):
 
 
 def test_a_label_is_keyed_by_its_analysis_or_its_input(kafka: FakeKafka):
-    opwatch.label("a1", truth="likely_ghost", verified=True, source="team", at_ms=7)
+    opwatch.label("a1", truth="likely_ghost", verified=True, source="team", at_ms=NOW_MS)
     opwatch.label(input_hash="h", about="company", truth=None)
     assert opwatch.flush(5)
 
     found = [Label.model_validate_json(json.dumps(label)) for label in kafka.labels]
     assert [key for key, _ in kafka.lanes["labels"]] == [b"a1", b"h"]
-    assert (found[0].about, found[0].truth, found[0].at) == ("verdict", "likely_ghost", 7)
+    assert (found[0].about, found[0].truth, found[0].at) == ("verdict", "likely_ghost", NOW_MS)
     assert (found[1].about, found[1].truth, found[1].source) == ("company", None, "unknown")
     assert opwatch.stats().labels == opwatch.Outcomes(published=2)
 

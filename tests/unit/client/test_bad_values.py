@@ -93,13 +93,13 @@ def test_numbers_of_other_kinds_are_numbers(kafka: FakeKafka):
         duration_ms=np.float32(2),
         confidence=Decimal("0.5"),
         cache_evictions=np.int64(2),
-        occurred_at_ms=np.int64(5),
+        occurred_at_ms=np.int64(1_790_000_000_005),
     )
 
     (operation,) = published(kafka)
 
     assert (operation.duration_ms, operation.confidence) == (2.0, 0.5)
-    assert (operation.cache_evictions, operation.occurred_at) == (2, 5)
+    assert (operation.cache_evictions, operation.occurred_at) == (2, 1_790_000_000_005)
 
 
 @pytest.mark.parametrize(
