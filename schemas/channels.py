@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 
 from schemas import rule_file_checks
 from schemas.mail_addresses import mail_address
-from schemas.rules import SEVERITIES, Channels, Configured, Labels, Link, Severity
+from schemas.rules import AS_LIST, SEVERITIES, Channels, Configured, Labels, Link, Severity
 from schemas.spans import MINUTE_MS, Span
 
 
@@ -38,6 +38,32 @@ def _variable(text: str) -> str:
     return text
 
 
+def _slack_mention(text: str) -> str:
+    name = text.removeprefix("@")
+    if name not in SLACK_GROUPS and re.fullmatch(r"[UWS][A-Z0-9]{6,20}", name) is None:
+        message = "is nobody to mention: write here, channel, everyone, or an id as U012AB3CD"
+        raise ValueError(message)
+    return name
+
+
+def _teams_mention(text: str) -> str:
+    person = mail_address(text)
+    if re.fullmatch(r"[\w .'-]*", person.name) is None:
+        message = "is nobody to mention: write Ada Lovelace <ada@example.com>"
+        raise ValueError(message)
+    return text
+
+
+#: https://docs.slack.dev/messaging/formatting-message-text#special-mentions
+SLACK_GROUPS = ("here", "channel", "everyone")
+SlackMentions = Annotated[
+    list[Annotated[str, AfterValidator(_slack_mention)]], AS_LIST, Field(max_length=20)
+]
+TeamsMentions = Annotated[
+    list[Annotated[str, Field(max_length=500), AfterValidator(_teams_mention)]],
+    AS_LIST,
+    Field(max_length=20),
+]
 Address = Annotated[str, Field(max_length=500), AfterValidator(_address)]
 Number = Annotated[str, AfterValidator(_number)]
 Variable = Annotated[str, Field(max_length=200), AfterValidator(_variable)]
@@ -108,8 +134,8 @@ class Slack(_Channel):
             "slack_webhook_url": "SLACK_WEBHOOK_URL",
         },
         typed_values={
-            r"hooks\.slack(-gov)?\.com/": "SLACK_WEBHOOK_URL",
-            r"\bxox[abprs]-\w+": "SLACK_WEBHOOK_URL (of an incoming webhook)",
+            r"hooks\.slack(-gov)?\.com/(services|workflows|triggers)/\w{8,}": ("SLACK_WEBHOOK_URL"),
+            r"\bxox[abprs]-[\w-]{10,}": "SLACK_WEBHOOK_URL (of an incoming webhook)",
         },
     )
 
@@ -118,6 +144,17 @@ class Slack(_Channel):
         None, description="Shown to people; the webhook decides."
     )
     webhook_url_env: Variable = "SLACK_WEBHOOK_URL"
+    mention: SlackMentions = Field(
+        default_factory=list,
+        description="Who is called when an alert opens, rises or escalates: here, channel,"
+        " everyone, or ids of members (U…) and user groups (S…).",
+    )
+    username: Annotated[str, Field(min_length=1, max_length=80)] | None = Field(
+        None, description="Only webhooks of custom integrations show it, those of apps do not."
+    )
+    icon_emoji: Annotated[str, Field(pattern=r"^:[a-z0-9_+'-]+:$", max_length=100)] | None = Field(
+        None, description="As :rotating_light:, where `username` is shown."
+    )
 
 
 class PagerDuty(_Channel):
@@ -165,12 +202,19 @@ class Teams(_Channel):
         hosts=r"([a-z0-9-]+\.)+(logic\.azure|powerplatform|webhook\.office)\.com",
         typed_fields=dict.fromkeys(("webhook_url", "teams_webhook_url"), "TEAMS_WEBHOOK_URL"),
         typed_values={
-            r"\.(logic\.azure|powerplatform|webhook\.office)\.com[:/]": "TEAMS_WEBHOOK_URL"
+            r"\.(logic\.azure|powerplatform|webhook\.office)\.com(:\d+)?/\S{8,}": (
+                "TEAMS_WEBHOOK_URL"
+            )
         },
     )
 
     type: Literal["teams"]
     webhook_url_env: Variable = "TEAMS_WEBHOOK_URL"
+    mention: TeamsMentions = Field(
+        default_factory=list,
+        description="Who is called when an alert opens, rises or escalates: Ada <ada@example.com>,"
+        " by the address that Teams knows the person by.",
+    )
 
 
 class Webhook(_Channel):
@@ -181,7 +225,7 @@ class Webhook(_Channel):
         prefixes=("WEBHOOK_", "HOOK_", "OPWATCH_WEBHOOK_"),
         shared=True,
         typed_fields={"secret": "the variable that `secret_env` names"},
-        typed_values={r"\bwhsec_\w{4,}": "the variable that `secret_env` names"},
+        typed_values={r"\bwhsec_[\w+/=]{10,}": "the variable that `secret_env` names"},
     )
 
     type: Literal["webhook"]

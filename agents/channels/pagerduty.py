@@ -1,5 +1,6 @@
 """Open, acknowledge and resolve incidents at PagerDuty."""
 
+import re
 import time
 from dataclasses import dataclass, field, replace
 
@@ -16,6 +17,7 @@ from streams.channels.response_meaning import Answer, Retry, Sent
 
 #: https://developer.pagerduty.com/docs/events-api-v2/trigger-events/
 ROUTING_KEY_CHARACTERS = 32
+_ROUTING_KEY = re.compile(rf"[0-9A-Za-z]{{{ROUTING_KEY_CHARACTERS}}}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +51,10 @@ class PagerDutySender:
 def access(channel: PagerDuty, secrets: Secrets, guard: Guard) -> SecretStr:  # noqa: ARG001 - the protocol's
     """Return the service's integration key."""
     key = secrets.need(channel.service_key_env)
-    if len(key.get_secret_value()) != ROUTING_KEY_CHARACTERS:
+    if not _ROUTING_KEY.fullmatch(key.get_secret_value()):
         raise MissingSecret(
             f"{channel.service_key_env} is not an integration key of PagerDuty's Events API v2:"
-            f" it has not {ROUTING_KEY_CHARACTERS} characters."
+            f" it has not {ROUTING_KEY_CHARACTERS} letters and digits."
         )
     return key
 

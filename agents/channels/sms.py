@@ -2,18 +2,22 @@
 
 import asyncio
 import base64
+import re
 from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
 from agents.channels.addresses import Guard
 from agents.channels.http import HttpClient
-from agents.channels.secrets import Secrets, masking
+from agents.channels.secrets import MissingSecret, Secrets, masking
 from agents.channels.sender import Clock, Post, Recipients, always
 from schemas.channels import Sms
 from streams.channels import sms
 from streams.channels.message import Message
 from streams.channels.response_meaning import Answer
+
+#: https://www.twilio.com/docs/glossary/what-is-a-sid
+ACCOUNT = re.compile(r"AC[0-9a-fA-F]{32}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +61,17 @@ class SmsSender:
 
 def access(channel: Sms, secrets: Secrets, guard: Guard) -> TwilioAccess:  # noqa: ARG001 - the protocol's
     """Return the Twilio account."""
-    return TwilioAccess(
-        account=secrets.need("TWILIO_ACCOUNT_SID"),
-        token=secrets.need("TWILIO_AUTH_TOKEN"),
-        sender=secrets.need("TWILIO_FROM").get_secret_value(),
-    )
+    account = secrets.need("TWILIO_ACCOUNT_SID")
+    if not ACCOUNT.fullmatch(account.get_secret_value()):
+        raise MissingSecret("TWILIO_ACCOUNT_SID is not AC and 32 hexadecimal digits.")
+    token = secrets.need("TWILIO_AUTH_TOKEN")
+    sender = secrets.need("TWILIO_FROM").get_secret_value()
+    if not sms.is_sender(sender):
+        raise MissingSecret(
+            "TWILIO_FROM is no number (+15551234567), short code, sender's name or messaging"
+            " service (MG and 32 hexadecimal digits)."
+        )
+    return TwilioAccess(account=account, token=token, sender=sender)
 
 
 def sender(channel: Sms, access: TwilioAccess, client: HttpClient, clock: Clock) -> SmsSender:

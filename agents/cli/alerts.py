@@ -121,7 +121,7 @@ def show(fingerprint: Fingerprint, *, as_json: AsJson = False) -> None:
     echo(f"\n`opwatch why {alert.breach.fingerprint[:SHORT]}` shows the whole history.")
 
 
-def ack(fingerprint: Fingerprint, *, comment: Comment, by: By = None) -> None:
+def ack(fingerprint: Fingerprint, *, comment: Comment = "", by: By = None) -> None:
     """Acknowledge an alert that fires, so that it escalates no further.
 
     Nobody else is notified of it then. The acknowledgement is for this episode: when the alert
@@ -129,6 +129,7 @@ def ack(fingerprint: Fingerprint, *, comment: Comment, by: By = None) -> None:
     acknowledged before, 3 if no alert worker answers.
 
     Examples:
+      opwatch ack 3f9c
       opwatch ack 3f9c --comment 'looking at lever'
       opwatch ack 3f9c -c 'known, see ticket 41' --by ada
     """

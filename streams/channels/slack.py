@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from schemas.breaches import Breach
-from schemas.channels import Slack
+from schemas.channels import SLACK_GROUPS, Slack
 from streams.channels import wording
 from streams.channels.message import Message, Traits
 from streams.channels.request import JSON, Request, posted, shown
@@ -131,7 +131,25 @@ def _payload(message: Message, channel: Slack, max_fallback: int, max_field: int
         ]
     if dashboard := next((link.url for link in links if link.text == "View dashboard"), None):
         attachment["title_link"] = dashboard
-    return {"attachments": [attachment]}
+    return _head(message, channel) | {"attachments": [attachment]}
+
+
+def _head(message: Message, channel: Slack) -> dict[str, Any]:
+    """Return whom the message calls, by the rule file alone, and as whom it is shown."""
+    named = {"username": channel.username, "icon_emoji": channel.icon_emoji}
+    called = channel.mention if message.event in wording.CALLS else ()
+    named["text"] = " ".join(map(_mention, called)) or None
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _mention(who: str) -> str:
+    """Return what calls somebody.
+
+    Source: https://docs.slack.dev/messaging/formatting-message-text#mentioning-users
+    """
+    if who in SLACK_GROUPS:
+        return f"<!{who}>"
+    return f"<!subteam^{who}>" if who.startswith("S") else f"<@{who}>"
 
 
 def _text(message: Message, what: str) -> tuple[str, Breach | None]:

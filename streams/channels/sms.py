@@ -1,6 +1,7 @@
 """A message as a text message for Twilio: one segment, more only for a long name."""
 
 import base64
+import re
 import urllib.parse
 from contextlib import suppress
 from dataclasses import replace
@@ -35,7 +36,9 @@ GSM_7 = frozenset(
 #: Each of these takes two.
 GSM_7_EXTENDED = frozenset("^{}\\[~]|€")
 #: https://www.twilio.com/docs/messaging/services#sender-pool: such a sender is a service.
-_SERVICE_PREFIX = "MG"
+_SERVICE = re.compile(r"MG[0-9a-fA-F]{32}")
+#: A number, a short code, or a name: https://www.twilio.com/docs/glossary/what-alphanumeric-sender-id
+_SENDER = re.compile(r"\+[1-9]\d{6,14}|\d{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 +&_-]{1,11}", re.ASCII)
 #: https://help.twilio.com/articles/115002943027: one message a second.
 TRAITS = Traits(max_alerts=1000, pace_ms=1_000, counts_unnamed=True)
 
@@ -67,6 +70,11 @@ _PLAIN = str.maketrans(
 )
 
 
+def is_sender(text: str) -> bool:
+    """Return whether Twilio can send from it: a number, a short code, a name or a service."""
+    return bool(_SERVICE.fullmatch(text) or _SENDER.fullmatch(text))
+
+
 def requests(
     message: Message, channel: Sms, account: str, token: str, sender: str
 ) -> list[tuple[str, Request]]:
@@ -75,7 +83,7 @@ def requests(
     basic = base64.b64encode(f"{account}:{token}".encode()).decode()
     sid = urllib.parse.quote(account, safe="")
     url = f"{channel.url.rstrip('/')}/2010-04-01/Accounts/{sid}/Messages.json"
-    from_name = "MessagingServiceSid" if sender.startswith(_SERVICE_PREFIX) else "From"
+    from_name = "MessagingServiceSid" if _SERVICE.fullmatch(sender) else "From"
     return [
         (
             to,

@@ -10,6 +10,7 @@ import orjson
 
 from schemas.breaches import Breach
 from schemas.channels import Teams
+from schemas.mail_addresses import mail_address
 from streams.channels import wording
 from streams.channels.message import Message, Traits
 from streams.channels.request import JSON, Request, posted, shown
@@ -94,22 +95,22 @@ def _words(response: Response) -> str | None:
 def _filled(message: Message, channel: Teams) -> tuple[dict[str, Any], int]:
     """Return the payload with as much text as it has room for, and how many alerts it names."""
     for max_field in (500, 100):
-        room = MAX_SIZE - size(_payload(message, "", max_field))
+        room = MAX_SIZE - size(_payload(message, channel, "", max_field))
         if room > MAX_SIZE // 2:
             break
     text, missing = _text(message, wording.text(message, channel.template), room)
     count = len(message.others) if missing is None else message.others.index(missing)
-    return _payload(message, text, max_field), count + 1
+    return _payload(message, channel, text, max_field), count + 1
 
 
-def _payload(message: Message, text: str, max_field: int) -> dict[str, Any]:
+def _payload(message: Message, channel: Teams, text: str, max_field: int) -> dict[str, Any]:
     title = wording.title(message)
     facts = [
         {"title": field.title, "value": escape(fit(field.value, max_field))}
         for field in wording.fields(message)
     ]
     footer = escape(fit(f"opwatch · {message.breach.rule}", MAX_FOOTER))
-    card = {
+    card: dict[str, Any] = {
         "$schema": SCHEMA,
         "type": "AdaptiveCard",
         "version": VERSION,
@@ -131,8 +132,27 @@ def _payload(message: Message, text: str, max_field: int) -> dict[str, Any]:
             for link in wording.links(message)
         ],
     }
+    if called := _called(message, channel):
+        card["msteams"] = {"width": "Full", "entities": called}
+        card["body"].insert(1, _block(" ".join(person["text"] for person in called)))
     attachment = {"contentType": CARD, "contentUrl": None, "content": card}
     return {"type": "message", "attachments": [attachment]}
+
+
+def _called(message: Message, channel: Teams) -> list[dict[str, Any]]:
+    """Return whom the card calls, by the rule file alone.
+
+    Source: https://learn.microsoft.com/en-us/microsoftteams/platform/task-modules-and-cards/cards/cards-format#user-mention-in-incoming-webhook-with-adaptive-cards
+    """
+    people = map(mail_address, channel.mention if message.event in wording.CALLS else ())
+    return [
+        {
+            "type": "mention",
+            "text": f"<at>{person.name or person.local}</at>",
+            "mentioned": {"id": person.bare, "name": person.name or person.local},
+        }
+        for person in people
+    ]
 
 
 def _block(text: str, **more: Any) -> dict[str, Any]:

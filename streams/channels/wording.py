@@ -26,6 +26,8 @@ _PAST = {
     "greater_than_or_equal": "at or above",
 }
 
+#: Events that call people, and do not only keep them informed.
+CALLS = ("opened", "severity_raised", "escalated", "summary", "test")
 _NOTHING_TO_ACKNOWLEDGE = ("resolved", "acknowledged", "test")
 
 

@@ -11,6 +11,8 @@ from tests.receivers.http import Arrived, Status, Vendor
 PATH = "/services/T00000000/B00000000/abcdefghijklmnopqrstuvwx"
 _TEXTS = {"fallback": 2000, "title": 150, "text": 3000, "footer": 300, "pretext": 3000}
 _KNOWN = {*_TEXTS, "color", "title_link", "fields", "actions", "ts", "mrkdwn_in", "blocks"}
+_PAYLOAD = {"text", "attachments", "blocks", "username", "icon_emoji"}
+_CALL = re.compile(r"<!(here|channel|everyone)>|<@[UW]\w+>|<!subteam\^S\w+>")
 _ENTITY = re.compile(r"&(?!(amp|lt|gt);)")
 _MENTION = re.compile(r"<!|@(here|channel|everyone)", re.IGNORECASE)
 
@@ -62,7 +64,10 @@ def _mistakes(arrived: Arrived) -> list[str]:
         payload = json.loads(arrived.body)
     except ValueError:
         return ["not JSON"]
-    mistakes = [f"unknown: {name}" for name in set(payload) - {"text", "attachments", "blocks"}]
+    mistakes = [f"unknown: {name}" for name in set(payload) - _PAYLOAD]
+    mistakes += [
+        f"mentions {it}" for it in payload.get("text", "").split() if not _CALL.fullmatch(it)
+    ]
     if len(arrived.body.decode()) > 9000:
         mistakes.append("more than 9000 characters")
     attachments = payload.get("attachments", [])

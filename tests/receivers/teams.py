@@ -111,8 +111,19 @@ def _card(card: dict[str, Any]) -> list[str]:
         mistakes.append("no card that a workflow shows")
     if not card["body"]:
         mistakes.append("no body")
+    called = [it["text"] for it in card["msteams"].get("entities", ())]
+    for entity in card["msteams"].get("entities", ()):
+        text = f"<at>{entity['mentioned']['name']}</at>"
+        by_address = "@" in entity["mentioned"]["id"]
+        if entity["type"] != "mention" or entity["text"] != text or not by_address:
+            mistakes.append(f"no mention that Teams shows: {entity}")
     for part in card["body"]:
+        if called and part.get("text") == " ".join(called):
+            called = []  # once
+            continue
         mistakes += _part(part)
+    if called:
+        mistakes.append("a mention whose text stands nowhere")
     if len(card["actions"]) > 6:
         mistakes.append("more than 6 actions")
     for action in card["actions"]:

@@ -390,6 +390,19 @@ def test_a_secret_is_told_and_never_repeated(text: str):
     assert "0123456789abcdef" not in sentence
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "see https://hooks.slack.com/ and docs", "whsec_", "a token such as xoxb-…",
+        "whsec_<secret>",
+        "made at https://prod.logic.azure.com/ by ada", "xoxb- is how they begin",
+    ],
+)  # fmt: skip
+def test_what_only_begins_as_a_secret_is_none(text: str):
+    loaded = parse(rule(description=f"'{text}'"))
+    assert loaded.rules.rules[0].description == text
+
+
 def test_a_secret_is_put_where_its_own_vendor_looks():
     for kind, name in (("teams", "TEAMS_WEBHOOK_URL"), ("slack", "SLACK_WEBHOOK_URL")):
         (sentence,) = told(f"channels:\n  - {{name: c, type: {kind}, webhook_url: hunter2}}\n")

@@ -12,6 +12,7 @@ from agents.channels.secrets import MAX_MASKED, MissingSecret, NotAllowed, Secre
 from agents.runtime.channel_variables import DEFAULT
 from agents.runtime.settings import Settings, own_variables
 from schemas.channels import Email, PagerDuty, Slack, Sms, Teams, Webhook
+from streams.channels import sms
 from tests.unit.messages.samples import (
     CHANNELS,
     EMAIL,
@@ -25,6 +26,7 @@ from tests.unit.messages.samples import (
     TEAMS,
     TEAMS_URL,
     WEBHOOK,
+    message,
 )
 
 EVERYTHING = {
@@ -308,3 +310,39 @@ async def test_a_channel_that_may_not_send_its_secret_has_no_sender():
     with pytest.raises(NotAllowed, match="OPWATCH_VENDOR_HOSTS"):
         sender(channel, out, Secrets(EVERYTHING))
     await out.aclose()
+
+
+# ---------------------------------------------------------------- by their whole form
+
+SERVICE = "MG" + "0123456789abcdef" * 2
+TEAM_URL = "https://hooks.slack.com/services"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_whole"),
+    [
+        ("TWILIO_FROM", SERVICE, True), ("TWILIO_FROM", "MGMT", True),
+        ("TWILIO_FROM", "12345", True), ("TWILIO_FROM", SERVICE[:-1], False),
+        ("TWILIO_FROM", "MG" + "x" * 32, False), ("TWILIO_FROM", "0155512345678", False),
+        ("TWILIO_FROM", "+0155512345", False), ("TWILIO_FROM", "a name that is too long", False),
+        ("TWILIO_ACCOUNT_SID", "AC" + "f" * 32, True), ("TWILIO_ACCOUNT_SID", "AC123", False),
+        ("TWILIO_ACCOUNT_SID", "SK" + "f" * 32, False),
+        ("PAGERDUTY_SERVICE_KEY", "x" * 32, True), ("PAGERDUTY_SERVICE_KEY", "-" * 32, False),
+        ("SLACK_WEBHOOK_URL", f"{TEAM_URL}/T0/B0/abc", True),
+        ("SLACK_WEBHOOK_URL", "https://hooks.slack.com/workflows/T0/A0/1/abc", True),
+        ("SLACK_WEBHOOK_URL", "https://mattermost.example.com/hooks/abc", True),
+        ("SLACK_WEBHOOK_URL", "https://hooks.slack.com/", False),
+        ("SLACK_WEBHOOK_URL", f"{TEAM_URL}/T0/B0", False),
+        ("SLACK_WEBHOOK_URL", f"{TEAM_URL}/T0/B0/", False),
+    ],
+)  # fmt: skip
+def test_a_secret_is_recognised_by_its_whole_form(name: str, value: str, is_whole: bool):
+    missing = missing_secrets(CHANNELS, Secrets(EVERYTHING | {name: value}))
+    assert (missing == {}) is is_whole
+    assert all(name in sentence for sentence in missing.values())
+
+
+def test_a_name_that_begins_as_a_messaging_service_is_no_messaging_service():
+    for sender_name, field in (("MGMT", "From=MGMT"), (SERVICE, f"MessagingServiceSid={SERVICE}")):
+        requests = sms.requests(message(), SMS, "AC", "token", sender_name)
+        assert all(field in request.body.decode() for _, request in requests)
