@@ -1,4 +1,7 @@
-"""Post to receivers: checked addresses, verified TLS, no redirects, no proxies, in bounded time."""
+"""Post to receivers: checked addresses, verified TLS, no redirects, in bounded time.
+
+Through the proxy that the settings name, never through one that only the environment names.
+"""
 
 import asyncio
 import logging
@@ -15,6 +18,7 @@ import httpcore
 import httpx
 
 from agents.channels.addresses import Guard
+from agents.channels.proxy import Proxy, check_receiver, tunnel
 from agents.runtime.network_errors import words
 from streams.channels.request import Request
 from streams.channels.response_meaning import Response
@@ -58,15 +62,18 @@ def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
 class HttpClient:
     """The one HTTP client that reaches receivers."""
 
-    def __init__(self, guard: Guard, ca_file: str | None = None) -> None:
+    def __init__(
+        self, guard: Guard, ca_file: str | None = None, proxy: Proxy | None = None
+    ) -> None:
         for name in _TALKATIVE:
             logging.getLogger(name).setLevel(logging.WARNING)
         self.guard = guard
         self._ca_file = ca_file
         context = tls_context(ca_file)
+        tls = tls_context(ca_file) if proxy is not None and not proxy.is_plain else None
         self._client = httpx.AsyncClient(
-            transport=_Transport(guard, context, plain=False),
-            mounts={"http://": _Transport(guard, context, plain=True)},
+            transport=_Transport(context, _Backend(guard, plain=False, proxy=proxy, tls=tls)),
+            mounts={"http://": _Transport(context, _Backend(guard, plain=True))},
             follow_redirects=False,
             trust_env=False,
         )
@@ -174,7 +181,7 @@ def _broken(error: httpx.TransportError, *, began: bool) -> str:
 
 
 class _Transport(httpx.AsyncHTTPTransport):
-    def __init__(self, guard: Guard, context: ssl.SSLContext, *, plain: bool) -> None:
+    def __init__(self, context: ssl.SSLContext, backend: "_Backend") -> None:
         super().__init__(verify=context, trust_env=False)
         # httpx hands no network backend on, and a name's address must be checked where the
         # connection is made: rewriting the URL's host would let two names share a connection.
@@ -183,15 +190,24 @@ class _Transport(httpx.AsyncHTTPTransport):
             max_connections=MAX_CONNECTIONS,
             keepalive_expiry=KEEPALIVE_S,
             http1=True,
-            http2=not plain,
-            network_backend=_Backend(guard, plain=plain),
+            http2=not backend.plain,
+            network_backend=backend,
         )
 
 
 class _Backend(httpcore.AsyncNetworkBackend):
-    def __init__(self, guard: Guard, *, plain: bool) -> None:
+    def __init__(
+        self,
+        guard: Guard,
+        *,
+        plain: bool,
+        proxy: Proxy | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._guard = guard
-        self._plain = plain
+        self.plain = plain
+        self._proxy = proxy
+        self._proxy_tls = tls
         self._inner = httpcore.AnyIOBackend()
 
     async def connect_tcp(
@@ -202,8 +218,25 @@ class _Backend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
+        options = timeout, local_address, socket_options
+        if self._proxy is None:
+            return await self._direct(host, port, self.plain, *options)
+        await check_receiver(self._guard, host, port)
+        proxy = self._proxy
+        stream = await self._direct(proxy.host, proxy.port, proxy.is_plain, *options)
+        return await tunnel(stream, proxy, self._proxy_tls, (host, port), timeout)
+
+    async def _direct(
+        self,
+        host: str,
+        port: int,
+        plain: bool,  # noqa: FBT001, RUF100 - of where it is, not how
+        timeout: float | None,  # noqa: ASYNC109 - httpcore's interface
+        local_address: str | None,
+        socket_options: Iterable[Any] | None,
+    ) -> httpcore.AsyncNetworkStream:
         try:
-            addresses = await self._guard.addresses(host, port, plain=self._plain)
+            addresses = await self._guard.addresses(host, port, plain=plain)
         except OSError:
             raise httpcore.ConnectError(f"the name {host} cannot be resolved.") from None
         last: Exception | None = None

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from agents.channels import email, pagerduty, slack, sms, teams, webhook
 from agents.channels.addresses import Guard, host_of, networks
 from agents.channels.http import HttpClient
+from agents.channels.proxy import proxy_of
 from agents.channels.secrets import MissingSecret, NotAllowed, Secrets
 from agents.channels.sender import Clock, Sender
 from agents.runtime.channel_variables import is_of_another
@@ -45,7 +46,9 @@ ADAPTERS: Mapping[str, Adapter] = {
 
 def http_client(settings: Settings) -> HttpClient:
     """Return the client that reaches receivers, as the settings allow it."""
-    return HttpClient(guard(settings), settings.receivers_ca_file)
+    url = settings.receivers_proxy
+    proxy = None if url is None else proxy_of(url.get_secret_value())
+    return HttpClient(guard(settings), settings.receivers_ca_file, proxy)
 
 
 def guard(settings: Settings) -> Guard:

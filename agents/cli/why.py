@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -183,11 +184,29 @@ def _print_entries(entries: "Iterable[HistoryEntry]") -> None:
                 entry.channel or "",
                 _with_response(entry),
             )
-            for entry in entries
-            if not entry.minor
+            for entry in _folded(entries)
         ),
         fold=("channel", "why"),
     )
+
+
+def _folded(entries: "Iterable[HistoryEntry]") -> "list[HistoryEntry]":
+    """Return the entries that people want to read: of a delivery's retries the last, counted."""
+    shown: dict[object, HistoryEntry] = {}
+    first: dict[object, tuple[int, int]] = {}
+    for place, entry in enumerate(entries):
+        if entry.minor:
+            continue
+        if entry.what != "retry":
+            shown[place] = entry
+            continue
+        key = entry.channel, getattr(entry.record, "batch", None)
+        shown.pop(key, None)  # it stands where the last one does
+        count, since_ms = first.get(key, (0, entry.at_ms))
+        first[key] = count + 1, since_ms
+        times = f"({count + 1} times since {day_and_time(since_ms)}) " if count else ""
+        shown[key] = replace(entry, sentence=times + entry.sentence)
+    return list(shown.values())
 
 
 def _with_response(entry: "HistoryEntry") -> str:

@@ -7,6 +7,9 @@ import re
 import ssl
 from ipaddress import ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
 
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?\.?|\[[0-9A-Fa-f:.]+\]")
 _MOST_PORT = 65_535
@@ -43,6 +46,21 @@ def networks(value: str) -> str:
         except ValueError:
             message = f"{network!r} is no network such as 10.1.2.0/24"
             raise ValueError(message) from None
+    return value
+
+
+def proxy(value: SecretStr | None) -> SecretStr | None:
+    """Return the address of a proxy; the message has none of it, since it may have a password."""
+    if value is None or not value.get_secret_value():
+        return None
+    try:
+        parts = urlsplit(value.get_secret_value())
+        is_whole = bool(_HOST.fullmatch(parts.hostname or "")) and parts.port != 0
+    except ValueError:
+        is_whole = False
+    if not is_whole or parts.scheme not in ("http", "https") or parts.path not in ("", "/"):
+        message = "is no address of a proxy such as http://user:password@proxy.example.com:3128"
+        raise ValueError(message)
     return value
 
 

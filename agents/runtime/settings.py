@@ -120,6 +120,12 @@ class Settings(DatabaseSettings):
     receivers_ca_file: str | None = Field(
         None, description="CA certificates (PEM) for receivers, in addition to the public ones."
     )
+    receivers_proxy: SecretStr | None = Field(
+        None,
+        description="HTTP proxy to receivers with https: `http://user:password@proxy:3128`. Its own"
+        " address is checked as a receiver's (OPWATCH_ALLOW_ADDRESSES). Mail goes past it;"
+        " HTTP_PROXY and HTTPS_PROXY are not used.",
+    )
     link_secret: SecretStr | None = Field(
         None,
         description="Signs the acknowledgement links in messages; without it there are no links."
@@ -145,6 +151,7 @@ class Settings(DatabaseSettings):
     _hosts = field_validator("vendor_hosts")(setting_checks.hosts)
     _networks = field_validator("allow_addresses")(setting_checks.networks)
     _ca_files = field_validator("kafka_ca_file", "receivers_ca_file")(setting_checks.ca_file)
+    _proxy = field_validator("receivers_proxy")(setting_checks.proxy)
     _readable = field_validator("kafka_cert_file", "kafka_key_file")(setting_checks.readable)
 
     @field_validator("channel_variables")

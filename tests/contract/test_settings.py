@@ -7,6 +7,7 @@ import trustme
 from pydantic import ValidationError
 
 from agents.channels.http import tls_context
+from agents.channels.proxy import proxy_of
 from agents.channels.registry import guard
 from agents.cli.config import markdown, source_of, unknown_variables
 from agents.runtime import channel_variables
@@ -134,6 +135,8 @@ def test_whatever_a_setting_is_it_works_or_the_mistake_names_the_variable(
         chosen.kafka()
         guard(chosen)
         channel_variables.patterns(chosen.channel_variables)
+        if chosen.receivers_proxy is not None:
+            assert proxy_of(chosen.receivers_proxy.get_secret_value()).host
         if chosen.receivers_ca_file is not None:
             tls_context(chosen.receivers_ca_file)
         assert chosen.time_limits.grace_ms >= 0
