@@ -9,11 +9,11 @@ differs from the topics' latest revision, is missing, or is there twice.
 
 import argparse
 import asyncio
+import contextlib
 import os
 import signal
 import sys
 import tempfile
-import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -82,17 +82,22 @@ def lock_for_a_minute(scene: StoreScene) -> None:
 
 def lock_for(scene: StoreScene, seconds: float) -> None:
 
-    async def locked() -> None:
+    async def lock() -> None:
         connection = await asyncpg.connect(scene.url)
         async with connection.transaction():
             await connection.execute("LOCK TABLE opwatch.windows IN ACCESS EXCLUSIVE MODE")
             await asyncio.sleep(seconds)
         await connection.close()
 
-    other = threading.Thread(target=lambda: asyncio.run(locked()))
-    other.start()
-    scene.publish(50)
-    other.join()
+    async def locked() -> None:
+        while True:
+            with contextlib.suppress(asyncpg.DeadlockDetectedError):  # `store` goes on, not we
+                return await lock()
+
+    with ThreadPoolExecutor(1) as others:
+        other = others.submit(lambda: asyncio.run(locked()))
+        scene.publish(50)
+        other.result()
 
 
 def fail_over(scene: StoreScene) -> None:
