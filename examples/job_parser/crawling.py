@@ -21,6 +21,9 @@ PAGE_TTL_S = 10.0
 CRAWLERS = 24
 _QUEUE = 48
 _TICK_S = 0.01
+#: A tick that comes this late shows a busy machine: fewer posts are visited.
+_LATE_S = 0.03
+_SLOWEST = 0.02
 
 Parse = Callable[[bytes], parsing.Job]
 
@@ -32,7 +35,7 @@ class _Crawl(NamedTuple):
 
 
 class Crawler:
-    """Visits posts at each platform's pace, and skips those that it has no time for."""
+    """Visits posts at each platform's pace, slower where the machine has no time for it."""
 
     def __init__(
         self, fetcher: Fetcher, analyst: Analyst, on_failure: Callable[[str], None]
@@ -68,20 +71,24 @@ class Crawler:
             name: list(itertools.accumulate((n + 1) ** -it.skew for n in range(it.jobs)))
             for name, it in PLATFORMS.items()
         }
-        begun = time.monotonic()
-        fed = dict.fromkeys(PLATFORMS, 0)
+        due = dict.fromkeys(PLATFORMS, 0.0)
+        pace, before = _SLOWEST, time.monotonic()
         while not stopped.is_set():
-            elapsed_s = time.monotonic() - begun
+            await asyncio.sleep(_TICK_S)
+            now = time.monotonic()
+            elapsed_s, before = now - before, now
+            is_late = elapsed_s > _TICK_S + _LATE_S
+            pace = max(_SLOWEST, 0.8 * pace) if is_late else min(1.0, pace + 0.01)
             for crawl in self._crawls:
                 name, site = crawl.platform, PLATFORMS[crawl.platform]
-                due = int(elapsed_s * site.jobs_per_s) - fed[name]
-                fed[name] += due
-                for number in chance.choices(range(site.jobs), cum_weights=weights[name], k=due):
+                due[name] += pace * elapsed_s * site.jobs_per_s
+                count = int(due[name])
+                due[name] -= count
+                for number in chance.choices(range(site.jobs), cum_weights=weights[name], k=count):
                     try:
                         crawl.queue.put_nowait(number)
                     except asyncio.QueueFull:
                         self.skipped += 1
-            await asyncio.sleep(_TICK_S)
 
     async def _work(self, crawl: _Crawl) -> None:
         while True:

@@ -17,16 +17,29 @@ from pathlib import Path
 
 from agents.kafka import topic_creation
 from examples.job_parser.demo_run import Demo
-from examples.job_parser.environment import duration_s
+from examples.job_parser.environment import degrades, duration_s, for_demo
 from examples.job_parser.parser_process import ParserEnded
 from examples.job_parser.supervisor import NeverRuns
+
+_NEXT = """
+next: make demo DEGRADE=1       two sites break for a while: see who is notified
+      make demo FOR=300         longer, to kill the worker and look at the topics
+      README.md                 "Measure your own service" begins with: make up"""
+_NEXT_AFTER_TROUBLE = """
+next: make up && . .stack/env   a Kafka and a PostgreSQL that stay, for your own service
+      README.md                 "Measure your own service": the next three commands
+      docs/alerting.md          the first alert on your own Slack"""
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 
 
 async def _main(for_s: float, folder: Path) -> int:
-    demo = Demo(os.environ, for_s, folder)
+    environment = for_demo(os.environ)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)  # the `.env` of the project is not the demo's
+    demo = Demo(environment, for_s, folder)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, demo.interrupted.set)
@@ -42,17 +55,8 @@ async def _main(for_s: float, folder: Path) -> int:
         return EXIT_FAILED
     if not (exact or demo.mocked):
         return EXIT_FAILED
-    _print_next()
+    print(_NEXT_AFTER_TROUBLE if degrades(environment) else _NEXT)
     return 0
-
-
-def _print_next() -> None:
-    print(
-        "\nnext: make demo DEGRADE=1    two sites break for a while: see who is notified\n"
-        "      kill -9 the worker       its pid is shown while the demo runs\n"
-        "      opwatch tail             the same table beside a running demo; the line is shown\n"
-        "      opwatch quality worst    … and the worst analyses, with what is wrong with them"
-    )
 
 
 def main() -> int:

@@ -43,10 +43,10 @@ class Demo:
     """A run of the demo, from creating its topics to removing them."""
 
     def __init__(self, environment: Mapping[str, str], for_s: float, folder: Path) -> None:
-        """Start nothing yet; logs go into `folder`."""
+        """Start nothing yet; logs go into `folder`, and the environment is env.for_demo's."""
         # With milliseconds, so that no run uses another's topics.
         self.prefix = f"demo-{time.strftime('%H%M%S')}{time.time_ns() // 1_000_000 % 1000:03}."
-        self._environment = env.for_workers(environment) | {
+        self._environment = dict(environment) | {
             "OPWATCH_TOPIC_PREFIX": self.prefix,
             "OPWATCH_PARTITIONS": str(_PARTITIONS),
             "OPWATCH_INSTANCE": "demo",
@@ -58,6 +58,7 @@ class Demo:
         self.mocked = env.is_mocked(self.settings.kafka_bootstrap)
         self._history = history.variables(environment, self.prefix, mocked=self.mocked)
         self._environment |= self._history
+        self._shell = env.write_for_shells(self.settings.kafka_bootstrap, self.prefix)
         self._for_s = for_s
         self._degrade = env.degrades(environment)
         self._folder = folder
@@ -224,12 +225,11 @@ class Demo:
 
     def _hints(self) -> tuple[str, ...]:
         kill = f"kill -9 {self._processes.measure.pid or '…'}"
-        where = f"OPWATCH_KAFKA_BOOTSTRAP={self.settings.kafka_bootstrap}"
         if self.mocked:  # its counts are not exact, and `tail` does not work with it
             return ()
         return (
             f"{kill}     the worker comes back, the counts stay exact",
-            f"{where} OPWATCH_TOPIC_PREFIX={self.prefix} .venv/bin/opwatch tail",
+            f"{self._shell} && .venv/bin/opwatch tail     the same table in another shell",
         )
 
     def _agrees(self, result: Run) -> bool:

@@ -2,18 +2,21 @@
 
 import asyncio
 import contextlib
+import json
 import re
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.table import Table
 
+from agents.cli.live_table import milliseconds
 from agents.database.connection import connect
 from agents.runtime.database_settings import URL_VARIABLE
 from agents.runtime.settings import Settings
 
-_LINES = 9
 _REPORT_S = 10.0
 #: What is counted is stored within this.
 _INTERVAL_S = 1.0
@@ -28,13 +31,14 @@ def variables(environment: Mapping[str, str], prefix: str, *, mocked: bool) -> d
 
 
 async def show(environment: Mapping[str, str], console: Console) -> None:
-    """Print the first lines of `opwatch report`."""
+    """Print what `opwatch report` says of the platforms."""
     await asyncio.sleep(2 * _INTERVAL_S)
+    report = ("report", "--from", "1h", "--to", _next_minute(), "--format", "json")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "agents.cli", "report", "--from", "1h", "--to", _next_minute()),
-        env=dict(environment) | {"COLUMNS": "120"},
+        *(sys.executable, "-m", "agents.cli", *report),
+        env=environment,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+        stderr=asyncio.subprocess.DEVNULL,
     )
     try:
         async with asyncio.timeout(_REPORT_S):
@@ -43,9 +47,20 @@ async def show(environment: Mapping[str, str], console: Console) -> None:
         process.kill()
         await process.wait()
         return
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("platform", "operations", "success", "p50 ms", "p95 ms", "p99 ms", "cache"):
+        table.add_column(heading, justify="left" if heading == "platform" else "right")
+    for row in map(json.loads, output.splitlines()):
+        times = [row["p50_ms"], row["p95_ms"], row["p99_ms"]]
+        table.add_row(
+            row["platform"] or "all",
+            f"{row['operations']:,}",
+            f"{row['success_rate']:.2f}%",
+            *(milliseconds(it) for it in times),
+            "–" if row["hit_rate"] is None else f"{row['hit_rate']:.2f}%",
+        )
     console.print("\nopwatch report says, of what is in PostgreSQL:", style="bold")
-    for line in output.decode(errors="replace").splitlines()[:_LINES]:
-        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+    console.print(table)
 
 
 def _next_minute() -> str:

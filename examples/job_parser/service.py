@@ -26,7 +26,7 @@ TROUBLED = ("lever", "workday")
 #: The platforms whose posts a broken release analyses meanwhile.
 BADLY_ANALYSED = ("ashby", "greenhouse")
 #: How long a page may take that is analysed again.
-PATIENT_S = 5.0
+PATIENT_S = 10.0
 _SAY_EVERY_S = 0.5
 _FLUSH_S = 4.0
 

@@ -22,7 +22,7 @@ _PROXY_LIMIT = 100_000
 _CUT = 0.55
 _TROUBLED_BYTES_PER_S = 22_000
 #: How long a page stalls: longer than the fetcher waits.
-_STALL_S = 3.0
+_STALL_S = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,12 +24,14 @@ class Running:
 
     def __init__(self, kafka: str, postgres: str, log: Path, **environment: str) -> None:
         ours = {k: v for k, v in os.environ.items() if not k.startswith("OPWATCH_")}
+        (log.parent / ".env").write_text("OPWATCH_SERIES_LIMIT=few\n")
         self.log = log
         with log.open("wb") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "examples.job_parser.demo"],
-                cwd=ROOT,
+                cwd=log.parent,
                 env=ours
+                | {"PYTHONPATH": str(ROOT), "OPWATCH_STACK_FOLDER": str(log.parent / "stack")}
                 | {"OPWATCH_KAFKA_BOOTSTRAP": kafka, "METRICS_DATABASE_URL": postgres}
                 | {"DEGRADE": ""}
                 | environment,
@@ -50,11 +52,20 @@ class Running:
     def says(self, pattern: str) -> re.Match[str]:
         """Wait until it says so."""
         give_up_s = time.monotonic() + END_S
-        while not (found := re.search(pattern, self.said)):
+        while not (found := re.search(pattern, self.said, re.MULTILINE)):
             assert self.process.poll() is None, self.said
             assert time.monotonic() < give_up_s, self.said
             time.sleep(0.1)
         return found
+
+    def shell_variable(self, name: str) -> str:
+        """Return what a shell that reads the demo's line has in a variable."""
+        line = self.says(r"^(\. \S+) && .venv/bin/opwatch tail ")[1]
+        shell = subprocess.run(
+            ["sh", "-ec", f'{line}; printf %s "${name}"'], cwd=ROOT, capture_output=True, text=True
+        )
+        assert shell.returncode == 0, shell.stderr
+        return shell.stdout
 
     def counted_exactly(self) -> int:
         """Wait for its end; return how many operations it published and counted."""
@@ -92,8 +103,8 @@ def demo(kafka: str, postgres: str, tmp_path: Path) -> Iterator[type[Running]]:
 
 def test_all_that_is_published_is_counted_and_nothing_stays(kafka: str, demo: type[Running]):
     running = demo(FOR="45", DEGRADE="1")
-    prefix = running.says(r"OPWATCH_TOPIC_PREFIX=(\S+)")[1]
     running.says("counted")
+    prefix = running.shell_variable("OPWATCH_TOPIC_PREFIX")
     children = running.children()
     roles = {name for it in children for name in it.cmdline() if name in WORKERS}
     assert roles == WORKERS
@@ -106,7 +117,9 @@ def test_all_that_is_published_is_counted_and_nothing_stays(kafka: str, demo: ty
     assert re.search(r"cache hit rate: ashby \d", running.said)
     assert re.search(r"breach +opened +(medium|high) +overall quality of \*{plat", running.said)
     assert "recommended:" in running.said
-    assert re.search(r"opwatch report says(.*\n)+ +lever ", running.said), running.said
+    assert re.search(r"opwatch report says(.*\n)+lever +[\d,]+ +\d\d\.\d\d% ", running.said), (
+        running.said
+    )
     # Who comes within seconds of another alert is named in the text of one mail.
     assert re.search(
         r"mail +received +Subject: +\[(MEDIUM|HIGH)] (quality_degradation|.*\s.* and \d more)",
@@ -143,7 +156,8 @@ def test_all_that_is_published_is_counted_and_nothing_stays(kafka: str, demo: ty
 
 
 def test_a_killed_worker_comes_back_and_the_counts_stay_exact(demo: type[Running]):
-    running = demo(FOR="24")
+    # Whatever stands in the environment is not the demo's.
+    running = demo(FOR="24", COLUMNS="80", OPWATCH_GRACE_S="often", OPWATCH_RULE_FILE="nowhere")
     running.says("[1-9][0-9,]* counted")
     worker = running.worker()
     assert worker is not None
@@ -153,6 +167,10 @@ def test_a_killed_worker_comes_back_and_the_counts_stay_exact(demo: type[Running
     running.says(r"the worker \(pid \d+\) ended: SIGKILL")
     running.counted_exactly()
     assert "the worker was started again once" in running.said
+    assert "next: make demo DEGRADE=1" in running.said
+    assert not re.search(r"breach +opened", running.said), running.said
+    copyable = r"\. "  # it is whole, and here its path is long
+    assert not re.findall(rf"^(?!{copyable}).{{81,}}", running.said, re.MULTILINE)
 
 
 def test_ctrl_c_ends_everything_and_still_shows_the_summary(demo: type[Running]):
