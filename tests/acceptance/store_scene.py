@@ -115,7 +115,7 @@ class StoreScene:
 
     def query(self, statement: str) -> list[Any]:
         async def ask() -> list[Any]:
-            connection = await asyncpg.connect(self.url, timeout=5)
+            connection = await asyncpg.connect(self.url, timeout=30)
             await connection.set_type_codec(
                 "jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads
             )
