@@ -23,7 +23,7 @@ from examples.job_parser.supervisor import NeverRuns
 
 _NEXT = """
 next: make demo DEGRADE=1       two sites break for a while: see who is notified
-      make demo FOR=300         longer, to kill the worker and look at the topics
+      make demo FOR=300         longer: kill the worker, look at the topics
       README.md                 "Measure your own service" begins with: make up"""
 _NEXT_AFTER_TROUBLE = """
 next: make up && . .stack/env   a Kafka and a PostgreSQL that stay, for your own service

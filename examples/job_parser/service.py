@@ -27,6 +27,8 @@ TROUBLED = ("lever", "workday")
 BADLY_ANALYSED = ("ashby", "greenhouse")
 #: How long a page may take that is analysed again.
 PATIENT_S = 10.0
+#: It is silent after three: by then the demo has counted what it published last, and ended.
+_BEAT_S = 20.0
 _SAY_EVERY_S = 0.5
 _FLUSH_S = 4.0
 
@@ -55,7 +57,7 @@ async def serve(
         beside.append(asyncio.create_task(_trouble(site, analyst, trouble_after_s, trouble_for_s)))
     say("serving")
     try:
-        async with opwatch.heartbeat("job-parser", every=5):
+        async with opwatch.heartbeat("job-parser", every=_BEAT_S):
             await crawl
     finally:
         for task in beside:
