@@ -37,6 +37,7 @@ Examples:
   opwatch worker measure           count what arrives on `operations`
   opwatch tail                     watch the figures live
   opwatch tail --json | jq .       … or pipe them on
+  opwatch dashboard                … or see them in a browser
   opwatch replay yesterday.jsonl   publish recorded operations
   opwatch deadletters list         list what was refused, and why
   opwatch rules check FILE         find every mistake in a rule file
@@ -64,6 +65,7 @@ app = typer.Typer(
 app.add_typer(worker.app, name="worker")
 app.add_typer(topics.app, name="topics")
 app.command("tail")(tail.tail)
+app.command("dashboard")(worker.dashboard)
 app.command("replay")(replay.replay)
 app.add_typer(deadletters.app, name="deadletters")
 app.add_typer(rules.app, name="rules")

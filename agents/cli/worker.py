@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agents.cli.command import CommandError, kafka_errors, load_rules, settings
+from agents.cli.command import USAGE, CommandError, kafka_errors, load_rules, settings
 
 if TYPE_CHECKING:
     from agents.runtime.settings import Settings
@@ -129,13 +129,54 @@ def store(
         run(chosen)
 
 
+def dashboard() -> None:
+    """Show in a browser what is true now, until SIGTERM or Ctrl-C.
+
+    The address is http://127.0.0.1:9470/ unless OPWATCH_DASHBOARD_HOST or OPWATCH_DASHBOARD_PORT
+    says another. It reads published topics, and writes nothing but the acknowledgements and
+    silences that people ask for there with OPWATCH_DASHBOARD_TOKEN. For others than this machine
+    OPWATCH_DASHBOARD_READ_TOKEN is needed, too.
+
+    Examples:
+      opwatch dashboard
+      OPWATCH_DASHBOARD_CLAIM=96-99 opwatch dashboard     beside what was measured
+      OPWATCH_DASHBOARD_TARGETS='success_rate=99/95 p95=800ms/2s' opwatch dashboard
+      OPWATCH_DASHBOARD_HOST=0.0.0.0 OPWATCH_DASHBOARD_HOSTS=opwatch.example.com opwatch dashboard
+    """
+    chosen = settings()
+    from agents.dashboard.app import run
+    from agents.dashboard.guard import NoToken
+
+    _must_be_free(chosen.dashboard_host, chosen.dashboard_port, "OPWATCH_DASHBOARD")
+    try:
+        run(chosen)
+    except NoToken as error:
+        raise CommandError(str(error), USAGE) from None
+    except OSError as error:
+        where = f"{chosen.dashboard_host}:{chosen.dashboard_port}"
+        raise CommandError(f"cannot listen on {where}: {error.strerror or error}.") from None
+
+
 def _must_listen(chosen: "Settings") -> None:
     """Check that the worker's port is free: the worker itself would end in a traceback.
 
     Raises:
         CommandError: it is not, or the host is none of this machine.
     """
-    host, port = chosen.http_host, chosen.http_port
+    _must_be_free(chosen.http_host, chosen.http_port, "OPWATCH_HTTP")
+
+
+def _must_be_free(host: str, port: int, setting: str) -> None:
+    """Check that a port is free.
+
+    Args:
+        host: the address.
+        port: 0 is any.
+        setting: how the names of the settings begin that name others.
+
+    Raises:
+        CommandError: it is not, or the host is none of this machine.
+    """
     try:
         for family, kind, number, _, where in socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -148,10 +189,10 @@ def _must_listen(chosen: "Settings") -> None:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             why = (
-                "another program has the port. OPWATCH_HTTP_PORT names another; 0 takes a free one"
+                f"another program has the port. {setting}_PORT names another; 0 takes a free one"
             )
         elif error.errno == errno.EACCES:
-            why = "only root may take this port. OPWATCH_HTTP_PORT names another"
+            why = f"only root may take this port. {setting}_PORT names another"
         else:
-            why = "it is no address of this machine. OPWATCH_HTTP_HOST names one"
+            why = f"it is no address of this machine. {setting}_HOST names one"
         raise CommandError(f"cannot listen on {host}:{port}: {why}.") from None

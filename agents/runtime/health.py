@@ -56,7 +56,7 @@ class Health:
         app.router.add_get("/readyz", self._readyz)
         app.add_routes(self._routes)
         app.on_response_prepare.append(self._prepare)
-        logging.getLogger("aiohttp.server").addFilter(_is_ours)
+        logging.getLogger("aiohttp.server").addFilter(is_ours)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._port)
@@ -86,7 +86,7 @@ class Health:
         return web.Response(text=masked_urls("\n".join(["ok", *self._remarks(), ""])))
 
 
-def _is_ours(record: logging.LogRecord) -> bool:
+def is_ours(record: logging.LogRecord) -> bool:
     """Return whether a log record is about more than a bad request, which is answered by 4xx."""
     error = record.exc_info[1] if record.exc_info else None
     theirs = (http_exceptions.HttpProcessingError, web.RequestPayloadError)

@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import SettingsConfigDict
 
 from agents.runtime import channel_variables, setting_checks
+from agents.runtime.dashboard_settings import DashboardSettings
 from agents.runtime.database_settings import DatabaseSettings
 from agents.runtime.masking import masked_value
 from schemas.topics import DEFAULT_PARTITIONS, Topic
@@ -19,7 +20,7 @@ _MIN_SECRET = 16
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 
-class Settings(DatabaseSettings):
+class Settings(DatabaseSettings, DashboardSettings):
     """The settings: from the environment, else from `.env`, else the defaults here.
 
     Raises:

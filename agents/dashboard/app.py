@@ -1,0 +1,141 @@
+"""Run the dashboard: follow the topics, and serve what they say until SIGTERM."""
+
+import asyncio
+import signal
+import time
+
+import structlog
+import uvloop
+
+from agents.dashboard.backfill import read_back
+from agents.dashboard.following import Followed, Follower
+from agents.dashboard.freshness import Freshness
+from agents.dashboard.guard import Guard
+from agents.dashboard.live import Hub
+from agents.dashboard.pages import Pages
+from agents.dashboard.server import Server
+from agents.dashboard.world import World
+from agents.rule_file.reload import LOOK_S, RuleSource
+from agents.runtime import logs
+from agents.runtime.settings import Settings
+from schemas.topics import (
+    AGGREGATES,
+    BREACHES,
+    COMMANDS,
+    DEAD_LETTERS,
+    NOTIFICATIONS,
+    PARTIALS,
+    QUALITY_PARTIALS,
+)
+
+log = structlog.get_logger()
+
+#: Every series that is alive was published again since.
+_LIVE_BACK_S = 120.0
+_FORGET_S = 600.0
+
+
+class Dashboard:
+    """The process's parts, and what joins them."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Make them; nothing runs yet.
+
+        Raises:
+            agents.dashboard.guard.NoToken: others could reach it, and there is no token.
+        """
+        self._settings = settings
+        self._rules = RuleSource(settings)
+        self.world = world = World(settings)
+        self._follower = Follower(
+            settings,
+            [
+                Followed(AGGREGATES, world.take_aggregate, _LIVE_BACK_S),
+                Followed(BREACHES, world.take_breach, None),
+                Followed(COMMANDS, world.take_command, None),
+                Followed(NOTIFICATIONS, world.take_decision, None),
+                Followed(DEAD_LETTERS, world.take_letter, None),
+            ],
+            (PARTIALS, QUALITY_PARTIALS),
+        )
+        self._freshness = Freshness(settings, self._follower, world)
+        pages = Pages(settings, world, self._freshness, self._rules)
+        self._hub = Hub(pages.sections)
+        self.server = Server(
+            settings.dashboard_host,
+            settings.dashboard_port,
+            Guard(settings),
+            pages,
+            self._hub,
+            self._freshness,
+        )
+
+    async def run(self, stopped: asyncio.Event) -> None:
+        """Run until `stopped` is set.
+
+        Raises:
+            OSError: the address or the port cannot be had.
+            Exception: whatever ended it.
+        """
+        await self.server.start()
+        tasks = [
+            asyncio.create_task(self._follower.run()),
+            asyncio.create_task(self._hub.run()),
+            asyncio.create_task(self._look()),
+            asyncio.create_task(self._read_back()),
+        ]
+        stopping = asyncio.create_task(stopped.wait())
+        try:
+            waiting = {stopping, *tasks}
+            while not stopping.done():
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+        finally:
+            await self.server.stop()
+            for task in (stopping, *tasks):
+                task.cancel()
+            await asyncio.gather(stopping, *tasks, return_exceptions=True)
+            log.info("the dashboard has ended")
+
+    async def _read_back(self) -> None:
+        await self._follower.caught_up.wait()
+        if self._settings.dashboard_back_s > _LIVE_BACK_S:
+            self._freshness.filling = True
+            try:
+                await read_back(
+                    self._settings, self._follower.begins, self.world.take_old_aggregate
+                )
+            finally:
+                self._freshness.filling = False
+
+    async def _look(self) -> None:
+        """Look at the clock, the rule file and what has grown old."""
+        forget_at_s = time.monotonic() + _FORGET_S
+        while True:
+            self._freshness.look()
+            await self._rules.look()
+            if time.monotonic() >= forget_at_s:
+                forget_at_s = time.monotonic() + _FORGET_S
+                self.world.books.forget(int(time.time() * 1000))
+            await asyncio.sleep(min(1.0, LOOK_S))
+
+
+def run(settings: Settings) -> None:
+    """Run the dashboard until SIGTERM or Ctrl-C.
+
+    Raises:
+        agents.dashboard.guard.NoToken: others could reach it, and there is no token.
+        OSError: the address or the port cannot be had.
+    """
+    logs.configure(settings)
+    dashboard = Dashboard(settings)
+    uvloop.run(_until_stopped(dashboard))
+
+
+async def _until_stopped(dashboard: Dashboard) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    await dashboard.run(stopped)

@@ -1,0 +1,86 @@
+"""Read aggregates that were published before the dashboard began, without hurry."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from agents.dashboard.following import Take
+from agents.runtime.pacing import Pace
+from agents.runtime.settings import Settings
+from schemas.topics import AGGREGATES
+
+log = structlog.get_logger()
+
+_POLL_MS = 500
+_FETCH_BYTES = 2 * 1024 * 1024
+#: Half of the time is left to what is live.
+_LOAD = 0.5
+
+
+async def read_back(settings: Settings, until: Mapping[TopicPartition, int], take: Take) -> None:
+    """Read the aggregates of the past, up to where reading of each partition began.
+
+    A broker that goes away meanwhile ends it: what was read stays.
+
+    Args:
+        settings: where Kafka is, and how far back.
+        until: the first offset of each partition that is read by others.
+        take: takes a record in; it must not raise.
+    """
+    name = settings.topic(AGGREGATES)
+    ends = {tp: end for tp, end in until.items() if tp.topic == name}
+    if not ends:
+        return
+    consumer = AIOKafkaConsumer(
+        **settings.kafka(),
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        max_partition_fetch_bytes=_FETCH_BYTES,
+    )
+    began_s = time.monotonic()
+    records = 0
+    try:
+        await consumer.start()
+        consumer.assign(list(ends))
+        waiting = await _begin(consumer, ends, settings.dashboard_back_s)
+        while waiting:
+            batches = await consumer.getmany(*waiting, timeout_ms=_POLL_MS, max_records=2_000)
+            step_s = time.monotonic()
+            pace = Pace()
+            for tp, found in batches.items():
+                for record in found:
+                    if record.offset < ends[tp]:
+                        take(record)
+                        records += 1
+                        await pace.rest()
+            waiting = [tp for tp in waiting if await consumer.position(tp) < ends[tp]]
+            await asyncio.sleep((time.monotonic() - step_s) * (1 - _LOAD) / _LOAD)
+    except (KafkaError, OSError, TimeoutError) as error:
+        log.warning("older aggregates were not read to their end", error=repr(error))
+    finally:
+        await consumer.stop()
+    took_s = round(time.monotonic() - began_s, 1)
+    log.info("older aggregates are read", records=records, took_s=took_s)
+
+
+async def _begin(
+    consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int], back_s: float
+) -> list[TopicPartition]:
+    """Go to where the past begins; return the partitions in which there is any."""
+    since_ms = int(1000 * (time.time() - back_s))
+    begins = await consumer.beginning_offsets(list(ends))
+    found = await consumer.offsets_for_times(dict.fromkeys(ends, since_ms))
+    waiting = []
+    for tp, end in ends.items():
+        start = found[tp].offset if found.get(tp) else end
+        start = max(start, begins[tp])
+        consumer.seek(tp, start)
+        if start < end:
+            waiting.append(tp)
+    return waiting

@@ -1,0 +1,240 @@
+"""Follow topics for as long as the process runs, whatever happens to the broker meanwhile.
+
+aiokafka raises nothing when a broker dies: it is asked for the ends of the logs every second, and a
+question without an answer is what tells that it is away.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from agents.kafka.admin_client import Unreachable, admin, describe_topics
+from agents.kafka.batches import UnreadableBatch
+from agents.kafka.fetch_unpacking import read_all
+from agents.runtime.pacing import Pace
+from agents.runtime.settings import Settings
+from schemas.topics import Topic
+
+log = structlog.get_logger()
+
+_REACH_S = 5.0
+_RETRY_S = 1.0
+_POLL_MS = 200
+_ASK_S = 1.0
+#: A broker that does not answer for so long is away.
+_ANSWER_S = 3.0
+#: Topics that were made, or got more partitions, are noticed after this.
+_LOOK_S = 30.0
+_FETCH_BYTES = 4 * 1024 * 1024
+
+Take = Callable[[Any], None]
+"""Takes a record in; it must not raise."""
+
+
+class Followed(NamedTuple):
+    """A topic, and what is done with its records."""
+
+    topic: Topic
+    take: Take
+    back_s: float | None
+    """How far back reading begins when it begins for the first time; None: at the beginning."""
+
+
+class _Away(Exception):
+    """The broker does not answer, or its topics are not as they were."""
+
+
+class Follower:
+    """Reads topics from a moment on, then what is published."""
+
+    def __init__(
+        self, settings: Settings, followed: Collection[Followed], watched: Collection[Topic] = ()
+    ) -> None:
+        """Read nothing yet.
+
+        Args:
+            settings: where Kafka is.
+            followed: what is read.
+            watched: topics of which only it is noticed when something is published to them.
+        """
+        self._settings = settings
+        self._followed = {settings.topic(it.topic): it for it in followed}
+        self._watched = [settings.topic(topic) for topic in watched]
+        self._positions: dict[TopicPartition, int] = {}
+        """Where reading goes on after a new connection."""
+        self._ends: dict[str, int] = {}
+        self.grew_s: dict[str, float] = {}
+        """When each topic was last seen to have grown, by the monotonic clock."""
+        self.begins: dict[TopicPartition, int] = {}
+        """Where reading of each partition began."""
+        self.away_since_s: float | None = time.monotonic()
+        """Since when no broker answers, by the monotonic clock."""
+        self.why_away = "connecting"
+        self.missing: list[str] = []
+        """Topics that do not exist, or that may not be read."""
+        self.lag: int | None = None
+        """How many records are published and not read yet."""
+        self.caught_up = asyncio.Event()
+        """Set once everything that was there at first is read."""
+
+    async def run(self) -> None:
+        """Follow for ever."""
+        read_all(_warn_of)
+        while True:
+            try:
+                await self._connected()
+            except (Unreachable, KafkaError, OSError, TimeoutError, _Away) as error:
+                self._note_away(str(error) or repr(error))
+            await asyncio.sleep(_RETRY_S)
+
+    def _note_away(self, why: str) -> None:
+        if self.away_since_s is None:
+            self.away_since_s = time.monotonic()
+            log.warning("kafka does not answer", why=why)
+        self.why_away = why
+
+    def _note_answer(self) -> None:
+        if self.away_since_s is not None:
+            away_s = time.monotonic() - self.away_since_s
+            self.away_since_s = None
+            log.info("kafka answers", away_s=round(away_s, 1))
+
+    async def _connected(self) -> None:
+        counts = await self._partitions()
+        consumer = AIOKafkaConsumer(
+            **self._settings.kafka(),
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            max_partition_fetch_bytes=_FETCH_BYTES,
+        )
+        asking: asyncio.Task[None] | None = None
+        try:
+            async with asyncio.timeout(2 * _REACH_S):
+                await consumer.start()
+                tps = [
+                    TopicPartition(name, number)
+                    for name, count in counts.items()
+                    for number in range(count)
+                ]
+                followed = [tp for tp in tps if tp.topic in self._followed]
+                consumer.assign(followed)
+                await self._seek(consumer, followed)
+            asking = asyncio.create_task(self._ask(consumer, tps, counts))
+            await self._read(consumer, asking)
+        finally:
+            if asking is not None:
+                asking.cancel()
+                await asyncio.gather(asking, return_exceptions=True)
+            with contextlib.suppress(KafkaError, TimeoutError, OSError):
+                await asyncio.wait_for(consumer.stop(), _ANSWER_S)
+
+    async def _partitions(self) -> dict[str, int]:
+        """Return how many partitions each topic has; what does not exist is left out and named."""
+        names = [*self._followed, *self._watched]
+        async with admin(self._settings, deadline_s=_REACH_S) as client:
+            found = await describe_topics(client, names)
+        readable = {
+            name: topic.partitions
+            for name, topic in found.items()
+            if topic.partitions and (topic.rights is None or "READ" in topic.rights)
+        }
+        self.missing = [name for name in self._followed if name not in readable]
+        if not any(name in readable for name in self._followed):
+            self._note_answer()
+            message = f"none of the topics exists that begin with {self._settings.topic_prefix!r}"
+            raise _Away(message)
+        return readable
+
+    async def _seek(self, consumer: AIOKafkaConsumer, tps: list[TopicPartition]) -> None:
+        begins = await consumer.beginning_offsets(tps)
+        ends = await consumer.end_offsets(tps)
+        now_ms = int(time.time() * 1000)
+        times = {
+            tp: max(0, int(now_ms - 1000 * back_s))
+            for tp in tps
+            if tp not in self._positions and (back_s := self._followed[tp.topic].back_s) is not None
+        }
+        found = await consumer.offsets_for_times(times) if times else {}
+        for tp in tps:
+            start = self._positions.get(tp, begins[tp])
+            if tp in times:
+                start = found[tp].offset if found.get(tp) else ends[tp]
+            # A topic that was made anew begins again.
+            start = begins[tp] if start > ends[tp] else max(start, begins[tp])
+            self.begins.setdefault(tp, start)
+            consumer.seek(tp, start)
+
+    async def _read(self, consumer: AIOKafkaConsumer, asking: "asyncio.Task[None]") -> None:
+        pace = Pace()
+        while True:
+            if asking.done():
+                asking.result()  # raises why the connection is given up
+            batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=5_000)
+            for tp, records in batches.items():
+                take = self._followed[tp.topic].take
+                for record in records:
+                    take(record)
+                    await pace.rest()
+                if records:
+                    self._positions[tp] = records[-1].offset + 1
+
+    async def _ask(
+        self, consumer: AIOKafkaConsumer, tps: list[TopicPartition], counts: Mapping[str, int]
+    ) -> None:
+        """Ask for the ends of the logs again and again.
+
+        Raises:
+            _Away: no answer in time, or a topic has other partitions now.
+        """
+        look_at_s = time.monotonic() + _LOOK_S
+        while True:
+            try:
+                async with asyncio.timeout(_ANSWER_S):
+                    ends = await consumer.end_offsets(tps)
+            except TimeoutError:
+                message = f"no answer within {_ANSWER_S:g} s"
+                raise _Away(message) from None
+            self._note_answer()
+            await self._note_ends(consumer, ends)
+            if time.monotonic() >= look_at_s:
+                look_at_s = time.monotonic() + _LOOK_S
+                if await self._partitions() != counts:
+                    message = "the topics have changed"
+                    raise _Away(message)
+            await asyncio.sleep(_ASK_S)
+
+    async def _note_ends(
+        self, consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]
+    ) -> None:
+        sums: dict[str, int] = {}
+        lag = 0
+        for tp, end in ends.items():
+            sums[tp.topic] = sums.get(tp.topic, 0) + end
+            if tp.topic in self._followed:
+                lag += max(0, end - await consumer.position(tp))
+        now_s = time.monotonic()
+        for topic, end in sums.items():
+            if self._ends.get(topic, end) != end:
+                self.grew_s[topic] = now_s
+        self._ends = sums
+        self.lag = lag
+        if not lag:
+            self.caught_up.set()
+
+
+def _warn_of(topic: str, partition: int, unreadable: UnreadableBatch) -> None:
+    log.warning(
+        "records that cannot be read are left out",
+        topic=topic,
+        partition=partition,
+        offsets=f"{unreadable.start} to {unreadable.end - 1}",
+        why=unreadable.detail,
+    )

@@ -1,0 +1,130 @@
+"""Say whether what pages show is true now; if not, since when and why."""
+
+import time
+from typing import Any, Literal, NamedTuple
+
+from agents.dashboard.following import Follower
+from agents.dashboard.world import World
+from agents.runtime.settings import Settings
+from schemas.topics import PARTIALS
+from streams.dashboard import figures
+
+#: A measure worker publishes its progress each second.
+_WORKER_S = 4.0
+#: Nobody is worried by a reader that is so much behind.
+_BEHIND = 2_000
+#: The clock and the monotonic clock differ by more: somebody set the clock.
+_JUMP_S = 3.0
+#: How long a page says so.
+_JUMP_SHOWN_S = 120.0
+
+
+class Notice(NamedTuple):
+    """What a reader of a page has to know."""
+
+    level: Literal["bad", "near", "info"]
+    sentence: str
+
+
+class Freshness:
+    """Watches the reading of topics, the workers and the clock."""
+
+    def __init__(self, settings: Settings, follower: Follower, world: World) -> None:
+        self._partials = settings.topic(PARTIALS)
+        self._follower = follower
+        self._world = world
+        self._began_s = time.monotonic()
+        self._offset_s = time.time() - time.monotonic()
+        self._jumped: tuple[float, float] | None = None
+        self.filling = False
+        """Whether older aggregates are still being read."""
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether what was published before is not read yet."""
+        return not self._follower.caught_up.is_set()
+
+    @property
+    def kafka_away_s(self) -> float | None:
+        """For how long no broker has answered."""
+        since_s = self._follower.away_since_s
+        return None if since_s is None else time.monotonic() - since_s
+
+    @property
+    def worker_away_s(self) -> float | None:
+        """For how long no measure worker has published its progress; None: it does."""
+        if self.kafka_away_s is not None:
+            return None
+        grew_s = self._follower.grew_s.get(self._partials, self._began_s)
+        quiet_s = time.monotonic() - grew_s
+        return quiet_s if quiet_s > _WORKER_S else None
+
+    @property
+    def age_s(self) -> float | None:
+        """How old the newest figures are; None without any."""
+        newest_ms = self._world.newest_ms
+        return None if newest_ms is None else max(0.0, time.time() - newest_ms / 1000)
+
+    def health(self) -> dict[str, Any]:
+        """Return how the dashboard is, for machines."""
+        away_s, worker_s = self.kafka_away_s, self.worker_away_s
+        levels = [notice.level for notice in self.notices()]
+        status = "ok" if not {"bad", "near"} & set(levels) else "degraded"
+        return {
+            "status": "down" if away_s is not None else status,
+            "kafka_away_s": away_s,
+            "measure_worker_silent_s": worker_s,
+            "loading": self.is_loading,
+            "newest_figures_age_s": self.age_s,
+            "notices": [notice.sentence for notice in self.notices()],
+        }
+
+    def look(self) -> None:
+        """Notice a clock that was set; to be called every second."""
+        offset_s = time.time() - time.monotonic()
+        moved_s = offset_s - self._offset_s
+        if abs(moved_s) > _JUMP_S:
+            self._jumped = moved_s, time.monotonic()
+        self._offset_s = offset_s
+
+    def notices(self) -> list[Notice]:
+        """Return what is not as it should be, the worst first."""
+        found: list[Notice] = []
+        away_s, worker_s = self.kafka_away_s, self.worker_away_s
+        if away_s is not None:
+            if time.monotonic() - self._began_s > _WORKER_S:
+                since = figures.span(1000 * away_s)
+                found.append(
+                    Notice("bad", f"Kafka has not answered for {since}: figures stand still.")
+                )
+        elif worker_s is not None:
+            found.append(
+                Notice(
+                    "bad",
+                    f"No measure worker has published anything for {figures.span(1000 * worker_s)}:"
+                    " nothing is counted meanwhile.",
+                )
+            )
+        if self._follower.missing and away_s is None:
+            names = ", ".join(self._follower.missing)
+            found.append(
+                Notice("near", f"Missing, or not to be read: {names}. `opwatch topics create`.")
+            )
+        if self._jumped is not None and time.monotonic() - self._jumped[1] < _JUMP_SHOWN_S:
+            moved = figures.span(1000 * abs(self._jumped[0]))
+            way = "forward" if self._jumped[0] > 0 else "back"
+            found.append(Notice("near", f"This machine's clock jumped {way} by {moved}."))
+        lag = self._follower.lag or 0
+        if not self.is_loading and lag > _BEHIND:
+            found.append(Notice("near", f"{lag:,} records are published and not read yet."))
+        if self.filling:
+            found.append(Notice("info", "Older figures are still being read."))
+        if left_out := len(self._world.books.left_out):
+            found.append(
+                Notice(
+                    "near",
+                    f"{left_out:,} series or more are not shown: OPWATCH_DASHBOARD_SERIES is the"
+                    " limit.",
+                )
+            )
+        return found

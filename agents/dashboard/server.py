@@ -1,0 +1,211 @@
+"""Serve the dashboard: pages, their changes, static files, health and metrics."""
+
+import logging
+import mimetypes
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+import structlog
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from agents.dashboard.freshness import Freshness
+from agents.dashboard.guard import HEADERS, SESSION, Access, Guard
+from agents.dashboard.live import Hub, TooMany
+from agents.dashboard.pages import STATIC, BadQuery, Pages
+from agents.dashboard.sign_in import SignIn
+from agents.runtime.health import is_ours
+
+log = structlog.get_logger()
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+ACCESS: web.RequestKey[Access] = web.RequestKey("access", Access)
+#: What anybody may ask for who reaches the port: it says nothing of what is measured.
+_OPEN = ("/healthz", "/login", "/static/")
+_MAX_BODY = 16 * 1024
+_READS = ("GET", "HEAD", "OPTIONS")
+_FOR_EVER = "public, max-age=31536000, immutable"
+
+
+class Server:
+    """The HTTP server."""
+
+    def __init__(
+        self, host: str, port: int, guard: Guard, pages: Pages, hub: Hub, freshness: Freshness
+    ) -> None:
+        """Listen to nothing yet."""
+        self._host = host
+        self._port = port
+        self._guard = guard
+        self._pages = pages
+        self._hub = hub
+        self._freshness = freshness
+        self._sign_in = SignIn(guard, pages.render)
+        self._files = {
+            file.name: (file.read_bytes(), mimetypes.guess_type(file.name)[0] or "text/plain")
+            for file in STATIC.iterdir()
+        }
+        self._runner: web.AppRunner | None = None
+        self.url = ""
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: the address or the port cannot be had.
+        """
+        app = web.Application(middlewares=[self._guarded], client_max_size=_MAX_BODY)
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/health", self._health)
+        app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/static/{name}", self._static)
+        app.router.add_get("/live", self._live)
+        app.add_routes(self._sign_in.routes)
+        app.router.add_get("/{path:.*}", self._page)
+        app.on_response_prepare.append(self._prepare)
+        logging.getLogger("aiohttp.server").addFilter(is_ours)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=3.0)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self._host, self._port).start()
+        host, port = self._runner.addresses[0][:2]
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+        log.info("the dashboard", url=self.url)
+
+    async def stop(self) -> None:
+        """Close what is open, and stop listening."""
+        await self._hub.stop()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    # ---------------------------------------------------------------- every request
+
+    @web.middleware
+    async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            self._check(request)
+            return await handler(request)
+        except web.HTTPException as error:
+            if error.status < 400 or error.content_type == "text/html":  # noqa: PLR2004, RUF100 - HTTP
+                raise
+            return self._error(request, error.status, error.text or error.reason)
+        except BadQuery as error:
+            return self._error(request, 400, str(error))
+        except (ConnectionError, TimeoutError):
+            raise
+        except Exception:
+            log.exception("a request cannot be answered", path=request.path[:200])
+            return self._error(request, 500, "Something went wrong here; the log says what.")
+
+    def _check(self, request: web.Request) -> None:
+        """Refuse a request that is not for us, comes too often, or whose sender may not ask it."""
+        host, origin = request.headers.get("Host"), request.headers.get("Origin")
+        if not self._guard.is_our_host(host):
+            why = (
+                "This server does not go by that name. OPWATCH_DASHBOARD_HOSTS lists the names it"
+                " goes by."
+            )
+            raise web.HTTPMisdirectedRequest(text=why)
+        address = request.remote or ""
+        if not self._guard.allows_request(address):
+            raise web.HTTPTooManyRequests(
+                text="Too many requests; try again in a few seconds.", headers={"Retry-After": "5"}
+            )
+        access = self._guard.access(
+            request.headers.get("Authorization"),
+            request.cookies.get(SESSION),
+            address,
+            time.time(),
+        )
+        if access is None:
+            raise web.HTTPUnauthorized(
+                text="That token is wrong.", headers={"WWW-Authenticate": "Bearer"}
+            )
+        request[ACCESS] = access
+        is_socket = request.headers.get("Upgrade", "").lower() == "websocket"
+        acts = request.method not in _READS
+        if (
+            (acts or is_socket)
+            and access.by != "bearer"
+            and not self._guard.is_our_origin(origin, host)
+        ):
+            raise web.HTTPForbidden(text="This was not asked by a page of this server.")
+        if access.level == "nobody" and not request.path.startswith(_OPEN):
+            raise self._must_sign_in(request)
+
+    def _must_sign_in(self, request: web.Request) -> web.HTTPException:
+        if _wants_html(request):
+            return web.HTTPSeeOther(self._sign_in.place(request.path_qs))
+        return web.HTTPUnauthorized(
+            text="A token is needed to see this.", headers={"WWW-Authenticate": "Bearer"}
+        )
+
+    async def _prepare(self, request: web.Request, response: web.StreamResponse) -> None:
+        del request
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        response.headers.pop("Server", None)
+
+    def _error(self, request: web.Request, status: int, why: str) -> web.Response:
+        if _wants_html(request):
+            html = self._pages.render("error.html", status=status, why=why)
+            return web.Response(text=html, status=status, content_type="text/html")
+        return json_response({"error": why}, status)
+
+    # ---------------------------------------------------------------- what is served
+
+    async def _page(self, request: web.Request) -> web.Response:
+        shown = self._pages.shown(request.path, request.query)
+        if shown is None:
+            raise web.HTTPNotFound(text="There is no such page.")
+        session = request[ACCESS].by == "session"
+        return web.Response(
+            text=self._pages.whole(shown, session=session), content_type="text/html"
+        )
+
+    async def _live(self, request: web.Request) -> web.StreamResponse:
+        query = dict(request.query)
+        shown = self._pages.shown(query.pop("page", ""), query)
+        if shown is None:
+            raise web.HTTPNotFound(text="There is no such page.")
+        try:
+            return await self._hub.serve(request, shown)
+        except TooMany:
+            raise web.HTTPServiceUnavailable(text="Too many pages are open.") from None
+
+    async def _static(self, request: web.Request) -> web.Response:
+        found = self._files.get(request.match_info["name"])
+        if found is None:
+            raise web.HTTPNotFound(text="There is no such file.")
+        body, kind = found
+        return web.Response(
+            body=body, content_type=kind, charset="utf-8", headers={"Cache-Control": _FOR_EVER}
+        )
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def _health(self, request: web.Request) -> web.StreamResponse:
+        """Answer a person with the overview, and a machine with JSON."""
+        if _wants_html(request):
+            shown = self._pages.shown("/", request.query)
+            assert shown is not None
+            session = request[ACCESS].by == "session"
+            html = self._pages.whole(shown, session=session)
+            return web.Response(text=html, content_type="text/html")
+        found = self._freshness.health()
+        return json_response(found, 503 if found["status"] == "down" else 200)
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def json_response(value: Any, status: int = 200) -> web.Response:
+    """Return a value as JSON."""
+    return web.Response(body=orjson.dumps(value), status=status, content_type="application/json")
+
+
+def _wants_html(request: web.Request) -> bool:
+    """Return whether a browser asks: others take anything, or JSON."""
+    return "text/html" in request.headers.get("Accept", "")

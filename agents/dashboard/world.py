@@ -1,0 +1,138 @@
+"""Keep what the topics say, as far as pages show it: figures, alerts, dead letters."""
+
+import time
+from collections import Counter
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from agents.alert.alert_log import StoredDeadLetter
+from agents.runtime.settings import Settings
+from schemas.breaches import Breach
+from schemas.commands import CommandRecord
+from schemas.dead_letters import from_headers
+from schemas.notifications import Notification
+from streams.audit.log import Log
+from streams.audit.status import AlertStatus, alert_statuses
+from streams.audit.why import Undelivered
+from streams.dashboard.book import Books
+from streams.dashboard.records import read_shown
+from streams.dashboard.sums import SpanSums
+
+#: Dead letters that are remembered with their first bytes; all are counted.
+_LETTERS = 500
+_FIRST_BYTES = 400
+#: Statuses of silences change by the clock alone.
+_STATUSES_S = 1.0
+#: Of the minute before last a reader needs no window that is older than trailing spans are.
+_MINUTES_BACK_MS = 135 * 60_000
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class World:
+    """What is known, as of the records that were taken in."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.books = Books(settings.dashboard_series)
+        self.sums = SpanSums(self.books)
+        self.log = Log()
+        self.letters: dict[str, StoredDeadLetter] = {}
+        """By key, the newest last."""
+        self.letters_by_reason: Counter[str] = Counter()
+        self.undelivered: dict[str, Undelivered] = {}
+        self.version = 0
+        """Grows with everything that changes a page."""
+        self.aggregates = 0
+        self.newest_ms: int | None = None
+        """The timestamp of the newest record on `aggregates`."""
+        self.unreadable = 0
+        """Records on any topic that this program cannot read."""
+        self._statuses: tuple[int, float, list[AlertStatus]] = (-1, 0.0, [])
+        self._alerts_version = 0
+
+    def take_aggregate(self, record: Any) -> None:
+        """Take a record on `aggregates` in."""
+        if self.newest_ms is None or record.timestamp > self.newest_ms:
+            self.newest_ms = record.timestamp
+        self._take_aggregate(record)
+
+    def take_old_aggregate(self, record: Any) -> None:
+        """Take a record in that was published before this process began."""
+        if b"/1m/" in (record.key or b"") and record.timestamp < _now_ms() - _MINUTES_BACK_MS:
+            return
+        self._take_aggregate(record)
+
+    def _take_aggregate(self, record: Any) -> None:
+        shown = read_shown(record.value)
+        if shown is None:
+            return  # a tombstone, or of a kind that no page shows
+        self.aggregates += 1
+        if self.books.take(shown, record.timestamp):
+            self.version += 1
+
+    def take_breach(self, record: Any) -> None:
+        """Take a record on `breaches` in."""
+        if (breach := self._parsed(Breach, record)) is not None:
+            self.log.add_breach(breach, record.offset, record.timestamp)
+            self._alerts_changed()
+
+    def take_command(self, record: Any) -> None:
+        """Take a record on `commands` in."""
+        if (command := self._parsed(CommandRecord, record)) is not None:
+            self.log.add_command(command.root, record.offset, record.timestamp)
+            self._alerts_changed()
+
+    def take_decision(self, record: Any) -> None:
+        """Take a record on `notifications` in."""
+        if (decision := self._parsed(Notification, record)) is not None:
+            self.log.add_decision(decision)
+            self._alerts_changed()
+
+    def take_letter(self, record: Any) -> None:
+        """Take a record on `dead-letters` in; a marker that one was redriven changes nothing."""
+        key = (record.key or b"").decode(errors="replace")
+        try:
+            about = from_headers(record.headers)
+        except (TypeError, ValueError):
+            return
+        if key in self.letters:
+            return
+        self.letters[key] = StoredDeadLetter(
+            key=key,
+            about=about,
+            value=(record.value or b"")[:_FIRST_BYTES],
+            refused_at_ms=record.timestamp,
+        )
+        self.letters_by_reason[about.reason] += 1
+        if len(self.letters) > _LETTERS:
+            del self.letters[next(iter(self.letters))]
+        if about.delivery is not None:
+            self.undelivered[key] = Undelivered(key, about.delivery, about.detail, record.timestamp)
+        self.version += 1
+
+    def alerts(self) -> list[AlertStatus]:
+        """Return how each alert stands: what needs somebody first."""
+        version, at_s, statuses = self._statuses
+        now_s = time.monotonic()
+        if version != self._alerts_version or now_s - at_s >= _STATUSES_S:
+            statuses = alert_statuses(self.log, _now_ms())
+            self._statuses = self._alerts_version, now_s, statuses
+        return statuses
+
+    def _alerts_changed(self) -> None:
+        self._alerts_version += 1
+        self.version += 1
+
+    def _parsed(self, model: type[Model], record: Any) -> Model | None:
+        if record.value is None:
+            return None
+        try:
+            return model.model_validate_json(record.value)
+        except ValidationError:  # of a kind or version this program cannot read
+            self.unreadable += 1
+            return None
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)

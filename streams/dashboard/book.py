@@ -1,0 +1,206 @@
+"""Remember of each series its newest windows: a bounded number of each size."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, NamedTuple, TypeVar
+
+import msgspec
+
+from schemas.series import WindowSize
+from schemas.spans import DAY_MS
+from streams.dashboard.points import (
+    OperationsPoint,
+    Point,
+    QualityPoint,
+    ServicePoint,
+    operations_point,
+    quality_point,
+    service_point,
+)
+from streams.dashboard.records import (
+    Shown,
+    ShownOperations,
+    ShownQuality,
+    ShownService,
+    name_of,
+)
+from streams.dashboard.spans import TrailingSpan, cover
+from streams.measure.window_times import SIZE_MS, SIZES
+
+
+class _Bounds(NamedTuple):
+    windows: int
+    """This many are remembered, …"""
+    digests: int
+    """… and of the newest ones their digests, too."""
+
+
+#: Charts of a span and of the span before it; percentiles of the trailing spans.
+_BOUNDS: dict[WindowSize, _Bounds] = {
+    "1m": _Bounds(130, 70),
+    "5m": _Bounds(580, 80),
+    "1h": _Bounds(340, 32),
+    "6h": _Bounds(130, 34),
+    "24h": _Bounds(62, 34),
+    "7d": _Bounds(10, 2),
+}
+_TREND_SIZE: WindowSize = "1h"
+#: A series that had no window for so long is forgotten; the topic keeps a week.
+_FORGOTTEN_MS = 8 * DAY_MS
+#: A window that begins later than this after its record is none.
+_AHEAD_MS = 2 * DAY_MS
+
+_P = TypeVar("_P", OperationsPoint, QualityPoint, ServicePoint)
+
+
+class SeriesBook(Generic[_P]):
+    """The windows of a series, packed."""
+
+    def __init__(self, name: str, kind: type[_P], record: Shown) -> None:
+        self.name = name
+        self.series = record.series
+        self.service: ShownService | None = None
+        """How a service stands, by its newest window."""
+        self.changed = 0
+        """Grows with each change."""
+        self.trend: tuple[int, str] | None = None
+        """Start and verdict of the newest window that has a trend."""
+        self._decode: Callable[[bytes], _P] = msgspec.msgpack.Decoder(kind).decode
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._windows: dict[WindowSize, dict[int, bytes]] = {size: {} for size in SIZES}
+
+    def take(self, record: Shown, point: _P) -> bool:
+        """Take a window in; return whether it is newer than what was there."""
+        window = record.window
+        of_size = self._windows[window.size]
+        before = of_size.get(window.start_ms)
+        if before is not None:
+            before_it = self._decode(before)
+            if (point.revision, point.final) <= (before_it.revision, before_it.final):
+                return False
+        of_size[window.start_ms] = self._encode(point)
+        if before is None:
+            self._forget(window.size, window.start_ms)
+        self._note(record)
+        self.changed += 1
+        return True
+
+    def find(self, size: WindowSize, start_ms: int) -> _P | None:
+        """Return a window's point."""
+        packed = self._windows[size].get(start_ms)
+        return None if packed is None else self._decode(packed)
+
+    def points(self, size: WindowSize, start_ms: int, end_ms: int) -> Iterator[tuple[int, _P]]:
+        """Yield the windows of a size that begin in a span, the oldest first."""
+        of_size = self._windows[size]
+        for at_ms in sorted(at for at in of_size if start_ms <= at < end_ms):
+            yield at_ms, self._decode(of_size[at_ms])
+
+    def cover(self, span: TrailingSpan) -> list[_P]:
+        """Return the windows that make up a span."""
+        found: list[_P] = cover(self.find, span)  # type: ignore[assignment]  # all of one kind
+        return found
+
+    def first_in(self, span: TrailingSpan) -> int | None:
+        """Return when the first of the windows begins that lie in a span."""
+        return min(
+            (
+                start_ms
+                for size, of_size in self._windows.items()
+                for start_ms in of_size
+                if span.start_ms <= start_ms and start_ms + SIZE_MS[size] <= span.end_ms
+            ),
+            default=None,
+        )
+
+    @property
+    def last_ms(self) -> int:
+        """When the newest window ends."""
+        return max(
+            (max(of_size) + SIZE_MS[size] for size, of_size in self._windows.items() if of_size),
+            default=0,
+        )
+
+    def __len__(self) -> int:
+        return sum(map(len, self._windows.values()))
+
+    def _note(self, record: Shown) -> None:
+        if isinstance(record, ShownService):
+            if self.service is None or _order(record) >= _order(self.service):
+                self.service = record
+            return
+        window, trend = record.window, record.trend
+        if trend is None or window.size != _TREND_SIZE:
+            return
+        if self.trend is None or window.start_ms >= self.trend[0]:
+            self.trend = window.start_ms, trend.verdict
+
+    def _forget(self, size: WindowSize, added_ms: int) -> None:
+        """Drop the oldest window past the bound, and the digest of one that is too old for it."""
+        of_size, bounds = self._windows[size], _BOUNDS[size]
+        if len(of_size) > bounds.windows:
+            del of_size[min(of_size)]
+        if len(of_size) > bounds.digests:
+            old = min(added_ms, sorted(of_size)[-bounds.digests - 1])
+            if old in of_size:
+                of_size[old] = self._encode(self._decode(of_size[old]).without_digest())
+
+
+def _order(record: ShownService) -> tuple[int, int]:
+    """Return when a record says how the service is: revisions of open windows are clock times."""
+    return record.window.end_ms if record.final else record.revision, record.revision
+
+
+class Books:
+    """All series; of more than a limit the first ones that came."""
+
+    def __init__(self, most_series: int) -> None:
+        self.operations: dict[str, SeriesBook[OperationsPoint]] = {}
+        self.quality: dict[str, SeriesBook[QualityPoint]] = {}
+        self.services: dict[str, SeriesBook[ServicePoint]] = {}
+        self.left_out: set[str] = set()
+        """Series beyond the limit: they are not shown."""
+        self.refused = 0
+        """Records that cannot be shown."""
+        self._most_series = most_series
+
+    def take(self, record: Shown, timestamp_ms: int) -> bool:
+        """Take a record in; return whether anything is newer now."""
+        if record.window.start_ms > timestamp_ms + _AHEAD_MS:
+            self.refused += 1
+            return False
+        match record:
+            case ShownOperations():
+                return self._take(
+                    self.operations, OperationsPoint, record, operations_point(record)
+                )
+            case ShownQuality():
+                return self._take(self.quality, QualityPoint, record, quality_point(record))
+            case ShownService():
+                return self._take(self.services, ServicePoint, record, service_point(record))
+
+    def forget(self, now_ms: int) -> None:
+        """Forget the series that had nothing for longer than the topic keeps."""
+        for books in (self.operations, self.quality, self.services):
+            old = [name for name, book in books.items() if book.last_ms < now_ms - _FORGOTTEN_MS]
+            for name in old:
+                del books[name]
+        self.left_out.clear()
+
+    def all(self) -> Iterable[SeriesBook[Point]]:  # type: ignore[type-var]
+        """Yield all series."""
+        yield from self.operations.values()  # type: ignore[misc]
+        yield from self.quality.values()  # type: ignore[misc]
+        yield from self.services.values()  # type: ignore[misc]
+
+    def _take(
+        self, books: dict[str, SeriesBook[_P]], kind: type[_P], record: Shown, point: _P
+    ) -> bool:
+        name = name_of(record)
+        book = books.get(name)
+        if book is None:
+            if len(books) >= self._most_series:
+                if len(self.left_out) < self._most_series:
+                    self.left_out.add(name)
+                return False
+            book = books[name] = SeriesBook(name, kind, record)
+        return book.take(record, point)

@@ -1,0 +1,121 @@
+"""Write figures as people write them: a number, its unit, and never more digits than they carry."""
+
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from schemas.spans import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
+
+NOTHING = "–"
+#: 9999-12-31: what is past it is no moment that a page could show.
+_LAST_MS = 253_402_300_799_000
+_THREE_DIGITS, _TWO_DIGITS = 100, 10
+_MILLION = 1_000_000
+
+
+class Quantity(NamedTuple):
+    """A number and its unit, which may be set smaller."""
+
+    number: str
+    unit: str = ""
+
+    def __str__(self) -> str:
+        """Return both."""
+        return f"{self.number} {self.unit}".rstrip()
+
+
+MISSING = Quantity(NOTHING)
+
+
+def percent(ratio: float | None, digits: int = 2) -> Quantity:
+    """Return a ratio in per cent; one that is not whole never looks as if it were."""
+    if ratio is None:
+        return MISSING
+    if ratio in (0.0, 1.0):
+        return Quantity(f"{ratio * 100:.0f}", "%")
+    least = 10.0**-digits
+    return Quantity(f"{min(max(ratio * 100, least), 100 - least):.{digits}f}", "%")
+
+
+def duration(milliseconds: float | None) -> Quantity:
+    """Return a duration in three digits, in the unit that fits it."""
+    if milliseconds is None:
+        return MISSING
+    for unit_ms, unit in ((HOUR_MS, "h"), (MINUTE_MS, "min"), (SECOND_MS, "s")):
+        if milliseconds >= unit_ms:
+            return Quantity(_three_digits(milliseconds / unit_ms), unit)
+    return Quantity(_three_digits(milliseconds), "ms")
+
+
+def count(number: float) -> str:
+    """Return a count with its thousands: 120,431; millions in short."""
+    if number >= 100 * _MILLION:
+        return f"{number / _MILLION:,.0f} M"
+    return f"{number:,.0f}"
+
+
+def per_second(count: float, span_ms: float) -> Quantity:
+    """Return a throughput."""
+    if span_ms <= 0:
+        return MISSING
+    return Quantity(_three_digits(count * SECOND_MS / span_ms), "/s")
+
+
+def score(value: float | None) -> Quantity:
+    """Return a score from 0 to 1."""
+    return MISSING if value is None else Quantity(f"{value:.3f}")
+
+
+def signed(change: float) -> str:
+    """Return a change of a score: +0.042."""
+    return f"{change:+.3f}".replace("-", "−")
+
+
+def points(change: float | None) -> str:
+    """Return a change of a ratio in percentage points: +0.42 pt."""
+    if change is None:
+        return NOTHING
+    return f"{change * 100:+.2f} pt".replace("-", "−")
+
+
+def change(now: float | None, before: float | None) -> str:
+    """Return a change in per cent of what was before: −12 %."""
+    if now is None or not before:
+        return NOTHING
+    return f"{(now / before - 1) * 100:+.0f} %".replace("-", "−")
+
+
+def span(milliseconds: float) -> str:
+    """Return a span of time in its two largest units: 3 h 12 min."""
+    seconds = max(0, round(milliseconds / SECOND_MS))
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
+    first = next((at for at, (number, _) in enumerate(parts) if number), len(parts) - 1)
+    written = [f"{number:,} {unit}" for number, unit in parts[first : first + 2] if number]
+    return " ".join(written) or "0 s"
+
+
+def iso(at_ms: int) -> str:
+    """Return a moment as machines read it: 2026-11-23T15:13:14Z."""
+    return f"{_utc(at_ms):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def clock(at_ms: int, span_ms: int = 0) -> str:
+    """Return a moment, UTC, in short: with the day where a span is longer than one."""
+    return f"{_utc(at_ms):{'%d %b %H:%M' if span_ms > DAY_MS else '%H:%M'}}"
+
+
+def moment(at_ms: int) -> str:
+    """Return a moment whole, UTC."""
+    return f"{_utc(at_ms):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _utc(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(min(max(at_ms, 0), _LAST_MS) / 1000, UTC)
+
+
+def _three_digits(number: float) -> str:
+    if number >= _THREE_DIGITS:
+        return f"{number:,.0f}"
+    return f"{number:.1f}" if number >= _TWO_DIGITS else f"{number:.2f}"
