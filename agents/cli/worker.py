@@ -145,7 +145,7 @@ def dashboard() -> None:
     """
     chosen = settings()
     from agents.dashboard.app import run
-    from agents.dashboard.guard import NoToken
+    from agents.dashboard.gate import NoToken
 
     _must_be_free(chosen.dashboard_host, chosen.dashboard_port, "OPWATCH_DASHBOARD")
     try:

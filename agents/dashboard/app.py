@@ -10,10 +10,10 @@ import uvloop
 from agents.dashboard.backfill import read_back
 from agents.dashboard.following import Followed, Follower
 from agents.dashboard.freshness import Freshness
-from agents.dashboard.guard import Guard
+from agents.dashboard.gate import Gate
 from agents.dashboard.live import Hub
-from agents.dashboard.pages import Pages
 from agents.dashboard.server import Server
+from agents.dashboard.site import Site
 from agents.dashboard.world import World
 from agents.rule_file.reload import LOOK_S, RuleSource
 from agents.runtime import logs
@@ -42,7 +42,7 @@ class Dashboard:
         """Make them; nothing runs yet.
 
         Raises:
-            agents.dashboard.guard.NoToken: others could reach it, and there is no token.
+            agents.dashboard.gate.NoToken: others could reach it, and there is no token.
         """
         self._settings = settings
         self._rules = RuleSource(settings)
@@ -59,13 +59,13 @@ class Dashboard:
             (PARTIALS, QUALITY_PARTIALS),
         )
         self._freshness = Freshness(settings, self._follower, world)
-        pages = Pages(settings, world, self._freshness, self._rules)
-        self._hub = Hub(pages.sections)
+        site = Site(settings, world, self._freshness, self._rules)
+        self._hub = Hub(site.sections)
         self.server = Server(
             settings.dashboard_host,
             settings.dashboard_port,
-            Guard(settings),
-            pages,
+            Gate(settings),
+            site,
             self._hub,
             self._freshness,
         )
@@ -125,7 +125,7 @@ def run(settings: Settings) -> None:
     """Run the dashboard until SIGTERM or Ctrl-C.
 
     Raises:
-        agents.dashboard.guard.NoToken: others could reach it, and there is no token.
+        agents.dashboard.gate.NoToken: others could reach it, and there is no token.
         OSError: the address or the port cannot be had.
     """
     logs.configure(settings)

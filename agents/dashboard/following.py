@@ -127,6 +127,7 @@ class Follower:
                 followed = [tp for tp in tps if tp.topic in self._followed]
                 consumer.assign(followed)
                 await self._seek(consumer, followed)
+            self._note_answer()
             asking = asyncio.create_task(self._ask(consumer, tps, counts))
             await self._read(consumer, asking)
         finally:

@@ -11,6 +11,8 @@ from streams.dashboard import figures
 
 #: A measure worker publishes its progress each second.
 _WORKER_S = 4.0
+#: A connection takes a moment.
+_FIRST_ANSWER_S = 8.0
 #: Nobody is worried by a reader that is so much behind.
 _BEHIND = 2_000
 #: The clock and the monotonic clock differ by more: somebody set the clock.
@@ -65,6 +67,13 @@ class Freshness:
         newest_ms = self._world.newest_ms
         return None if newest_ms is None else max(0.0, time.time() - newest_ms / 1000)
 
+    def _away(self, away_s: float) -> Notice:
+        if self.is_loading and away_s < _FIRST_ANSWER_S:
+            return Notice("info", "Connecting to Kafka …")
+        since = figures.span(1000 * away_s)
+        what = "nothing can be shown" if self.is_loading else "figures stand still"
+        return Notice("bad", f"Kafka has not answered for {since}: {what}.")
+
     def health(self) -> dict[str, Any]:
         """Return how the dashboard is, for machines."""
         away_s, worker_s = self.kafka_away_s, self.worker_away_s
@@ -92,11 +101,7 @@ class Freshness:
         found: list[Notice] = []
         away_s, worker_s = self.kafka_away_s, self.worker_away_s
         if away_s is not None:
-            if time.monotonic() - self._began_s > _WORKER_S:
-                since = figures.span(1000 * away_s)
-                found.append(
-                    Notice("bad", f"Kafka has not answered for {since}: figures stand still.")
-                )
+            found.append(self._away(away_s))
         elif worker_s is not None:
             found.append(
                 Notice(

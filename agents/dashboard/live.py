@@ -9,7 +9,7 @@ import orjson
 import structlog
 from aiohttp import WSCloseCode, web
 
-from agents.dashboard.pages import Sections, Shown
+from agents.dashboard.page import BadQuery, NotThere, OpenPage, Sections
 
 log = structlog.get_logger()
 
@@ -24,7 +24,7 @@ MOST_VIEWS = 64
 _SEND_S = 20.0
 _PING_S = 20.0
 
-Render = Callable[[Shown], Sections]
+Render = Callable[[OpenPage], Sections]
 
 
 class TooMany(Exception):
@@ -61,7 +61,7 @@ class Hub:
 
     def __init__(self, render: Render) -> None:
         self._render = render
-        self._views: dict[Shown, _View] = {}
+        self._views: dict[OpenPage, _View] = {}
         self._ends = False
 
     @property
@@ -73,18 +73,20 @@ class Hub:
         """Render what is looked at, once a second, for ever."""
         while True:
             began_s = time.monotonic()
-            for shown, view in list(self._views.items()):
-                self._update(shown, view)
+            for opened, view in list(self._views.items()):
+                self._update(opened, view)
                 await asyncio.sleep(0)
             took_s = time.monotonic() - began_s
             # With many pages the pauses stretch, so that half of the time is left for others.
             await asyncio.sleep(max(TICK_S - took_s, took_s, 0.01))
 
-    def _update(self, shown: Shown, view: _View) -> None:
+    def _update(self, opened: OpenPage, view: _View) -> None:
         try:
-            sections = self._render(shown)
+            sections = self._render(opened)
+        except (BadQuery, NotThere):
+            return  # what it shows has gone
         except Exception:
-            log.exception("a page cannot be rendered", page=shown.live)
+            log.exception("a page cannot be rendered", page=opened.live)
             return
         changed = {name: html for name, html in sections.items() if view.sections.get(name) != html}
         view.sections = sections
@@ -96,23 +98,23 @@ class Hub:
         for client in view.clients:
             client.put(message)
 
-    async def serve(self, request: web.Request, shown: Shown) -> web.WebSocketResponse:
+    async def serve(self, request: web.Request, opened: OpenPage) -> web.WebSocketResponse:
         """Send a page's changes until it closes.
 
         Raises:
             TooMany: no more can be served.
         """
         if self.clients >= MOST_CLIENTS or (
-            shown not in self._views and len(self._views) >= MOST_VIEWS
+            opened not in self._views and len(self._views) >= MOST_VIEWS
         ):
             raise TooMany
         socket = web.WebSocketResponse(heartbeat=_PING_S, max_msg_size=1024, compress=False)
         await socket.prepare(request)
         client = _Client()
-        view = self._views.setdefault(shown, _View())
+        view = self._views.setdefault(opened, _View())
         view.clients.add(client)
         if not view.sections:
-            self._update(shown, view)
+            self._update(opened, view)
         client.wakes.set()
         sending = asyncio.create_task(self._send(socket, client, view))
         try:
@@ -123,8 +125,8 @@ class Hub:
             with suppress(asyncio.CancelledError):
                 await asyncio.gather(sending, return_exceptions=True)
             view.clients.discard(client)
-            if not view.clients and self._views.get(shown) is view:
-                del self._views[shown]
+            if not view.clients and self._views.get(opened) is view:
+                del self._views[opened]
         return socket
 
     async def _send(self, socket: web.WebSocketResponse, client: _Client, view: _View) -> None:

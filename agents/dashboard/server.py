@@ -12,10 +12,11 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from agents.dashboard.freshness import Freshness
-from agents.dashboard.guard import HEADERS, SESSION, Access, Guard
+from agents.dashboard.gate import HEADERS, SESSION, Access, Gate
 from agents.dashboard.live import Hub, TooMany
-from agents.dashboard.pages import STATIC, BadQuery, Pages
+from agents.dashboard.page import BadQuery, NotThere
 from agents.dashboard.sign_in import SignIn
+from agents.dashboard.site import STATIC, Site
 from agents.runtime.health import is_ours
 
 log = structlog.get_logger()
@@ -33,16 +34,16 @@ class Server:
     """The HTTP server."""
 
     def __init__(
-        self, host: str, port: int, guard: Guard, pages: Pages, hub: Hub, freshness: Freshness
+        self, host: str, port: int, gate: Gate, site: Site, hub: Hub, freshness: Freshness
     ) -> None:
         """Listen to nothing yet."""
         self._host = host
         self._port = port
-        self._guard = guard
-        self._pages = pages
+        self._gate = gate
+        self._site = site
         self._hub = hub
         self._freshness = freshness
-        self._sign_in = SignIn(guard, pages.render)
+        self._sign_in = SignIn(gate, site.render)
         self._files = {
             file.name: (file.read_bytes(), mimetypes.guess_type(file.name)[0] or "text/plain")
             for file in STATIC.iterdir()
@@ -56,7 +57,7 @@ class Server:
         Raises:
             OSError: the address or the port cannot be had.
         """
-        app = web.Application(middlewares=[self._guarded], client_max_size=_MAX_BODY)
+        app = web.Application(middlewares=[self._checked], client_max_size=_MAX_BODY)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/health", self._health)
         app.router.add_get("/metrics", self._metrics)
@@ -82,7 +83,7 @@ class Server:
     # ---------------------------------------------------------------- every request
 
     @web.middleware
-    async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _checked(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             self._check(request)
             return await handler(request)
@@ -92,6 +93,8 @@ class Server:
             return self._error(request, error.status, error.text or error.reason)
         except BadQuery as error:
             return self._error(request, 400, str(error))
+        except NotThere:
+            return self._error(request, 404, "There is no such page.")
         except (ConnectionError, TimeoutError):
             raise
         except Exception:
@@ -101,18 +104,18 @@ class Server:
     def _check(self, request: web.Request) -> None:
         """Refuse a request that is not for us, comes too often, or whose sender may not ask it."""
         host, origin = request.headers.get("Host"), request.headers.get("Origin")
-        if not self._guard.is_our_host(host):
+        if not self._gate.is_our_host(host):
             why = (
                 "This server does not go by that name. OPWATCH_DASHBOARD_HOSTS lists the names it"
                 " goes by."
             )
             raise web.HTTPMisdirectedRequest(text=why)
         address = request.remote or ""
-        if not self._guard.allows_request(address):
+        if not self._gate.allows_request(address):
             raise web.HTTPTooManyRequests(
                 text="Too many requests; try again in a few seconds.", headers={"Retry-After": "5"}
             )
-        access = self._guard.access(
+        access = self._gate.access(
             request.headers.get("Authorization"),
             request.cookies.get(SESSION),
             address,
@@ -128,7 +131,7 @@ class Server:
         if (
             (acts or is_socket)
             and access.by != "bearer"
-            and not self._guard.is_our_origin(origin, host)
+            and not self._gate.is_our_origin(origin, host)
         ):
             raise web.HTTPForbidden(text="This was not asked by a page of this server.")
         if access.level == "nobody" and not request.path.startswith(_OPEN):
@@ -149,28 +152,26 @@ class Server:
 
     def _error(self, request: web.Request, status: int, why: str) -> web.Response:
         if _wants_html(request):
-            html = self._pages.render("error.html", status=status, why=why)
+            html = self._site.render("error.html", status=status, why=why)
             return web.Response(text=html, status=status, content_type="text/html")
         return json_response({"error": why}, status)
 
     # ---------------------------------------------------------------- what is served
 
     async def _page(self, request: web.Request) -> web.Response:
-        shown = self._pages.shown(request.path, request.query)
-        if shown is None:
-            raise web.HTTPNotFound(text="There is no such page.")
-        session = request[ACCESS].by == "session"
-        return web.Response(
-            text=self._pages.whole(shown, session=session), content_type="text/html"
-        )
+        return self._whole(request, request.path)
+
+    def _whole(self, request: web.Request, path: str) -> web.Response:
+        opened = self._site.open(path, request.query)
+        html = self._site.whole(opened, session=request[ACCESS].by == "session")
+        return web.Response(text=html, content_type="text/html")
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
         query = dict(request.query)
-        shown = self._pages.shown(query.pop("page", ""), query)
-        if shown is None:
-            raise web.HTTPNotFound(text="There is no such page.")
+        opened = self._site.open(query.pop("page", ""), query)
+        self._site.sections(opened)  # raises why there are none
         try:
-            return await self._hub.serve(request, shown)
+            return await self._hub.serve(request, opened)
         except TooMany:
             raise web.HTTPServiceUnavailable(text="Too many pages are open.") from None
 
@@ -189,11 +190,7 @@ class Server:
     async def _health(self, request: web.Request) -> web.StreamResponse:
         """Answer a person with the overview, and a machine with JSON."""
         if _wants_html(request):
-            shown = self._pages.shown("/", request.query)
-            assert shown is not None
-            session = request[ACCESS].by == "session"
-            html = self._pages.whole(shown, session=session)
-            return web.Response(text=html, content_type="text/html")
+            return self._whole(request, "/")
         found = self._freshness.health()
         return json_response(found, 503 if found["status"] == "down" else 200)
 

@@ -6,7 +6,7 @@ from urllib.parse import quote, urlsplit
 
 from aiohttp import web
 
-from agents.dashboard.guard import SESSION, SESSION_S, Guard
+from agents.dashboard.gate import SESSION, SESSION_S, Gate
 
 _PATH = "/login"
 
@@ -14,9 +14,9 @@ _PATH = "/login"
 class SignIn:
     """The pages that begin and end a session."""
 
-    def __init__(self, guard: Guard, render: Callable[..., str]) -> None:
+    def __init__(self, gate: Gate, render: Callable[..., str]) -> None:
         """Sign in with a guard's tokens, on pages that `render` makes."""
-        self._guard = guard
+        self._gate = gate
         self._render = render
 
     @property
@@ -39,13 +39,13 @@ class SignIn:
     async def _enter(self, request: web.Request) -> web.Response:
         form = await request.post()
         then = _within(str(form.get("next", "/")))
-        level = self._guard.level_of(str(form.get("token", "")).strip(), request.remote or "")
+        level = self._gate.level_of(str(form.get("token", "")).strip(), request.remote or "")
         if level is None:
             return self._page(then, "That token is wrong, or too many wrong ones came.", 401)
         response = web.HTTPSeeOther(then)
         response.set_cookie(
             SESSION,
-            self._guard.new_session(level, time.time()),
+            self._gate.new_session(level, time.time()),
             max_age=SESSION_S,
             httponly=True,
             samesite="Strict",
@@ -61,7 +61,7 @@ class SignIn:
         raise response
 
     def _page(self, then: str, wrong: str, status: int = 200) -> web.Response:
-        html = self._render("login.html", then=then, wrong=wrong, can_act=self._guard.can_act)
+        html = self._render("login.html", then=then, wrong=wrong, can_act=self._gate.can_act)
         return web.Response(text=html, status=status, content_type="text/html")
 
 

@@ -51,7 +51,6 @@ HIT_RATE = Plotted(_hits, 10.0, _PER_CENT)
 P50 = Plotted(lambda point: point.p50_ms if point.count else None, 1.0, _ANY)
 P95 = Plotted(lambda point: point.p95_ms if point.count else None, 1.0, _ANY)
 P99 = Plotted(lambda point: point.p99_ms if point.count else None, 1.0, _ANY)
-COUNT = Plotted(lambda point: float(point.count), 1.0, _ANY)
 QUALITY = Plotted(_mean_score, 0.1, (0.0, 1.0))
 UPTIME = Plotted(_uptime, 4.0, _PER_CENT)
 

@@ -30,8 +30,16 @@
     if (element.textContent !== text) element.textContent = text;
   }
 
+  const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+
   function writeTimes(root) {
     for (const element of root.querySelectorAll("time[datetime]")) writeTime(element);
+    for (const element of root.querySelectorAll("text[data-at]")) {
+      const long = element.textContent.length > 5;
+      const text = (long ? day : clock).format(Number(element.dataset.at));
+      if (!element.dataset.written) element.textContent = text;
+      element.dataset.written = "1";
+    }
   }
 
   // ---------------------------------------------------------------- putting changes in place
@@ -47,7 +55,9 @@
       return;
     }
     if ("keep" in from.dataset) return;
-    const same = from.nodeName === "TIME" && from.dateTime === to.dateTime;
+    // What a time is written as here is no difference.
+    const same = (from.nodeName === "TIME" && from.dateTime === to.dateTime) || ("at" in from.dataset && from.dataset.at === to.dataset.at);
+    if (same && "at" in from.dataset) to.dataset.written = from.dataset.written;
     for (const { name, value } of [...to.attributes]) {
       if (from.getAttribute(name) !== value) from.setAttribute(name, value);
     }
@@ -79,8 +89,9 @@
       const place = document.querySelector(`[data-section="${CSS.escape(name)}"]`);
       if (!place) continue;
       // The server has escaped everything that came from elsewhere; scripts in it would not run.
-      const wanted = new DOMParser().parseFromString(html, "text/html").body;
-      morphChildren(place, wanted);
+      const wanted = document.createElement("template");
+      wanted.innerHTML = html;
+      morphChildren(place, wanted.content);
       writeTimes(place);
     }
     document.dispatchEvent(new CustomEvent("opwatch:changed", { detail: Object.keys(sections) }));
@@ -153,6 +164,10 @@
     form.addEventListener("change", () => form.submit());
   }
 
+  // Rows of a table wait in a template until their table is there.
+  for (const chunk of document.getElementById("chunks")?.content.querySelectorAll("template") ?? []) {
+    document.querySelector(`[data-section="${CSS.escape(chunk.dataset.chunk)}"]`)?.append(chunk.content);
+  }
   writeTimes(document);
   setInterval(() => {
     for (const element of document.querySelectorAll('time[data-form="age"]')) writeTime(element);

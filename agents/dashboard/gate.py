@@ -62,7 +62,7 @@ class Access(NamedTuple):
     by: Literal["nothing", "bearer", "session"]
 
 
-class Guard:
+class Gate:
     """Knows the tokens and the names of this server."""
 
     def __init__(self, settings: Settings) -> None:

@@ -1,0 +1,85 @@
+"""Define what a page is: sections of HTML, each sent again to who looks at it when it changes."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+from agents.dashboard.freshness import Freshness
+from agents.dashboard.rendering import address
+from agents.dashboard.world import World
+from streams.dashboard.spans import SPANS, SpanName
+from streams.dashboard.tiles import Promises
+
+DEFAULT_SPAN: SpanName = "1h"
+#: Of the spans that Kafka's aggregates are enough for.
+LIVE_SPANS: tuple[SpanName, ...] = tuple(it for it in SPANS if it != "30d")
+
+Sections = dict[str, str]
+Query = Mapping[str, str]
+
+
+class BadQuery(Exception):
+    """What was asked for cannot be; the sentence says why."""
+
+
+class NotThere(Exception):
+    """There is nothing at an address."""
+
+
+class Parts(NamedTuple):
+    """What pages are made of."""
+
+    world: World
+    freshness: Freshness
+    promises: Callable[[], Promises]
+    render: Callable[..., str]
+    """Fills a template in."""
+
+
+class Page(Protocol):
+    """A page."""
+
+    path: ClassVar[str]
+    title: ClassVar[str]
+    template: ClassVar[str]
+    names: ClassVar[tuple[str, ...]]
+    """What of a query it looks at; the rest is left out."""
+
+    def sections(self, query: Query) -> Sections:
+        """Return the sections as they are now.
+
+        Raises:
+            BadQuery: there is none such.
+            NotThere: what the query names is not there.
+        """
+        ...
+
+    def context(self, query: Query) -> dict[str, Any]:
+        """Return what the template needs besides the sections."""
+        ...
+
+
+class OpenPage(NamedTuple):
+    """A page as somebody looks at it."""
+
+    page: Page
+    path: str
+    query: tuple[tuple[str, str], ...]
+
+    @property
+    def live(self) -> str:
+        """Its address, without what it does not look at."""
+        return address(self.path, **dict(self.query))
+
+
+def span_of(query: Query) -> SpanName:
+    """Return the span that a query asks for.
+
+    Raises:
+        BadQuery: there is none such.
+    """
+    wanted = query.get("span", DEFAULT_SPAN)
+    for name in LIVE_SPANS:
+        if name == wanted:
+            return name
+    message = f"There is no such span: write one of {', '.join(LIVE_SPANS)}."
+    raise BadQuery(message)

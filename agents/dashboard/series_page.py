@@ -1,0 +1,86 @@
+"""Show a series: its charts, what happened meanwhile, and its windows as a table."""
+
+import time
+from itertools import groupby
+from typing import Any, ClassVar
+
+from agents.dashboard.page import LIVE_SPANS, BadQuery, Parts, Query, Sections, span_of
+from schemas.spans import HOUR_MS
+from streams.dashboard.overview import operation_names
+from streams.dashboard.series_rows import WindowRow
+from streams.dashboard.series_view import platform_names, series_view
+from streams.dashboard.spans import trailing
+from streams.measure.confidence_levels import LEVELS
+from streams.measure.series import ALL
+
+#: Rows of a table that change together: those of a few hours are sent again together.
+_CHUNK_MS = HOUR_MS
+
+
+class SeriesPage:
+    """See agents.dashboard.page.Page."""
+
+    path: ClassVar[str] = "/series"
+    title: ClassVar[str] = "Series"
+    template: ClassVar[str] = "series.html"
+    names: ClassVar[tuple[str, ...]] = ("span", "operation", "platform", "confidence", "before")
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def context(self, query: Query) -> dict[str, Any]:
+        """Return what the template needs besides the sections."""
+        sums, (operation, platform, _) = self._parts.world.sums, _labels(query)
+        platforms = {*platform_names(sums, operation), *([platform] if platform else ())}
+        return {
+            "operations": sorted({*operation_names(sums), operation}),
+            "platforms": sorted(platforms),
+            "levels": LEVELS,
+            "spans": LIVE_SPANS,
+        }
+
+    def sections(self, query: Query) -> Sections:
+        """Return the sections as they are now."""
+        parts = self._parts
+        now_ms = int(time.time() * 1000)
+        span = trailing(span_of(query), now_ms)
+        view = series_view(
+            parts.world.sums,
+            parts.world.log,
+            parts.promises().targets,
+            _labels(query),
+            span,
+            now_ms,
+            compares="before" in query,
+        )
+        chunks = {
+            f"rows-{number}": list(rows) for number, rows in groupby(view.rows, key=_chunk_of)
+        }
+        context = {"view": view, "chunks": list(chunks), "loading": parts.freshness.is_loading}
+        names = ("heading", "charts", "marks", "table")
+        found = {name: parts.render(f"series/{name}.html", **context) for name in names}
+        for name, rows in chunks.items():
+            found[name] = parts.render("series/rows.html", rows=rows)
+        return found
+
+
+def _chunk_of(row: WindowRow) -> int:
+    return row.at_ms // _CHUNK_MS
+
+
+def _labels(query: Query) -> tuple[str, str | None, str | None]:
+    """Return operation, platform and confidence level.
+
+    Raises:
+        BadQuery: it has both a platform and a level, or a level that is none.
+    """
+    platform, wanted = query.get("platform"), query.get("confidence")
+    if wanted is None:
+        return query.get("operation", ALL), platform, None
+    if platform is not None:
+        message = "Series are by platform or by confidence level, not by both."
+        raise BadQuery(message)
+    if wanted not in LEVELS:
+        message = f"There is no such level: write one of {', '.join(LEVELS)}."
+        raise BadQuery(message)
+    return query.get("operation", ALL), None, wanted

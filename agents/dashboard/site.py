@@ -1,0 +1,105 @@
+"""Put pages together: find the page of an address, render it whole, and its sections alone."""
+
+import hashlib
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from agents.dashboard.freshness import Freshness
+from agents.dashboard.overview_page import OverviewPage
+from agents.dashboard.page import DEFAULT_SPAN, BadQuery, NotThere, OpenPage, Page, Parts, Sections
+from agents.dashboard.rendering import environment
+from agents.dashboard.series_page import SeriesPage
+from agents.dashboard.world import World
+from agents.rule_file.reload import RuleSource
+from agents.runtime.settings import Settings
+from streams.dashboard.targets import parse_claim, parse_targets
+from streams.dashboard.tiles import Promises
+from streams.measure.series import ALL
+from streams.rules.error_budget import Objectives
+
+STATIC = Path(__file__).with_name("static")
+_MAX_TEXT = 400
+
+
+class Site:
+    """All pages."""
+
+    def __init__(
+        self, settings: Settings, world: World, freshness: Freshness, rules: RuleSource
+    ) -> None:
+        self._freshness = freshness
+        self._rules = rules
+        self._templates = environment()
+        self._targets = parse_targets(settings.dashboard_targets)
+        self._claim = parse_claim(settings.dashboard_claim)
+        self._version = _version_of_static()
+        parts = Parts(world, freshness, self.promises, self.render)
+        self._pages: list[Page] = [OverviewPage(parts), SeriesPage(parts)]
+
+    def open(self, path: str, query: Mapping[str, str]) -> OpenPage:
+        """Return a page as a query asks for it.
+
+        Raises:
+            NotThere: there is none.
+            BadQuery: the query cannot be.
+        """
+        page = next((page for page in self._pages if page.path == path), None)
+        if page is None:
+            raise NotThere
+        chosen = {name: query[name] for name in page.names if query.get(name)}
+        if any(len(value) > _MAX_TEXT for value in chosen.values()):
+            message = "The address is too long."
+            raise BadQuery(message)
+        return OpenPage(page, path, tuple(sorted(chosen.items())))
+
+    def sections(self, opened: OpenPage) -> Sections:
+        """Return the sections of a page as they are now.
+
+        Raises:
+            NotThere: what the query names is not there.
+            BadQuery: the query cannot be.
+        """
+        return opened.page.sections(dict(opened.query)) | {"notices": self.notices()}
+
+    def whole(self, opened: OpenPage, *, session: bool) -> str:
+        """Return a page as HTML; raises what `sections` does."""
+        page, query = opened.page, dict(opened.query)
+        return self.render(
+            page.template,
+            title=page.title,
+            path=page.path,
+            live=opened.live,
+            menu=[it for it in self._pages if it.title],
+            now_ms=int(time.time() * 1000),
+            session=session,
+            query=dict.fromkeys(page.names, "") | {"span": DEFAULT_SPAN, "operation": ALL} | query,
+            # Templates of ours made them, and escaped what is in them.
+            sections={name: Markup(html) for name, html in self.sections(opened).items()},  # noqa: S704
+            **page.context(query),
+        )
+
+    def notices(self) -> str:
+        """Return what is not as it should be, as HTML."""
+        return self.render("notices.html", notices=self._freshness.notices())
+
+    def promises(self) -> Promises:
+        """Return what figures are judged by."""
+        objectives = Objectives(self._rules.loaded.rules).of("operations", {})
+        success = [it.objective for it in objectives if it.below is None]
+        return Promises(self._targets, self._claim, max(success, default=None))
+
+    def render(self, template: str, **context: Any) -> str:
+        """Return a template filled in."""
+        return self._templates.get_template(template).render({"version": self._version} | context)
+
+
+def _version_of_static() -> str:
+    """Return what changes when a script or a style changes, so that browsers fetch it anew."""
+    digest = hashlib.sha256()
+    for file in sorted(STATIC.iterdir()):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:10]
