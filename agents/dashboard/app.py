@@ -7,7 +7,9 @@ import time
 import structlog
 import uvloop
 
-from agents.dashboard.backfill import read_back
+from agents.dashboard.action_routes import ActionRoutes
+from agents.dashboard.actions import Actions
+from agents.dashboard.backfill import newest_of, read_back
 from agents.dashboard.following import Followed, Follower
 from agents.dashboard.freshness import Freshness
 from agents.dashboard.gate import Gate
@@ -50,7 +52,7 @@ class Dashboard:
         self._follower = Follower(
             settings,
             [
-                Followed(AGGREGATES, world.take_aggregate, _LIVE_BACK_S),
+                Followed(AGGREGATES, world.take_aggregate, _LIVE_BACK_S, newest_of),
                 Followed(BREACHES, world.take_breach, None),
                 Followed(COMMANDS, world.take_command, None),
                 Followed(NOTIFICATIONS, world.take_decision, None),
@@ -60,15 +62,18 @@ class Dashboard:
         )
         self._freshness = Freshness(settings, self._follower, world)
         site = Site(settings, world, self._freshness, self._rules)
+        gate = Gate(settings)
         self._hub = Hub(site.sections)
         self.server = Server(
             settings.dashboard_host,
             settings.dashboard_port,
-            Gate(settings),
+            gate,
             site,
             self._hub,
             self._freshness,
         )
+        actions = Actions(settings, world)
+        self.server.serve(ActionRoutes(actions, world, site.render, can_act=gate.can_act).routes)
 
     async def run(self, stopped: asyncio.Event) -> None:
         """Run until `stopped` is set.

@@ -7,7 +7,7 @@ question without an answer is what tells that it is away.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import structlog
@@ -44,6 +44,8 @@ class Followed(NamedTuple):
     take: Take
     back_s: float | None
     """How far back reading begins when it begins for the first time; None: at the beginning."""
+    thin: Callable[[Iterable[Any]], Iterable[Any]] = iter
+    """Leaves out of a partition's records those that later ones replace."""
 
 
 class _Away(Exception):
@@ -69,6 +71,7 @@ class Follower:
         self._positions: dict[TopicPartition, int] = {}
         """Where reading goes on after a new connection."""
         self._ends: dict[str, int] = {}
+        self._first_ends: dict[TopicPartition, int] = {}
         self.grew_s: dict[str, float] = {}
         """When each topic was last seen to have grown, by the monotonic clock."""
         self.begins: dict[TopicPartition, int] = {}
@@ -178,11 +181,11 @@ class Follower:
         while True:
             if asking.done():
                 asking.result()  # raises why the connection is given up
-            batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=5_000)
+            batches = await consumer.getmany(timeout_ms=_POLL_MS)
             for tp, records in batches.items():
-                take = self._followed[tp.topic].take
-                for record in records:
-                    take(record)
+                followed = self._followed[tp.topic]
+                for record in followed.thin(records):
+                    followed.take(record)
                     await pace.rest()
                 if records:
                     self._positions[tp] = records[-1].offset + 1
@@ -217,17 +220,21 @@ class Follower:
     ) -> None:
         sums: dict[str, int] = {}
         lag = 0
+        is_behind = False
         for tp, end in ends.items():
             sums[tp.topic] = sums.get(tp.topic, 0) + end
             if tp.topic in self._followed:
-                lag += max(0, end - await consumer.position(tp))
+                # Where the consumer is, its records are in memory and being taken in.
+                position = await consumer.position(tp)
+                lag += max(0, end - position)
+                is_behind |= position < self._first_ends.setdefault(tp, end)
         now_s = time.monotonic()
         for topic, end in sums.items():
             if self._ends.get(topic, end) != end:
                 self.grew_s[topic] = now_s
         self._ends = sums
         self.lag = lag
-        if not lag:
+        if not is_behind:
             self.caught_up.set()
 
 

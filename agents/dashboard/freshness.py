@@ -38,8 +38,8 @@ class Freshness:
         self._began_s = time.monotonic()
         self._offset_s = time.time() - time.monotonic()
         self._jumped: tuple[float, float] | None = None
-        self.filling = False
-        """Whether older aggregates are still being read."""
+        self.filling = True
+        """Whether older aggregates are still to be read."""
 
     @property
     def is_loading(self) -> bool:
@@ -84,6 +84,7 @@ class Freshness:
             "kafka_away_s": away_s,
             "measure_worker_silent_s": worker_s,
             "loading": self.is_loading,
+            "filling": self.filling,
             "newest_figures_age_s": self.age_s,
             "notices": [notice.sentence for notice in self.notices()],
         }
@@ -122,7 +123,7 @@ class Freshness:
         lag = self._follower.lag or 0
         if not self.is_loading and lag > _BEHIND:
             found.append(Notice("near", f"{lag:,} records are published and not read yet."))
-        if self.filling:
+        if self.filling and not self.is_loading:
             found.append(Notice("info", "Older figures are still being read."))
         if left_out := len(self._world.books.left_out):
             found.append(

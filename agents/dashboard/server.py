@@ -3,16 +3,15 @@
 import logging
 import mimetypes
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
 
-import orjson
 import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from agents.dashboard.access import ACCESS, json_response
 from agents.dashboard.freshness import Freshness
-from agents.dashboard.gate import HEADERS, SESSION, Access, Gate
+from agents.dashboard.gate import HEADERS, SESSION, Gate
 from agents.dashboard.live import Hub, TooMany
 from agents.dashboard.page import BadQuery, NotThere
 from agents.dashboard.sign_in import SignIn
@@ -22,7 +21,6 @@ from agents.runtime.health import is_ours
 log = structlog.get_logger()
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-ACCESS: web.RequestKey[Access] = web.RequestKey("access", Access)
 #: What anybody may ask for who reaches the port: it says nothing of what is measured.
 _OPEN = ("/healthz", "/login", "/static/")
 _MAX_BODY = 16 * 1024
@@ -43,6 +41,7 @@ class Server:
         self._site = site
         self._hub = hub
         self._freshness = freshness
+        self._more_routes: list[web.RouteDef] = []
         self._sign_in = SignIn(gate, site.render)
         self._files = {
             file.name: (file.read_bytes(), mimetypes.guess_type(file.name)[0] or "text/plain")
@@ -50,6 +49,10 @@ class Server:
         }
         self._runner: web.AppRunner | None = None
         self.url = ""
+
+    def serve(self, routes: Iterable[web.RouteDef]) -> None:
+        """Serve these, too; before it starts."""
+        self._more_routes += routes
 
     async def start(self) -> None:
         """Listen.
@@ -63,7 +66,7 @@ class Server:
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/static/{name}", self._static)
         app.router.add_get("/live", self._live)
-        app.add_routes(self._sign_in.routes)
+        app.add_routes([*self._sign_in.routes, *self._more_routes])
         app.router.add_get("/{path:.*}", self._page)
         app.on_response_prepare.append(self._prepare)
         logging.getLogger("aiohttp.server").addFilter(is_ours)
@@ -163,7 +166,7 @@ class Server:
 
     def _whole(self, request: web.Request, path: str) -> web.Response:
         opened = self._site.open(path, request.query)
-        html = self._site.whole(opened, session=request[ACCESS].by == "session")
+        html = self._site.whole(opened, request[ACCESS], can_act=self._gate.can_act)
         return web.Response(text=html, content_type="text/html")
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
@@ -196,11 +199,6 @@ class Server:
 
     async def _metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-
-def json_response(value: Any, status: int = 200) -> web.Response:
-    """Return a value as JSON."""
-    return web.Response(body=orjson.dumps(value), status=status, content_type="application/json")
 
 
 def _wants_html(request: web.Request) -> bool:

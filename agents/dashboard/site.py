@@ -8,7 +8,9 @@ from typing import Any
 
 from markupsafe import Markup
 
+from agents.dashboard.alerts_page import AlertPage, AlertsPage
 from agents.dashboard.freshness import Freshness
+from agents.dashboard.gate import Access
 from agents.dashboard.overview_page import OverviewPage
 from agents.dashboard.page import DEFAULT_SPAN, BadQuery, NotThere, OpenPage, Page, Parts, Sections
 from agents.dashboard.rendering import environment
@@ -38,7 +40,12 @@ class Site:
         self._claim = parse_claim(settings.dashboard_claim)
         self._version = _version_of_static()
         parts = Parts(world, freshness, self.promises, self.render)
-        self._pages: list[Page] = [OverviewPage(parts), SeriesPage(parts)]
+        self._pages: list[Page] = [
+            OverviewPage(parts),
+            SeriesPage(parts),
+            AlertsPage(parts),
+            AlertPage(parts),
+        ]
 
     def open(self, path: str, query: Mapping[str, str]) -> OpenPage:
         """Return a page as a query asks for it.
@@ -47,14 +54,23 @@ class Site:
             NotThere: there is none.
             BadQuery: the query cannot be.
         """
-        page = next((page for page in self._pages if page.path == path), None)
-        if page is None:
-            raise NotThere
+        page, rest = self._page_at(path)
         chosen = {name: query[name] for name in page.names if query.get(name)}
+        if rest:
+            chosen["id"] = rest
         if any(len(value) > _MAX_TEXT for value in chosen.values()):
             message = "The address is too long."
             raise BadQuery(message)
         return OpenPage(page, path, tuple(sorted(chosen.items())))
+
+    def _page_at(self, path: str) -> tuple[Page, str]:
+        """Return the page, and the name behind the path of one that shows many things."""
+        for page in self._pages:
+            if page.path == path:
+                return page, ""
+            if page.path.endswith("/") and path.startswith(page.path) and page.path != "/":
+                return page, path.removeprefix(page.path)
+        raise NotThere
 
     def sections(self, opened: OpenPage) -> Sections:
         """Return the sections of a page as they are now.
@@ -65,17 +81,18 @@ class Site:
         """
         return opened.page.sections(dict(opened.query)) | {"notices": self.notices()}
 
-    def whole(self, opened: OpenPage, *, session: bool) -> str:
+    def whole(self, opened: OpenPage, access: Access, *, can_act: bool) -> str:
         """Return a page as HTML; raises what `sections` does."""
         page, query = opened.page, dict(opened.query)
         return self.render(
             page.template,
             title=page.title,
-            path=page.path,
+            path=page.path.rstrip("/") or "/",
             live=opened.live,
-            menu=[it for it in self._pages if it.title],
+            menu=[it for it in self._pages if it.path == "/" or not it.path.endswith("/")],
             now_ms=int(time.time() * 1000),
-            session=session,
+            access=access,
+            can_act=can_act,
             query=dict.fromkeys(page.names, "") | {"span": DEFAULT_SPAN, "operation": ALL} | query,
             # Templates of ours made them, and escaped what is in them.
             sections={name: Markup(html) for name, html in self.sections(opened).items()},  # noqa: S704

@@ -58,6 +58,8 @@ class AxisLabel(NamedTuple):
     at: float
     text: str
     at_ms: int = 0
+    is_day: bool = False
+    """Whether a time stands for its day."""
 
 
 class Mark(NamedTuple):
@@ -194,8 +196,8 @@ def time_ticks(scale: Scale) -> tuple[AxisLabel, ...]:
     found = []
     at_ms = first * step_ms
     while at_ms < scale.end_ms:
-        text = figures.clock(at_ms, int(length_ms))
-        found.append(AxisLabel(scale.x(at_ms) * 100 / WIDTH, text, at_ms))
+        text = figures.day(at_ms) if at_ms % DAY_MS == 0 else figures.clock(at_ms)
+        found.append(AxisLabel(scale.x(at_ms) * 100 / WIDTH, text, at_ms, step_ms >= DAY_MS))
         at_ms += step_ms
     return tuple(found)
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from schemas.spans import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
+from schemas.spans import HOUR_MS, MINUTE_MS, SECOND_MS
 
 NOTHING = "–"
 #: 9999-12-31: what is past it is no moment that a page could show.
@@ -101,9 +101,14 @@ def iso(at_ms: int) -> str:
     return f"{_utc(at_ms):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def clock(at_ms: int, span_ms: int = 0) -> str:
-    """Return a moment, UTC, in short: with the day where a span is longer than one."""
-    return f"{_utc(at_ms):{'%d %b %H:%M' if span_ms > DAY_MS else '%H:%M'}}"
+def clock(at_ms: int) -> str:
+    """Return the time of a moment, UTC."""
+    return f"{_utc(at_ms):%H:%M}"
+
+
+def day(at_ms: int) -> str:
+    """Return the day of a moment, UTC."""
+    return f"{_utc(at_ms):%-d %b}"
 
 
 def moment(at_ms: int) -> str:

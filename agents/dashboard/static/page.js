@@ -9,6 +9,7 @@
 
   const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
+  const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
   // What the server's clock is ahead of this one's steady clock: this one may be wrong or be set.
   let ahead = Number(document.body.dataset.now || Date.now()) - performance.now();
   const now = () => performance.now() + ahead;
@@ -26,19 +27,19 @@
     const at = Date.parse(element.dateTime);
     if (Number.isNaN(at)) return;
     const form = element.dataset.form;
-    const text = form === "age" ? `${span(now() - at)} ago` : form === "clock" ? clock.format(at) : moment.format(at);
+    const isToday = new Date(at).toDateString() === new Date(now()).toDateString();
+    const short = isToday ? clock.format(at) : `${day.format(at)}, ${clock.format(at)}`;
+    const text = form === "short" ? short : form === "age" ? `${span(now() - at)} ago` : form === "clock" ? clock.format(at) : moment.format(at);
     if (element.textContent !== text) element.textContent = text;
   }
-
-  const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
   function writeTimes(root) {
     for (const element of root.querySelectorAll("time[datetime]")) writeTime(element);
     for (const element of root.querySelectorAll("text[data-at]")) {
-      const long = element.textContent.length > 5;
-      const text = (long ? day : clock).format(Number(element.dataset.at));
-      if (!element.dataset.written) element.textContent = text;
-      element.dataset.written = "1";
+      const at = new Date(Number(element.dataset.at));
+      const isDay = "day" in element.dataset || (at.getHours() === 0 && at.getMinutes() === 0);
+      const text = (isDay ? day : clock).format(at);
+      if (element.textContent !== text) element.textContent = text;
     }
   }
 
@@ -57,7 +58,6 @@
     if ("keep" in from.dataset) return;
     // What a time is written as here is no difference.
     const same = (from.nodeName === "TIME" && from.dateTime === to.dateTime) || ("at" in from.dataset && from.dataset.at === to.dataset.at);
-    if (same && "at" in from.dataset) to.dataset.written = from.dataset.written;
     for (const { name, value } of [...to.attributes]) {
       if (from.getAttribute(name) !== value) from.setAttribute(name, value);
     }

@@ -1,0 +1,430 @@
+"""Publish what a day of operations leaves on the topics, and run a dashboard that reads it.
+
+`python -m tests.dashboard_scene` does so on the Kafka of the environment until Ctrl-C, for a look.
+"""
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import numpy as np
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+
+from agents.kafka import topic_creation
+from agents.kafka.role_topics import everything
+from agents.runtime.settings import Settings
+from schemas.dead_letters import DeadLetter, to_headers
+from schemas.topics import (
+    AGGREGATES,
+    BREACHES,
+    DEAD_LETTERS,
+    NOTIFICATIONS,
+    PARTIALS,
+    Topic,
+)
+from streams.alerting.state import digest
+from streams.measure.series import partition_of
+from tests.history import Operations, some_operations, windows_of
+from tests.unit.messages.samples import breach
+
+ROOT = Path(__file__).parents[1]
+PARTITIONS = 2
+TOKEN, READ_TOKEN = "act-0123456789abcdef", "read-0123456789abcdef"
+START_S = 30.0
+MINUTE_MS, HOUR_MS = 60_000, 3_600_000
+PLATFORMS = {"lever": 0.03, "ashby": 0.05, "workday": 0.17, "linkedin": 0.02, "greenhouse": 0.01}
+_SIZES_MS = {"1m": MINUTE_MS, "5m": 300_000, "1h": HOUR_MS, "6h": 6 * HOUR_MS, "24h": 24 * HOUR_MS}
+
+
+class Scene:
+    """Topics under a prefix of their own, and what is published on them."""
+
+    def __init__(self, kafka: str) -> None:
+        self.prefix = f"dash-{uuid.uuid4().hex[:8]}."
+        self.settings = Settings(
+            _env_file=None, kafka_bootstrap=kafka, topic_prefix=self.prefix, partitions=PARTITIONS
+        )
+
+    def make(self) -> None:
+        asyncio.run(topic_creation.ensure(self.settings, everything(self.settings)))
+
+    def remove(self) -> None:
+        async def remove() -> None:
+            admin = AIOKafkaAdminClient(bootstrap_servers=self.settings.kafka_bootstrap)
+            await admin.start()
+            ours = [name for name in await admin.list_topics() if name.startswith(self.prefix)]
+            if ours:
+                await admin.delete_topics(ours)
+            await admin.close()
+
+        asyncio.run(remove())
+
+    def publish(
+        self, topic: Topic, *records: tuple[bytes, bytes, int] | tuple[bytes, bytes]
+    ) -> None:
+        """Publish (key, value) or (key, value, partition); return when the broker has them."""
+        self.publish_with_headers(topic, *((*record, []) for record in records))
+
+    def publish_with_headers(self, topic: Topic, *records: Any) -> None:
+        async def publish() -> None:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self.settings.kafka_bootstrap, max_request_size=16_000_000
+            )
+            await producer.start()
+            name = self.settings.topic(topic)
+            for key, value, *place, headers in records:
+                await producer.send(
+                    name, value, key=key, partition=place[0] if place else 0, headers=headers
+                )
+            await producer.stop()
+
+        asyncio.run(publish())
+
+    def aggregates(self, values: Iterable[bytes]) -> None:
+        self.publish(AGGREGATES, *(_keyed(value) for value in values))
+
+    def breaches(self, *breaches: Any) -> None:
+        self.publish(
+            BREACHES, *((it.fingerprint.encode(), it.model_dump_json().encode()) for it in breaches)
+        )
+
+    def decide(self, of: Any, reason: str, channel: str | None, **changed: Any) -> None:
+        fields = {
+            "version": 1,
+            "id": uuid.uuid4().hex,
+            "fingerprint": of.fingerprint,
+            "breach_id": of.id,
+            "rule": of.rule,
+            "series": of.series,
+            "severity": of.severity,
+            "channel": channel,
+            "event": "opened",
+            "reason": reason,
+            "sentence": f"{channel}: {reason}.",
+            "now_ms": int(time.time() * 1000),
+            "cause": {"kind": "breach", "topic": "breaches", "offset": 0},
+        } | changed
+        self.publish(NOTIFICATIONS, (of.fingerprint.encode(), json.dumps(fields).encode()))
+
+    def refuse(
+        self, value: bytes, reason: str = "invalid_json", detail: str = "It is none."
+    ) -> None:
+        letter = DeadLetter(
+            reason=reason,  # type: ignore[arg-type]
+            detail=detail,
+            topic=self.settings.topic_prefix + "operations",
+            partition=0,
+            offset=uuid.uuid4().int % 100_000,
+            timestamp_ms=int(time.time() * 1000),
+            size_bytes=len(value),
+            sha256="0" * 64,
+        )
+        self.publish_with_headers(DEAD_LETTERS, (letter.key.encode(), value, 0, to_headers(letter)))
+
+    def progress(self) -> None:
+        """Publish a sign that a measure worker is alive."""
+        self.publish(PARTIALS, (b"0", b'{"kind":"progress"}'))
+
+
+def _keyed(value: bytes) -> tuple[bytes, bytes, int]:
+    fields = json.loads(value)
+    name, window = json.dumps(fields["series"]), fields["window"]
+    key = f"{fields['kind']}{name}/{window['size']}/{window['start_ms']}"
+    return key.encode(), value, partition_of(name, PARTITIONS)
+
+
+class Traffic(NamedTuple):
+    """Operations of a while, and the aggregates of them."""
+
+    operations: list[Operations]
+    aggregates: list[bytes]
+
+    def counted(self, start_ms: int, platform: str | None = None) -> tuple[int, int]:
+        """Return how many began since, and how many of these failed."""
+        count = failed = 0
+        for part in self.operations:
+            if platform in (None, part.platform):
+                since = part.during(start_ms, 1 << 60)
+                count += len(since.time_ms)
+                failed += int(since.failed.sum())
+        return count, failed
+
+
+def traffic(
+    span_ms: tuple[int, int],
+    per_minute: int = 30,
+    platforms: dict[str, float] | None = None,
+    operation: str = "parse_job_data",
+) -> Traffic:
+    """Return operations of a span; windows that reach past its end are not final."""
+    minutes = (span_ms[1] - span_ms[0]) // MINUTE_MS
+    parts = [
+        some_operations(
+            operation, platform, span_ms, minutes * per_minute, failing=failing, seed=seed,
+            median_ms=400 + 300 * seed,
+        )
+        for seed, (platform, failing) in enumerate((platforms or PLATFORMS).items(), 1)
+    ]  # fmt: skip
+    values = []
+    for value in windows_of(parts):
+        end_ms = int(re.search(rb'"end_ms":(\d+)', value)[1])  # type: ignore[index]
+        values.append(
+            value.replace(b'"final":true', b'"final":false') if end_ms > span_ms[1] else value
+        )
+    return Traffic(parts, values)
+
+
+def service_windows(
+    service: str, now_ms: int, status: str = "up", down_ms: int = 0, hours: int = 24
+) -> list[bytes]:
+    """Return the aggregates of a service that was down for the last while."""
+    found = []
+    for size, size_ms in _SIZES_MS.items():
+        first_ms = (now_ms - min(hours * HOUR_MS, 120 * size_ms)) // size_ms * size_ms
+        for start_ms in range(first_ms, now_ms, size_ms):
+            end_ms = min(start_ms + size_ms, now_ms)
+            down = max(0, end_ms - max(start_ms, now_ms - down_ms))
+            fields = {
+                "version": 1,
+                "kind": "service",
+                "series": {"service": service},
+                "window": {"size": size, "start_ms": start_ms, "end_ms": start_ms + size_ms},
+                "revision": now_ms,
+                "final": start_ms + size_ms <= now_ms,
+                "status": "down" if down else status if end_ms == now_ms else "up",
+                "since_ms": now_ms - (down_ms or 5 * HOUR_MS),
+                "silent": False,
+                "last_beat_ms": now_ms,
+                "every_s": 10.0,
+                "message": "the model does not load" if down else None,
+                "up_ms": end_ms - start_ms - down,
+                "degraded_ms": 0,
+                "down_ms": down,
+                "unknown_ms": 0,
+                "uptime": None,
+                "forgotten": False,
+            }
+            found.append(json.dumps(fields).encode())
+    return found
+
+
+def quality_windows(
+    now_ms: int, dimension: str = "overall", platform: str | None = None, mean: float = 0.9
+) -> list[bytes]:
+    """Return the aggregates of scores of the last day."""
+    random = np.random.default_rng(7)
+    found = []
+    for size, size_ms in _SIZES_MS.items():
+        first_ms = (now_ms - min(24 * HOUR_MS, 120 * size_ms)) // size_ms * size_ms
+        for start_ms in range(first_ms, now_ms, size_ms):
+            count = size_ms // 10_000
+            value = min(1.0, float(mean + random.normal(0, 0.015)))
+            fields = {
+                "version": 1,
+                "kind": "quality",
+                "series": {"dimension": dimension, "operation": "*", "platform": platform, "model": None},
+                "window": {"size": size, "start_ms": start_ms, "end_ms": start_ms + size_ms},
+                "revision": count,
+                "final": start_ms + size_ms <= now_ms,
+                "count": count,
+                "mean": value,
+                "p5": max(0.0, value - 0.2),
+                "good": int(count * 0.9),
+                "acceptable": int(count * 0.97),
+                "trend": None,
+                "findings": {
+                    "most_frequent": [{"name": "invented_quote", "count": count - int(count * 0.9)}],
+                    "other": 0,
+                    "unnamed": 0,
+                },
+                "exemplars": [{"id": f"a-{start_ms}", "score": 0.4, "finding": "invented_quote"}],
+            }  # fmt: skip
+            found.append(json.dumps(fields).encode())
+    return found
+
+
+def opened(now_ms: int, **changed: Any) -> Any:
+    """Return a breach that opened ten minutes ago."""
+    opened_ms = now_ms - 10 * MINUTE_MS
+    fields = {
+        "opened_ms": opened_ms,
+        "since_ms": opened_ms - MINUTE_MS,
+        "span": {"start_ms": opened_ms - 300_000, "end_ms": opened_ms},
+        "rule": "high_error_rate",
+        "series": '*{platform="workday"}',
+        "labels": {"platform": "workday"},
+        "metric": "error_rate",
+        "operator": "greater_than",
+        "threshold": 5.0,
+        "observed": 16.9,
+        "severity": "high",
+        "summary": "error rate of workday is 16.9 % (> 5 %) over 5m, 240 operations.",
+    } | changed
+    fields.setdefault("fingerprint", digest(fields["rule"], fields["series"]))
+    fields.setdefault("id", digest(fields["rule"], fields["series"], str(fields["since_ms"])))
+    return breach(**fields)
+
+
+class Dashboard:
+    """A dashboard in a process of its own."""
+
+    def __init__(self, settings: Settings, folder: Path, **environment: str) -> None:
+        ours = {k: v for k, v in os.environ.items() if not k.startswith("OPWATCH_")}
+        ours.pop("METRICS_DATABASE_URL", None)
+        self.log = folder / f"dashboard-{uuid.uuid4().hex[:6]}.log"
+        with self.log.open("wb") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "agents.cli", "dashboard"],
+                env=ours
+                | {
+                    "OPWATCH_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
+                    "OPWATCH_TOPIC_PREFIX": settings.topic_prefix,
+                    "OPWATCH_PARTITIONS": str(settings.partitions),
+                    "OPWATCH_DASHBOARD_PORT": "0",
+                    "OPWATCH_LOG_FORMAT": "json",
+                    "PYTHONPATH": str(ROOT),
+                }
+                | environment,
+                cwd=ROOT,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+        self.url = self._url().rstrip("/")
+
+    def _url(self) -> str:
+        give_up_s = time.monotonic() + START_S
+        while (found := re.search(r'"url": "(http[^"]+)"', self.log.read_text())) is None:
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < give_up_s, self.log.read_text()
+            time.sleep(0.05)
+        return found[1]
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        return httpx.get(self.url + path, headers=headers, timeout=10)
+
+    def loaded(self) -> "Dashboard":
+        """Wait until what was published is read."""
+        self.until(lambda: not self.health()["loading"] and not self.health()["filling"])
+        return self
+
+    def health(self) -> dict[str, Any]:
+        health: dict[str, Any] = self.get("/health", Accept="application/json").json()
+        return health
+
+    def until(self, probe: Any) -> None:
+        give_up_s = time.monotonic() + START_S
+        while not probe():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < give_up_s, self.log.read_text()
+            time.sleep(0.1)
+
+    def end(self) -> int:
+        self.process.terminate()
+        return self.process.wait(15)
+
+
+@contextmanager
+def dashboard(settings: Settings, folder: Path, **environment: str) -> Iterator[Dashboard]:
+    """Run a dashboard; end it, if it did not end before."""
+    running = Dashboard(settings, folder, **environment)
+    try:
+        yield running
+    finally:
+        if running.process.poll() is None:
+            running.process.kill()
+            running.process.wait(10)
+
+
+def fill(scene: Scene, now_ms: int, hours: int = 26) -> Traffic:
+    """Publish a day: traffic, services, quality, two open alerts and one that is over."""
+    start_ms = now_ms // MINUTE_MS * MINUTE_MS - hours * HOUR_MS
+    found = traffic((start_ms, now_ms))
+    scene.aggregates(found.aggregates)
+    scene.aggregates(service_windows("webllm_service", now_ms))
+    scene.aggregates(service_windows("crawler", now_ms, down_ms=7 * MINUTE_MS))
+    for dimension, mean in (
+        *(("overall", 0.91), ("accuracy", 0.88), ("performance", 0.97)),
+        *(("reliability", 0.93), ("consistency", 0.9)),
+    ):
+        scene.aggregates(quality_windows(now_ms, dimension, mean=mean))
+    scene.aggregates(quality_windows(now_ms, "overall", "workday", mean=0.83))
+    first = opened(now_ms)
+    critical = opened(
+        now_ms,
+        rule="critical_service_failure",
+        kind="service_status",
+        series='service{name="crawler"}',
+        labels={"service": "crawler"},
+        severity="critical",
+        metric=None,
+        operator=None,
+        threshold=None,
+        observed=None,
+        unit="",
+        summary="crawler is down for 7 minutes: the model does not load.",
+        opened_ms=now_ms - 7 * MINUTE_MS,
+    )
+    over = opened(now_ms, rule="slow", series='*{platform="ashby"}', labels={"platform": "ashby"})
+    scene.breaches(first, critical, over)
+    scene.breaches(
+        over.model_copy(
+            update={"revision": 2, "state": "resolved", "why": "condition_gone",
+                    "resolved_ms": now_ms - 2 * MINUTE_MS}
+        )
+    )  # fmt: skip
+    for reason, channel, more in (
+        ("due", "slack_engineering", {"delivery": "d1", "parcel": "d1"}),
+        ("sent", "slack_engineering", {"delivery": "d1", "parcel": "d1", "attempt": 1, "answer": "200 ok"}),
+        ("below_severity", "pagerduty_oncall", {}),
+    ):  # fmt: skip
+        scene.decide(first, reason, channel, **more)
+    scene.decide(
+        critical, "sent", "pagerduty_oncall", delivery="d2", attempt=1, answer="202 Event processed"
+    )
+    scene.refuse(b'{"operation": "parse", "platform": <script>alert(1)</script>')
+    return found
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a scene and a dashboard on the Kafka of the environment."""
+    scene = Scene(os.environ["OPWATCH_KAFKA_BOOTSTRAP"])
+    scene.make()
+    folder = Path("/tmp")  # noqa: S108, RUF100 - for a look
+    now_ms = int(time.time() * 1000)
+    port = arguments[0] if arguments else "9470"
+    try:
+        fill(scene, now_ms)
+        with dashboard(
+            scene.settings, folder, OPWATCH_DASHBOARD_PORT=port, OPWATCH_DASHBOARD_CLAIM="96-99",
+            OPWATCH_DASHBOARD_TOKEN=TOKEN,
+        ) as running:  # fmt: skip
+            print(running.url, running.log, flush=True)
+            last_ms = now_ms
+            while running.process.poll() is None:
+                time.sleep(2)
+                scene.progress()
+                minute_ms = int(time.time() * 1000) // MINUTE_MS * MINUTE_MS
+                if minute_ms > last_ms:
+                    now_ms = int(time.time() * 1000)
+                    scene.aggregates(traffic((last_ms // MINUTE_MS * MINUTE_MS, now_ms)).aggregates)
+                    last_ms = minute_ms
+    except KeyboardInterrupt:
+        pass
+    finally:
+        scene.remove()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
