@@ -9,6 +9,7 @@ import uvloop
 
 from agents.dashboard.action_routes import ActionRoutes
 from agents.dashboard.actions import Actions
+from agents.dashboard.api import Api
 from agents.dashboard.backfill import newest_of, read_back
 from agents.dashboard.following import Followed, Follower
 from agents.dashboard.freshness import Freshness
@@ -72,6 +73,7 @@ class Dashboard:
             self._hub,
             self._freshness,
         )
+        self.server.serve(Api(site.parts, gate).routes)
         actions = Actions(settings, world)
         self.server.serve(ActionRoutes(actions, world, site.render, can_act=gate.can_act).routes)
 

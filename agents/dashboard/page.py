@@ -8,6 +8,8 @@ from agents.dashboard.rendering import address
 from agents.dashboard.world import World
 from streams.dashboard.spans import SPANS, SpanName
 from streams.dashboard.tiles import Promises
+from streams.measure.confidence_levels import LEVELS
+from streams.measure.series import ALL
 
 DEFAULT_SPAN: SpanName = "1h"
 #: Of the spans that Kafka's aggregates are enough for.
@@ -83,3 +85,21 @@ def span_of(query: Query) -> SpanName:
             return name
     message = f"There is no such span: write one of {', '.join(LIVE_SPANS)}."
     raise BadQuery(message)
+
+
+def labels_of_query(query: Query) -> tuple[str, str | None, str | None]:
+    """Return operation, platform and confidence level.
+
+    Raises:
+        BadQuery: it has both a platform and a level, or a level that is none.
+    """
+    platform, wanted = query.get("platform"), query.get("confidence")
+    if wanted is None:
+        return query.get("operation", ALL), platform, None
+    if platform is not None:
+        message = "Series are by platform or by confidence level, not by both."
+        raise BadQuery(message)
+    if wanted not in LEVELS:
+        message = f"There is no such level: write one of {', '.join(LEVELS)}."
+        raise BadQuery(message)
+    return query.get("operation", ALL), None, wanted

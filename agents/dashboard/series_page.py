@@ -4,14 +4,20 @@ import time
 from itertools import groupby
 from typing import Any, ClassVar
 
-from agents.dashboard.page import LIVE_SPANS, BadQuery, Parts, Query, Sections, span_of
+from agents.dashboard.page import (
+    LIVE_SPANS,
+    Parts,
+    Query,
+    Sections,
+    labels_of_query,
+    span_of,
+)
 from schemas.spans import HOUR_MS
 from streams.dashboard.overview import operation_names
 from streams.dashboard.series_rows import WindowRow
 from streams.dashboard.series_view import platform_names, series_view
 from streams.dashboard.spans import trailing
 from streams.measure.confidence_levels import LEVELS
-from streams.measure.series import ALL
 
 #: Rows of a table that change together: those of a few hours are sent again together.
 _CHUNK_MS = HOUR_MS
@@ -30,7 +36,7 @@ class SeriesPage:
 
     def context(self, query: Query) -> dict[str, Any]:
         """Return what the template needs besides the sections."""
-        sums, (operation, platform, _) = self._parts.world.sums, _labels(query)
+        sums, (operation, platform, _) = self._parts.world.sums, labels_of_query(query)
         platforms = {*platform_names(sums, operation), *([platform] if platform else ())}
         return {
             "operations": sorted({*operation_names(sums), operation}),
@@ -48,7 +54,7 @@ class SeriesPage:
             parts.world.sums,
             parts.world.log,
             parts.promises().targets,
-            _labels(query),
+            labels_of_query(query),
             span,
             now_ms,
             compares="before" in query,
@@ -66,21 +72,3 @@ class SeriesPage:
 
 def _chunk_of(row: WindowRow) -> int:
     return row.at_ms // _CHUNK_MS
-
-
-def _labels(query: Query) -> tuple[str, str | None, str | None]:
-    """Return operation, platform and confidence level.
-
-    Raises:
-        BadQuery: it has both a platform and a level, or a level that is none.
-    """
-    platform, wanted = query.get("platform"), query.get("confidence")
-    if wanted is None:
-        return query.get("operation", ALL), platform, None
-    if platform is not None:
-        message = "Series are by platform or by confidence level, not by both."
-        raise BadQuery(message)
-    if wanted not in LEVELS:
-        message = f"There is no such level: write one of {', '.join(LEVELS)}."
-        raise BadQuery(message)
-    return query.get("operation", ALL), None, wanted

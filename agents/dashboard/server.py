@@ -137,7 +137,8 @@ class Server:
             and not self._gate.is_our_origin(origin, host)
         ):
             raise web.HTTPForbidden(text="This was not asked by a page of this server.")
-        if access.level == "nobody" and not request.path.startswith(_OPEN):
+        is_open = request.method == "OPTIONS" or request.path.startswith(_OPEN)
+        if access.level == "nobody" and not is_open:
             raise self._must_sign_in(request)
 
     def _must_sign_in(self, request: web.Request) -> web.HTTPException:

@@ -39,7 +39,7 @@ class Site:
         self._targets = parse_targets(settings.dashboard_targets)
         self._claim = parse_claim(settings.dashboard_claim)
         self._version = _version_of_static()
-        parts = Parts(world, freshness, self.promises, self.render)
+        self.parts = parts = Parts(world, freshness, self.promises, self.render)
         self._pages: list[Page] = [
             OverviewPage(parts),
             SeriesPage(parts),

@@ -43,6 +43,7 @@ class WindowRow(NamedTuple):
     throughput: Quantity
     quality: Quantity
     exemplars: tuple[ShownExemplar, ...]
+    point: OperationsPoint
 
 
 def window_rows(
@@ -70,6 +71,7 @@ def window_rows(
                 throughput=figures.per_second(point.count, frame.passed_ms(start_ms)),
                 quality=figures.score(None if scores is None else scores.mean),
                 exemplars=tuple(read_exemplars(point.exemplars)),
+                point=point,
             )
         )
     found.reverse()

@@ -1,0 +1,194 @@
+"""Answer programs with JSON: what pages show, and what a health page needs of a span."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiohttp import web
+
+from agents.dashboard import api_fields
+from agents.dashboard.access import json_response
+from agents.dashboard.gate import Gate
+from agents.dashboard.openapi import document
+from agents.dashboard.page import NotThere, Parts, labels_of_query, span_of
+from streams.audit.status import silence_statuses
+from streams.dashboard.overview import overview
+from streams.dashboard.points import QualitySum
+from streams.dashboard.series_view import SeriesView, series_view
+from streams.dashboard.service_rows import service_rows
+from streams.dashboard.spans import TrailingSpan, trailing
+from streams.dashboard.stories import alert_story, listed_alerts
+from streams.measure.series import ALL
+from streams.quality.score_series import SCORE_DIMENSIONS
+
+PREFIX = "/api/v1"
+
+
+class Api:
+    """The addresses of the API; all of them only read."""
+
+    def __init__(self, parts: Parts, gate: Gate) -> None:
+        self._parts = parts
+        self._gate = gate
+
+    @property
+    def routes(self) -> list[web.RouteDef]:
+        """What to serve."""
+        handlers = {
+            "/openapi.json": self._openapi,
+            "/overview": self._overview,
+            "/health": self._health,
+            "/series": self._series,
+            "/series/names": self._names,
+            "/alerts": self._alerts,
+            "/alerts/{id}": self._alert,
+            "/quality": self._quality,
+            "/services": self._services,
+            "/pipeline": self._pipeline,
+        }
+        found = [web.get(PREFIX + path, handler) for path, handler in handlers.items()]
+        return [*found, web.options(PREFIX + "/{path:.*}", self._preflight)]
+
+    async def _openapi(self, request: web.Request) -> web.Response:
+        return self._answer(request, document())
+
+    async def _preflight(self, request: web.Request) -> web.Response:
+        response = web.Response(status=204)
+        self._allow(request, response)
+        return response
+
+    async def _overview(self, request: web.Request) -> web.Response:
+        span, world = self._span(request), self._ready()
+        found = overview(
+            world.sums,
+            world.alerts(),
+            self._parts.promises(),
+            span,
+            request.query.get("operation", ALL),
+        )
+        return self._answer(request, api_fields.overview_fields(found))
+
+    async def _health(self, request: web.Request) -> web.Response:
+        """Answer what a page of another origin polls."""
+        span, world = self._span(request), self._ready()
+        view = self._view(request, span)
+        scores: dict[str, QualitySum] = {
+            dimension: world.sums.quality(f"{dimension}:{view.name}", span)
+            for dimension in SCORE_DIMENSIONS
+        }
+        services = service_rows(world.sums, span)
+        fields = api_fields.health_fields(view, scores, services)
+        return self._answer(request, fields | {"freshness": self._parts.freshness.health()})
+
+    async def _series(self, request: web.Request) -> web.Response:
+        span = self._span(request)
+        self._ready()
+        view = self._view(request, span)
+        return self._answer(request, api_fields.series_fields(view))
+
+    async def _names(self, request: web.Request) -> web.Response:
+        world = self._ready()
+        names = {
+            "operations": sorted(world.books.operations),
+            "quality": sorted(world.books.quality),
+            "services": sorted(world.books.services),
+        }
+        return self._answer(request, names)
+
+    async def _alerts(self, request: web.Request) -> web.Response:
+        world = self._ready()
+        query = request.query
+        found = listed_alerts(world.alerts(), query.get("q", ""), query.get("severity", ""))
+        silences = silence_statuses(world.log, _now_ms())
+        return self._answer(
+            request,
+            {
+                "open": [api_fields.alert_fields(it) for it in found.open],
+                "resolved": [api_fields.alert_fields(it) for it in found.over],
+                "left_out": found.left_out,
+                "silences": [api_fields.silence_fields(it) for it in silences],
+            },
+        )
+
+    async def _alert(self, request: web.Request) -> web.Response:
+        world = self._ready()
+        letters = world.undelivered.values()
+        story = alert_story(world.log, request.match_info["id"], letters, _now_ms())
+        if story is None:
+            raise NotThere
+        return self._answer(request, api_fields.story_fields(story))
+
+    async def _quality(self, request: web.Request) -> web.Response:
+        span, world = self._span(request), self._ready()
+        rows = [
+            api_fields.quality_fields(name, world.sums.quality(name, span))
+            for name in sorted(world.books.quality)
+        ]
+        return self._answer(request, api_fields.span_fields(span) | {"series": rows})
+
+    async def _services(self, request: web.Request) -> web.Response:
+        span, world = self._span(request), self._ready()
+        rows: Sequence[Mapping[str, Any]] = [
+            api_fields.service_fields(row) for row in service_rows(world.sums, span)
+        ]
+        return self._answer(request, api_fields.span_fields(span) | {"services": rows})
+
+    async def _pipeline(self, request: web.Request) -> web.Response:
+        world = self._parts.world
+        return self._answer(
+            request,
+            {
+                "freshness": self._parts.freshness.health(),
+                "dead_letters": dict(world.letters_by_reason),
+                "newest_dead_letters": [
+                    api_fields.letter_fields(it) for it in list(world.letters.values())[-50:][::-1]
+                ],
+            },
+        )
+
+    def _view(self, request: web.Request, span: TrailingSpan) -> SeriesView:
+        world = self._parts.world
+        return series_view(
+            world.sums,
+            world.log,
+            self._parts.promises().targets,
+            labels_of_query(request.query),
+            span,
+            _now_ms(),
+            compares=False,
+        )
+
+    def _span(self, request: web.Request) -> TrailingSpan:
+        return trailing(span_of(request.query), _now_ms())
+
+    def _ready(self) -> Any:
+        """Return the world.
+
+        Raises:
+            web.HTTPServiceUnavailable: what was published before is not read yet.
+        """
+        if self._parts.freshness.is_loading:
+            raise web.HTTPServiceUnavailable(
+                text="What was published is still being read.", headers={"Retry-After": "2"}
+            )
+        return self._parts.world
+
+    def _answer(self, request: web.Request, value: Any) -> web.Response:
+        response = json_response(value)
+        self._allow(request, response)
+        return response
+
+    def _allow(self, request: web.Request, response: web.Response) -> None:
+        """Let pages of the origins that are listed read it."""
+        origin = request.headers.get("Origin")
+        response.headers["Vary"] = "Origin"
+        if self._gate.may_read_from(origin):
+            response.headers["Access-Control-Allow-Origin"] = str(origin)
+            response.headers["Access-Control-Allow-Headers"] = "Authorization"
+            response.headers["Access-Control-Allow-Methods"] = "GET"
+            response.headers["Access-Control-Max-Age"] = "600"
+            response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
