@@ -12,6 +12,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from agents.kafka import topic_creation
+from agents.kafka.reader import topic_reader
 from agents.kafka.role_topics import everything
 from agents.runtime.settings import Settings
 from schemas.dead_letters import DeadLetter, to_headers
@@ -57,7 +59,7 @@ class Scene:
         )
 
     def make(self) -> None:
-        asyncio.run(topic_creation.ensure(self.settings, everything(self.settings)))
+        _apart(topic_creation.ensure(self.settings, everything(self.settings)))
 
     def remove(self) -> None:
         async def remove() -> None:
@@ -68,7 +70,7 @@ class Scene:
                 await admin.delete_topics(ours)
             await admin.close()
 
-        asyncio.run(remove())
+        _apart(remove())
 
     def publish(
         self, topic: Topic, *records: tuple[bytes, bytes, int] | tuple[bytes, bytes]
@@ -89,7 +91,7 @@ class Scene:
                 )
             await producer.stop()
 
-        asyncio.run(publish())
+        _apart(publish())
 
     def aggregates(self, values: Iterable[bytes]) -> None:
         self.publish(AGGREGATES, *(_keyed(value) for value in values))
@@ -121,7 +123,7 @@ class Scene:
         self, value: bytes, reason: str = "invalid_json", detail: str = "It is none."
     ) -> None:
         letter = DeadLetter(
-            reason=reason,  # type: ignore[arg-type]
+            reason="invalid_json",
             detail=detail,
             topic=self.settings.topic_prefix + "operations",
             partition=0,
@@ -132,9 +134,29 @@ class Scene:
         )
         self.publish_with_headers(DEAD_LETTERS, (letter.key.encode(), value, 0, to_headers(letter)))
 
+    def newest(self, topic: Topic) -> bytes:
+        """Return the newest record of a topic that has some."""
+
+        async def read() -> bytes:
+            name = self.settings.topic(topic)
+            async with topic_reader(self.settings, name) as records:
+                await records.from_time(None)
+                found = [record async for record in records.to_the_end()]
+            value: bytes = max(found, key=lambda record: record.timestamp).value
+            return value
+
+        found: bytes = _apart(read())
+        return found
+
     def progress(self) -> None:
         """Publish a sign that a measure worker is alive."""
         self.publish(PARTIALS, (b"0", b'{"kind":"progress"}'))
+
+
+def _apart(work: Any) -> Any:
+    """Run it in a thread of its own: Playwright's loop runs in the one of the tests."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def _keyed(value: bytes) -> tuple[bytes, bytes, int]:
@@ -229,22 +251,23 @@ def quality_windows(
         first_ms = (now_ms - min(24 * HOUR_MS, 120 * size_ms)) // size_ms * size_ms
         for start_ms in range(first_ms, now_ms, size_ms):
             count = size_ms // 10_000
+            bad = count - int(count * 0.9)
             value = min(1.0, float(mean + random.normal(0, 0.015)))
             fields = {
                 "version": 1,
                 "kind": "quality",
-                "series": {"dimension": dimension, "operation": "*", "platform": platform, "model": None},
+                "series": {"dimension": dimension, "operation": "*", "platform": platform},
                 "window": {"size": size, "start_ms": start_ms, "end_ms": start_ms + size_ms},
                 "revision": count,
                 "final": start_ms + size_ms <= now_ms,
                 "count": count,
                 "mean": value,
                 "p5": max(0.0, value - 0.2),
-                "good": int(count * 0.9),
+                "good": count - bad,
                 "acceptable": int(count * 0.97),
                 "trend": None,
                 "findings": {
-                    "most_frequent": [{"name": "invented_quote", "count": count - int(count * 0.9)}],
+                    "most_frequent": [{"name": "invented_quote", "count": bad}],
                     "other": 0,
                     "unnamed": 0,
                 },
@@ -383,15 +406,12 @@ def fill(scene: Scene, now_ms: int, hours: int = 26) -> Traffic:
                     "resolved_ms": now_ms - 2 * MINUTE_MS}
         )
     )  # fmt: skip
-    for reason, channel, more in (
-        ("due", "slack_engineering", {"delivery": "d1", "parcel": "d1"}),
-        ("sent", "slack_engineering", {"delivery": "d1", "parcel": "d1", "attempt": 1, "answer": "200 ok"}),
-        ("below_severity", "pagerduty_oncall", {}),
-    ):  # fmt: skip
-        scene.decide(first, reason, channel, **more)
-    scene.decide(
-        critical, "sent", "pagerduty_oncall", delivery="d2", attempt=1, answer="202 Event processed"
-    )
+    delivery = {"delivery": "d1", "parcel": "d1"}
+    scene.decide(first, "due", "slack_engineering", **delivery)
+    scene.decide(first, "sent", "slack_engineering", **delivery, attempt=1, answer="200 ok")
+    scene.decide(first, "below_severity", "pagerduty_oncall")
+    answer = "202 Event processed"
+    scene.decide(critical, "sent", "pagerduty_oncall", delivery="d2", attempt=1, answer=answer)
     scene.refuse(b'{"operation": "parse", "platform": <script>alert(1)</script>')
     return found
 

@@ -167,7 +167,7 @@ class OperationsSum(NamedTuple):
     @property
     def success_rate(self) -> float | None:
         """From 0 to 1; None without operations."""
-        return 1 - self.failures / self.count if self.count else None
+        return (self.count - self.failures) / self.count if self.count else None
 
     @property
     def hit_rate(self) -> float | None:

@@ -54,7 +54,7 @@ def window_rows(
     found = []
     for start_ms, point in book.points(size, span.start_ms, span.end_ms):
         scores = None if quality is None else quality.find(size, start_ms)
-        rate = 1 - point.failures / point.count if point.count else None
+        rate = (point.count - point.failures) / point.count if point.count else None
         found.append(
             WindowRow(
                 at_ms=start_ms,
