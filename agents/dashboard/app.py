@@ -14,6 +14,7 @@ from agents.dashboard.backfill import newest_of, read_back
 from agents.dashboard.following import Followed, Follower
 from agents.dashboard.freshness import Freshness
 from agents.dashboard.gate import Gate
+from agents.dashboard.groups import Groups
 from agents.dashboard.live import Hub
 from agents.dashboard.server import Server
 from agents.dashboard.site import Site
@@ -62,7 +63,8 @@ class Dashboard:
             (PARTIALS, QUALITY_PARTIALS),
         )
         self._freshness = Freshness(settings, self._follower, world)
-        site = Site(settings, world, self._freshness, self._rules)
+        self._groups = Groups(settings)
+        site = Site(settings, world, self._freshness, self._rules, self._groups)
         gate = Gate(settings)
         self._hub = Hub(site.sections)
         self.server = Server(
@@ -90,6 +92,7 @@ class Dashboard:
             asyncio.create_task(self._hub.run()),
             asyncio.create_task(self._look()),
             asyncio.create_task(self._read_back()),
+            asyncio.create_task(self._groups.run()),
         ]
         stopping = asyncio.create_task(stopped.wait())
         try:

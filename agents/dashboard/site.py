@@ -11,11 +11,15 @@ from markupsafe import Markup
 from agents.dashboard.alerts_page import AlertPage, AlertsPage
 from agents.dashboard.freshness import Freshness
 from agents.dashboard.gate import Access
+from agents.dashboard.groups import Groups
 from agents.dashboard.overview_page import OverviewPage
 from agents.dashboard.page import DEFAULT_SPAN, BadQuery, NotThere, OpenPage, Page, Parts, Sections
+from agents.dashboard.quality_page import QualityPage
 from agents.dashboard.rendering import environment
 from agents.dashboard.series_page import SeriesPage
+from agents.dashboard.service_pages import ObjectivesPage, PipelinePage, ServicesPage
 from agents.dashboard.world import World
+from agents.rule_file.load import LoadedRules
 from agents.rule_file.reload import RuleSource
 from agents.runtime.settings import Settings
 from streams.dashboard.targets import parse_claim, parse_targets
@@ -31,13 +35,19 @@ class Site:
     """All pages."""
 
     def __init__(
-        self, settings: Settings, world: World, freshness: Freshness, rules: RuleSource
+        self,
+        settings: Settings,
+        world: World,
+        freshness: Freshness,
+        rules: RuleSource,
+        groups: Groups,
     ) -> None:
         self._freshness = freshness
         self._rules = rules
         self._templates = environment()
         self._targets = parse_targets(settings.dashboard_targets)
         self._claim = parse_claim(settings.dashboard_claim)
+        self._compiled: tuple[LoadedRules, Objectives] | None = None
         self._version = _version_of_static()
         self.parts = parts = Parts(world, freshness, self.promises, self.render)
         self._pages: list[Page] = [
@@ -45,6 +55,10 @@ class Site:
             SeriesPage(parts),
             AlertsPage(parts),
             AlertPage(parts),
+            QualityPage(parts),
+            ServicesPage(parts),
+            ObjectivesPage(parts, self._objectives),
+            PipelinePage(parts, groups),
         ]
 
     def open(self, path: str, query: Mapping[str, str]) -> OpenPage:
@@ -105,9 +119,16 @@ class Site:
 
     def promises(self) -> Promises:
         """Return what figures are judged by."""
-        objectives = Objectives(self._rules.loaded.rules).of("operations", {})
+        objectives = self._objectives().of("operations", {})
         success = [it.objective for it in objectives if it.below is None]
         return Promises(self._targets, self._claim, max(success, default=None))
+
+    def _objectives(self) -> Objectives:
+        """Return the objectives of the rule file that is in effect."""
+        if self._compiled is None or self._compiled[0] is not self._rules.loaded:
+            loaded = self._rules.loaded
+            self._compiled = loaded, Objectives(loaded.rules)
+        return self._compiled[1]
 
     def render(self, template: str, **context: Any) -> str:
         """Return a template filled in."""

@@ -16,6 +16,7 @@ from streams.audit.log import Log
 from streams.audit.status import AlertStatus, alert_statuses
 from streams.audit.why import Undelivered
 from streams.dashboard.book import Books
+from streams.dashboard.calibrations import Calibrations
 from streams.dashboard.records import read_shown
 from streams.dashboard.sums import SpanSums
 
@@ -36,6 +37,7 @@ class World:
     def __init__(self, settings: Settings) -> None:
         self.books = Books(settings.dashboard_series)
         self.sums = SpanSums(self.books)
+        self.calibrations = Calibrations()
         self.log = Log()
         self.letters: dict[str, StoredDeadLetter] = {}
         """By key, the newest last."""
@@ -65,8 +67,10 @@ class World:
 
     def _take_aggregate(self, record: Any) -> None:
         shown = read_shown(record.value)
-        if shown is None:
-            return  # a tombstone, or of a kind that no page shows
+        if shown is None:  # a tombstone, or of another kind
+            if self.calibrations.take(record.value):
+                self.version += 1
+            return
         self.aggregates += 1
         if self.books.take(shown, record.timestamp):
             self.version += 1

@@ -1,0 +1,100 @@
+"""Ask Kafka how far each role has read, and which workers share its partitions."""
+
+import asyncio
+import time
+from typing import NamedTuple
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from agents.kafka.admin_client import Unreachable, admin
+from agents.kafka.role_topics import ROLES
+from agents.runtime.settings import Settings
+
+log = structlog.get_logger()
+
+_ASK_S = 5.0
+_DEADLINE_S = 10.0
+
+
+class Worker(NamedTuple):
+    """A running worker of a role."""
+
+    name: str
+    host: str
+
+
+class RoleState(NamedTuple):
+    """How a role's consumer group stands."""
+
+    role: str
+    state: str
+    """Stable, PreparingRebalance, Empty, …, or unknown."""
+    workers: tuple[Worker, ...]
+    lag: dict[str, int]
+    """Records that are not committed as read, by topic."""
+    asked_s: float
+
+
+class Groups:
+    """The consumer groups of all roles, as of a few seconds ago."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.roles: list[RoleState] = []
+        self.why: str | None = None
+        """Why nothing is known of them, if so."""
+
+    async def run(self) -> None:
+        """Ask again and again, for ever."""
+        while True:
+            try:
+                async with asyncio.timeout(_DEADLINE_S):
+                    self.roles = await self._ask()
+                self.why = None
+            except (KafkaError, Unreachable, OSError, TimeoutError) as error:
+                why = str(error) or "no answer in time"
+                if self.why is None:
+                    log.info("consumer groups cannot be described", why=why)
+                self.why = why
+            await asyncio.sleep(_ASK_S)
+
+    async def _ask(self) -> list[RoleState]:
+        consumer = AIOKafkaConsumer(
+            **self._settings.kafka(), group_id=None, enable_auto_commit=False
+        )
+        async with admin(self._settings, deadline_s=_DEADLINE_S) as client:
+            await consumer.start()
+            try:
+                found = []
+                for role in ROLES:
+                    group = f"{self._settings.topic_prefix}{role}"
+                    committed = await client.list_consumer_group_offsets(group)
+                    ends = await consumer.end_offsets(list(committed)) if committed else {}
+                    answers = await client.describe_consumer_groups([group])
+                    described = answers[0].to_object()["groups"][0]
+                    found.append(_role_state(role, described, committed, ends))
+                return found
+            finally:
+                await consumer.stop()
+
+
+def _role_state(
+    role: str,
+    described: dict[str, object],
+    committed: dict[TopicPartition, object],
+    ends: dict[TopicPartition, int],
+) -> RoleState:
+    lag: dict[str, int] = {}
+    for tp, place in committed.items():
+        offset = getattr(place, "offset", -1)
+        if offset >= 0 and "-changelog" not in tp.topic:
+            lag[tp.topic] = lag.get(tp.topic, 0) + max(0, ends.get(tp, 0) - offset)
+    members = described.get("members")
+    workers = [
+        Worker(str(it.get("client_id", "")), str(it.get("client_host", "")).lstrip("/"))
+        for it in (members if isinstance(members, list) else [])
+    ]
+    state = str(described.get("state") or "unknown")
+    return RoleState(role, state, tuple(workers), lag, time.monotonic())

@@ -1,0 +1,114 @@
+"""Show services with their uptime, objectives with their budgets, and the pipeline itself."""
+
+import time
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from agents.dashboard.groups import Groups
+from agents.dashboard.page import LIVE_SPANS, Parts, Query, Sections, span_of
+from streams.dashboard.objectives import objective_rows
+from streams.dashboard.service_rows import service_rows
+from streams.dashboard.spans import trailing
+from streams.dashboard.uptime_bars import uptime_bars
+from streams.rules.error_budget import Objectives
+
+_LETTERS = 50
+
+
+class ServicesPage:
+    """See agents.dashboard.page.Page."""
+
+    path: ClassVar[str] = "/services"
+    title: ClassVar[str] = "Services"
+    template: ClassVar[str] = "services.html"
+    names: ClassVar[tuple[str, ...]] = ("span",)
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def context(self, query: Query) -> dict[str, Any]:
+        """Return what the template needs besides the sections."""
+        del query
+        return {"spans": LIVE_SPANS}
+
+    def sections(self, query: Query) -> Sections:
+        """Return the sections as they are now."""
+        parts, world = self._parts, self._parts.world
+        span = trailing(span_of(query), int(time.time() * 1000))
+        is_loading = parts.freshness.is_loading
+        rows = [] if is_loading else service_rows(world.sums, span)
+        bars = {row.series: uptime_bars(world.books.services[row.series], span) for row in rows}
+        context = {"rows": rows, "bars": bars, "loading": is_loading, "span_name": span.name}
+        return {
+            name: parts.render(f"services/{name}.html", **context) for name in ("heading", "list")
+        }
+
+
+class ObjectivesPage:
+    """See agents.dashboard.page.Page."""
+
+    path: ClassVar[str] = "/slos"
+    title: ClassVar[str] = "SLOs"
+    template: ClassVar[str] = "slos.html"
+    names: ClassVar[tuple[str, ...]] = ("span",)
+
+    def __init__(self, parts: Parts, objectives: Callable[[], Objectives]) -> None:
+        self._parts = parts
+        self._objectives = objectives
+
+    def context(self, query: Query) -> dict[str, Any]:
+        """Return what the template needs besides the sections."""
+        del query
+        return {"spans": LIVE_SPANS}
+
+    def sections(self, query: Query) -> Sections:
+        """Return the sections as they are now."""
+        parts, now_ms = self._parts, int(time.time() * 1000)
+        span = trailing(span_of(query), now_ms)
+        is_loading = parts.freshness.is_loading
+        success = parts.promises().targets.get("success_rate")
+        aim = None if success is None else success.aim
+        objectives = self._objectives()
+        sums = parts.world.sums
+        rows = [] if is_loading else objective_rows(sums, objectives, aim, span, now_ms)
+        context = {"rows": rows, "loading": is_loading, "span_name": span.name}
+        return {name: parts.render(f"slos/{name}.html", **context) for name in ("heading", "list")}
+
+
+class PipelinePage:
+    """See agents.dashboard.page.Page."""
+
+    path: ClassVar[str] = "/pipeline"
+    title: ClassVar[str] = "Pipeline"
+    template: ClassVar[str] = "pipeline.html"
+    names: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, parts: Parts, groups: Groups) -> None:
+        self._parts = parts
+        self._groups = groups
+
+    def context(self, query: Query) -> dict[str, Any]:
+        """Return what the template needs besides the sections."""
+        del query
+        return {}
+
+    def sections(self, query: Query) -> Sections:
+        """Return the sections as they are now."""
+        del query
+        parts, world = self._parts, self._parts.world
+        newest = list(world.letters.values())[-_LETTERS:]
+        context = {
+            "health": parts.freshness.health(),
+            "groups": self._groups,
+            "series": {
+                "operations": len(world.books.operations),
+                "quality": len(world.books.quality),
+                "services": len(world.books.services),
+            },
+            "windows": sum(map(len, world.books.all())),
+            "letters": newest[::-1],
+            "letters_by_reason": world.letters_by_reason.most_common(),
+            "aggregates": world.aggregates,
+        }
+        names = ("heading", "workers", "letters", "memory")
+        return {name: parts.render(f"pipeline/{name}.html", **context) for name in names}
