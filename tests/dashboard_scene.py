@@ -336,6 +336,10 @@ class Dashboard:
     def get(self, path: str, **headers: str) -> httpx.Response:
         return httpx.get(self.url + path, headers=headers, timeout=10)
 
+    def post(self, path: str, **fields: str) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        return httpx.post(self.url + path, json=fields, headers=headers, timeout=30)
+
     def loaded(self) -> "Dashboard":
         """Wait until what was published is read."""
         self.until(lambda: not self.health()["loading"] and not self.health()["filling"])

@@ -11,6 +11,7 @@ from agents.dashboard.action_routes import ActionRoutes
 from agents.dashboard.actions import Actions
 from agents.dashboard.api import Api
 from agents.dashboard.backfill import newest_of, read_back
+from agents.dashboard.exposition import Exposition
 from agents.dashboard.following import Followed, Follower
 from agents.dashboard.freshness import Freshness
 from agents.dashboard.gate import Gate
@@ -68,12 +69,12 @@ class Dashboard:
         gate = Gate(settings)
         self._hub = Hub(site.sections)
         self.server = Server(
-            settings.dashboard_host,
-            settings.dashboard_port,
+            (settings.dashboard_host, settings.dashboard_port),
             gate,
             site,
             self._hub,
             self._freshness,
+            Exposition(site.parts, site.objectives, lambda: self._hub.clients),
         )
         self.server.serve(Api(site.parts, gate).routes)
         actions = Actions(settings, world)

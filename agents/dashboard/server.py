@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from agents.dashboard.access import ACCESS, json_response
+from agents.dashboard.exposition import Exposition
 from agents.dashboard.freshness import Freshness
 from agents.dashboard.gate import HEADERS, SESSION, Gate
 from agents.dashboard.live import Hub, TooMany
@@ -32,11 +33,17 @@ class Server:
     """The HTTP server."""
 
     def __init__(
-        self, host: str, port: int, gate: Gate, site: Site, hub: Hub, freshness: Freshness
+        self,
+        address: tuple[str, int],
+        gate: Gate,
+        site: Site,
+        hub: Hub,
+        freshness: Freshness,
+        exposition: Exposition,
     ) -> None:
-        """Listen to nothing yet."""
-        self._host = host
-        self._port = port
+        """Listen to nothing yet; port 0 takes a free one."""
+        self._host, self._port = address
+        self._exposition = exposition
         self._gate = gate
         self._site = site
         self._hub = hub
@@ -199,7 +206,9 @@ class Server:
         return json_response(found, 503 if found["status"] == "down" else 200)
 
     async def _metrics(self, _: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(
+            body=self._exposition.text(), headers={"Content-Type": CONTENT_TYPE_LATEST}
+        )
 
 
 def _wants_html(request: web.Request) -> bool:

@@ -57,7 +57,7 @@ class Site:
             AlertPage(parts),
             QualityPage(parts),
             ServicesPage(parts),
-            ObjectivesPage(parts, self._objectives),
+            ObjectivesPage(parts, self.objectives),
             PipelinePage(parts, groups),
         ]
 
@@ -119,11 +119,11 @@ class Site:
 
     def promises(self) -> Promises:
         """Return what figures are judged by."""
-        objectives = self._objectives().of("operations", {})
+        objectives = self.objectives().of("operations", {})
         success = [it.objective for it in objectives if it.below is None]
         return Promises(self._targets, self._claim, max(success, default=None))
 
-    def _objectives(self) -> Objectives:
+    def objectives(self) -> Objectives:
         """Return the objectives of the rule file that is in effect."""
         if self._compiled is None or self._compiled[0] is not self._rules.loaded:
             loaded = self._rules.loaded

@@ -137,4 +137,6 @@ def burned(
 
 
 def _per_cent(value: float | None) -> Quantity:
-    return MISSING if value is None else Quantity(f"{value:.0f}".replace("-", "−"), "%")
+    if value is None:
+        return MISSING
+    return Quantity(f"{round(value) or 0:,}".replace("-", "−"), "%")

@@ -183,7 +183,9 @@ def _budget_tile(promises: Promises, total: OperationsSum, before: OperationsSum
         figure=BUDGET,
         title="Error budget left",
         value=left,
-        shown=figures.MISSING if left is None else Quantity(f"{left:,.0f}".replace("-", "−"), "%"),
+        shown=figures.MISSING
+        if left is None
+        else Quantity(f"{round(left):,}".replace("-", "−"), "%"),
         state=state,
         word={"good": "enough left", "near": "little left", "bad": "overspent"}.get(
             state, WORDS[state]
@@ -195,6 +197,12 @@ def _budget_tile(promises: Promises, total: OperationsSum, before: OperationsSum
         note=note if total.count else "",
         line=None,
     )
+
+
+def _whole_percent(left: float | None) -> Quantity:
+    if left is None:
+        return figures.MISSING
+    return Quantity(f"{round(left):,}".replace("-", "−"), "%")
 
 
 def _budget_left(objective: float, total: OperationsSum) -> float | None:

@@ -1,10 +1,14 @@
 """The dashboard shows what is published, in a real browser, and does nothing that it may not."""
 
 import json
+import os
 import re
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -31,7 +35,10 @@ from tests.dashboard_scene import (
 )
 
 pytestmark = pytest.mark.timeout(180)
-PAGES = ("/", "/?span=24h", "/series?platform=workday&before=1&span=6h", "/alerts")
+PAGES = (
+    *("/", "/?span=24h", "/series?platform=workday&before=1&span=6h", "/alerts"),
+    *("/quality?span=6h", "/services?span=24h", "/slos", "/pipeline"),
+)
 HOSTILE = {
     "script": "<script>window.hacked=1;alert(1)</script>",
     "image": '"><img src=x onerror="window.hacked=1">',
@@ -276,6 +283,30 @@ def test_hostile_names_are_shown_and_do_nothing(scene: Scene, chromium: Browser,
 # -------------------------------------------------------------------- who may
 
 
+@contextmanager
+def alert_worker(scene: Scene, folder: Path) -> Iterator[None]:
+    """Run a real alert worker."""
+    rules = folder / "rules.yaml"
+    rules.write_text("version: 1\nchannels: []\nrules: []\n")
+    settings = scene.settings
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("OPWATCH_")} | {
+        "OPWATCH_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
+        "OPWATCH_TOPIC_PREFIX": settings.topic_prefix,
+        "OPWATCH_PARTITIONS": str(settings.partitions),
+        "OPWATCH_RULE_FILE": str(rules),
+        "OPWATCH_HTTP_PORT": "0",
+        "PYTHONPATH": str(dashboard_scene.ROOT),
+    }
+    command = [sys.executable, "-m", "agents.cli", "worker", "alert"]
+    with (folder / "alert.log").open("wb") as log:
+        worker = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=folder)
+    try:
+        yield
+    finally:
+        worker.kill()
+        worker.wait(10)
+
+
 def test_only_who_has_the_token_acts(filled: Filled):
     fingerprint = opened(filled.now_ms).fingerprint
     place = f"{filled.running.url}/api/v1/alerts/{fingerprint}/acknowledge"
@@ -289,6 +320,44 @@ def test_only_who_has_the_token_acts(filled: Filled):
     assert httpx.post(page, data=form, headers=own).status_code == 403
     forged = {"Cookie": "opwatch_session=actor.99999999999.00", **own}
     assert httpx.post(page, data=form, headers=forged).status_code == 403
+
+
+def test_acknowledging_and_silencing_work_with_the_token(
+    scene: Scene, chromium: Browser, tmp_path: Path
+):
+    first = opened(int(time.time() * 1000), routing={"channels": [], "cooldown_ms": 0})
+    other = opened(int(time.time() * 1000), series="*", routing={"channels": [], "cooldown_ms": 0})
+    scene.breaches(first, other)
+    with (
+        alert_worker(scene, tmp_path),
+        dashboard(scene.settings, tmp_path, OPWATCH_DASHBOARD_TOKEN=TOKEN) as running,
+    ):
+        watched = Watched(chromium, running.loaded().url)
+        page = watched.open(f"/alerts/{first.fingerprint}")
+        page.get_by_role("link", name="Sign in to act").click()
+        page.get_by_label("Token").fill("wrong-0123456789abcdef")
+        page.keyboard.press("Enter")
+        page.get_by_text("That token is wrong").wait_for()
+        page.get_by_label("Token").fill(TOKEN)
+        page.keyboard.press("Enter")
+        form = page.locator("form[action$=acknowledge]")
+        form.get_by_label("Your name").fill("Ada <b>")
+        form.get_by_label("Comment").fill("on it")
+        page.keyboard.press("Enter")
+        page.get_by_text("acknowledged by Ada <b>").first.wait_for(timeout=60_000)
+        assert "on it" in page.locator("main").inner_text()
+        again = running.post(f"/api/v1/alerts/{first.fingerprint}/acknowledge", by="bob")
+        assert (again.status_code, again.json()["done"]) == (409, False)
+        silenced = running.post(f"/api/v1/alerts/{other.fingerprint}/silence", by="bob")
+        assert silenced.json()["done"]
+        found = running.get("/api/v1/alerts").json()
+        assert {it["state"] for it in found["open"]} == {"acknowledged", "silenced"}
+        (silence,) = found["silences"]
+        ended = running.post(f"/api/v1/silences/{silence['id']}/end", by="bob")
+        assert ended.json()["done"]
+        assert running.post("/api/v1/silences/nothing/end", by="bob").status_code == 404
+        assert [it for it in watched.complaints if "401" not in it] == []
+        watched.close()
 
 
 def test_nothing_is_asked_for_from_another_origin(filled: Filled):
