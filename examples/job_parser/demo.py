@@ -1,9 +1,9 @@
 """Show opwatch measuring a real service: `make demo` (FOR=120, DEGRADE=1).
 
 It starts the workers, the job parser, and local receivers that stand in for Slack, PagerDuty and a
-mail server. It shows the live table, the quality of the parser's analyses, the breaches and the
-messages, compares at the end what was published with what was counted and scored, and ends
-everything that it started.
+mail server. It shows the address of the dashboard, the live table, the quality of the parser's
+analyses, the breaches and the messages, compares at the end what was published with what was
+counted and scored, and ends everything that it started.
 """
 
 import asyncio

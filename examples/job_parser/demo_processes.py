@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -10,12 +11,19 @@ from pathlib import Path
 from examples.job_parser.parser_process import ParserProcess
 from examples.job_parser.receivers import Receivers
 from examples.job_parser.supervisor import Supervised
+from stack import net
 
+_DASHBOARD_PORT = 9470
+#: Sites on loopback answer in milliseconds.
+_TARGETS = (
+    "success_rate=95/85 p95=25ms/60ms p99=40ms/90ms cache_hit_rate=60/40 quality=0.85/0.7"
+    " uptime=99.9/99"
+)
 _MOCK_WORKER = ("examples.job_parser.mock_worker",)
 
 
 class Processes:
-    """The workers, the job parser, and the receivers of messages."""
+    """The workers, the dashboard, the job parser, and the receivers of messages."""
 
     def __init__(
         self,
@@ -40,6 +48,16 @@ class Processes:
         store = ("agents.cli", "worker", "store", "--upgrade")
         self._store = self._worker("store", store) if stores else None
         self._alerter: Supervised | None = None
+        port, self.dashboard_token = net.free_port(_DASHBOARD_PORT), secrets.token_urlsafe(15)
+        self.dashboard_url = f"http://{net.LOOPBACK}:{port}/"
+        self._dashboard = self._worker(
+            "dashboard",
+            ("agents.cli", "dashboard"),
+            OPWATCH_DASHBOARD_PORT=str(port),
+            OPWATCH_DASHBOARD_TOKEN=self.dashboard_token,
+            OPWATCH_DASHBOARD_CLAIM="96-99",
+            OPWATCH_DASHBOARD_TARGETS=_TARGETS,
+        )
 
     @contextlib.asynccontextmanager
     async def running(
@@ -59,6 +77,7 @@ class Processes:
         try:
             if not self._mocked:
                 tasks.add(asyncio.create_task(self._quality.run()))
+                tasks.add(asyncio.create_task(self._dashboard.run()))
                 receivers = await self._receivers.start(self._folder, rules)
                 self._alerter = self._worker("alert", **receivers)
                 tasks.add(asyncio.create_task(self._alerter.run()))
@@ -69,7 +88,8 @@ class Processes:
             await self._parser.end()
             if self._store is not None:  # what it has written was shown; it can be killed
                 await self._store.end(signal.SIGKILL)
-            workers = [it for it in (self._alerter, self._quality, self.measure) if it is not None]
+            workers = [self._dashboard, self._quality, self.measure]
+            workers += [self._alerter] if self._alerter is not None else []
             for ended_well in await asyncio.gather(*(worker.end() for worker in workers)):
                 if not ended_well:
                     self._notify("a worker did not end in time and was killed")

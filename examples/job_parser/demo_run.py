@@ -227,7 +227,9 @@ class Demo:
         kill = f"kill -9 {self._processes.measure.pid or '…'}"
         if self.mocked:  # its counts are not exact, and `tail` does not work with it
             return ()
+        url, token = self._processes.dashboard_url, self._processes.dashboard_token
         return (
+            f"{url}     the dashboard; its token is {token}",
             f"{kill}     the worker comes back, the counts stay exact",
             f"{self._shell} && .venv/bin/opwatch tail     the same table in another shell",
         )

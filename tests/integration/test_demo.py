@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from confluent_kafka.admin import AdminClient
@@ -76,6 +77,18 @@ class Running:
         return int(found[1].replace(",", ""))
 
 
+def wait_for_figures(url: str) -> None:
+    """Wait until the dashboard shows figures of operations."""
+    give_up_s = time.monotonic() + END_S
+    while True:
+        with contextlib.suppress(httpx.TransportError):
+            answer = httpx.get(f"{url}api/v1/health")
+            if answer.status_code == 200 and answer.json()["attempts"]:
+                return
+        assert time.monotonic() < give_up_s
+        time.sleep(0.2)
+
+
 def have_ended(processes: list[psutil.Process]) -> bool:
     """Return whether all end within seconds; grandchildren outlive their parent by a moment."""
     _, alive = psutil.wait_procs(processes, timeout=10)
@@ -103,6 +116,8 @@ def demo(kafka: str, postgres: str, tmp_path: Path) -> Iterator[type[Running]]:
 
 def test_all_that_is_published_is_counted_and_nothing_stays(kafka: str, demo: type[Running]):
     running = demo(FOR="45", DEGRADE="1")
+    url = running.says(r"(http://\S+/) +the dashboard")[1]
+    wait_for_figures(url)
     running.says("counted")
     prefix = running.shell_variable("OPWATCH_TOPIC_PREFIX")
     children = running.children()
