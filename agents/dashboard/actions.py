@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
+from agents.dashboard.closing import close
 from agents.dashboard.world import World
 from agents.runtime.settings import Settings
 from schemas.commands import Command, CommandRecord
@@ -121,7 +122,7 @@ class Actions:
                 value = command.model_dump_json().encode()
                 sent = await producer.send_and_wait(topic, value, key=key.encode())
         finally:
-            await asyncio.wait_for(producer.stop(), _PUBLISH_S)
+            await close(producer.stop)
         log.info("a person acts", kind=command.kind, by=command.by, id=command.id)
         return int(sent.offset)
 

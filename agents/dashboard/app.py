@@ -38,6 +38,7 @@ log = structlog.get_logger()
 #: Every series that is alive was published again since.
 _LIVE_BACK_S = 120.0
 _FORGET_S = 600.0
+EXIT_FAILED = 1
 
 
 class Dashboard:
@@ -80,14 +81,20 @@ class Dashboard:
         actions = Actions(settings, world)
         self.server.serve(ActionRoutes(actions, world, site.render, can_act=gate.can_act).routes)
 
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: the address or the port cannot be had.
+        """
+        await self.server.start()
+
     async def run(self, stopped: asyncio.Event) -> None:
         """Run until `stopped` is set.
 
         Raises:
-            OSError: the address or the port cannot be had.
             Exception: whatever ended it.
         """
-        await self.server.start()
         tasks = [
             asyncio.create_task(self._follower.run()),
             asyncio.create_task(self._hub.run()),
@@ -149,4 +156,9 @@ async def _until_stopped(dashboard: Dashboard) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    await dashboard.run(stopped)
+    await dashboard.start()
+    try:
+        await dashboard.run(stopped)
+    except (Exception, asyncio.CancelledError):
+        log.exception("the dashboard cannot go on and ends")
+        raise SystemExit(EXIT_FAILED) from None

@@ -10,6 +10,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from agents.dashboard.closing import close
 from agents.dashboard.following import Take
 from agents.runtime.pacing import Pace
 from agents.runtime.settings import Settings
@@ -66,7 +67,7 @@ async def read_back(settings: Settings, until: Mapping[TopicPartition, int], tak
     except (KafkaError, OSError, TimeoutError) as error:
         log.warning("older aggregates were not read to their end", error=repr(error))
     finally:
-        await consumer.stop()
+        await close(consumer.stop)
     took_s = round(time.monotonic() - began_s, 1)
     log.info("older aggregates are read", records=records, took_s=took_s)
 

@@ -5,7 +5,6 @@ question without an answer is what tells that it is away.
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from agents.dashboard.closing import close
 from agents.kafka.admin_client import Unreachable, admin, describe_topics
 from agents.kafka.batches import UnreadableBatch
 from agents.kafka.fetch_unpacking import read_all
@@ -137,8 +137,7 @@ class Follower:
             if asking is not None:
                 asking.cancel()
                 await asyncio.gather(asking, return_exceptions=True)
-            with contextlib.suppress(KafkaError, TimeoutError, OSError):
-                await asyncio.wait_for(consumer.stop(), _ANSWER_S)
+            await close(consumer.stop)
 
     async def _partitions(self) -> dict[str, int]:
         """Return how many partitions each topic has; what does not exist is left out and named."""

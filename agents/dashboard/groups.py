@@ -1,14 +1,14 @@
 """Ask Kafka how far each role has read, and which workers share its partitions."""
 
 import asyncio
-import time
 from typing import NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from agents.kafka.admin_client import Unreachable, admin
+from agents.dashboard.closing import close
 from agents.kafka.role_topics import ROLES
 from agents.runtime.settings import Settings
 
@@ -34,7 +34,6 @@ class RoleState(NamedTuple):
     workers: tuple[Worker, ...]
     lag: dict[str, int]
     """Records that are not committed as read, by topic."""
-    asked_s: float
 
 
 class Groups:
@@ -47,37 +46,43 @@ class Groups:
         """Why nothing is known of them, if so."""
 
     async def run(self) -> None:
-        """Ask again and again, for ever."""
+        """Ask again and again, for ever; connect again after an error."""
         while True:
             try:
-                async with asyncio.timeout(_DEADLINE_S):
-                    self.roles = await self._ask()
-                self.why = None
-            except (KafkaError, Unreachable, OSError, TimeoutError) as error:
+                await self._connected()
+            except (KafkaError, OSError, TimeoutError) as error:
                 why = str(error) or "no answer in time"
                 if self.why is None:
                     log.info("consumer groups cannot be described", why=why)
                 self.why = why
             await asyncio.sleep(_ASK_S)
 
-    async def _ask(self) -> list[RoleState]:
-        consumer = AIOKafkaConsumer(
-            **self._settings.kafka(), group_id=None, enable_auto_commit=False
-        )
-        async with admin(self._settings, deadline_s=_DEADLINE_S) as client:
-            await consumer.start()
-            try:
-                found = []
-                for role in ROLES:
-                    group = f"{self._settings.topic_prefix}{role}"
-                    committed = await client.list_consumer_group_offsets(group)
-                    ends = await consumer.end_offsets(list(committed)) if committed else {}
-                    answers = await client.describe_consumer_groups([group])
-                    described = answers[0].to_object()["groups"][0]
-                    found.append(_role_state(role, described, committed, ends))
-                return found
-            finally:
-                await consumer.stop()
+    async def _connected(self) -> None:
+        options = self._settings.kafka()
+        consumer = AIOKafkaConsumer(**options, group_id=None, enable_auto_commit=False)
+        client = AIOKafkaAdminClient(**options, request_timeout_ms=int(1000 * _DEADLINE_S))
+        try:
+            async with asyncio.timeout(_DEADLINE_S):
+                await client.start()
+                await consumer.start()
+            while True:
+                async with asyncio.timeout(_DEADLINE_S):
+                    self.roles = [await self._ask(client, consumer, role) for role in ROLES]
+                self.why = None
+                await asyncio.sleep(_ASK_S)
+        finally:
+            await close(consumer.stop)
+            await close(client.close)
+
+    async def _ask(
+        self, client: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, role: str
+    ) -> RoleState:
+        group = f"{self._settings.topic_prefix}{role}"
+        committed = await client.list_consumer_group_offsets(group)
+        ends = await consumer.end_offsets(list(committed)) if committed else {}
+        answers = await client.describe_consumer_groups([group])
+        described = answers[0].to_object()["groups"][0]
+        return _role_state(role, described, committed, ends)
 
 
 def _role_state(
@@ -97,4 +102,4 @@ def _role_state(
         for it in (members if isinstance(members, list) else [])
     ]
     state = str(described.get("state") or "unknown")
-    return RoleState(role, state, tuple(workers), lag, time.monotonic())
+    return RoleState(role, state, tuple(workers), lag)
