@@ -8,7 +8,7 @@ import orjson
 from aiohttp import web
 
 from agents.dashboard.access import ACCESS, json_response
-from agents.dashboard.actions import Actions, Refused, Unanswered
+from agents.dashboard.actions import Actions, Refused, Undecided
 from agents.dashboard.world import World
 from schemas.notifications import Notification
 from streams.audit.status import silence_statuses
@@ -98,8 +98,8 @@ class ActionRoutes:
             sentence = (await asked).sentence
         except Refused as refused:
             status, sentence = 409, str(refused)
-        except Unanswered as unanswered:
-            status, sentence = 202, str(unanswered)
+        except Undecided as undecided:
+            status, sentence = 202, str(undecided)
         if not is_form:
             return json_response({"done": status == 200, "sentence": sentence}, status)  # noqa: PLR2004, RUF100 - HTTP
         back = f"/alerts/{quote(alert)}" if alert else "/alerts"

@@ -33,7 +33,7 @@ class Refused(Exception):
     """What was asked cannot be; the sentence says why."""
 
 
-class Unanswered(Exception):
+class Undecided(Exception):
     """It is not known whether what was asked is done; the sentence says why."""
 
 
@@ -50,7 +50,7 @@ class Actions:
 
         Raises:
             Refused: nothing fires, or a text does not fit.
-            Unanswered: nobody has decided yet.
+            Undecided: nobody has decided yet.
         """
         breach = self._world.log.newest(fingerprint)
         if breach.state == "resolved":
@@ -109,7 +109,7 @@ class Actions:
             except (KafkaError, TimeoutError, OSError) as error:
                 log.warning("a command cannot be published", error=repr(error))
                 message = "Kafka has not taken it in time. Try again: twice does no harm."
-                raise Unanswered(message) from None
+                raise Undecided(message) from None
             return await self._decided(offset)
 
     async def _publish(self, command: Command, key: str) -> int:
@@ -134,7 +134,7 @@ class Actions:
                     "No alert worker has decided about it yet. What you asked for is on record, and"
                     " counts as soon as one runs."
                 )
-                raise Unanswered(message)
+                raise Undecided(message)
             await asyncio.sleep(_LOOK_S)
         if answer.reason == "command_refused":
             raise Refused(answer.sentence)

@@ -15,8 +15,8 @@ from agents.dashboard.exposition import Exposition
 from agents.dashboard.following import Followed, Follower
 from agents.dashboard.freshness import Freshness
 from agents.dashboard.gate import Gate
-from agents.dashboard.groups import Groups
 from agents.dashboard.live import Hub
+from agents.dashboard.role_states import RoleStates
 from agents.dashboard.server import Server
 from agents.dashboard.site import Site
 from agents.dashboard.world import World
@@ -65,7 +65,7 @@ class Dashboard:
             (PARTIALS, QUALITY_PARTIALS),
         )
         self._freshness = Freshness(settings, self._follower, world)
-        self._groups = Groups(settings)
+        self._groups = RoleStates(settings)
         site = Site(settings, world, self._freshness, self._rules, self._groups)
         gate = Gate(settings)
         self._hub = Hub(site.sections)

@@ -27,7 +27,7 @@ _PING_S = 20.0
 Render = Callable[[OpenPage], Sections]
 
 
-class TooMany(Exception):
+class TooManyPages(Exception):
     """As many pages are open as may be."""
 
 
@@ -102,12 +102,12 @@ class Hub:
         """Send a page's changes until it closes.
 
         Raises:
-            TooMany: no more can be served.
+            TooManyPages: no more can be served.
         """
         if self.clients >= MOST_CLIENTS or (
             opened not in self._views and len(self._views) >= MOST_VIEWS
         ):
-            raise TooMany
+            raise TooManyPages
         socket = web.WebSocketResponse(heartbeat=_PING_S, max_msg_size=1024, compress=False)
         await socket.prepare(request)
         client = _Client()

@@ -13,7 +13,7 @@ from agents.dashboard.access import ACCESS, json_response
 from agents.dashboard.exposition import Exposition
 from agents.dashboard.freshness import Freshness
 from agents.dashboard.gate import HEADERS, SESSION, Gate
-from agents.dashboard.live import Hub, TooMany
+from agents.dashboard.live import Hub, TooManyPages
 from agents.dashboard.page import BadQuery, NotThere
 from agents.dashboard.sign_in import SignIn
 from agents.dashboard.site import STATIC, Site
@@ -183,7 +183,7 @@ class Server:
         self._site.sections(opened)  # raises why there are none
         try:
             return await self._hub.serve(request, opened)
-        except TooMany:
+        except TooManyPages:
             raise web.HTTPServiceUnavailable(text="Too many pages are open.") from None
 
     async def _static(self, request: web.Request) -> web.Response:

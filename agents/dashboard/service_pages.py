@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from agents.dashboard.groups import Groups
 from agents.dashboard.page import LIVE_SPANS, Parts, Query, Sections, span_of
+from agents.dashboard.role_states import RoleStates
 from streams.dashboard.objectives import objective_rows
 from streams.dashboard.service_rows import service_rows
 from streams.dashboard.spans import trailing
@@ -83,7 +83,7 @@ class PipelinePage:
     template: ClassVar[str] = "pipeline.html"
     names: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, parts: Parts, groups: Groups) -> None:
+    def __init__(self, parts: Parts, groups: RoleStates) -> None:
         self._parts = parts
         self._groups = groups
 

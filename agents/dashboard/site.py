@@ -11,11 +11,11 @@ from markupsafe import Markup
 from agents.dashboard.alerts_page import AlertPage, AlertsPage
 from agents.dashboard.freshness import Freshness
 from agents.dashboard.gate import Access
-from agents.dashboard.groups import Groups
 from agents.dashboard.overview_page import OverviewPage
 from agents.dashboard.page import DEFAULT_SPAN, BadQuery, NotThere, OpenPage, Page, Parts, Sections
 from agents.dashboard.quality_page import QualityPage
 from agents.dashboard.rendering import environment
+from agents.dashboard.role_states import RoleStates
 from agents.dashboard.series_page import SeriesPage
 from agents.dashboard.service_pages import ObjectivesPage, PipelinePage, ServicesPage
 from agents.dashboard.world import World
@@ -40,7 +40,7 @@ class Site:
         world: World,
         freshness: Freshness,
         rules: RuleSource,
-        groups: Groups,
+        groups: RoleStates,
     ) -> None:
         self._freshness = freshness
         self._rules = rules

@@ -16,7 +16,7 @@ from streams.audit.log import Log
 from streams.audit.status import AlertStatus, alert_statuses
 from streams.audit.why import Undelivered
 from streams.dashboard.book import Books
-from streams.dashboard.calibrations import Calibrations
+from streams.dashboard.calibrations import NewestCalibrations
 from streams.dashboard.records import read_shown
 from streams.dashboard.sums import SpanSums
 
@@ -37,7 +37,7 @@ class World:
     def __init__(self, settings: Settings) -> None:
         self.books = Books(settings.dashboard_series)
         self.sums = SpanSums(self.books)
-        self.calibrations = Calibrations()
+        self.calibrations = NewestCalibrations()
         self.log = Log()
         self.letters: dict[str, StoredDeadLetter] = {}
         """By key, the newest last."""

@@ -73,7 +73,7 @@ class Calibration(NamedTuple):
 _decode = msgspec.json.Decoder(CalibrationRecord).decode
 
 
-class Calibrations:
+class NewestCalibrations:
     """The newest window of each series."""
 
     def __init__(self) -> None:

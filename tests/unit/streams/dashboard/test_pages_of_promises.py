@@ -5,7 +5,7 @@ import json
 import pytest
 
 from schemas.rule_file import RuleFile
-from streams.dashboard.calibrations import Calibrations
+from streams.dashboard.calibrations import NewestCalibrations
 from streams.dashboard.objectives import burned, objective_rows
 from streams.dashboard.quality_view import quality_view
 from streams.dashboard.spans import TrailingSpan, trailing
@@ -148,7 +148,7 @@ def calibration(
 
 
 def test_the_newest_calibration_of_a_series_stands():
-    made = Calibrations()
+    made = NewestCalibrations()
     assert made.take(calibration(2))
     assert not made.take(calibration(1))
     assert made.take(calibration(3, right=7, accuracy=0.7))
@@ -164,11 +164,11 @@ def test_the_newest_calibration_of_a_series_stands():
     [None, b"", b"nonsense", operations(NOON_MS), calibration(size="1h"), calibration(count=-1)],
 )
 def test_what_is_no_calibration_of_a_week_is_left_out(value: bytes | None):
-    assert not Calibrations().take(value)
+    assert not NewestCalibrations().take(value)
 
 
 def test_calibrations_are_bounded():
-    made = Calibrations()
+    made = NewestCalibrations()
     taken = [made.take(calibration(service=f"s{number}")) for number in range(250)]
     assert sum(taken) == len(made.newest) == 200
 

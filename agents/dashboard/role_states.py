@@ -36,7 +36,7 @@ class RoleState(NamedTuple):
     """Records that are not committed as read, by topic."""
 
 
-class Groups:
+class RoleStates:
     """The consumer groups of all roles, as of a few seconds ago."""
 
     def __init__(self, settings: Settings) -> None:
