@@ -1,14 +1,13 @@
 """Take what people ask for in forms, or programs in JSON; only who has the token may ask."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 from urllib.parse import quote
 
-import orjson
 from aiohttp import web
 
 from agents.dashboard.access import ACCESS, json_response
 from agents.dashboard.actions import Actions, Refused, Undecided
+from agents.dashboard.forms import JSON, fields_of
 from agents.dashboard.world import World
 from schemas.notifications import Notification
 from streams.audit.status import silence_statuses
@@ -78,21 +77,12 @@ class ActionRoutes:
             raise web.HTTPForbidden(text=_NO_TOKEN)
         if request[ACCESS].level != "actor":
             raise web.HTTPForbidden(text=_MUST_SIGN_IN)
-        if request.content_type == "application/json":
-            try:
-                found: Any = orjson.loads(await request.read())
-            except orjson.JSONDecodeError:
-                found = None
-            if not isinstance(found, dict):
-                raise web.HTTPBadRequest(text="What was sent is no JSON object.")
-        else:
-            found = dict(await request.post())
-        return {name: value for name, value in found.items() if isinstance(value, str)}
+        return await fields_of(request)
 
     async def _answer(
         self, request: web.Request, alert: str, asked: Awaitable[Notification]
     ) -> web.StreamResponse:
-        is_form = request.content_type != "application/json"
+        is_form = request.content_type != JSON
         status, sentence = 200, ""
         try:
             sentence = (await asked).sentence

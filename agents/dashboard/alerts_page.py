@@ -53,7 +53,7 @@ class AlertPage:
     path: ClassVar[str] = "/alerts/"
     title: ClassVar[str] = "Alert"
     template: ClassVar[str] = "alert.html"
-    names: ClassVar[tuple[str, ...]] = ("id",)
+    names: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -66,10 +66,10 @@ class AlertPage:
     def sections(self, query: Query) -> Sections:
         """Return the sections as they are now."""
         parts, world = self._parts, self._parts.world
-        letters = world.undelivered.values()
-        story = alert_story(world.log, query["id"], letters, int(time.time() * 1000))
-        if story is None:
+        status = world.alert(query["id"])
+        if status is None:
             raise NotThere
+        story = alert_story(world.log, status, world.undelivered.values())
         context = {"story": story, "breach": story.status.breach}
         names = ("heading", "evidence", "channels", "history")
         return {name: parts.render(f"alert/{name}.html", **context) for name in names}

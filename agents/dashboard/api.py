@@ -112,10 +112,10 @@ class Api:
 
     async def _alert(self, request: web.Request) -> web.Response:
         world = self._ready()
-        letters = world.undelivered.values()
-        story = alert_story(world.log, request.match_info["id"], letters, _now_ms())
-        if story is None:
+        status = world.alert(request.match_info["id"])
+        if status is None:
             raise NotThere
+        story = alert_story(world.log, status, world.undelivered.values())
         return self._answer(request, api_fields.story_fields(story))
 
     async def _quality(self, request: web.Request) -> web.Response:

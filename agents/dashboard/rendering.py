@@ -1,7 +1,7 @@
 """Render templates: everything is escaped, and what cannot be seen is written as an escape."""
 
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -61,10 +61,11 @@ def shown_text(text: str, most: int = _TEXT) -> str:
 
 
 def address(path: str, **query: Any) -> str:
-    """Return a link within this server; what is None or empty is left out."""
+    """Return a link within this server; of the query what is None or empty is left out."""
     pairs = {name: value for name, value in query.items() if value not in (None, "")}
     encoded = urlencode(pairs, errors="replace")
-    return f"{path}?{encoded}" if encoded else path
+    place = quote(path, safe="/", errors="replace")
+    return f"{place}?{encoded}" if encoded else place
 
 
 def _observed(breach: Breach) -> str:

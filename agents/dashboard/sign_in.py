@@ -6,6 +6,7 @@ from urllib.parse import quote, urlsplit
 
 from aiohttp import web
 
+from agents.dashboard.forms import fields_of
 from agents.dashboard.gate import SESSION, SESSION_S, Gate
 
 _PATH = "/login"
@@ -37,9 +38,9 @@ class SignIn:
         return self._page(_within(request.query.get("next", "/")), "")
 
     async def _enter(self, request: web.Request) -> web.Response:
-        form = await request.post()
-        then = _within(str(form.get("next", "/")))
-        level = self._gate.level_of(str(form.get("token", "")).strip(), request.remote or "")
+        form = await fields_of(request)
+        then = _within(form.get("next", "/"))
+        level = self._gate.level_of(form.get("token", "").strip(), request.remote or "")
         if level is None:
             return self._page(then, "That token is wrong, or too many wrong ones came.", 401)
         response = web.HTTPSeeOther(then)

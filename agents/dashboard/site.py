@@ -80,9 +80,10 @@ class Site:
     def _page_at(self, path: str) -> tuple[Page, str]:
         """Return the page, and the name behind the path of one that shows many things."""
         for page in self._pages:
-            if page.path == path:
+            shows_many = page.path.endswith("/") and page.path != "/"
+            if page.path == path and not shows_many:
                 return page, ""
-            if page.path.endswith("/") and path.startswith(page.path) and page.path != "/":
+            if shows_many and path.startswith(page.path) and path != page.path:
                 return page, path.removeprefix(page.path)
         raise NotThere
 

@@ -12,9 +12,9 @@ from schemas.breaches import Breach
 from schemas.commands import CommandRecord
 from schemas.dead_letters import from_headers
 from schemas.notifications import Notification
-from streams.audit.log import Log
-from streams.audit.status import AlertStatus, alert_statuses
+from streams.audit.status import AlertStatus
 from streams.audit.why import Undelivered
+from streams.dashboard.alert_board import AlertBoard
 from streams.dashboard.book import Books
 from streams.dashboard.calibrations import NewestCalibrations
 from streams.dashboard.records import read_shown
@@ -23,8 +23,6 @@ from streams.dashboard.sums import SpanSums
 #: Dead letters that are remembered with their first bytes; all are counted.
 _LETTERS = 500
 _FIRST_BYTES = 400
-#: Statuses of silences change by the clock alone.
-_STATUSES_S = 1.0
 #: Of the minute before last a reader needs no window that is older than trailing spans are.
 _MINUTES_BACK_MS = 135 * 60_000
 
@@ -38,7 +36,8 @@ class World:
         self.books = Books(settings.dashboard_series)
         self.sums = SpanSums(self.books)
         self.calibrations = NewestCalibrations()
-        self.log = Log()
+        self._board = AlertBoard()
+        self.log = self._board.log
         self.letters: dict[str, StoredDeadLetter] = {}
         """By key, the newest last."""
         self.letters_by_reason: Counter[str] = Counter()
@@ -50,8 +49,6 @@ class World:
         """The timestamp of the newest record on `aggregates`."""
         self.unreadable = 0
         """Records on any topic that this program cannot read."""
-        self._statuses: tuple[int, float, list[AlertStatus]] = (-1, 0.0, [])
-        self._alerts_version = 0
 
     def take_aggregate(self, record: Any) -> None:
         """Take a record on `aggregates` in."""
@@ -78,20 +75,20 @@ class World:
     def take_breach(self, record: Any) -> None:
         """Take a record on `breaches` in."""
         if (breach := self._parsed(Breach, record)) is not None:
-            self.log.add_breach(breach, record.offset, record.timestamp)
-            self._alerts_changed()
+            self._board.add_breach(breach, record.offset, record.timestamp)
+            self.version += 1
 
     def take_command(self, record: Any) -> None:
         """Take a record on `commands` in."""
         if (command := self._parsed(CommandRecord, record)) is not None:
-            self.log.add_command(command.root, record.offset, record.timestamp)
-            self._alerts_changed()
+            self._board.add_command(command.root, record.offset, record.timestamp)
+            self.version += 1
 
     def take_decision(self, record: Any) -> None:
         """Take a record on `notifications` in."""
         if (decision := self._parsed(Notification, record)) is not None:
-            self.log.add_decision(decision)
-            self._alerts_changed()
+            self._board.add_decision(decision)
+            self.version += 1
 
     def take_letter(self, record: Any) -> None:
         """Take a record on `dead-letters` in; a marker that one was redriven changes nothing."""
@@ -117,16 +114,11 @@ class World:
 
     def alerts(self) -> list[AlertStatus]:
         """Return how each alert stands: what needs somebody first."""
-        version, at_s, statuses = self._statuses
-        now_s = time.monotonic()
-        if version != self._alerts_version or now_s - at_s >= _STATUSES_S:
-            statuses = alert_statuses(self.log, _now_ms())
-            self._statuses = self._alerts_version, now_s, statuses
-        return statuses
+        return self._board.alerts(int(time.time() * 1000))
 
-    def _alerts_changed(self) -> None:
-        self._alerts_version += 1
-        self.version += 1
+    def alert(self, fingerprint: str) -> AlertStatus | None:
+        """Return how one alert stands; None if there is none."""
+        return self._board.alert(fingerprint, int(time.time() * 1000))
 
     def _parsed(self, model: type[Model], record: Any) -> Model | None:
         if record.value is None:

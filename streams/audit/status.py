@@ -150,9 +150,9 @@ class SilenceStatus:
 
 def alert_statuses(log: Log, now_ms: int) -> list[AlertStatus]:
     """Return all alerts: what needs somebody first, of those the worst, then the oldest."""
-    active = [status for status in silence_statuses(log, now_ms) if status.state == "active"]
-    found = [_alert_status(log, fingerprint, active) for fingerprint in log.breaches]
-    return sorted(found, key=_urgency)
+    active = active_silences(log, now_ms)
+    found = [status_under(log, fingerprint, active) for fingerprint in log.breaches]
+    return sorted(found, key=urgency)
 
 
 def alert_status(log: Log, fingerprint: str, now_ms: int) -> AlertStatus:
@@ -203,11 +203,17 @@ def silence_statuses(log: Log, now_ms: int) -> list[SilenceStatus]:
     return found
 
 
-def _alert_status(
-    log: Log,
-    fingerprint: str,
-    active: list[SilenceStatus],
-) -> AlertStatus:
+def active_silences(log: Log, now_ms: int) -> list[SilenceStatus]:
+    """Return the silences that hold now."""
+    return [status for status in silence_statuses(log, now_ms) if status.state == "active"]
+
+
+def status_under(log: Log, fingerprint: str, active: Iterable[SilenceStatus]) -> AlertStatus:
+    """Return how one alert stands under the silences that hold.
+
+    Raises:
+        KeyError: there is none.
+    """
     breach = log.newest(fingerprint)
     labels = labels_of(breach)
     silence = next((status for status in active if matches(status.silence.matchers, labels)), None)
@@ -230,7 +236,8 @@ def _alert_status(
     )
 
 
-def _urgency(status: AlertStatus) -> tuple[int, int, int]:
+def urgency(status: AlertStatus) -> tuple[int, int, int]:
+    """Return what is smaller for an alert that needs somebody more."""
     breach = status.breach
     if status.state == "resolved":
         return _ORDER.index("resolved"), 0, -(breach.resolved_ms or 0)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from schemas.rules import SEVERITIES
 from streams.audit.log import Log
-from streams.audit.status import AlertStatus, ChannelStatus, alert_status
+from streams.audit.status import AlertStatus, ChannelStatus
 from streams.audit.why import HistoryEntry, Undelivered, history
 from streams.channels.wording import observed
 
@@ -25,14 +25,10 @@ class AlertStory(NamedTuple):
     episodes: int
 
 
-def alert_story(
-    log: Log, fingerprint: str, letters: Iterable[Undelivered], now_ms: int
-) -> AlertStory | None:
-    """Return the story of an alert; None if there is none."""
-    if fingerprint not in log.breaches:
-        return None
-    status = alert_status(log, fingerprint, now_ms)
+def alert_story(log: Log, status: AlertStatus, letters: Iterable[Undelivered]) -> AlertStory:
+    """Return the story of an alert, which stands as its status says."""
     breach = status.breach
+    fingerprint = breach.fingerprint
     entries = [it for it in history(log, fingerprint, letters) if not it.minor]
     begins_ms = min(it.at_ms for it in entries if it.breach_id == breach.id)
     own = [
