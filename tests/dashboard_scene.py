@@ -373,19 +373,20 @@ def dashboard(settings: Settings, folder: Path, **environment: str) -> Iterator[
             running.process.wait(10)
 
 
-def fill(scene: Scene, now_ms: int, hours: int = 26) -> Traffic:
+def fill(scene: Scene, now_ms: int, hours: int = 26, per_minute: int = 6) -> Traffic:
     """Publish a day: traffic, services, quality, two open alerts and one that is over."""
     start_ms = now_ms // MINUTE_MS * MINUTE_MS - hours * HOUR_MS
-    found = traffic((start_ms, now_ms))
-    scene.aggregates(found.aggregates)
-    scene.aggregates(service_windows("webllm_service", now_ms))
-    scene.aggregates(service_windows("crawler", now_ms, down_ms=7 * MINUTE_MS))
+    found = traffic((start_ms, now_ms), per_minute)
+    values = list(found.aggregates)
+    values += service_windows("webllm_service", now_ms)
+    values += service_windows("crawler", now_ms, down_ms=7 * MINUTE_MS)
     for dimension, mean in (
         *(("overall", 0.91), ("accuracy", 0.88), ("performance", 0.97)),
         *(("reliability", 0.93), ("consistency", 0.9)),
     ):
-        scene.aggregates(quality_windows(now_ms, dimension, mean=mean))
-    scene.aggregates(quality_windows(now_ms, "overall", "workday", mean=0.83))
+        values += quality_windows(now_ms, dimension, mean=mean)
+    values += quality_windows(now_ms, "overall", "workday", mean=0.83)
+    scene.aggregates(values)
     first = opened(now_ms)
     critical = opened(
         now_ms,
@@ -428,7 +429,7 @@ def main(arguments: Sequence[str]) -> int:
     now_ms = int(time.time() * 1000)
     port = arguments[0] if arguments else "9470"
     try:
-        fill(scene, now_ms)
+        fill(scene, now_ms, per_minute=30)
         with dashboard(
             scene.settings, folder, OPWATCH_DASHBOARD_PORT=port, OPWATCH_DASHBOARD_CLAIM="96-99",
             OPWATCH_DASHBOARD_TOKEN=TOKEN,
