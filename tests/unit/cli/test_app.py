@@ -20,6 +20,7 @@ COMMANDS = [
     "topics create",
     "topics check",
     "tail",
+    "dashboard",
     "replay",
     "deadletters list",
     "deadletters show",
