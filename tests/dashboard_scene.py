@@ -188,13 +188,22 @@ def traffic(
     per_minute: int = 30,
     platforms: dict[str, float] | None = None,
     operation: str = "parse_job_data",
+    every: int = 1,
 ) -> Traffic:
-    """Return operations of a span; windows that reach past its end are not final."""
-    minutes = (span_ms[1] - span_ms[0]) // MINUTE_MS
+    """Return operations of a span; windows that reach past its end are not final.
+
+    Args:
+        span_ms: from when to when.
+        per_minute: operations of each platform.
+        platforms: with the share that fails.
+        operation: its name.
+        every: so many minutes apart are those that have any.
+    """
+    minutes = (span_ms[1] - span_ms[0]) // MINUTE_MS // every
     parts = [
         some_operations(
             operation, platform, span_ms, minutes * per_minute, failing=failing, seed=seed,
-            median_ms=400 + 300 * seed,
+            median_ms=400 + 300 * seed, minutes=0 if every == 1 else minutes,
         )
         for seed, (platform, failing) in enumerate((platforms or PLATFORMS).items(), 1)
     ]  # fmt: skip

@@ -19,6 +19,7 @@ from agents.dashboard.live import Hub
 from agents.dashboard.role_states import RoleStates
 from agents.dashboard.server import Server
 from agents.dashboard.site import Site
+from agents.dashboard.stored_windows import StoredWindows
 from agents.dashboard.world import World
 from agents.rule_file.reload import LOOK_S, RuleSource
 from agents.runtime import logs
@@ -64,9 +65,10 @@ class Dashboard:
             ],
             (PARTIALS, QUALITY_PARTIALS),
         )
-        self._freshness = Freshness(settings, self._follower, world)
-        self._groups = RoleStates(settings)
-        site = Site(settings, world, self._freshness, self._rules, self._groups)
+        self._stored = StoredWindows(settings, world)
+        self._freshness = Freshness(settings, self._follower, world, self._stored)
+        self._role_states = RoleStates(settings)
+        site = Site(settings, world, self._freshness, self._rules, self._role_states)
         gate = Gate(settings)
         self._hub = Hub(site.sections)
         self.server = Server(
@@ -100,7 +102,8 @@ class Dashboard:
             asyncio.create_task(self._hub.run()),
             asyncio.create_task(self._look()),
             asyncio.create_task(self._read_back()),
-            asyncio.create_task(self._groups.run()),
+            asyncio.create_task(self._role_states.run()),
+            asyncio.create_task(self._stored.run()),
         ]
         stopping = asyncio.create_task(stopped.wait())
         try:

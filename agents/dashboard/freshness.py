@@ -4,6 +4,7 @@ import time
 from typing import Any, Literal, NamedTuple
 
 from agents.dashboard.following import Follower
+from agents.dashboard.stored_windows import StoredWindows
 from agents.dashboard.world import World
 from agents.runtime.settings import Settings
 from schemas.topics import PARTIALS
@@ -31,10 +32,13 @@ class Notice(NamedTuple):
 class Freshness:
     """Watches the reading of topics, the workers and the clock."""
 
-    def __init__(self, settings: Settings, follower: Follower, world: World) -> None:
+    def __init__(
+        self, settings: Settings, follower: Follower, world: World, stored: StoredWindows
+    ) -> None:
         self._partials = settings.topic(PARTIALS)
         self._follower = follower
         self._world = world
+        self._stored = stored
         self._began_s = time.monotonic()
         self._offset_s = time.time() - time.monotonic()
         self._jumped: tuple[float, float] | None = None
@@ -86,8 +90,15 @@ class Freshness:
             "loading": self.is_loading,
             "filling": self.filling,
             "newest_figures_age_s": self.age_s,
+            "history": self._history,
             "notices": [notice.sentence for notice in self.notices()],
         }
+
+    @property
+    def _history(self) -> str:
+        if not self._stored.is_configured:
+            return "METRICS_DATABASE_URL is not set: nothing is older than what Kafka keeps."
+        return self._stored.why or "ok"
 
     def look(self) -> None:
         """Notice a clock that was set; to be called every second."""
@@ -125,6 +136,10 @@ class Freshness:
             found.append(Notice("near", f"{lag:,} records are published and not read yet."))
         if self.filling and not self.is_loading:
             found.append(Notice("info", "Older figures are still being read."))
+        if self._stored.why is not None:
+            found.append(
+                Notice("near", f"What is older is not shown, the history: {self._stored.why}")
+            )
         if left_out := len(self._world.books.left_out):
             found.append(
                 Notice(

@@ -5,7 +5,7 @@ from typing import Any
 
 from streams.dashboard.targets import FIGURES
 
-_SPANS = ["1h", "6h", "24h", "7d"]
+_SPANS = ["1h", "6h", "24h", "7d", "30d"]
 _STATES = ["good", "near", "bad", "few", "none"]
 
 

@@ -3,13 +3,13 @@
 import time
 from typing import Any, ClassVar
 
-from agents.dashboard.page import LIVE_SPANS, Parts, Query, Sections, span_of
+from agents.dashboard.page import Parts, Query, Sections, span_of
 from streams.dashboard.book import Books
 from streams.dashboard.charts import frame_of
 from streams.dashboard.overview import operation_names, overview
 from streams.dashboard.series_charts import overview_charts
 from streams.dashboard.service_rows import service_rows
-from streams.dashboard.spans import trailing
+from streams.dashboard.spans import SPANS, trailing
 from streams.dashboard.sums import SpanSums
 from streams.dashboard.targets import WORDS
 from streams.measure.series import ALL
@@ -32,7 +32,7 @@ class OverviewPage:
     def context(self, query: Query) -> dict[str, Any]:
         """Return what the template needs besides the sections."""
         names = {*operation_names(self._parts.world.sums), query.get("operation", ALL)}
-        return {"operations": sorted(names), "spans": LIVE_SPANS}
+        return {"operations": sorted(names), "spans": SPANS}
 
     def sections(self, query: Query) -> Sections:
         """Return the sections as they are now."""

@@ -12,9 +12,6 @@ from streams.measure.confidence_levels import LEVELS
 from streams.measure.series import ALL
 
 DEFAULT_SPAN: SpanName = "1h"
-#: Of the spans that Kafka's aggregates are enough for.
-LIVE_SPANS: tuple[SpanName, ...] = tuple(it for it in SPANS if it != "30d")
-
 Sections = dict[str, str]
 Query = Mapping[str, str]
 
@@ -80,10 +77,10 @@ def span_of(query: Query) -> SpanName:
         BadQuery: there is none such.
     """
     wanted = query.get("span", DEFAULT_SPAN)
-    for name in LIVE_SPANS:
+    for name in SPANS:
         if name == wanted:
             return name
-    message = f"There is no such span: write one of {', '.join(LIVE_SPANS)}."
+    message = f"There is no such span: write one of {', '.join(SPANS)}."
     raise BadQuery(message)
 
 

@@ -3,10 +3,10 @@
 import time
 from typing import Any, ClassVar
 
-from agents.dashboard.page import LIVE_SPANS, Parts, Query, Sections, span_of
+from agents.dashboard.page import Parts, Query, Sections, span_of
 from streams.dashboard.book import Books
 from streams.dashboard.quality_view import quality_view
-from streams.dashboard.spans import trailing
+from streams.dashboard.spans import SPANS, trailing
 from streams.dashboard.sums import SpanSums
 
 _NOTHING = SpanSums(Books(0))
@@ -26,7 +26,7 @@ class QualityPage:
     def context(self, query: Query) -> dict[str, Any]:
         """Return what the template needs besides the sections."""
         del query
-        return {"spans": LIVE_SPANS}
+        return {"spans": SPANS}
 
     def sections(self, query: Query) -> Sections:
         """Return the sections as they are now."""

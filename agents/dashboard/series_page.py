@@ -5,7 +5,6 @@ from itertools import groupby
 from typing import Any, ClassVar
 
 from agents.dashboard.page import (
-    LIVE_SPANS,
     Parts,
     Query,
     Sections,
@@ -16,7 +15,7 @@ from schemas.spans import HOUR_MS
 from streams.dashboard.overview import operation_names
 from streams.dashboard.series_rows import WindowRow
 from streams.dashboard.series_view import platform_names, series_view
-from streams.dashboard.spans import trailing
+from streams.dashboard.spans import SPANS, trailing
 from streams.measure.confidence_levels import LEVELS
 
 #: Rows of a table that change together: those of a few hours are sent again together.
@@ -42,7 +41,7 @@ class SeriesPage:
             "operations": sorted({*operation_names(sums), operation}),
             "platforms": sorted(platforms),
             "levels": LEVELS,
-            "spans": LIVE_SPANS,
+            "spans": SPANS,
         }
 
     def sections(self, query: Query) -> Sections:

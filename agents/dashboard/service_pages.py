@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from agents.dashboard.page import LIVE_SPANS, Parts, Query, Sections, span_of
+from agents.dashboard.page import Parts, Query, Sections, span_of
 from agents.dashboard.role_states import RoleStates
 from streams.dashboard.objectives import objective_rows
 from streams.dashboard.service_rows import service_rows
-from streams.dashboard.spans import trailing
+from streams.dashboard.spans import SPANS, trailing
 from streams.dashboard.uptime_bars import uptime_bars
 from streams.rules.error_budget import Objectives
 
@@ -29,7 +29,7 @@ class ServicesPage:
     def context(self, query: Query) -> dict[str, Any]:
         """Return what the template needs besides the sections."""
         del query
-        return {"spans": LIVE_SPANS}
+        return {"spans": SPANS}
 
     def sections(self, query: Query) -> Sections:
         """Return the sections as they are now."""
@@ -59,7 +59,7 @@ class ObjectivesPage:
     def context(self, query: Query) -> dict[str, Any]:
         """Return what the template needs besides the sections."""
         del query
-        return {"spans": LIVE_SPANS}
+        return {"spans": SPANS}
 
     def sections(self, query: Query) -> Sections:
         """Return the sections as they are now."""

@@ -33,7 +33,7 @@ class DatabaseSettings(BaseSettings):
         validation_alias=URL_VARIABLE,
         description="The database that keeps history:"
         " `postgresql://user:password@host,standby/name?sslmode=verify-full`. Only"
-        " `opwatch worker store`, `opwatch db` and `opwatch report` use it.",
+        " `opwatch worker store`, `opwatch db`, `opwatch report` and `opwatch dashboard` use it.",
     )
     db_schema: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*$", max_length=63)] = Field(
         "opwatch", description="Schema of the tables of history."

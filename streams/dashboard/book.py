@@ -25,9 +25,16 @@ from streams.dashboard.records import (
 )
 from streams.dashboard.spans import TrailingSpan, cover
 from streams.measure.window_times import SIZE_MS, SIZES
+from streams.rules.aggregate_reader import ScoreSeriesFields, SeriesFields, ServiceFields
+
+SeriesLabels = SeriesFields | ScoreSeriesFields | ServiceFields
+Place = tuple[WindowSize, int]
+"""Size and start of a window."""
 
 
-class _Bounds(NamedTuple):
+class Bounds(NamedTuple):
+    """How much is remembered of a series' windows of a size."""
+
     windows: int
     """This many are remembered, …"""
     digests: int
@@ -35,13 +42,13 @@ class _Bounds(NamedTuple):
 
 
 #: Charts of a span and of the span before it; percentiles of the trailing spans.
-_BOUNDS: dict[WindowSize, _Bounds] = {
-    "1m": _Bounds(130, 70),
-    "5m": _Bounds(580, 80),
-    "1h": _Bounds(340, 32),
-    "6h": _Bounds(130, 34),
-    "24h": _Bounds(62, 34),
-    "7d": _Bounds(10, 2),
+BOUNDS: dict[WindowSize, Bounds] = {
+    "1m": Bounds(130, 70),
+    "5m": Bounds(580, 80),
+    "1h": Bounds(340, 32),
+    "6h": Bounds(130, 34),
+    "24h": Bounds(62, 34),
+    "7d": Bounds(10, 6),
 }
 _TREND_SIZE: WindowSize = "1h"
 #: A series that had no window for so long is forgotten; the topic keeps a week.
@@ -55,9 +62,9 @@ _P = TypeVar("_P", OperationsPoint, QualityPoint, ServicePoint)
 class SeriesBook(Generic[_P]):
     """The windows of a series, packed."""
 
-    def __init__(self, name: str, kind: type[_P], record: Shown) -> None:
+    def __init__(self, name: str, kind: type[_P], series: SeriesLabels) -> None:
         self.name = name
-        self.series = record.series
+        self.series = series
         self.service: ShownService | None = None
         """How a service stands, by its newest window."""
         self.changed = 0
@@ -70,17 +77,22 @@ class SeriesBook(Generic[_P]):
 
     def take(self, record: Shown, point: _P) -> bool:
         """Take a window in; return whether it is newer than what was there."""
-        window = record.window
-        of_size = self._windows[window.size]
-        before = of_size.get(window.start_ms)
+        if not self.put(record.window.size, record.window.start_ms, point):
+            return False
+        self._note(record)
+        return True
+
+    def put(self, size: WindowSize, start_ms: int, point: _P) -> bool:
+        """Put a window's point in; return whether it is newer than what was there."""
+        of_size = self._windows[size]
+        before = of_size.get(start_ms)
         if before is not None:
             before_it = self._decode(before)
             if (point.revision, point.final) <= (before_it.revision, before_it.final):
                 return False
-        of_size[window.start_ms] = self._encode(point)
+        of_size[start_ms] = self._encode(point)
         if before is None:
-            self._forget(window.size, window.start_ms)
-        self._note(record)
+            self._forget(size, start_ms)
         self.changed += 1
         return True
 
@@ -136,7 +148,7 @@ class SeriesBook(Generic[_P]):
 
     def _forget(self, size: WindowSize, added_ms: int) -> None:
         """Drop the oldest window past the bound, and the digest of one that is too old for it."""
-        of_size, bounds = self._windows[size], _BOUNDS[size]
+        of_size, bounds = self._windows[size], BOUNDS[size]
         if len(of_size) > bounds.windows:
             del of_size[min(of_size)]
         if len(of_size) > bounds.digests:
@@ -192,15 +204,42 @@ class Books:
         yield from self.quality.values()  # type: ignore[misc]
         yield from self.services.values()  # type: ignore[misc]
 
+    def put_operations(
+        self, name: str, series: SeriesFields, place: Place, point: OperationsPoint
+    ) -> bool:
+        """Put a window of operations in that the history has."""
+        book = self._book(self.operations, OperationsPoint, name, series)
+        return book is not None and book.put(*place, point)
+
+    def put_quality(
+        self, name: str, series: ScoreSeriesFields, place: Place, point: QualityPoint
+    ) -> bool:
+        """Put a window of scores in that the history has."""
+        book = self._book(self.quality, QualityPoint, name, series)
+        return book is not None and book.put(*place, point)
+
+    def put_service(
+        self, name: str, series: ServiceFields, place: Place, point: ServicePoint
+    ) -> bool:
+        """Put a window of a service in that the history has."""
+        book = self._book(self.services, ServicePoint, name, series)
+        return book is not None and book.put(*place, point)
+
     def _take(
         self, books: dict[str, SeriesBook[_P]], kind: type[_P], record: Shown, point: _P
     ) -> bool:
-        name = name_of(record)
+        book = self._book(books, kind, name_of(record), record.series)
+        return book is not None and book.take(record, point)
+
+    def _book(
+        self, books: dict[str, SeriesBook[_P]], kind: type[_P], name: str, series: SeriesLabels
+    ) -> SeriesBook[_P] | None:
+        """Return the book of a series; None beyond the limit."""
         book = books.get(name)
         if book is None:
             if len(books) >= self._most_series:
                 if len(self.left_out) < self._most_series:
                     self.left_out.add(name)
-                return False
-            book = books[name] = SeriesBook(name, kind, record)
-        return book.take(record, point)
+                return None
+            book = books[name] = SeriesBook(name, kind, series)
+        return book

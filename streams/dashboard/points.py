@@ -11,7 +11,7 @@ from streams.measure.digest_wire import packed_digest
 from streams.measure.digests import quantiles, quantiles_of_all, thinned
 
 #: Centroids that are remembered of a window: percentiles of a span are within 1 % in rank.
-_CENTROIDS = 160
+CENTROIDS = 160
 _RANKS = (0.5, 0.95, 0.99)
 
 
@@ -104,7 +104,7 @@ def operations_point(record: ShownOperations) -> OperationsPoint:
         types,
         others,
         bytes(record.exemplars),
-        thinned(packed, _CENTROIDS) if packed else b"",
+        thinned(packed, CENTROIDS) if packed else b"",
     )
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from streams.dashboard.book import _BOUNDS
+from streams.dashboard.book import BOUNDS
 from streams.dashboard.points import sum_operations, sum_quality
 from streams.dashboard.records import read_shown
 from streams.dashboard.series_rows import read_exemplars
@@ -35,7 +35,7 @@ def test_a_final_record_of_the_same_revision_replaces_a_provisional_one():
 
 
 def test_windows_are_bounded_and_the_oldest_go_first():
-    most = _BOUNDS["1m"].windows
+    most = BOUNDS["1m"].windows
     made = books(*(operations(NOON_MS + step * MINUTE_MS) for step in range(most + 5)))
     book = made.operations["*"]
     assert len(book) == most
@@ -45,7 +45,7 @@ def test_windows_are_bounded_and_the_oldest_go_first():
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_only_young_windows_have_a_digest_in_whatever_order_they_come(order: int):
-    most = _BOUNDS["1h"].digests
+    most = BOUNDS["1h"].digests
     starts = [NOON_MS + step * HOUR_MS for step in range(most + 10)][::order]
     book = books(*(operations(start_ms, "1h") for start_ms in starts)).operations["*"]
     digests = [bool(point.digest) for _, point in book.points("1h", 0, 1 << 60)]

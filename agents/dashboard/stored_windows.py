@@ -1,0 +1,213 @@
+"""Read from PostgreSQL the windows that Kafka does not keep, if it is configured."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import msgspec
+import structlog
+
+from agents.dashboard.world import World
+from agents.database.connection import NoDatabase, connect
+from agents.runtime.masking import masked_urls
+from agents.runtime.pacing import Pace
+from agents.runtime.settings import Settings
+from schemas.series import WindowSize
+from streams.dashboard.book import BOUNDS
+from streams.dashboard.points import CENTROIDS, OperationsPoint, QualityPoint, ServicePoint
+from streams.dashboard.records import CountsByName
+from streams.measure.digests import are_packed, thinned
+from streams.measure.series import service_series
+from streams.measure.window_times import SIZE_MS
+from streams.rules.aggregate_reader import ScoreSeriesFields, SeriesFields, ServiceFields
+
+log = structlog.get_logger()
+
+#: Minutes are read from Kafka alone.
+_SIZES: tuple[WindowSize, ...] = ("24h", "7d", "6h", "1h", "5m")
+_RETRY_S = 5.0
+#: What late data changed in between is read again.
+_AGAIN_S = 6 * 3600.0
+_FETCHED = 1_000
+_TIMEOUT_S = 120.0
+
+_OPERATIONS = """
+SELECT series, operation, platform, confidence, start_at, revision, final, count, failures,
+ cache_lookups, cache_hits, duration_sum_ms, max_ms, p50_ms, p95_ms, p99_ms, failures_by_type,
+ exemplars, CASE WHEN start_at >= $3 THEN digest END AS digest
+FROM {schema}.windows WHERE size = $1 AND start_at >= $2 ORDER BY start_at
+"""
+_QUALITY = """
+SELECT series, dimension, operation, platform, model, start_at, revision, final, count, mean, p5,
+ good, acceptable, findings, exemplars
+FROM {schema}.quality_windows WHERE size = $1 AND start_at >= $2 ORDER BY start_at
+"""
+_SERVICES = """
+SELECT service, start_at, revision, final, up_ms, degraded_ms, down_ms, unknown_ms
+FROM {schema}.services WHERE size = $1 AND start_at >= $2 ORDER BY start_at
+"""
+_counts = msgspec.json.Decoder(CountsByName | None).decode
+
+
+class StoredWindows:
+    """Fills the books with what the history has."""
+
+    def __init__(self, settings: Settings, world: World) -> None:
+        self._settings = settings
+        self._world = world
+        self.is_configured = settings.metrics_database_url is not None
+        self.why: str | None = None
+        """Why the history is not read, if so."""
+
+    async def run(self) -> None:
+        """Read the history, and again after some hours; try again while it cannot be read."""
+        while self.is_configured:
+            try:
+                await self._read()
+                self.why = None
+                await asyncio.sleep(_AGAIN_S)
+                continue
+            except NoDatabase as error:
+                why = str(error)
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+                why = str(error) or "no answer in time"
+            if self.why is None:
+                log.warning("the history cannot be read", why=why)
+            self.why = masked_urls(why)
+            await asyncio.sleep(_RETRY_S)
+
+    async def _read(self) -> None:
+        began_s = time.monotonic()
+        connection = await connect(self._settings, writes=False)
+        windows = 0
+        try:
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                for size in _SIZES:
+                    windows += await self._operations(connection, size)
+                    windows += await self._quality(connection, size)
+                    windows += await self._services(connection, size)
+        finally:
+            connection.terminate()
+        took_s = round(time.monotonic() - began_s, 1)
+        log.info("the history is read", windows=windows, took_s=took_s)
+
+    async def _operations(self, connection: asyncpg.Connection, size: WindowSize) -> int:
+        windows = 0
+        async for row in self._rows(connection, _OPERATIONS, size, digests=True):
+            series = SeriesFields(row["operation"], row["platform"], row["confidence"])
+            point = operations_point_of(row)
+            self._note(
+                self._world.books.put_operations(
+                    row["series"], series, (size, _start_ms(row)), point
+                )
+            )
+            windows += 1
+        return windows
+
+    async def _quality(self, connection: asyncpg.Connection, size: WindowSize) -> int:
+        windows = 0
+        async for row in self._rows(connection, _QUALITY, size):
+            series = ScoreSeriesFields(
+                row["dimension"], row["operation"], row["platform"], row["model"]
+            )
+            findings, _ = _by_name(row["findings"])
+            point = QualityPoint(
+                row["revision"],
+                row["final"],
+                row["count"],
+                row["mean"],
+                row["p5"],
+                row["good"],
+                row["acceptable"],
+                findings,
+                (row["exemplars"] or "[]").encode(),
+            )
+            self._note(
+                self._world.books.put_quality(row["series"], series, (size, _start_ms(row)), point)
+            )
+            windows += 1
+        return windows
+
+    async def _services(self, connection: asyncpg.Connection, size: WindowSize) -> int:
+        windows = 0
+        async for row in self._rows(connection, _SERVICES, size):
+            point = ServicePoint(
+                row["revision"],
+                row["final"],
+                row["up_ms"],
+                row["degraded_ms"],
+                row["down_ms"],
+                row["unknown_ms"],
+            )
+            series, place = ServiceFields(row["service"]), (size, _start_ms(row))
+            name = service_series(row["service"])
+            self._note(self._world.books.put_service(name, series, place, point))
+            windows += 1
+        return windows
+
+    def _note(self, is_newer: bool) -> None:  # noqa: FBT001, RUF100 - what put says
+        self._world.version += is_newer
+
+    async def _rows(
+        self,
+        connection: asyncpg.Connection,
+        query: str,
+        size: WindowSize,
+        *,
+        digests: bool = False,
+    ) -> AsyncIterator[Any]:
+        """Yield the windows of a size that are remembered; other tasks run in between."""
+        bounds, now_s = BOUNDS[size], time.time()
+        since = _moment(now_s - bounds.windows * SIZE_MS[size] / 1000)
+        digests_since = _moment(now_s - bounds.digests * SIZE_MS[size] / 1000)
+        arguments = [size, since, *([digests_since] if digests else ())]
+        pace = Pace()
+        text = query.format(schema=f'"{self._settings.db_schema}"')
+        async for row in connection.cursor(text, *arguments, prefetch=_FETCHED, timeout=_TIMEOUT_S):
+            yield row
+            await pace.rest()
+
+
+def operations_point_of(row: Any) -> OperationsPoint:
+    """Return what is remembered of a window of operations, as the history has it."""
+    types, others = _by_name(row["failures_by_type"])
+    digest = row["digest"] or b""
+    return OperationsPoint(
+        row["revision"],
+        row["final"],
+        row["count"],
+        row["failures"],
+        row["cache_lookups"],
+        row["cache_hits"],
+        row["duration_sum_ms"],
+        row["max_ms"],
+        row["p50_ms"],
+        row["p95_ms"],
+        row["p99_ms"],
+        types,
+        others,
+        (row["exemplars"] or "[]").encode(),
+        thinned(digest, CENTROIDS) if digest and are_packed([digest]) else b"",
+    )
+
+
+def _by_name(encoded: str | None) -> tuple[dict[str, int], int]:
+    try:
+        counts = _counts(encoded or "null")
+    except msgspec.MsgspecError:
+        return {}, 0
+    if counts is None:
+        return {}, 0
+    return {it.name: it.count for it in counts.most_frequent}, counts.other + counts.unnamed
+
+
+def _start_ms(row: Any) -> int:
+    start_at: datetime = row["start_at"]
+    return round(start_at.timestamp() * 1000)
+
+
+def _moment(at_s: float) -> datetime:
+    return datetime.fromtimestamp(at_s, UTC)
