@@ -28,11 +28,11 @@ FIND_PYTHON = for p in $(PYTHON) python3.11 python3.12 python3.13 python3; do \
 export FOR DEGRADE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench torture up down status lock clean
+.PHONY: help demo test check format bench screenshots torture up down status lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) \
-	| while IFS='|' read -r name what; do printf '  make %-9s %s\n' "$$name" "$$what"; done
+	| while IFS='|' read -r name what; do printf '  make %-11s %s\n' "$$name" "$$what"; done
 
 demo: $(VENV)/.installed ## a real service measured live, for a minute (FOR=120, DEGRADE=1)
 	@$(PY) -m stack run --allow-mock -- $(PY) -m examples.job_parser.demo
@@ -82,6 +82,9 @@ format: $(VENV)/.installed ## put the code in its form
 
 bench: $(VENV)/.installed ## compare this worker with others on one broker
 	@$(PY) -m stack run -- $(PY) -m benchmarks
+
+screenshots: $(VENV)/.installed ## docs/images: the dashboard, dark, light and on a phone
+	@$(PY) -m stack run -- $(PY) -m tests.dashboard_screenshots docs/images
 
 torture: $(VENV)/.installed ## kill workers at random, compare with an oracle, try properties long (SEEDS=20 JOBS=2 KILLS=200)
 	@$(PY) -m tests.acceptance.torture --seeds $(SEEDS) --jobs $(JOBS)

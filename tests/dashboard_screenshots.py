@@ -1,0 +1,69 @@
+"""Take pictures of the dashboard over a day of operations: `make screenshots`."""
+
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser
+
+from tests.browser import Watched, browser
+from tests.dashboard_scene import TOKEN, Dashboard, Scene, dashboard, fill, opened
+
+_WALL = {"width": 1440, "height": 900}
+_PHONE = {"width": 390, "height": 844}
+
+
+def main(folder: Path) -> int:
+    """Take the pictures; return 1 if a page complained."""
+    scene = Scene(os.environ["OPWATCH_KAFKA_BOOTSTRAP"])
+    scene.make()
+    now_ms = int(time.time() * 1000)
+    fill(scene, now_ms, per_minute=30)
+    folder.mkdir(parents=True, exist_ok=True)
+    options = {"OPWATCH_DASHBOARD_CLAIM": "96-99", "OPWATCH_DASHBOARD_TOKEN": TOKEN}
+    with (
+        tempfile.TemporaryDirectory() as logs,
+        dashboard(scene.settings, Path(logs), **options) as running,
+        browser() as chromium,
+    ):
+        running.loaded()
+        scene.progress()
+        complaints = _take(running, chromium, folder, now_ms)
+    scene.remove()
+    for complaint in complaints:
+        print(complaint, file=sys.stderr)
+    return bool(complaints)
+
+
+def _take(running: Dashboard, chromium: Browser, folder: Path, now_ms: int) -> list[str]:
+    pages: dict[str, tuple[str, dict[str, Any]]] = {
+        "overview-dark": ("/?span=6h", {}),
+        "overview-light": ("/?span=6h", {"color_scheme": "light"}),
+        "overview-phone": ("/?span=6h", {"viewport": _PHONE, "device_scale_factor": 2}),
+        "series-dark": ("/series?platform=workday&span=6h&before=1", {}),
+        "series-light": ("/series?platform=workday&span=6h", {"color_scheme": "light"}),
+        "alerts-dark": (f"/alerts/{opened(now_ms).fingerprint}", {}),
+        "alerts-phone": ("/alerts", {"viewport": _PHONE, "device_scale_factor": 2}),
+        "quality-light": ("/quality?span=6h", {"color_scheme": "light"}),
+    }
+    complaints = []
+    for name, (path, context) in pages.items():
+        watched = Watched(chromium, running.url, **({"viewport": _WALL} | context))
+        page = watched.open(path)
+        page.wait_for_timeout(1500)
+        if name.startswith("series-dark"):
+            page.locator(".plot").first.focus()
+            for _ in range(24):
+                page.keyboard.press("ArrowLeft")
+            page.keyboard.press("Enter")
+        page.screenshot(path=folder / f"{name}.png", full_page="phone" not in name)
+        complaints += watched.complaints
+        watched.close()
+    return complaints
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
