@@ -1,31 +1,62 @@
-"""Find a browser for tests: one that is installed, else Playwright's own."""
+"""Find a browser for tests, or get one: an installed one, else Playwright's own, else apt's."""
 
+import fcntl
+import os
 import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Error, Page, sync_playwright
+from playwright.sync_api import Browser, Dialog, Error, Page, Playwright, sync_playwright
 
 _INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-HOW = (
-    "these tests need a browser: `apt install chromium`, or `.venv/bin/playwright install chromium`"
+_HOW = (
+    "these tests need a browser, and none could be had: `apt install chromium`, or"
+    " `.venv/bin/playwright install --with-deps chromium`"
 )
+_PLAYWRIGHTS = (sys.executable, "-m", "playwright", "install", "chromium")
+_APTS = ("apt-get", "install", "--yes", "--no-install-recommends", "chromium")
+_GET_S = 600
 
 
 @contextmanager
 def browser() -> Iterator[Browser]:
     """Yield a headless Chromium."""
-    found = next((path for name in _INSTALLED if (path := shutil.which(name))), None)
     with sync_playwright() as playwright:
-        try:
-            # Root has no sandbox of its own; all pages are ours.
-            running = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        except Error as error:
-            pytest.fail(f"{HOW} ({error.message.splitlines()[0]})", pytrace=False)
+        running = _launched(playwright) or _got(playwright)
+        if running is None:
+            pytest.fail(_HOW, pytrace=False)
         yield running
         running.close()
+
+
+def _launched(playwright: Playwright) -> Browser | None:
+    found = next((path for name in _INSTALLED if (path := shutil.which(name))), None)
+    try:
+        # Root has no sandbox of its own; all pages are ours.
+        return playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+    except Error as error:
+        print(error.message.splitlines()[0], file=sys.stderr)
+        return None
+
+
+def _got(playwright: Playwright) -> Browser | None:
+    """Return a browser that was got now: one process at a time gets it."""
+    ways = [_PLAYWRIGHTS, *([_APTS] if os.geteuid() == 0 and shutil.which("apt-get") else [])]
+    lock = Path(tempfile.gettempdir()) / "opwatch-tests-browser.lock"
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        running = _launched(playwright)  # another process may have got it meanwhile
+        for way in ways:
+            if running is None:
+                subprocess.run(way, check=False, timeout=_GET_S, capture_output=True)
+                running = _launched(playwright)
+    return running
 
 
 class Watched:
@@ -40,9 +71,7 @@ class Watched:
         page = self.page
         page.on("console", lambda it: it.type in ("error", "warning") and self._note(it.text))
         page.on("pageerror", lambda error: self._note(f"error: {error}"))
-        page.on(
-            "dialog", lambda dialog: (self._note(f"dialog: {dialog.message}"), dialog.dismiss())
-        )
+        page.on("dialog", self._dismiss)
         page.on("request", lambda it: self._look(it.url))
         page.set_default_timeout(15_000)
 
