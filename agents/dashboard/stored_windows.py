@@ -29,6 +29,8 @@ log = structlog.get_logger()
 #: Minutes are read from Kafka alone.
 _SIZES: tuple[WindowSize, ...] = ("24h", "7d", "6h", "1h", "5m")
 _RETRY_S = 5.0
+#: A page says within seconds that the database is away.
+_CONNECT_S = 4.0
 #: What late data changed in between is read again.
 _AGAIN_S = 6 * 3600.0
 _FETCHED = 1_000
@@ -81,7 +83,8 @@ class StoredWindows:
 
     async def _read(self) -> None:
         began_s = time.monotonic()
-        connection = await connect(self._settings, writes=False)
+        async with asyncio.timeout(_CONNECT_S):
+            connection = await connect(self._settings, writes=False)
         windows = 0
         try:
             async with connection.transaction(isolation="repeatable_read", readonly=True):

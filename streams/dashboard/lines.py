@@ -8,6 +8,7 @@ from streams.dashboard.book import SeriesBook
 from streams.dashboard.drawing import LinePaths, Sample, line_paths, value_range
 from streams.dashboard.points import OperationsPoint, QualityPoint, ServicePoint
 from streams.dashboard.spans import POINT_SIZE, TrailingSpan
+from streams.dashboard.targets import ENOUGH
 from streams.measure.window_times import SIZE_MS
 
 #: Samples that are further apart than this many windows are not joined.
@@ -64,7 +65,9 @@ def samples_of(
     found = []
     for start_ms, point in book.points(size, span.start_ms, span.end_ms):
         value = plotted.value(point)
-        if value is not None:
+        # Of a window that goes on a few samples would be a spike; once it is final it is drawn.
+        is_early = not point.final and point.count < ENOUGH
+        if value is not None and not is_early:
             found.append(Sample(start_ms + middle_ms, value, point.final))
     return found
 
