@@ -135,7 +135,7 @@ def find_id(prefix: str, ids: Iterable[str], what: str, listed_by: str) -> str:
     Raises:
         CommandError: there is none, or more than one.
     """
-    from streams.audit.log import Unfound, find
+    from streams.audit.short_ids import Unfound, find
 
     try:
         return find(prefix, ids, what, listed_by)

@@ -138,7 +138,7 @@ class Dashboard:
             await self._rules.look()
             if time.monotonic() >= forget_at_s:
                 forget_at_s = time.monotonic() + _FORGET_S
-                self.world.books.forget(int(time.time() * 1000))
+                self.world.forget(int(time.time() * 1000))
             await asyncio.sleep(min(1.0, LOOK_S))
 
 

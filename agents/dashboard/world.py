@@ -12,6 +12,7 @@ from schemas.breaches import Breach
 from schemas.commands import CommandRecord
 from schemas.dead_letters import from_headers
 from schemas.notifications import Notification
+from schemas.spans import DAY_MS
 from streams.audit.status import AlertStatus
 from streams.audit.why import Undelivered
 from streams.dashboard.alert_board import AlertBoard
@@ -25,6 +26,8 @@ _LETTERS = 500
 _FIRST_BYTES = 400
 #: Of the minute before last a reader needs no window that is older than trailing spans are.
 _MINUTES_BACK_MS = 135 * 60_000
+#: As long as Kafka keeps breaches, decisions and dead letters.
+_KEPT_MS = 30 * DAY_MS
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -119,6 +122,15 @@ class World:
     def alert(self, fingerprint: str) -> AlertStatus | None:
         """Return how one alert stands; None if there is none."""
         return self._board.alert(fingerprint, int(time.time() * 1000))
+
+    def forget(self, now_ms: int) -> None:
+        """Forget what its topic has forgotten, too."""
+        self.books.forget(now_ms)
+        self._board.forget(now_ms - _KEPT_MS)
+        before_ms = now_ms - _KEPT_MS
+        self.undelivered = {
+            key: it for key, it in self.undelivered.items() if it.at_ms >= before_ms
+        }
 
     def _parsed(self, model: type[Model], record: Any) -> Model | None:
         if record.value is None:

@@ -1,10 +1,10 @@
 """Collect the records of `breaches`, `commands` and `notifications`, each once."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from schemas.breaches import Breach
-from schemas.commands import Acknowledge, Command
+from schemas.commands import Acknowledge, Command, Silence
 from schemas.notifications import Notification, Reason
 from streams.alerting.state import RANK
 from streams.episodes import Episodes
@@ -83,6 +83,51 @@ class Log:
         if answers and cause.kind == "command" and cause.offset is not None:
             self.answers.setdefault(cause.offset, decision)
 
+    def forget(self, before_ms: int) -> set[str]:
+        """Forget what is over since before a time, and return the alerts that are forgotten.
+
+        Commands stay that decisions about the other alerts followed from, and silences whose end
+        is later.
+        """
+        over = {
+            fingerprint
+            for fingerprint, records in self.breaches.items()
+            if self.newest(fingerprint).state == "resolved"
+            and max(record.at_ms for record in records) < before_ms
+            and all(it.now_ms < before_ms for it in self.decisions.get(fingerprint, ()))
+        }
+        for fingerprint in over:
+            del self.breaches[fingerprint], self._episodes[fingerprint]
+            self.decisions.pop(fingerprint, None)
+        # Of silences and tests: decisions that are about no alert.
+        for fingerprint, decisions in list(self.decisions.items()):
+            if fingerprint not in self.breaches and decisions[-1].now_ms < before_ms:
+                del self.decisions[fingerprint]
+        if over:
+            self._forget_others(before_ms)
+        return over
+
+    def _forget_others(self, before_ms: int) -> None:
+        """Forget what only the alerts needed that are gone."""
+        left = [decision for many in self.decisions.values() for decision in many]
+        needed = {it.cause.offset for it in left if it.cause.kind == "command"}
+        self.commands = {
+            offset: record
+            for offset, record in self.commands.items()
+            if offset in needed or _until_ms(record) >= before_ms
+        }
+        self.answers = {
+            offset: answer for offset, answer in self.answers.items() if offset in self.commands
+        }
+        records = [record for many in self.breaches.values() for record in many]
+        offsets = {record.offset for record in records}
+        self._breaches_at = {at: it for at, it in self._breaches_at.items() if at in offsets}
+        self._breaches_seen = {(it.breach.id, it.breach.revision) for it in records}
+        self._commands_seen = {record.command.id for record in self.commands.values()}
+        self._decisions_seen = {decision.id for decision in left}
+        batches = {decision.batch for decision in left}
+        self._batches = {name: many for name, many in self._batches.items() if name in batches}
+
     def newest(self, fingerprint: str) -> Breach:
         """Return how the alert's newest episode stands.
 
@@ -153,6 +198,12 @@ class Log:
                 yield record
 
 
+def _until_ms(record: CommandAt) -> int:
+    """Return until when a command matters."""
+    command = record.command
+    return max(record.at_ms, command.end_ms) if isinstance(command, Silence) else record.at_ms
+
+
 def _ends(acknowledge: Acknowledge, before: Breach | None, breach: Breach) -> bool:
     """Whether a breach ends an acknowledgement of the alert as it was before."""
     if breach.id != acknowledge.breach_id:
@@ -220,41 +271,3 @@ class CommandAnswer:
                 self.outcome = decision
             elif decision.reason == "retry":
                 self.retry = decision
-
-
-#: git's: fewer say too little.
-SHORTEST = 4
-_SHOWN = 5
-
-
-class Unfound(Exception):
-    """Nothing, or more than one thing, begins so; the text says what to do."""
-
-
-def find(prefix: str, ids: Iterable[str], what: str, listed_by: str) -> str:
-    """Return the one id that is, or begins with, the prefix.
-
-    Args:
-        prefix: as it was typed.
-        ids: the ids there are.
-        what: names such a thing: `alert`.
-        listed_by: the command that lists them.
-
-    Raises:
-        Unfound: there is none or more than one.
-    """
-    ids = sorted(set(ids))
-    if prefix in ids:
-        return prefix
-    found = [name for name in ids if name.startswith(prefix)]
-    if not found:
-        message = f"there is no {what} {prefix!r}: `{listed_by}` shows them"
-        raise Unfound(message)
-    if len(prefix) < SHORTEST:
-        message = f"{prefix!r} is too short: write at least {SHORTEST} characters"
-        raise Unfound(message)
-    if len(found) > 1:
-        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        message = f"{prefix!r} could be {', '.join(found[:_SHOWN])}{more}: write more of it"
-        raise Unfound(message)
-    return found[0]

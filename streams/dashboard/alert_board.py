@@ -60,6 +60,18 @@ class AlertBoard:
         self._catch_up(now_ms)
         return self._standing.get(fingerprint)
 
+    def forget(self, before_ms: int) -> None:
+        """Forget the alerts that are over since before a time."""
+        for fingerprint in self.log.forget(before_ms):
+            self._standing.pop(fingerprint, None)
+            self._changed.discard(fingerprint)
+        self._sharing = {
+            batch: left
+            for batch, sharing in self._sharing.items()
+            if (left := sharing & self.log.breaches.keys())
+        }
+        self._ordered = None
+
     def _change(self, fingerprint: str) -> None:
         self._changed.add(fingerprint)
         self._ordered = None

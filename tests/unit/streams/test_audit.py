@@ -3,7 +3,8 @@
 import pytest
 
 from streams.alerting.inputs import why_gone
-from streams.audit.log import CommandAnswer, Unfound, find
+from streams.audit.log import CommandAnswer
+from streams.audit.short_ids import Unfound, find
 from streams.audit.status import alert_status, alert_statuses, channels_gone, silence_statuses
 from streams.audit.why import Undelivered, history
 from streams.audit.why_not import NOT_ROUTED, by_reason, channels, why_not
