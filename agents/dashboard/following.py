@@ -86,6 +86,10 @@ class Follower:
         self.caught_up = asyncio.Event()
         """Set once everything that was there at first is read."""
 
+    def knows(self, topic: str) -> bool:
+        """Return whether it is known where the log of a topic ends."""
+        return topic in self._ends
+
     async def run(self) -> None:
         """Follow for ever."""
         read_all(_warn_of)
@@ -147,7 +151,8 @@ class Follower:
         readable = {
             name: topic.partitions
             for name, topic in found.items()
-            if topic.partitions and (topic.rights is None or "READ" in topic.rights)
+            if topic.partitions
+            and (name in self._watched or topic.rights is None or "READ" in topic.rights)
         }
         self.missing = [name for name in self._followed if name not in readable]
         if not any(name in readable for name in self._followed):

@@ -58,8 +58,8 @@ class Freshness:
 
     @property
     def worker_away_s(self) -> float | None:
-        """For how long no measure worker has published its progress; None: it does."""
-        if self.kafka_away_s is not None:
+        """For how long no measure worker has published anything; None: it does, or who knows."""
+        if self.kafka_away_s is not None or not self._follower.knows(self._partials):
             return None
         grew_s = self._follower.grew_s.get(self._partials, self._began_s)
         quiet_s = time.monotonic() - grew_s

@@ -55,6 +55,7 @@ class Watching:
         self.worker_publishes()
 
     def worker_publishes(self) -> None:
+        self.follower._ends["opwatch.partials"] = 1
         self.follower.grew_s["opwatch.partials"] = self.clock.steady_s
 
     @property
@@ -75,6 +76,13 @@ def test_a_worker_that_publishes_nothing_is_noticed(clock: Clock):
     assert "No measure worker has published anything for 12 s" in watching.sentences
     assert watching.freshness.health()["status"] == "degraded"
     watching.worker_publishes()
+    assert watching.sentences == ""
+
+
+def test_what_may_not_be_asked_for_is_no_outage(clock: Clock):
+    watching = Watching(clock)
+    watching.follower._ends.clear()
+    clock.passes(60)
     assert watching.sentences == ""
 
 
