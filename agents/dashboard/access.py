@@ -7,6 +7,7 @@ from aiohttp import web
 
 from agents.dashboard.gate import Access
 
+API = "/api/v1"
 ACCESS: web.RequestKey[Access] = web.RequestKey("access", Access)
 
 

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from agents.dashboard.access import ACCESS, json_response
+from agents.dashboard.access import ACCESS, API, json_response
 from agents.dashboard.actions import Actions, Refused, Undecided
 from agents.dashboard.forms import JSON, fields_of
 from agents.dashboard.world import World
@@ -32,7 +32,7 @@ class ActionRoutes:
     def routes(self) -> list[web.RouteDef]:
         """What to serve: the same for pages and programs."""
         found = []
-        for place in ("", "/api/v1"):
+        for place in ("", API):
             found += [
                 web.post(place + "/alerts/{id}/acknowledge", self._acknowledge),
                 web.post(place + "/alerts/{id}/silence", self._silence),

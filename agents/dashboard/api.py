@@ -7,8 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from agents.dashboard import api_fields
-from agents.dashboard.access import json_response
-from agents.dashboard.gate import Gate
+from agents.dashboard.access import API, json_response
 from agents.dashboard.openapi import document
 from agents.dashboard.page import NotThere, Parts, labels_of_query, span_of
 from streams.audit.status import silence_statuses
@@ -21,15 +20,12 @@ from streams.dashboard.stories import alert_story, listed_alerts
 from streams.measure.series import ALL
 from streams.quality.score_series import SCORE_DIMENSIONS
 
-PREFIX = "/api/v1"
-
 
 class Api:
     """The addresses of the API; all of them only read."""
 
-    def __init__(self, parts: Parts, gate: Gate) -> None:
+    def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._gate = gate
 
     @property
     def routes(self) -> list[web.RouteDef]:
@@ -46,16 +42,14 @@ class Api:
             "/services": self._services,
             "/pipeline": self._pipeline,
         }
-        found = [web.get(PREFIX + path, handler) for path, handler in handlers.items()]
-        return [*found, web.options(PREFIX + "/{path:.*}", self._preflight)]
+        found = [web.get(API + path, handler) for path, handler in handlers.items()]
+        return [*found, web.options(API + "/{path:.*}", self._preflight)]
 
-    async def _openapi(self, request: web.Request) -> web.Response:
-        return self._answer(request, document())
+    async def _openapi(self, _: web.Request) -> web.Response:
+        return json_response(document())
 
-    async def _preflight(self, request: web.Request) -> web.Response:
-        response = web.Response(status=204)
-        self._allow(request, response)
-        return response
+    async def _preflight(self, _: web.Request) -> web.Response:
+        return web.Response(status=204)
 
     async def _overview(self, request: web.Request) -> web.Response:
         span, world = self._span(request), self._ready()
@@ -66,7 +60,7 @@ class Api:
             span,
             request.query.get("operation", ALL),
         )
-        return self._answer(request, api_fields.overview_fields(found))
+        return json_response(api_fields.overview_fields(found))
 
     async def _health(self, request: web.Request) -> web.Response:
         """Answer what a page of another origin polls."""
@@ -78,30 +72,29 @@ class Api:
         }
         services = service_rows(world.sums, span)
         fields = api_fields.health_fields(view, scores, services)
-        return self._answer(request, fields | {"freshness": self._parts.freshness.health()})
+        return json_response(fields | {"freshness": self._parts.freshness.health()})
 
     async def _series(self, request: web.Request) -> web.Response:
         span = self._span(request)
         self._ready()
         view = self._view(request, span)
-        return self._answer(request, api_fields.series_fields(view))
+        return json_response(api_fields.series_fields(view))
 
-    async def _names(self, request: web.Request) -> web.Response:
+    async def _names(self, _: web.Request) -> web.Response:
         world = self._ready()
         names = {
             "operations": sorted(world.books.operations),
             "quality": sorted(world.books.quality),
             "services": sorted(world.books.services),
         }
-        return self._answer(request, names)
+        return json_response(names)
 
     async def _alerts(self, request: web.Request) -> web.Response:
         world = self._ready()
         query = request.query
         found = listed_alerts(world.alerts(), query.get("q", ""), query.get("severity", ""))
         silences = silence_statuses(world.log, _now_ms())
-        return self._answer(
-            request,
+        return json_response(
             {
                 "open": [api_fields.alert_fields(it) for it in found.open],
                 "resolved": [api_fields.alert_fields(it) for it in found.over],
@@ -116,7 +109,7 @@ class Api:
         if status is None:
             raise NotThere
         story = alert_story(world.log, status, world.undelivered.values())
-        return self._answer(request, api_fields.story_fields(story))
+        return json_response(api_fields.story_fields(story))
 
     async def _quality(self, request: web.Request) -> web.Response:
         span, world = self._span(request), self._ready()
@@ -124,19 +117,18 @@ class Api:
             api_fields.quality_fields(name, world.sums.quality(name, span))
             for name in sorted(world.books.quality)
         ]
-        return self._answer(request, api_fields.span_fields(span) | {"series": rows})
+        return json_response(api_fields.span_fields(span) | {"series": rows})
 
     async def _services(self, request: web.Request) -> web.Response:
         span, world = self._span(request), self._ready()
         rows: Sequence[Mapping[str, Any]] = [
             api_fields.service_fields(row) for row in service_rows(world.sums, span)
         ]
-        return self._answer(request, api_fields.span_fields(span) | {"services": rows})
+        return json_response(api_fields.span_fields(span) | {"services": rows})
 
-    async def _pipeline(self, request: web.Request) -> web.Response:
+    async def _pipeline(self, _: web.Request) -> web.Response:
         world = self._parts.world
-        return self._answer(
-            request,
+        return json_response(
             {
                 "freshness": self._parts.freshness.health(),
                 "dead_letters": dict(world.letters_by_reason),
@@ -172,22 +164,6 @@ class Api:
                 text="What was published is still being read.", headers={"Retry-After": "2"}
             )
         return self._parts.world
-
-    def _answer(self, request: web.Request, value: Any) -> web.Response:
-        response = json_response(value)
-        self._allow(request, response)
-        return response
-
-    def _allow(self, request: web.Request, response: web.Response) -> None:
-        """Let pages of the origins that are listed read it."""
-        origin = request.headers.get("Origin")
-        response.headers["Vary"] = "Origin"
-        if self._gate.may_read_from(origin):
-            response.headers["Access-Control-Allow-Origin"] = str(origin)
-            response.headers["Access-Control-Allow-Headers"] = "Authorization"
-            response.headers["Access-Control-Allow-Methods"] = "GET"
-            response.headers["Access-Control-Max-Age"] = "600"
-            response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
 
 
 def _now_ms() -> int:

@@ -79,7 +79,7 @@ class Dashboard:
             self._freshness,
             Exposition(site.parts, site.objectives, lambda: self._hub.clients),
         )
-        self.server.serve(Api(site.parts, gate).routes)
+        self.server.serve(Api(site.parts).routes)
         actions = Actions(settings, world)
         self.server.serve(ActionRoutes(actions, world, site.render, can_act=gate.can_act).routes)
 

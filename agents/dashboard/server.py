@@ -9,7 +9,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from agents.dashboard.access import ACCESS, json_response
+from agents.dashboard.access import ACCESS, API, json_response
 from agents.dashboard.exposition import Exposition
 from agents.dashboard.freshness import Freshness
 from agents.dashboard.gate import HEADERS, SESSION, Gate
@@ -26,6 +26,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _OPEN = ("/healthz", "/login", "/static/")
 _MAX_BODY = 16 * 1024
 _READS = ("GET", "HEAD", "OPTIONS")
+#: Headers of a refusal that say what to do.
+_TELLING = ("Allow", "Retry-After", "WWW-Authenticate")
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -100,7 +102,11 @@ class Server:
         except web.HTTPException as error:
             if error.status < 400 or error.content_type == "text/html":  # noqa: PLR2004, RUF100 - HTTP
                 raise
-            return self._error(request, error.status, error.text or error.reason)
+            response = self._error(request, error.status, error.text or error.reason)
+            for name in _TELLING:
+                if name in error.headers:
+                    response.headers[name] = error.headers[name]
+            return response
         except BadQuery as error:
             return self._error(request, 400, str(error))
         except NotThere:
@@ -156,10 +162,22 @@ class Server:
         )
 
     async def _prepare(self, request: web.Request, response: web.StreamResponse) -> None:
-        del request
+        if request.path.startswith(API):
+            self._allow(request, response)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         response.headers.pop("Server", None)
+
+    def _allow(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Let pages of the origins that are listed read an answer of the API."""
+        origin = request.headers.get("Origin")
+        response.headers["Vary"] = "Origin"
+        if self._gate.may_read_from(origin):
+            response.headers["Access-Control-Allow-Origin"] = str(origin)
+            response.headers["Access-Control-Allow-Headers"] = "Authorization"
+            response.headers["Access-Control-Allow-Methods"] = "GET"
+            response.headers["Access-Control-Max-Age"] = "600"
+            response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
 
     def _error(self, request: web.Request, status: int, why: str) -> web.Response:
         if _wants_html(request):

@@ -384,6 +384,9 @@ def test_another_name_of_this_machine_is_not_answered(filled: Filled):
 def test_only_pages_of_listed_origins_read_the_api(filled: Filled):
     listed = filled.running.get("/api/v1/health", Origin="https://status.example.com")
     assert listed.headers["Access-Control-Allow-Origin"] == "https://status.example.com"
+    wrong = filled.running.get("/api/v1/health?span=9y", Origin="https://status.example.com")
+    assert (wrong.status_code, "span" in wrong.json()["error"]) == (400, True)
+    assert wrong.headers["Access-Control-Allow-Origin"] == "https://status.example.com"
     other = filled.running.get("/api/v1/health", Origin="https://evil.example")
     assert "Access-Control-Allow-Origin" not in other.headers
     assert "Access-Control-Allow-Origin" not in filled.running.get(
@@ -403,7 +406,8 @@ def test_every_answer_has_the_headers_that_protect_it(filled: Filled):
 def test_with_a_read_token_nobody_sees_anything_without(scene: Scene, tmp_path: Path):
     with dashboard(scene.settings, tmp_path, OPWATCH_DASHBOARD_READ_TOKEN=READ_TOKEN) as running:
         running.until(lambda: running.get("/healthz").text == "ok\n")
-        assert running.get("/api/v1/overview").status_code == 401
+        refused = running.get("/api/v1/overview")
+        assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
         assert running.get("/metrics").status_code == 401
         page = running.get("/", Accept="text/html")
         assert (page.status_code, page.headers["Location"]) == (303, "/login?next=/")
