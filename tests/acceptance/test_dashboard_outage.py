@@ -13,7 +13,8 @@ def test_a_page_outlives_its_broker(tmp_path: Path):
         scene = Scene(kafka.bootstrap)
         scene.make()
         start_ms = int(time.time() * 1000) // MINUTE_MS * MINUTE_MS
-        scene.aggregates(traffic((start_ms, start_ms + MINUTE_MS)).aggregates)
+        minute_ms = start_ms, start_ms + MINUTE_MS
+        scene.aggregates(traffic(minute_ms).aggregates)
         with dashboard(scene.settings, tmp_path) as running, browser() as chromium:
             watched = Watched(chromium, running.loaded().url)
             page = watched.open("/")
@@ -25,8 +26,7 @@ def test_a_page_outlives_its_broker(tmp_path: Path):
             assert running.get("/health", Accept="application/json").status_code == 503
             assert "n = 150" in samples.inner_text()  # what was known is still shown
             kafka.start()
-            next_ms = start_ms - MINUTE_MS
-            scene.aggregates(traffic((next_ms, next_ms + MINUTE_MS)).aggregates)
+            scene.aggregates(traffic(minute_ms, per_minute=60).aggregates)
             page.locator("#tile-success_rate .n", has_text="n = 300").wait_for(timeout=60_000)
             assert page.get_by_text("Kafka has not answered for").count() == 0
             watched.close()
