@@ -23,7 +23,7 @@ def main(folder: Path) -> int:
     scene = Scene(os.environ["OPWATCH_KAFKA_BOOTSTRAP"])
     scene.make()
     now_ms = int(time.time() * 1000)
-    fill(scene, now_ms, per_minute=30)
+    fill(scene, now_ms, dense=True)
     folder.mkdir(parents=True, exist_ok=True)
     options = {"OPWATCH_DASHBOARD_CLAIM": "96-99", "OPWATCH_DASHBOARD_TOKEN": TOKEN}
     with (
