@@ -27,7 +27,7 @@ _OPEN = ("/healthz", "/login", "/static/")
 _MAX_BODY = 16 * 1024
 _READS = ("GET", "HEAD", "OPTIONS")
 #: Headers of a refusal that say what to do.
-_TELLING = ("Allow", "Retry-After", "WWW-Authenticate")
+_ADVICE = ("Allow", "Retry-After", "WWW-Authenticate")
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -103,7 +103,7 @@ class Server:
             if error.status < 400 or error.content_type == "text/html":  # noqa: PLR2004, RUF100 - HTTP
                 raise
             response = self._error(request, error.status, error.text or error.reason)
-            for name in _TELLING:
+            for name in _ADVICE:
                 if name in error.headers:
                     response.headers[name] = error.headers[name]
             return response
