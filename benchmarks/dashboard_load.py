@@ -38,7 +38,8 @@ def main() -> None:
     scene.make()
     with (
         tempfile.TemporaryDirectory() as folder,
-        dashboard(scene.settings, Path(folder)) as running,
+        # A process of its own, whose memory is its own.
+        dashboard(scene.settings, Path(folder), before=["env"]) as running,
     ):
         asyncio.run(_measure(scene, running, arguments))
     scene.remove()

@@ -1,4 +1,7 @@
-"""Find a browser for tests, or get one: an installed one, else Playwright's own, else apt's."""
+"""Find a browser for tests, or get one: an installed one, else Playwright's own, else apt's.
+
+`python -m tests.browser` gets one if there is none, before tests need it.
+"""
 
 import fcntl
 import os
@@ -6,12 +9,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Dialog, Error, Page, Playwright, sync_playwright
 
 _INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -19,9 +24,30 @@ _HOW = (
     "these tests need a browser, and none could be had: `apt install chromium`, or"
     " `.venv/bin/playwright install --with-deps chromium`"
 )
-_PLAYWRIGHTS = (sys.executable, "-m", "playwright", "install", "chromium")
-_APTS = ("apt-get", "install", "--yes", "--no-install-recommends", "chromium")
-_GET_S = 600
+#: Getting a browser takes no longer, all ways together.
+GET_S = 300
+_APT = ("apt-get", "-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=2")
+
+
+class _Way(NamedTuple):
+    """Commands that get a browser, and what they need in their environment."""
+
+    commands: tuple[tuple[str, ...], ...]
+    environment: Mapping[str, str]
+
+
+_PLAYWRIGHTS = _Way(
+    ((sys.executable, "-m", "playwright", "install", "chromium"),),
+    # It tries several hosts several times: without a network it is to say so soon.
+    {"PLAYWRIGHT_DOWNLOAD_CONNECTION_TIMEOUT": "5000"},
+)
+_APTS = _Way(
+    (
+        (*_APT, "update"),
+        (*_APT, "install", "--yes", "--no-install-recommends", "chromium"),
+    ),
+    {"DEBIAN_FRONTEND": "noninteractive"},
+)
 
 
 @contextmanager
@@ -47,16 +73,38 @@ def _launched(playwright: Playwright) -> Browser | None:
 
 def _got(playwright: Playwright) -> Browser | None:
     """Return a browser that was got now: one process at a time gets it."""
+    give_up_s = time.monotonic() + GET_S
     ways = [_PLAYWRIGHTS, *([_APTS] if os.geteuid() == 0 and shutil.which("apt-get") else [])]
-    lock = Path(tempfile.gettempdir()) / "opwatch-tests-browser.lock"
+    lock = Path(tempfile.gettempdir()) / f"opwatch-tests-browser-{os.geteuid()}.lock"
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         running = _launched(playwright)  # another process may have got it meanwhile
         for way in ways:
             if running is None:
-                subprocess.run(way, check=False, timeout=_GET_S, capture_output=True)
+                _try(way, give_up_s)
                 running = _launched(playwright)
     return running
+
+
+def _try(way: _Way, give_up_s: float) -> None:
+    """Run the commands of a way; what goes wrong is printed, and the next way may go right."""
+    for command in way.commands:
+        left_s = max(1.0, give_up_s - time.monotonic())
+        try:
+            done = subprocess.run(
+                command,
+                check=False,
+                timeout=left_s,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                env=os.environ | way.environment,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            print(error, file=sys.stderr)
+            return
+        if done.returncode:
+            print(" ".join(command), done.stderr[-500:], sep=": ", file=sys.stderr)
 
 
 class Watched:
@@ -65,15 +113,19 @@ class Watched:
     def __init__(self, browser: Browser, url: str, **context: Any) -> None:
         self.url = url
         self.complaints: list[str] = []
-        options = {"viewport": {"width": 1400, "height": 900}, "color_scheme": "dark"} | context
-        self.context = browser.new_context(**options)
+        options: dict[str, Any] = {
+            "viewport": {"width": 1400, "height": 900},
+            "color_scheme": "dark",
+            "reduced_motion": "reduce",
+        }
+        self.context = browser.new_context(**options | context)
         self.page: Page = self.context.new_page()
         page = self.page
         page.on("console", lambda it: it.type in ("error", "warning") and self._note(it.text))
         page.on("pageerror", lambda error: self._note(f"error: {error}"))
         page.on("dialog", self._dismiss)
         page.on("request", lambda it: self._look(it.url))
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(30_000)
 
     def open(self, path: str) -> Page:
         """Go to a page of the server, and wait until it is connected."""
@@ -94,3 +146,18 @@ class Watched:
 
     def close(self) -> None:
         self.context.close()
+
+
+def unusable(page: Page, *rules: str) -> list[str]:
+    """Return what keeps people from using a page, by axe-core's rules: all, or these."""
+    options = {"runOnly": list(rules)} if rules else None
+    return [
+        f"{it['id']}: {[node['html'][:120] for node in it['nodes'][:3]]}"
+        for it in Axe().run(page, options=options).response["violations"]
+        if it["impact"] in ("serious", "critical")
+    ]
+
+
+if __name__ == "__main__":
+    with browser() as found:
+        print(found.version)

@@ -7,7 +7,6 @@ import asyncio
 import json
 import os
 import re
-import subprocess
 import sys
 import time
 import uuid
@@ -37,6 +36,7 @@ from schemas.topics import (
 )
 from streams.alerting.state import digest
 from streams.measure.series import partition_of
+from tests import preloaded
 from tests.history import Operations, some_operations, windows_of
 from tests.unit.messages.samples import breach
 
@@ -311,27 +311,28 @@ def opened(now_ms: int, **changed: Any) -> Any:
 class Dashboard:
     """A dashboard in a process of its own."""
 
-    def __init__(self, settings: Settings, folder: Path, **environment: str) -> None:
+    def __init__(
+        self, settings: Settings, folder: Path, *, before: Sequence[str] = (), **environment: str
+    ) -> None:
         ours = {k: v for k, v in os.environ.items() if not k.startswith("OPWATCH_")}
         ours.pop("METRICS_DATABASE_URL", None)
         self.log = folder / f"dashboard-{uuid.uuid4().hex[:6]}.log"
-        with self.log.open("wb") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "agents.cli", "dashboard"],
-                env=ours
-                | {
-                    "OPWATCH_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
-                    "OPWATCH_TOPIC_PREFIX": settings.topic_prefix,
-                    "OPWATCH_PARTITIONS": str(settings.partitions),
-                    "OPWATCH_DASHBOARD_PORT": "0",
-                    "OPWATCH_LOG_FORMAT": "json",
-                    "PYTHONPATH": str(ROOT),
-                }
-                | environment,
-                cwd=ROOT,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-            )
+        self.process = preloaded.start(
+            ["dashboard"],
+            ours
+            | {
+                "OPWATCH_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
+                "OPWATCH_TOPIC_PREFIX": settings.topic_prefix,
+                "OPWATCH_PARTITIONS": str(settings.partitions),
+                "OPWATCH_DASHBOARD_PORT": "0",
+                "OPWATCH_LOG_FORMAT": "json",
+                "PYTHONPATH": str(ROOT),
+            }
+            | environment,
+            ROOT,
+            self.log,
+            before=before,
+        )
         self.url = self._url().rstrip("/")
         # Without certificates, which take longer to read than most answers.
         self.client = httpx.Client(base_url=self.url, timeout=10, verify=False)
@@ -373,9 +374,11 @@ class Dashboard:
 
 
 @contextmanager
-def dashboard(settings: Settings, folder: Path, **environment: str) -> Iterator[Dashboard]:
+def dashboard(
+    settings: Settings, folder: Path, *, before: Sequence[str] = (), **environment: str
+) -> Iterator[Dashboard]:
     """Run a dashboard; end it, if it did not end before."""
-    running = Dashboard(settings, folder, **environment)
+    running = Dashboard(settings, folder, before=before, **environment)
     try:
         yield running
     finally:

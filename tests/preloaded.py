@@ -26,6 +26,7 @@ from typing import NoReturn
 _IMPORTED = (
     "agents.alert.app",
     "agents.cli.app",
+    "agents.dashboard.app",
     "agents.measure.app",
     "agents.quality.app",
     "agents.store.app",
