@@ -41,7 +41,7 @@ demo: $(VENV)/.installed ## a real service measured live, for a minute (FOR=120,
 test: export PYTHONDONTWRITEBYTECODE :=
 # Brokers of tests live for minutes: with half the work they are up.
 test: export KAFKA_JVM_PERFORMANCE_OPTS ?= -XX:+UseSerialGC -XX:TieredStopAtLevel=1
-test: .kafka $(VENV)/.installed $(if $(TESTS),check) ## check and all tests on a real Kafka and PostgreSQL (TESTS=tests/unit WORKERS=5)
+test: .kafka $(VENV)/.installed .browser $(if $(TESTS),check) ## check and all tests on a real Kafka and PostgreSQL (TESTS=tests/unit WORKERS=5)
 	@$(PY) -m stack run -- sh -c ' \
 	waiting() { $(PY) -m pytest --numprocesses $(WORKERS) --maxschedchunk 1 -m "not alone" "$$@"; }; \
 	$(if $(TESTS),waiting $(TESTS),$(ALL_TESTS))'
@@ -69,6 +69,11 @@ printed="$$(mktemp -d)"; trap "rm -rf $$printed" EXIT; \
 	for each in $$counts $$computes $$shares; do wait $$each || right=$$?; done; \
 	cat "$$printed"/*; test $$right -eq 0
 endef
+
+# Where no browser is, one is got before a test waits for it.
+.PHONY: .browser
+.browser: $(VENV)/.installed
+	@$(PY) -m tests.browser >/dev/null 2>&1 &
 
 check: $(VENV)/.installed ## lint, format, types and import contracts
 	$(PY) -m ruff check $(SOURCES)

@@ -37,7 +37,7 @@ class _Way(NamedTuple):
 
 
 _PLAYWRIGHTS = _Way(
-    ((sys.executable, "-m", "playwright", "install", "chromium"),),
+    ((sys.executable, "-m", "playwright", "install", "--only-shell", "chromium"),),
     # It tries several hosts several times: without a network it is to say so soon.
     {"PLAYWRIGHT_DOWNLOAD_CONNECTION_TIMEOUT": "5000"},
 )
@@ -62,10 +62,9 @@ def browser() -> Iterator[Browser]:
 
 
 def _launched(playwright: Playwright) -> Browser | None:
-    found = next((path for name in _INSTALLED if (path := shutil.which(name))), None)
     try:
         # Root has no sandbox of its own; all pages are ours.
-        return playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        return playwright.chromium.launch(executable_path=_installed(), args=["--no-sandbox"])
     except Error as error:
         print(error.message.splitlines()[0], file=sys.stderr)
         return None
@@ -158,6 +157,24 @@ def unusable(page: Page, *rules: str) -> list[str]:
     ]
 
 
+def _installed() -> str | None:
+    return next((path for name in _INSTALLED if (path := shutil.which(name))), None)
+
+
+def main() -> None:
+    """Get a browser if none is installed.
+
+    Raises:
+        SystemExit: none could be had.
+    """
+    if (path := _installed()) is None:
+        with sync_playwright() as playwright:
+            found = _launched(playwright) or _got(playwright)
+            if found is None:
+                sys.exit(_HOW)
+            path = found.version
+    print(path)
+
+
 if __name__ == "__main__":
-    with browser() as found:
-        print(found.version)
+    main()
