@@ -188,9 +188,7 @@ def _must_be_free(host: str, port: int, setting: str) -> None:
                 sock.bind(where)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            why = (
-                f"another program has the port. {setting}_PORT names another; 0 takes a free one"
-            )
+            why = f"another program has the port. {setting}_PORT names another; 0 takes a free one"
         elif error.errno == errno.EACCES:
             why = f"only root may take this port. {setting}_PORT names another"
         else:
