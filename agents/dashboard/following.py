@@ -14,9 +14,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from agents.dashboard.closing import close
-from agents.kafka.admin_client import Unreachable, admin, describe_topics
+from agents.kafka.admin_client import admin, describe_topics
 from agents.kafka.batches import UnreadableBatch
 from agents.kafka.fetch_unpacking import read_all
+from agents.kafka.unreachable import Unreachable
 from agents.runtime.pacing import Pace
 from agents.runtime.settings import Settings
 from schemas.topics import Topic
