@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, RootModel
 
+from schemas import schedules
 from schemas.base import Int64, Wire
 
 #: Ids of ours are 12 to 40 characters long; a name of a channel has at most 100.
@@ -41,6 +42,24 @@ class Silence(_Command):
     matchers: Annotated[list[Matcher], Field(min_length=1)]
     start_ms: Int64
     end_ms: Int64
+    every: Annotated[str, Field(max_length=500)] | None = Field(
+        None,
+        description="In force only then: every sat 02:00-04:00 Europe/Berlin; by default always.",
+    )
+
+    def until_ms(self, at_ms: int, end_ms: int) -> int | None:
+        """Return until when it is in force at a time; None if it is not.
+
+        Args:
+            at_ms: the time.
+            end_ms: its end, earlier than its own if somebody ended it.
+        """
+        if not self.start_ms <= at_ms < end_ms:
+            return None
+        if self.every is None:
+            return end_ms
+        until_ms = schedules.in_force_until_ms(self.every, at_ms)
+        return None if until_ms is None else min(until_ms, end_ms)
 
 
 class EndSilence(_Command):

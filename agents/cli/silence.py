@@ -29,6 +29,9 @@ Examples:
   opwatch silence end 5d1c
 """
 
+#: How long a schedule stands without `--for`.
+_FOR_GOOD_MS = 3650 * 86_400_000
+
 app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
 
 
@@ -38,7 +41,16 @@ def add(
         list[str], typer.Argument(metavar="MATCHER", help="One or more; an alert must fit all.")
     ],
     *,
-    lasts: Annotated[str, typer.Option("--for", metavar="SPAN", help="Such as 30m, 2h or 1d12h.")],
+    lasts: Annotated[
+        str | None, typer.Option("--for", metavar="SPAN", help="Such as 30m, 2h or 1d12h.")
+    ] = None,
+    every: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SCHEDULE",
+            help="Only then: 'sat 02:00-04:00 Europe/Berlin'; without --for until it is ended.",
+        ),
+    ] = None,
     comment: Comment,
     start: Annotated[
         str | None,
@@ -55,12 +67,13 @@ def add(
       opwatch silence add 'platform="lever"' --for 2h --comment 'lever moves house'
       opwatch silence add 'rule=~"cache_.*", severity="low"' --for 1d -c 'new cache' --by ada
       opwatch silence add 'service="db"' --start 2026-12-01T22:00Z --for 1h -c maintenance
+      opwatch silence add 'service="db"' --every 'sat 02:00-04:00 Europe/Berlin' -c backup
     """
     from agents.alert.alert_log import read_alerts
     from agents.cli import ask_worker
 
     parsed, start_ms = _matchers(matchers), _start_ms(start)
-    end_ms = start_ms + _span_ms(lasts)
+    end_ms = start_ms + _lasts_ms(lasts, every)
     chosen = settings()
     command = ask_worker.new_command(
         "silence",
@@ -69,6 +82,7 @@ def add(
         matchers=[matcher.model_dump() for matcher in parsed],
         start_ms=start_ms,
         end_ms=end_ms,
+        every=every,
     )
     decision = ask_worker.final_decision(run(ask_worker.ask(chosen, command, command.id)))
     log = run(read_alerts(chosen))
@@ -144,6 +158,18 @@ def _matchers(texts: list[str]) -> "Sequence[Matcher]":
         raise typer.BadParameter(str(error), param_hint="MATCHER") from None
 
 
+def _lasts_ms(lasts: str | None, every: str | None) -> int:
+    from schemas import schedules
+
+    if every is None:
+        if lasts is None:
+            raise typer.BadParameter("say for how long, or on which schedule", param_hint="--for")
+        return _span_ms(lasts)
+    if (why := schedules.problem(every)) is not None:
+        raise typer.BadParameter(why, param_hint="--every")
+    return _FOR_GOOD_MS if lasts is None else _span_ms(lasts)
+
+
 def _span_ms(text: str) -> int:
     from schemas.spans import positive, to_ms
 
@@ -184,12 +210,19 @@ def _print_table(silences: "Sequence[SilenceStatus]") -> None:
                 day_and_time(it.end_ms),
                 _as_typed(it.silence.matchers),
                 it.silence.by,
-                it.sentence if it.state == "refused" else it.silence.comment,
+                _comment(it),
             )
             for it in silences
         ),
         fold=("matchers", "by", "comment"),
     )
+
+
+def _comment(status: "SilenceStatus") -> str:
+    if status.state == "refused":
+        return status.sentence
+    every = f"{status.silence.every}: " if status.silence.every else ""
+    return every + status.silence.comment
 
 
 def _fields(status: "SilenceStatus") -> dict[str, Any]:
@@ -200,6 +233,7 @@ def _fields(status: "SilenceStatus") -> dict[str, Any]:
         "matchers": _as_typed(silence.matchers),
         "start": rfc3339(silence.start_ms),
         "end": rfc3339(status.end_ms),
+        "every": silence.every,
         "by": silence.by,
         "comment": silence.comment,
         "ended_by": status.ended_by or None,

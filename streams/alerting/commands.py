@@ -1,5 +1,6 @@
 """Apply what people ask for, or refuse it with the reason."""
 
+from schemas import schedules
 from schemas.breaches import Breach, Routing, Span
 from schemas.commands import Acknowledge, Command, EndSilence, Redrive, Silence, TestChannel
 from schemas.matchers import MAX_MATCHERS, MAX_TEXT, pattern_problem
@@ -113,7 +114,8 @@ def _silence(context: Transition, state: TableState, command: Silence) -> Decisi
     state.command = command.model_dump_json().encode()
     state.start_ms, state.end_ms = command.start_ms, command.end_ms
     span = f"from {moment(command.start_ms)} to {moment(command.end_ms)}"
-    why = f"{command.by} silences what matches {span}."
+    every = f", {command.every}" if command.every else ""
+    why = f"{command.by} silences what matches {span}{every}."
     return context.decision(state, "command_done", why)
 
 
@@ -127,6 +129,12 @@ def _problem(context: Transition, silence: Silence) -> str | None:
         return "It ends before it starts."
     if silence.end_ms <= context.now_ms:
         return "It is over already."
+    if silence.every is not None and (why := schedules.problem(silence.every)) is not None:
+        return f"Its schedule cannot be read: {why}."
+    return _problem_of_matchers(silence)
+
+
+def _problem_of_matchers(silence: Silence) -> str | None:
     if len(silence.matchers) > MAX_MATCHERS:
         return f"It has {len(silence.matchers)} matchers: at most {MAX_MATCHERS}."
     if sum(len(matcher.label) + len(matcher.value) for matcher in silence.matchers) > MAX_TEXT:

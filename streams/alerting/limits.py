@@ -102,7 +102,10 @@ def reevaluated_ms(states: States, suppressed: Suppressed) -> int | None:
         return inhibits_until_ms(states, suppressed.by)
     if suppressed.reason == "silenced":
         silence = states.states.get(suppressed.by)
-        return silence.end_ms if isinstance(silence, SilenceState) else 0
+        if not isinstance(silence, SilenceState):
+            return 0
+        # By its schedule it may be in force for less long than it stands.
+        return min(silence.end_ms, suppressed.until_ms or silence.end_ms)
     return suppressed.until_ms
 
 

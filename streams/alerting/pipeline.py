@@ -105,14 +105,16 @@ def silenced(_: AlertState, notification: Candidate, context: Transition) -> Ver
     for key, silence in context.table.silences.items():
         state = context.table.states[key]
         assert isinstance(state, SilenceState)
-        if state.silences(context.now_ms) and matches(silence.matchers, labels):
-            in_force.append((state.end_ms, key))
+        until_ms = silence.until_ms(context.now_ms, state.end_ms)
+        if until_ms is not None and matches(silence.matchers, labels):
+            in_force.append((until_ms, key))
     if not in_force:
         return SEND
     end_ms, key = max(in_force)
     silence = context.table.silences[key]
     comment = f" ({silence.comment})" if silence.comment else ""
-    why = f"Silenced by {silence.by} until {moment(end_ms)}{comment}, silence {silence.id}."
+    every = f" ({silence.every})" if silence.every else ""
+    why = f"Silenced by {silence.by} until {moment(end_ms)}{every}{comment}, silence {silence.id}."
     return Suppress(notification.suppressed("silenced", end_ms, key), why)
 
 

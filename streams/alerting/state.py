@@ -244,10 +244,6 @@ class SilenceState(TableState, tag="silence"):
     """Earlier than the command's if it was ended."""
     ended_by: str = ""
 
-    def silences(self, at_ms: int) -> bool:
-        """Whether it is in force at a time."""
-        return bool(self.command) and self.start_ms <= at_ms < self.end_ms
-
 
 class CommandState(Subject, tag="command"):
     """A command that is about no alert and no silence: it was refused, or tests a channel."""

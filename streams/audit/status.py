@@ -143,6 +143,8 @@ class SilenceStatus:
     state: SilenceState
     end_ms: int
     """Earlier than the silence's own if it was ended."""
+    until_ms: int | None
+    """When what is in force now ends: by its schedule, or at its end."""
     ended_by: str
     sentence: str
     """What the alert role answered."""
@@ -180,6 +182,7 @@ def silence_statuses(log: Log, now_ms: int) -> list[SilenceStatus]:
             continue
         answer, end = log.answers.get(offset), ended.get(silence.id)
         end_ms = silence.end_ms if end is None else min(silence.end_ms, end.at_ms)
+        until_ms = silence.until_ms(now_ms, end_ms)
         state: SilenceState
         if answer is None:
             state = "unanswered"
@@ -190,12 +193,13 @@ def silence_statuses(log: Log, now_ms: int) -> list[SilenceStatus]:
         elif end_ms <= now_ms:
             state = "expired"
         else:
-            state = "pending" if now_ms < silence.start_ms else "active"
+            state = "pending" if until_ms is None else "active"
         found.append(
             SilenceStatus(
                 silence=silence,
                 state=state,
                 end_ms=end_ms,
+                until_ms=until_ms,
                 ended_by="" if end is None else end.command.by,
                 sentence="" if answer is None else answer.sentence,
             )
@@ -231,7 +235,7 @@ def status_under(log: Log, fingerprint: str, active: Iterable[SilenceStatus]) ->
         state=state,
         by="" if command is None else command.by,
         comment="" if command is None else command.comment,
-        until_ms=silence.end_ms if silence is not None and state == "silenced" else None,
+        until_ms=silence.until_ms if silence is not None and state == "silenced" else None,
         channels=tuple(channel_statuses(breach, log.about(fingerprint))),
     )
 

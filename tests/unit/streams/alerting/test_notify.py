@@ -4,6 +4,8 @@ import pytest
 
 from tests.unit.streams.alerting.world import MINUTE, T0, Rejected, World, breach
 
+DAY = 24 * 60 * MINUTE
+
 
 @pytest.fixture
 def world():
@@ -180,6 +182,43 @@ def test_a_silence_that_is_ended_early_lets_go_at_once(world):
     world.end_silence()
     world.run(1)
     assert world.told() == [("slack", "opened", "lever-e1", 0)]
+
+
+def test_a_silence_by_schedule_holds_in_its_hours_only(world):
+    # The world begins on a Friday, at 08:00 UTC.
+    world.silence(
+        ("rule", "=", "success"), end=9 * DAY, every="every fri 09:00-09:30 Europe/Berlin"
+    )
+    world.breach()
+    world.run(29 * MINUTE)
+    assert world.told() == []
+    (silenced,) = [decision for decision in world.said() if decision.reason == "silenced"]
+    assert silenced.until_ms == T0 + 30 * MINUTE
+    assert "(every fri 09:00-09:30 Europe/Berlin)" in silenced.sentence
+    world.run(2 * MINUTE)
+    assert world.told() == [("slack", "opened", "lever-e1", 0)]
+    world.breach("greenhouse")
+    world.run(MINUTE)
+    assert world.told()[1:] == [("slack", "opened", "greenhouse-e1", 0)]
+    world.run(7 * DAY - 32 * MINUTE)
+    world.breach("ashby")
+    world.run(MINUTE)
+    assert ("slack", "opened", "ashby-e1", 0) not in world.told()
+
+
+def test_a_silence_by_schedule_that_is_ended_early_lets_go_at_once(world):
+    world.silence(("rule", "=", "success"), end=9 * DAY, every="every fri 08:00-12:00")
+    world.breach()
+    world.run(MINUTE)
+    world.end_silence()
+    world.run(1)
+    assert world.told() == [("slack", "opened", "lever-e1", 0)]
+
+
+def test_a_schedule_that_is_none_is_refused(world):
+    world.silence(("rule", "=", "success"), every="every caturday 08:00-12:00")
+    (refused,) = [decision for decision in world.said() if decision.reason == "command_refused"]
+    assert "'caturday' is no day" in refused.sentence
 
 
 def test_what_was_told_before_a_silence_is_resolved_in_it(world):

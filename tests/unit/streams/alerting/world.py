@@ -134,7 +134,7 @@ class World:
             )
         )
 
-    def silence(self, *matchers, name="s1", start=0, end=MINUTE):
+    def silence(self, *matchers, name="s1", start=0, end=MINUTE, every=None):
         listed = [{"label": m[0], "operator": m[1], "value": m[2]} for m in matchers]
         return self.command(
             Silence(
@@ -145,6 +145,7 @@ class World:
                 matchers=listed,
                 start_ms=self.now + start,
                 end_ms=self.now + end,
+                every=every,
             )
         )
 
