@@ -60,7 +60,8 @@ HOSTILE = {
     "long exponent": (beside(b"duration_ms", b"1e" + b"9" * 4_000_000), 0, 1),
     "small exponent": (beside(b"duration_ms", b"1e-" + b"9" * 4_000_000), 1, 0),
     "a field again and again": (filled(operation()[:-1], b',"id":"b"', b"}"), 1, 0),
-    "a wrong field again and again": (filled(operation()[:-1], b',"id":1', b"}"), 0, 1),
+    "a number for a text again and again": (filled(operation()[:-1], b',"id":1', b"}"), 1, 0),
+    "a wrong field again and again": (filled(operation()[:-1], b',"success":1', b"}"), 0, 1),
     "unknown fields": (
         operation(success=1)[:-1] + b"".join(b',"k%d":1' % i for i in range(300_000)) + b"}",
         0,
@@ -68,10 +69,10 @@ HOSTILE = {
     ),
     "an object for a text": (
         beside(b"error_type", b"{" + b",".join(b'"k%d":1' % i for i in range(300_000)) + b"}"),
-        0,
         1,
+        0,
     ),
-    "an array for a text": (beside(b"error_type", b"[" + b"1," * 1_900_000 + b"1]"), 0, 1),
+    "an array for a text": (beside(b"error_type", b"[" + b"1," * 1_900_000 + b"1]"), 1, 0),
     "a long text": (operation(error_message="x" * 4_000_000), 1, 0),
     "a long name": (operation(operation="x" * 4_000_000), 0, 1),
     "a long name of controls": (beside(b"operation", b'"' + b"\\u0001" * 600_000 + b'"'), 0, 1),
