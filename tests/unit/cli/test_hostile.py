@@ -107,6 +107,7 @@ WAYS: dict[str, list[tuple[list[str], bool]]] = {
     "worker quality": [([HOSTILE], True)],
     "worker alert": [([HOSTILE], True)],
     "worker store": [([HOSTILE], True)],
+    "dashboard": [([HOSTILE], True)],
     "topics create": [([], True), (["--partitions", HOSTILE], False)],
     "topics check": [([], True)],
     "deadletters list": [([], True), (["--json"], True), (["--reason", HOSTILE], True)],
@@ -221,7 +222,7 @@ def test_nothing_that_a_terminal_would_obey_is_written(
     for variable in ("OPWATCH_LOG_LEVEL", "COLUMNS"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("OPWATCH_RULE_FILE", files["rules"])
-    monkeypatch.setenv("OPWATCH_INSTANCE", HOSTILE.replace("\x00", ""))
+    monkeypatch.setenv("OPWATCH_KAFKA_USERNAME", HOSTILE.replace("\x00", ""))
     monkeypatch.setenv("SLACK_WEBHOOK_URL", HOSTILE.replace("\x00", ""))
     install(monkeypatch)
 
