@@ -418,7 +418,7 @@ def test_what_cannot_count_any_more_is_refused_with_the_reason(cli: Cli):
     assert re.search(r"happens 1 h 59 min from now; at most 1 min is accepted", told)
     assert "is truncated: 10,000,000 bytes were refused and only the first are stored" in told
     assert f"came from {cli.prefix}partials; only what came from" in told
-    assert "/5/- would be refused again: an empty array" in told
+    assert "/5/- would be refused again: an array without operations" in told
     assert "/6/2 would be refused again:" in told
     assert "/7/- cannot count any more: 3 operations." in told
     assert "0 redriven, 7 refused" in told
