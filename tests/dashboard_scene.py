@@ -134,18 +134,15 @@ class Scene:
         )
         self.publish_with_headers(DEAD_LETTERS, (letter.key.encode(), value, 0, to_headers(letter)))
 
-    def newest(self, topic: Topic) -> bytes:
-        """Return the newest record of a topic that has some."""
+    def records(self, topic: Topic) -> list[bytes]:
+        """Return the values of a topic."""
 
-        async def read() -> bytes:
-            name = self.settings.topic(topic)
-            async with topic_reader(self.settings, name) as records:
+        async def read() -> list[bytes]:
+            async with topic_reader(self.settings, self.settings.topic(topic)) as records:
                 await records.from_time(None)
-                found = [record async for record in records.to_the_end()]
-            value: bytes = max(found, key=lambda record: record.timestamp).value
-            return value
+                return [record.value async for record in records.to_the_end()]
 
-        found: bytes = _apart(read())
+        found: list[bytes] = _apart(read())
         return found
 
     def progress(self) -> None:
