@@ -15,7 +15,7 @@ from streams.channels.message import Message
 from streams.channels.response_meaning import Answer
 
 _SLACK = re.compile(r"hooks\.slack(-gov)?\.com")
-_WEBHOOK = re.compile(r"\.com/(services/T\w+/B\w+/\w+|(workflows|triggers)/\w+/\S+)$", re.ASCII)
+_WEBHOOK = re.compile(r"\.com/(services/T\w+/B\w+/[\w-]+|(workflows|triggers)/\w+/\S+)$", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -125,7 +125,7 @@ def test_the_version_is_told():
         ["deadletters", "list", "--since", "yesterday"],
         ["deadletters", "redrive", "k", "--all"],
         ["topics", "create", "--partitions", "0"],
-        ["ack", "3f9c"],
+        ["ack", "3f9c", "--coment", "x"],
         ["silence", "add", "platform=lever", "--for", "2h", "--comment", "x"],
         ["silence", "add", 'platform="lever"', "--for", "two hours", "--comment", "x"],
         ["silence", "add", 'platform="lever"', "--for", "0", "--comment", "x"],
