@@ -10,6 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 from schemas import spans
 from schemas.aggregates import AggregateRecord
 from schemas.analyses import Analysis
+from schemas.beats import BeatsRecord
 from schemas.breaches import Breach
 from schemas.calibration_records import CalibrationMessage
 from schemas.commands import CommandRecord
@@ -25,6 +26,7 @@ from schemas.rule_file import RuleFile
 from schemas.topics import (
     AGGREGATES,
     ANALYSES,
+    BEATS,
     BREACHES,
     CALIBRATION,
     COMMANDS,
@@ -74,6 +76,7 @@ MESSAGES = (
     TopicMessage(ANALYSES, "analysis", Analysis, "services"),
     TopicMessage(LABELS, "label", Label, "services"),
     TopicMessage(PARTIALS, "partials", PartialsRecord, "opwatch"),
+    TopicMessage(BEATS, "beats", BeatsRecord, "opwatch"),
     TopicMessage(QUALITY_PARTIALS, "qualityPartials", PartialsRecord, "opwatch"),
     TopicMessage(CALIBRATION, "calibration", CalibrationMessage, "opwatch"),
     TopicMessage(AGGREGATES, "aggregate", AggregateRecord, "opwatch"),

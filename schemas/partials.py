@@ -31,8 +31,8 @@ _Configurations = Annotated[
 #: What JSON's readers agree on.
 _MOST = 2**53
 #: As a record of progress can name, a bit each.
-_SOURCES_BYTES = 8_192
-_LAST_SOURCE = _SOURCES_BYTES * 8 - 1
+SOURCES_BYTES = 8_192
+LAST_SOURCE = SOURCES_BYTES * 8 - 1
 
 
 class ExemplarRow(NamedTuple):
@@ -78,7 +78,7 @@ class Partials(Wire):
 
     kind: Literal["rows"] = "rows"
     version: Literal[1] = 1
-    source: int = Field(ge=0, le=_LAST_SOURCE, description="The source partition of `operations`.")
+    source: int = Field(ge=0, le=LAST_SOURCE, description="The source partition of `operations`.")
     block: int = Field(ge=0, le=_MOST, description="The block's first source offset.")
     rows: list[PartialRow]
     next_offset: int = Field(
@@ -99,7 +99,7 @@ class Progress(Wire):
     kind: Literal["progress"] = "progress"
     version: Literal[1] = 1
     sources: bytes = Field(
-        max_length=_SOURCES_BYTES,
+        max_length=SOURCES_BYTES,
         description="Which sources, a bit each: source i is bit i % 8 of byte i // 8. Only those"
         " with a known time.",
     )
@@ -121,7 +121,7 @@ class Missing(Wire):
 
     kind: Literal["missing"] = "missing"
     version: Literal[1] = 1
-    source: int = Field(ge=0, le=_LAST_SOURCE)
+    source: int = Field(ge=0, le=LAST_SOURCE)
     first_offset: int = Field(ge=0, le=_MOST)
     count: int = Field(ge=0, le=_MOST, description="How many, at most.")
     since_ms: int = Field(

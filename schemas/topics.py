@@ -17,9 +17,9 @@ class Topic(NamedTuple):
 
     name: str
     key: str
-    partitions: Literal["plane", "any", "one"]
+    partitions: Literal["plane", "any", "analyses", "one"]
     """`plane`: the measuring plane's number, which the operator chooses; `any`: made with that
-    number, and may have another; `one`: always one."""
+    number, and may have another; `analyses`: as many as `analyses`; `one`: always one."""
     config: dict[str, str]
     about: str
 
@@ -70,36 +70,43 @@ AGGREGATES = Topic(
 HEARTBEATS = Topic(
     "heartbeats",
     "the service",
-    "plane",
+    "any",
     # The broker says when a beat came: by a service's own clock it may have come long ago.
     _retained(1, **{"message.timestamp.type": "LogAppendTime"}),
     "A service says up, degraded or down, and how often it will say so.",
 )
+BEATS = Topic(
+    "beats",
+    "the service",
+    "plane",
+    _retained(1, **LARGE),
+    "Internal: heartbeats on their way to the partition of their service.",
+)
 ANALYSES = Topic(
     "analyses",
     "hash of the input",
-    "plane",
+    "any",
     _retained(7, **{"message.timestamp.type": "CreateTime"}, **LARGE),
     "An analysis with its input and result, to be scored.",
 )
 LABELS = Topic(
     "labels",
     "analysis id or input hash",
-    "plane",
+    "analyses",
     _retained(30),
     "What was true of an analysis after all; late, repeated, corrected.",
 )
 QUALITY_SCORES = Topic(
     "quality-scores",
     "analysis id",
-    "plane",
+    "analyses",
     {"cleanup.policy": "compact,delete", "retention.ms": str(7 * DAY_MS)} | LARGE,
     "The score of an analysis: of two with one key the later stands.",
 )
 SCORED_ANALYSES = Topic(
     "scored-analyses",
     "analysis id",
-    "plane",
+    "analyses",
     {"cleanup.policy": "compact,delete", "retention.ms": str(7 * DAY_MS)} | LARGE,
     "An analysis and its score together.",
 )
@@ -113,7 +120,7 @@ QUALITY_PARTIALS = Topic(
 CALIBRATION = Topic(
     "calibration",
     "analysis id, input hash or series",
-    "plane",
+    "analyses",
     _retained(7, **LARGE),
     "Internal: scored analyses and labels on their way to each other, and the sums of both.",
 )
@@ -159,6 +166,7 @@ TOPICS = (
     ANALYSES,
     LABELS,
     PARTIALS,
+    BEATS,
     QUALITY_PARTIALS,
     CALIBRATION,
     AGGREGATES,

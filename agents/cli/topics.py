@@ -19,6 +19,7 @@ Examples:
   opwatch topics create
   opwatch topics create --partitions 16
   opwatch topics check && echo fit
+  opwatch topics reshard 24
 """
 
 app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
@@ -73,6 +74,27 @@ def check(partitions: Partitions = None) -> None:
     for misfit in misfits:
         echo(("" if misfit.stops else "note: ") + misfit.sentence, err=True)
     raise typer.Exit(FAILED if any(misfit.stops for misfit in misfits) else OK)
+
+
+@app.command()
+def reshard(
+    partitions: Annotated[int, typer.Argument(min=1, max=256, metavar="N")],
+) -> None:
+    """Move to N partitions of the measuring plane, exactly; N can only grow.
+
+    End the workers of measure, quality and store first; services may go on sending. It may be
+    ended at any time, and run again: it begins anew, or goes on.
+
+    Examples:
+      opwatch topics reshard 24
+    """
+    from agents.reshard.run import reshard as move
+
+    run(move(settings(), partitions, echo))
+    echo(
+        f"done: the measuring plane has {partitions} partitions. Set OPWATCH_PARTITIONS to"
+        f" {partitions} for every worker, then start them."
+    )
 
 
 async def _judged(

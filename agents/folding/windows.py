@@ -10,22 +10,19 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-import msgspec
 import structlog
 from faust.types import TP
 
+from agents.folding.expired_minutes import expired_minute
 from agents.folding.folded_topic import FoldedTopic
-from agents.kafka.dead_letters import dead_letter
 from agents.kafka.fetch_unpacking import Chunk
 from agents.kafka.producer import OutgoingRecord, Producer
 from agents.kafka.table import TableRows
 from agents.runtime import failpoints, metrics
 from agents.runtime.settings import Settings
-from schemas.partials import PartialRow
-from schemas.spans import MINUTE_MS
-from schemas.topics import AGGREGATES, DEAD_LETTERS
+from schemas.topics import AGGREGATES
 from streams.measure.digests import ENGINES
-from streams.measure.partials import BlockRows, read_partial
+from streams.measure.partials import read_partial
 from streams.measure.watermarks import Reached
 from streams.measure.window_state import RemovedRecords
 from streams.measure.windows import WindowRevision, Windows
@@ -87,6 +84,7 @@ class WindowsBeat:
         self._producer = producer
         self._consumer = consumer
         self._rows = rows
+        self._folded = folded
         self._source = settings.topic(folded.source)
         self._kind = folded.windows
         self._limits = settings.time_limits
@@ -98,9 +96,12 @@ class WindowsBeat:
         self._committed: dict[TP, float] = {}
         self._due: dict[TP, int] = {}
         self._all_due = 0
+        self._most_sources = 0
+        self._losses = 0
 
     def lost(self, tps: Collection[TP]) -> None:
         """Forget partitions at once."""
+        self._losses += 1
         for tp in tps:
             if self._windows.pop(tp, None) is not None:
                 metrics.forget(_BY_PARTITION, tp.partition)
@@ -126,11 +127,17 @@ class WindowsBeat:
         return windows
 
     def _sources(self) -> int:
-        """Return how many partitions the source topic has: partitions may be added to it."""
-        return self._consumer().count_of(self._source) or self._settings.partitions
+        """Return how many partitions the source topic has, which only grow; 0 while unknown."""
+        self._most_sources = max(self._most_sources, self._consumer().count_of(self._source))
+        return self._most_sources
 
     async def read(self, tp: TP, chunk: Chunk) -> None:
         """Apply a chunk of partials."""
+        losses = self._losses
+        while not self._sources():  # noqa: ASYNC110 - Kafka's next answer has it
+            await asyncio.sleep(_ROOM_AGAIN_S)
+        if losses != self._losses:
+            return
         windows = self._of(tp)
         now_ms = self._beaten_ms  # so that a minute's interval ends with the next beat
         for i, record in enumerate(chunk.records):
@@ -168,7 +175,9 @@ class WindowsBeat:
             expired = self._expired.setdefault(tp, [])
             everything = self._kind.all_events
             expired += [
-                self._expired_record(partial, row) for row in late if row.series == everything
+                expired_minute(self._settings, self._folded.source, self._kind, partial, row)
+                for row in late
+                if row.series == everything
             ]
         self._weigh(tp, windows)
 
@@ -188,20 +197,6 @@ class WindowsBeat:
         self._all_due += due - self._due.pop(tp, 0)
         if windows is not None:
             self._due[tp] = due
-
-    def _expired_record(self, partial: BlockRows, row: PartialRow) -> OutgoingRecord:
-        """Return the dead letter of a minute that is closed: one a block, however often partial."""
-        minute = time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(row.minute * 60))
-        return dead_letter(
-            self._settings.topic(DEAD_LETTERS),
-            msgspec.json.encode(row),
-            "window_expired",
-            f"up to {row.stats.sums.count} {self._kind.events} of {minute},"
-            " whose windows are closed",
-            # An array's operations may lie in several minutes.
-            place=(self._source, partial.source, partial.block, row.minute),
-            timestamp_ms=row.minute * MINUTE_MS,
-        )
 
     async def beat(self) -> None:
         """Publish, write, commit."""

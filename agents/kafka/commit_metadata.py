@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import for_code
 from aiokafka.protocol.commit import OffsetFetchRequest
+from aiokafka.structs import TopicPartition
 
 _MAX_BYTES = 4_000
 
@@ -80,8 +81,16 @@ def parse(text: str | None) -> CommitMetadata:
         return NO_METADATA
 
 
-async def committed_by(client: AIOKafkaAdminClient, group: str) -> list[CommitMetadata]:
-    """Return what each of a group's commits carries.
+class Commit(NamedTuple):
+    """What a group committed of a partition."""
+
+    offset: int
+    """Kafka's: `metadata.moved` less than ours."""
+    metadata: CommitMetadata
+
+
+async def committed_by(client: AIOKafkaAdminClient, group: str) -> dict[TopicPartition, Commit]:
+    """Return a group's commits.
 
     Not by aiokafka's own method: it takes an error for a group without commits.
 
@@ -93,4 +102,8 @@ async def committed_by(client: AIOKafkaAdminClient, group: str) -> list[CommitMe
     response: Any = await client._send_request(request, coordinator)  # noqa: SLF001 - as above
     if code := getattr(response, "error_code", 0):
         raise for_code(code)(group)
-    return [parse(commit[2]) for _, partitions in response.topics for commit in partitions]
+    return {
+        TopicPartition(topic, commit[0]): Commit(commit[1], parse(commit[2]))
+        for topic, partitions in response.topics
+        for commit in partitions
+    }

@@ -7,8 +7,9 @@ import faust
 from agents.runtime.settings import Settings
 from agents.runtime.worker_name import claim
 
-#: Shorter than the grace, OPWATCH_GRACE_S.
-_METADATA_MS = 5_000
+#: Topics' numbers of partitions are asked this often, and twice in a grace, OPWATCH_GRACE_S.
+_METADATA_S = 5.0
+_METADATA_LEAST_S = 1.0
 #: Keys and values stay as the transport delivers them: agents decode.
 _RAW = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
 
@@ -41,7 +42,7 @@ def make(settings: Settings, role: str, partitions: int) -> faust.App:
     Args:
         settings: the worker's.
         role: such as `measure`.
-        partitions: of its tables and their changelogs.
+        partitions: of the measuring plane.
     """
     return _App(
         settings.topic_prefix + role,
@@ -53,7 +54,9 @@ def make(settings: Settings, role: str, partitions: int) -> faust.App:
         broker_commit_interval=1.0,
         consumer_auto_offset_reset="earliest",
         # A new partition must be known before windows with its operations are final.
-        consumer_metadata_max_age_ms=_METADATA_MS,
+        consumer_metadata_max_age_ms=int(
+            1000 * max(_METADATA_LEAST_S, min(_METADATA_S, settings.grace_s / 2))
+        ),
         consumer_group_instance_id=claim(settings, role),
         stream_wait_empty=False,
         stream_recovery_delay=0.0,

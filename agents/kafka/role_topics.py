@@ -1,5 +1,6 @@
 """List the topics that each role reads and writes, and its tables."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from agents.kafka.topic_fit import TopicSpec
@@ -8,6 +9,7 @@ from schemas.spans import HOUR_MS
 from schemas.topics import (
     AGGREGATES,
     ANALYSES,
+    BEATS,
     BREACHES,
     CALIBRATION,
     COMMANDS,
@@ -32,17 +34,15 @@ class RoleTopics(NamedTuple):
 
     reads: tuple[Topic, ...]
     writes: tuple[Topic, ...]
-    tables: tuple[str, ...]
-    plane: bool
-    """Whether its tables have OPWATCH_PARTITIONS partitions; else they have one."""
+    tables: Mapping[str, Topic]
+    """The tables, each with the topic whose number of partitions it has."""
 
 
 ROLES = {
     "measure": RoleTopics(
-        reads=(OPERATIONS, PARTIALS, HEARTBEATS, AGGREGATES),
-        writes=(PARTIALS, AGGREGATES, BREACHES, DEAD_LETTERS),
-        tables=("windows", "services", "rules"),
-        plane=True,
+        reads=(OPERATIONS, PARTIALS, HEARTBEATS, BEATS, AGGREGATES),
+        writes=(PARTIALS, BEATS, AGGREGATES, BREACHES, DEAD_LETTERS),
+        tables={"windows": PARTIALS, "services": BEATS, "rules": AGGREGATES},
     ),
     "quality": RoleTopics(
         reads=(ANALYSES, QUALITY_PARTIALS, LABELS, CALIBRATION),
@@ -50,14 +50,12 @@ ROLES = {
             *(SCORED_ANALYSES, QUALITY_SCORES, QUALITY_PARTIALS, CALIBRATION),
             *(AGGREGATES, REMEDIATIONS, DEAD_LETTERS),
         ),
-        tables=("windows", "inputs", "labels"),
-        plane=True,
+        tables={"windows": QUALITY_PARTIALS, "inputs": ANALYSES, "labels": CALIBRATION},
     ),
     "alert": RoleTopics(
         reads=(BREACHES, COMMANDS),
         writes=(COMMANDS, NOTIFICATIONS, DEAD_LETTERS),
-        tables=("alerts",),
-        plane=False,
+        tables={"alerts": BREACHES},
     ),
     "store": RoleTopics(
         reads=(
@@ -65,15 +63,14 @@ ROLES = {
             *(NOTIFICATIONS, DEAD_LETTERS),
         ),
         writes=(DEAD_LETTERS,),
-        tables=(),
-        plane=True,
+        tables={},
     ),
 }
 
 
 def of_role(settings: Settings, role: str) -> list[TopicSpec]:
     """Return the specifications of a role's topics, with the rights that it needs."""
-    reads, writes, tables, _ = ROLES[role]
+    reads, writes, tables = ROLES[role]
     if role == "alert" and settings.link_secret is not None:
         reads = (*reads, NOTIFICATIONS)  # the acknowledge page reads what was decided
     specs = [
@@ -100,12 +97,13 @@ def everything(settings: Settings, needs: frozenset[str] = frozenset()) -> list[
 
 def changelog(settings: Settings, role: str, table: str) -> TopicSpec:
     """Return the topic that a role's table is restored from."""
-    plane = ROLES[role].plane
+    topic = ROLES[role].tables[table]
     return TopicSpec(
         f"{settings.topic_prefix}{role}-{table}-changelog",
-        settings.partitions if plane else 1,
+        topic.count(settings.partitions),
         {"cleanup.policy": "compact", "min.compaction.lag.ms": str(HOUR_MS)} | LARGE,
-        plane=plane,
+        plane=topic.partitions == "plane",
+        like=None if topic.partitions in ("plane", "one") else settings.topic(ANALYSES),
         needs=frozenset(("READ", "WRITE")),
     )
 
@@ -117,5 +115,6 @@ def _spec(settings: Settings, topic: Topic, needs: frozenset[str] = frozenset())
         topic.config,
         plane=topic.partitions == "plane",
         any_number=topic.partitions == "any",
+        like=settings.topic(ANALYSES) if topic.partitions == "analyses" else None,
         needs=needs,
     )

@@ -30,15 +30,23 @@ class VersionedTable(faust.Table):
 
     def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
         """Apply chunks of the changelog."""
-        version_of = self._version_of
         for event in batch:
             rows = self.of(event.message.partition)
-            for record in event.message.value.records:
-                row = rows.get(record.key)
-                if record.value is None:
-                    rows.pop(record.key, None)
-                elif row is None or version_of(record.value) >= version_of(row):
-                    rows[record.key] = record.value
+            restore(rows, event.message.value.records, self._version_of)
+
+
+def restore(
+    rows: MutableMapping[bytes, bytes],
+    records: Iterable[Any],
+    version_of: Callable[[bytes], Any],
+) -> None:
+    """Apply records of a changelog to a partition's rows."""
+    for record in records:
+        row = rows.get(record.key)
+        if record.value is None:
+            rows.pop(record.key, None)
+        elif row is None or version_of(record.value) >= version_of(row):
+            rows[record.key] = record.value
 
 
 class TableRows:

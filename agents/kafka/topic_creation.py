@@ -14,7 +14,7 @@ from aiokafka.errors import (
 )
 
 from agents.kafka.admin_client import REQUEST_S, admin, describe_topics
-from agents.kafka.topic_fit import ExistingTopic, Misfit, TopicSpec, judge
+from agents.kafka.topic_fit import ExistingTopic, Misfit, TopicSpec, judge, wanted
 from agents.kafka.unreachable import Unreachable
 from agents.runtime.settings import Settings
 
@@ -25,11 +25,14 @@ __all__ = [
     "TopicSpec",
     "Unreachable",
     "admin",
+    "create",
     "describe",
     "ensure",
     "judge",
 ]
 
+#: While the topic with this name is there, what it holds is on its way: no worker may start.
+RESHARD = "reshard"
 #: All brokers know a new topic within this time.
 SETTLE_S = 15.0
 _RETRY_S = 0.25
@@ -77,8 +80,13 @@ async def ensure(
     every = [*specs, *(spec for spec in also if spec.name not in needed)]
     async with admin(settings, deadline_s=deadline_s) as client:
         existing = await describe(client, every)
+        await _nothing_moves(client, settings.topic_prefix + RESHARD)
         misfits = _raise(judge([spec for spec in every if spec.name in existing], existing))
-        missing = [spec for spec in every if spec.name not in existing]
+        missing = [
+            spec._replace(partitions=wanted(spec, existing, spec.partitions))
+            for spec in every
+            if spec.name not in existing
+        ]
         if missing:
             made = await _create(client, missing, settings.replication, needed)
             every = [spec for spec in every if spec.name in needed.union(existing, made)]
@@ -103,6 +111,28 @@ async def describe(
             elif code != TopicAuthorizationFailedError.errno:
                 raise for_code(code)(message)
     return found
+
+
+async def _nothing_moves(client: AIOKafkaAdminClient, name: str) -> None:
+    """Refuse while `opwatch topics reshard` is under way."""
+    found = (await describe_topics(client, [name])).get(name)
+    if found is not None and (number := found.partitions):
+        sentence = (
+            f"the topics are being moved to {number} partitions ({name} is there): let `opwatch"
+            f" topics reshard {number}` end, or run it again."
+        )
+        raise TopicMisfit([sentence])
+
+
+async def create(
+    client: AIOKafkaAdminClient, settings: Settings, specs: Sequence[TopicSpec]
+) -> None:
+    """Make topics.
+
+    Raises:
+        TopicMisfit: one could not be made.
+    """
+    await _create(client, specs, settings.replication, {spec.name for spec in specs})
 
 
 async def _create(

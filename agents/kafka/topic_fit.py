@@ -33,6 +33,8 @@ class TopicSpec(NamedTuple):
     """Whether its number of partitions is OPWATCH_PARTITIONS."""
     any_number: bool = False
     """Whether it may have any number of partitions."""
+    like: str | None = None
+    """The topic whose number of partitions it has, where that may have any."""
     needs: frozenset[str] = frozenset()
     """What the user must be allowed to do with it, such as READ."""
 
@@ -86,8 +88,8 @@ def judge(specs: Sequence[TopicSpec], existing: Mapping[str, ExistingTopic]) -> 
             misfits.append(Misfit(spec.name, sentence, stops=True, ends=True))
         if not topic.partitions:
             continue
-        if topic.partitions != spec.partitions and not spec.any_number:
-            misfits.append(_partitions(spec, topic.partitions, plane))
+        if not spec.any_number and topic.partitions != wanted(spec, existing, topic.partitions):
+            misfits.append(_partitions(spec, topic.partitions, plane, existing))
         if topic.config is None:
             lacking = lacks(["DESCRIBE_CONFIGS"], f"the topic {spec.name}")
             sentence = f"{lacking} Its configuration is not checked."
@@ -95,6 +97,14 @@ def judge(specs: Sequence[TopicSpec], existing: Mapping[str, ExistingTopic]) -> 
         else:
             misfits.extend(_config(spec, topic.config))
     return misfits
+
+
+def wanted(spec: TopicSpec, existing: Mapping[str, ExistingTopic], unknown: int) -> int:
+    """Return how many partitions a topic should have; `unknown` where another's number says it."""
+    if spec.like is None:
+        return spec.partitions
+    like = existing.get(spec.like)
+    return like.partitions if like is not None and like.partitions else unknown
 
 
 def remade(before: Mapping[str, str], existing: Mapping[str, ExistingTopic]) -> list[Misfit]:
@@ -135,14 +145,24 @@ def pinned(topic: str, partition: int, offset: int, since: str) -> str:
     )
 
 
-def _partitions(spec: TopicSpec, found: int, others: Collection[int]) -> Misfit:
+def _partitions(
+    spec: TopicSpec,
+    found: int,
+    others: Collection[int],
+    existing: Mapping[str, ExistingTopic],
+) -> Misfit:
     """Return what is wrong with a topic's number, by those of the plane's topics."""
     has = f"{spec.name} has {found} partition{'s' * (found != 1)}"
     if spec.plane and len(others) == 1:
         sentence = (
             f"{has}, OPWATCH_PARTITIONS is {spec.partitions}: set it to {found}, or choose another"
-            " OPWATCH_TOPIC_PREFIX; the number cannot change under existing counts."
+            " OPWATCH_TOPIC_PREFIX."
         )
+        if found < spec.partitions:
+            sentence += f" `opwatch topics reshard {spec.partitions}` moves what is counted."
+    elif spec.like is not None:
+        number = existing[spec.like].partitions
+        sentence = f"{has} and needs as many as {spec.like}, {number}. {ANEW}"
     else:
         sentence = f"{has} and needs exactly {spec.partitions}. {ANEW}"
     return Misfit(spec.name, sentence, stops=True, ends=True)

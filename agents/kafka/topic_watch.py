@@ -217,7 +217,11 @@ async def remembered(
             if not may_pass(error) or time.monotonic() > give_up:
                 raise
             await asyncio.sleep(_RETRY_S)
-    return {prefix + name: topic for commit in commits for name, topic in commit.topic_ids.items()}
+    return {
+        prefix + name: topic
+        for commit in commits.values()
+        for name, topic in commit.metadata.topic_ids.items()
+    }
 
 
 async def what_changed(

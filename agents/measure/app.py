@@ -10,6 +10,7 @@ from faust.types import TP
 from agents.folding.folded_topic import SEND_S
 from agents.folding.ingest import PROGRESS_S, Ingest
 from agents.folding.windows import BEAT_S, WindowsBeat
+from agents.measure.heartbeats import Heartbeats
 from agents.measure.operations import FOLDED_OPERATIONS, OperationReader
 from agents.measure.rules import BEAT_S as RULES_BEAT_S
 from agents.measure.rules import RulesBeat
@@ -18,7 +19,7 @@ from agents.measure.services import ServicesBeat
 from agents.runtime.settings import Settings
 from agents.worker import process
 from agents.worker.role import Role
-from schemas.topics import AGGREGATES, HEARTBEATS, OPERATIONS, PARTIALS
+from schemas.topics import AGGREGATES, BEATS, HEARTBEATS, OPERATIONS, PARTIALS
 from streams.measure.window_state import revision_of
 from streams.rules.series_state import version_of as rules_version_of
 from streams.services.service_state import version_of as service_version_of
@@ -37,21 +38,24 @@ class Measure:
 
     def __init__(self, settings: Settings) -> None:
         """Make the app; nothing runs yet."""
-        topics = (OPERATIONS, PARTIALS, HEARTBEATS, AGGREGATES)
+        topics = (OPERATIONS, PARTIALS, HEARTBEATS, BEATS, AGGREGATES)
         self._role = role = Role(settings, ROLE, settings.partitions, topics, TABLES)
         common = settings, role.producer, self._consumer
         reader = OperationReader(settings.time_limits)
         self._ingest = Ingest(*common, FOLDED_OPERATIONS, reader, role.fail)
         self._windows = WindowsBeat(*common, role.rows("windows"), FOLDED_OPERATIONS)
+        self._heartbeats = heartbeats = Heartbeats(*common)
         self._services = ServicesBeat(*common, role.rows("services"))
         self._rules = RulesBeat(*common, role.rows("rules"))
         ingest, services = self._ingest, self._services
         role.agent(OPERATIONS, "ingest", ingest.read, ingest.rehearse, ingest.skip)
         role.agent(PARTIALS, "windows", self._windows.read, self._windows.rehearse)
-        role.agent(HEARTBEATS, "services", services.read, services.rehearse, services.skip)
+        role.agent(HEARTBEATS, "heartbeats", heartbeats.read, heartbeats.rehearse, heartbeats.skip)
+        role.agent(BEATS, "services", services.read, services.rehearse, services.skip)
         role.agent(AGGREGATES, "rules", self._rules.read, self._rules.rehearse)
         role.every(SEND_S, self._ingest.send)
         role.every(PROGRESS_S, self._ingest.report)
+        role.every(PROGRESS_S, heartbeats.report)
         role.every(BEAT_S, self._windows.beat)
         role.every(SERVICES_BEAT_S, self._services.beat)
         role.every(RULES_BEAT_S, self._rules.beat)
@@ -75,6 +79,7 @@ class Measure:
     def _lost(self, tps: Collection[TP]) -> None:
         self._ingest.lost(tps)
         self._windows.lost(tps)
+        self._heartbeats.lost(tps)
         self._services.lost(tps)
         self._rules.lost(tps)
 

@@ -10,6 +10,8 @@ from faust.types import TP
 from agents.folding.folded_topic import SEND_S
 from agents.folding.ingest import PROGRESS_S, Ingest
 from agents.folding.windows import BEAT_S, WindowsBeat
+from agents.kafka.admin_client import admin, describe_topics
+from agents.kafka.reader import REACH_S
 from agents.quality.assessing import Assessing
 from agents.quality.calibrating import BEAT_S as CALIBRATION_BEAT_S
 from agents.quality.calibrating import CalibrationBeat
@@ -40,15 +42,21 @@ TABLES: dict[str, Callable[[bytes], Any]] = {
 class Quality:
     """The role's parts, and what joins them."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Make the app; nothing runs yet."""
+    def __init__(self, settings: Settings, inputs_partitions: int) -> None:
+        """Make the app; nothing runs yet.
+
+        Args:
+            settings: the worker's.
+            inputs_partitions: how many partitions `analyses` has, and what is kept by input.
+        """
         topics = (ANALYSES, QUALITY_PARTIALS, LABELS, CALIBRATION)
+        by_input = settings.model_copy(update={"partitions": inputs_partitions})
         self._role = role = Role(settings, ROLE, settings.partitions, topics, TABLES)
         config = load_quality(settings.quality_file)
         load = functools.partial(loader_of, config)
         processes = settings.quality_processes
         self._assessing = Assessing(installed_assessors(), config, load, processes, role.fail)
-        inputs_limit = -(-settings.quality_inputs // settings.partitions)
+        inputs_limit = -(-settings.quality_inputs // inputs_partitions)
         self._inputs = inputs = InputTables(role.rows("inputs"), inputs_limit)
         self._publisher = publisher = ScorePublisher(role.producer, inputs, role.fail)
         reader = ScoreReader(config)
@@ -59,7 +67,7 @@ class Quality:
             settings,
             inputs,
             self._assessing,
-            Outcomes(settings, config),
+            Outcomes(by_input, config),
             publisher,
             reader,
             self._ingest,
@@ -68,10 +76,10 @@ class Quality:
         windows = role.rows("windows")
         self._windows = WindowsBeat(settings, role.producer, self._consumer, windows, FOLDED_SCORES)
         self._labels = labels = Labelling(
-            settings, role.producer, self._consumer, inputs, publisher
+            by_input, role.producer, self._consumer, inputs, publisher
         )
         self._calibration = calibration = CalibrationBeat(
-            settings, self._consumer, role.rows("labels"), inputs, publisher
+            by_input, settings.partitions, self._consumer, role.rows("labels"), inputs, publisher
         )
         role.agent(ANALYSES, "assess", intake.read, intake.rehearse, intake.skip)
         role.agent(QUALITY_PARTIALS, "windows", self._windows.read, self._windows.rehearse)
@@ -126,6 +134,9 @@ def run(settings: Settings) -> None:
     """
 
     async def work(stopped: asyncio.Event) -> None:
-        await Quality(settings).run(stopped)
+        name = settings.topic(ANALYSES)
+        async with admin(settings, deadline_s=REACH_S) as client:
+            analyses = (await describe_topics(client, [name]))[name]
+        await Quality(settings, analyses.partitions).run(stopped)
 
     process.run(settings, ROLE, work)

@@ -53,13 +53,24 @@ class CalibrationBeat:
     def __init__(
         self,
         settings: Settings,
+        plane_partitions: int,
         consumer: Any,
         rows: TableRows,
         inputs: InputTables,
         publisher: ScorePublisher,
     ) -> None:
-        """Begin without partitions; `consumer` returns the ChunkConsumer."""
+        """Begin without partitions.
+
+        Args:
+            settings: the worker's, with the number of partitions of `calibration`.
+            plane_partitions: how many `aggregates` has.
+            consumer: returns the ChunkConsumer.
+            rows: of the table of labels.
+            inputs: by input hash.
+            publisher: publishes.
+        """
         self._settings = settings
+        self._plane_partitions = plane_partitions
         self._consumer = consumer
         self._rows = rows
         self._inputs = inputs
@@ -139,7 +150,7 @@ class CalibrationBeat:
         outgoing, partition.outgoing = partition.outgoing, []
         outgoing += map(self._sums, calibrations.take_sums(read_to))
         revisions = calibrations.collect(int(time.time() * 1000))
-        topic, partitions = self._settings.topic(AGGREGATES), self._settings.partitions
+        topic, partitions = self._settings.topic(AGGREGATES), self._plane_partitions
         outgoing += [
             OutgoingRecord(
                 topic, partition_of(revision.series, partitions), revision.key, revision.value

@@ -60,7 +60,7 @@ class Role:
         Args:
             settings: the worker's.
             name: the role's.
-            partitions: of every topic that it reads, and of its tables.
+            partitions: of the measuring plane.
             reads: the topics that its agents read.
             tables: its tables.
         """

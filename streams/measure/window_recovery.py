@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from schemas.spans import MINUTE_MS
+from streams.measure.moved_partitions import EarlierPartitions
 from streams.measure.schedule import Schedule
 from streams.measure.series_limit import Admission
 from streams.measure.watermarks import Watermarks
@@ -20,11 +21,18 @@ class Recovery(NamedTuple):
     admission: Admission
     watermarks: Watermarks
 
-    def run(self, packed: Mapping[bytes, bytes], horizon_ms: int, clock_ms: int | None) -> None:
+    def run(
+        self,
+        packed: Mapping[bytes, bytes],
+        earlier: EarlierPartitions,
+        horizon_ms: int,
+        clock_ms: int | None,
+    ) -> None:
         """Enter all windows; make due what may be unpublished or is newer in its parts.
 
         Args:
             packed: the partition's rows in the table.
+            earlier: what series' earlier partitions knew.
             horizon_ms: what ends its life before this is deleted: a former owner wrote it late.
             clock_ms: minutes ahead of it do not show how far event time has come.
         """
@@ -32,7 +40,7 @@ class Recovery(NamedTuple):
         revisions: dict[SeriesWindow, int] = {}
         keys = [key for key in packed if not key.startswith(STATE_PREFIX)]
         for window in map(SeriesWindow.of_key, keys):
-            if self.schedule.expires_ms(window) <= horizon_ms:
+            if self.schedule.expires_ms(window) <= earlier.horizon_ms(window.series, horizon_ms):
                 self.table.delete(window)
                 continue
             self.admission.enter(window.series)

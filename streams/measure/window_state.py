@@ -7,6 +7,7 @@ sums stay.
 A partial that is applied twice, late or out of order changes nothing.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -186,6 +187,19 @@ class PartitionState(msgspec.Struct, array_like=True, gc=False):
         changed = version > self.version
         self.version = max(self.version, version)
         return changed
+
+
+def state_key(partition: int) -> bytes:
+    """Return the key of a target partition's own state in the table."""
+    return STATE_PREFIX + b"%d" % partition
+
+
+def state_in(rows: Mapping[bytes, bytes], partition: int) -> PartitionState:
+    """Return a target partition's own state, as the table has it."""
+    packed = rows.get(state_key(partition))
+    if packed is None:
+        return PartitionState()
+    return msgspec.msgpack.decode(packed, type=PartitionState)
 
 
 class _WindowVersion(msgspec.Struct, array_like=True, gc=False):

@@ -9,6 +9,7 @@ what `collect` yields, calls `confirm` for what the broker has, `retire`, and wr
 
 from collections.abc import Iterator, MutableMapping
 from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
@@ -18,6 +19,7 @@ from schemas.partials import PartialRow
 from schemas.spans import MINUTE_MS
 from streams.measure.aggregate import aggregate_key
 from streams.measure.digests import Engine
+from streams.measure.moved_partitions import MOVED_KEY, EarlierPartitions
 from streams.measure.schedule import Schedule
 from streams.measure.series_limit import Admission
 from streams.measure.trend import begun, trend
@@ -26,12 +28,12 @@ from streams.measure.window_kind import OPERATIONS_WINDOWS, WindowKind
 from streams.measure.window_recovery import Recovery
 from streams.measure.window_state import (
     OWN,
-    STATE_PREFIX,
     MinuteState,
-    PartitionState,
     RemovedRecords,
     WindowState,
     published_as,
+    state_in,
+    state_key,
 )
 from streams.measure.window_table import WindowTable
 from streams.measure.window_times import (
@@ -44,6 +46,8 @@ from streams.measure.window_times import (
     minute_place,
     window_start,
 )
+
+_start_of = attrgetter("start_ms")
 
 
 class WindowRevision(NamedTuple):
@@ -89,14 +93,12 @@ class Windows:
         self._limits = limits
         self._engine = engine
         self._packed = packed
-        self._state_key = STATE_PREFIX + str(partition).encode()
-        self._state = PartitionState()
-        if stored := packed.get(self._state_key):
-            self._state = msgspec.msgpack.decode(stored, type=PartitionState)
+        self._state_key, self._state = state_key(partition), state_in(packed, partition)
+        self._earlier = EarlierPartitions(partition, kind, packed.get(MOVED_KEY))
         self._table = WindowTable(packed, engine)
         self._schedule = Schedule(limits)
         recovered = Recovery(self._table, self._schedule, self.admission, self.watermarks)
-        recovered.run(packed, self._state.horizon_ms, clock_ms)
+        recovered.run(packed, self._earlier, self._state.horizon_ms, clock_ms)
 
     # ------------------------------------------------------------------ input
 
@@ -120,7 +122,9 @@ class Windows:
         late = [
             row
             for row in rows
-            if row.last_offset >= begin and not self._apply_row(source, block, row, changed)
+            if row.last_offset >= begin
+            and not self._earlier.has(row.series, source, row.last_offset)
+            and not self._apply_row(source, block, row, changed)
         ]
         self._state.reach(source, next_offset)
         for start_ms, names in changed.items():
@@ -134,7 +138,8 @@ class Windows:
         """Fold a row in; add its series to `changed` if its minute changed. False: it is late."""
         start_ms = row.minute * MINUTE_MS
         five = SeriesWindow("1m", start_ms, row.series).five
-        if five.end_ms + self._limits.kept_ms <= self._state.horizon_ms:
+        horizon_ms = self._earlier.horizon_ms(row.series, self._state.horizon_ms)
+        if five.end_ms + self._limits.kept_ms <= horizon_ms:
             return False
         series = self.admission.place(row.series, five.end_ms)
         member = OWN
@@ -172,8 +177,7 @@ class Windows:
     def collect(self, now_ms: int, *, finals_only: bool = False) -> Iterator[WindowRevision]:
         """Yield what is due, children before their parents, earlier windows before later ones.
 
-        What was yielded is no longer due; if it changes meanwhile it becomes due again. The last
-        `advance` decides what is final, because it made the children due too.
+        What was yielded becomes due again if it changes. The last `advance` decides what is final.
 
         Args:
             now_ms: the clock.
@@ -293,7 +297,3 @@ class Windows:
         if state is not None and is_new:
             self._enter(window)
         return state
-
-
-def _start_of(window: SeriesWindow) -> int:
-    return window.start_ms

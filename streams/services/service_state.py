@@ -64,7 +64,8 @@ class HealthTimes(msgspec.Struct, array_like=True, gc=False):
 class ServiceState(msgspec.Struct, array_like=True, gc=False):
     """A service. The first three fields are its version: it only grows."""
 
-    next_offset: int
+    offsets: int
+    """The sum of next_offset."""
     judged_ms: int
     """Until when silence was judged."""
     settled_ms: int
@@ -88,6 +89,8 @@ class ServiceState(msgspec.Struct, array_like=True, gc=False):
     """Since then what was published is not so any more."""
     published: int = UNKNOWN
     """The health that was published last."""
+    next_offset: dict[int, int] = {}
+    """By partition of `heartbeats`, the first offset that is not applied."""
 
     @classmethod
     def begin(cls, service: str, settled_ms: int) -> "ServiceState":
@@ -102,6 +105,15 @@ class ServiceState(msgspec.Struct, array_like=True, gc=False):
         return self.beats[-1] if self.beats else self.before
 
     # ------------------------------------------------------------------ input
+
+    def has(self, source: int, offset: int) -> bool:
+        """Return whether the beat at an offset of a partition of `heartbeats` is applied."""
+        return offset < self.next_offset.get(source, 0)
+
+    def reach(self, source: int, offset: int) -> None:
+        """Note that the beat at an offset, which was not, is applied."""
+        self.offsets += offset + 1 - self.next_offset.get(source, 0)
+        self.next_offset[source] = offset + 1
 
     def fold(self, beat: Beat) -> bool:
         """Add a beat that is not older than settled_ms; False for a repeat."""
@@ -239,7 +251,7 @@ def _at(beat: Beat) -> int:
 
 
 class _ServiceVersion(msgspec.Struct, array_like=True, gc=False):
-    next_offset: int
+    offsets: int
     judged_ms: int
     settled_ms: int
 
@@ -262,4 +274,4 @@ def unpack_service(packed: bytes) -> ServiceState:
 def version_of(packed: bytes) -> tuple[int, int, int]:
     """Return a packed row's version: of two rows the higher one stands."""
     version = _decode_version(packed)
-    return version.next_offset, version.judged_ms, version.settled_ms
+    return version.offsets, version.judged_ms, version.settled_ms

@@ -49,7 +49,7 @@ FORGOTTEN_MS = 7 * DAY_MS
 
 
 class Services:
-    """The services of one partition of `heartbeats`."""
+    """The services of one target partition."""
 
     def __init__(
         self, packed: MutableMapping[bytes, bytes], limits: TimeLimits, services_limit: int
@@ -57,7 +57,7 @@ class Services:
         """Begin with what the table holds.
 
         Args:
-            packed: the partition's rows in the table; take_changes updates it.
+            packed: the partition's rows; take_changes updates it.
             limits: lateness, future and grace.
             services_limit: how many services fit in this partition.
         """
@@ -80,13 +80,23 @@ class Services:
 
     @property
     def down(self) -> int:
-        """How many are down, as far as that was published."""
+        """How many are published as down."""
         return sum(public(state.published) == DOWN for state in self._services.values())
 
     # ------------------------------------------------------------------ input
 
-    def apply(self, service: str, beat: Beat, offset: int, now_ms: int) -> Reason | None:
-        """Apply a beat; return the reason if it cannot be."""
+    def apply(
+        self, service: str, beat: Beat, source: int, offset: int, now_ms: int
+    ) -> Reason | None:
+        """Apply a beat; return the reason if it cannot be.
+
+        Args:
+            service: its name.
+            beat: of it.
+            source: its partition of `heartbeats`.
+            offset: its offset there.
+            now_ms: the clock.
+        """
         key = service.encode()
         state = self._services.get(key)
         came_ms = min(beat.sent_ms + beat.lag_ms, now_ms)
@@ -97,13 +107,13 @@ class Services:
             settled_ms = came_ms - self._limits.lateness_ms - self._limits.future_ms
             state = self._services[key] = ServiceState.begin(service, settled_ms)
             self._gone.discard(key)
-        if offset < state.next_offset:
+        if state.has(source, offset):
             return None  # applied before a restart
         if beat.at_ms < state.settled_ms:
             return "window_expired"
         if len(state.beats) >= 2 * MOST_BEATS:
             return "too_often"
-        state.next_offset = offset + 1
+        state.reach(source, offset)
         self._changed.add(key)
         self._arrived_ms[key] = now_ms
         if state.fold(beat):
@@ -177,7 +187,9 @@ class Services:
                 state.changed_from_ms is not None and state.changed_from_ms < state.finals_to_ms
             )
             due = self._due.setdefault(key, [0] * len(SIZES))
-            if not (finals_due or revised or (live and self._is_due(key, due, now_ms))):
+            if not (
+                finals_due or revised or (live and (key in self._changed or min(due) <= now_ms))
+            ):
                 continue
             spans = state.spans(self._seen_ms)
             if self._seen_ms <= state.first_ms or not spans:
@@ -189,9 +201,6 @@ class Services:
             settle_ms = self._seen_ms - self._limits.lateness_ms - self._limits.future_ms
             if settle_ms - state.settled_ms >= MINUTE_MS:
                 self._settle(state, settle_ms)
-
-    def _is_due(self, key: bytes, due: list[int], now_ms: int) -> bool:
-        return key in self._changed or min(due) <= now_ms
 
     def _finals(
         self,

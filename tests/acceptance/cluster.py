@@ -79,6 +79,21 @@ class Workers:
         process.terminate()
         return process.wait(within_s)
 
+    def reshard(self, partitions: int, within_s: float) -> int | None:
+        """Move to another number of partitions; None: it was killed, as it took longer."""
+        log = self._folder / "reshard.log"
+        command = ["topics", "reshard", str(partitions)]
+        process = preloaded.start(command, self._environment, Path.cwd(), log)
+        try:
+            status = process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            return None
+        if status == 0:
+            self._environment |= {"OPWATCH_PARTITIONS": str(partitions)}
+        return status
+
     def close(self) -> None:
         for process in self._processes.values():
             process.kill()

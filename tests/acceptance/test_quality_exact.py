@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
 
+from tests import topics
 from tests.acceptance import oracle
 from tests.acceptance.cluster import Workers
 from tests.acceptance.conftest import PARTITIONS
@@ -59,6 +61,9 @@ def workers(kafka: str, prefix: str, tmp_path: Path, eventually: Callable) -> It
         OPWATCH_SESSION_TIMEOUT_S="6",
         OPWATCH_QUALITY_FILE=str(file),
     )
+    # What is kept by input has as many partitions as `analyses`, whatever the plane's number is.
+    analyses = NewTopic(prefix + "analyses", PARTITIONS + 1, 1)
+    topics.make(AdminClient({"bootstrap.servers": kafka}), analyses)
     workers.start("w0")
     admin = Producer({"bootstrap.servers": kafka})
     eventually(lambda: prefix + "scored-analyses" in admin.list_topics(timeout=10).topics)

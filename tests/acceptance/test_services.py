@@ -1,6 +1,7 @@
 """A service beats, dies and is down; what happens to us meanwhile is never held against it."""
 
 import json
+import random
 import signal
 import threading
 import time
@@ -10,7 +11,9 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient
 
+from tests import topics
 from tests.acceptance import oracle
 from tests.acceptance.cluster import Workers
 from tests.acceptance.conftest import PARTITIONS
@@ -24,9 +27,12 @@ class Beats:
     """Services that beat from a thread, until they are killed."""
 
     def __init__(self, kafka: str, prefix: str) -> None:
-        self._producer = Producer({"bootstrap.servers": kafka, "linger.ms": 5})
+        refreshed = {"topic.metadata.refresh.interval.ms": 500}
+        self._producer = Producer({"bootstrap.servers": kafka, "linger.ms": 5} | refreshed)
         self._topic = prefix + "heartbeats"
         self.alive: set[str] = set()
+        self.partitions: range | None = None
+        """Beats go to one after the other; None: by their key."""
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True)
         self._thread.start()
@@ -43,8 +49,9 @@ class Beats:
             "sent_at": int(time.time() * 1000),
             "every_s": EVERY_S,
         }
-        value = json.dumps(said | changed)
-        self._producer.produce(self._topic, value, key=key or service.encode())
+        value = json.dumps(said | changed).encode()
+        to = {"partition": random.choice(self.partitions)} if self.partitions else {}
+        self._producer.produce(self._topic, value, key or service.encode(), **to)
         self._producer.poll(0)
 
     def close(self) -> None:
@@ -106,11 +113,15 @@ def said(kafka: str, prefix: str, beats: Beats) -> Iterator[Said]:
 
 
 def test_a_killed_service_is_down_and_a_killed_worker_takes_nobody_with_it(
-    beats: Beats, said: Said, worker: Workers, eventually: Callable
+    beats: Beats, said: Said, worker: Workers, eventually: Callable, kafka: str, prefix: str
 ):
     beats.alive |= {"dies", "lives", "steady"}
     for service in beats.alive:
         eventually(lambda service=service: said.status(service) == "up")
+    # Partitions may be added to `heartbeats`, and a service's beats go to any of them.
+    topics.grow(AdminClient({"bootstrap.servers": kafka}), prefix + "heartbeats", 5)
+    time.sleep(2)
+    beats.partitions = range(5)
 
     time.sleep(12)  # it judges nobody before it has listened for ten seconds
     beats.alive.remove("dies")

@@ -32,6 +32,14 @@ from tests.acceptance.workload import Workload
 from tests.ports import lasting_port
 
 PARTITIONS = 4
+#: Of `operations`, after it has grown.
+GROWN = 7
+#: Of the measuring plane, after it has been moved.
+RESHARDED = 6
+#: A reshard that is cut off runs at most this long before.
+CUT_OFF_S = 15.0
+#: Every worker that runs knows of new partitions within this.
+KNOWN_S = 8.0
 SESSION_S = 6.0
 GRACE_MS = 10_000
 #: Event time begins eight days ago: by default Kafka would remove what the oracle is to read.
@@ -50,6 +58,8 @@ FAILPOINTS = (
     "windows_before_commit",
 )
 ACTIONS = ("kill", "kill", "term", "stop", "join", "failpoint", "broker")
+#: What happens in the middle of a seed, by the seed's last digit.
+SCENES = {3: "grow", 7: "reshard"}
 
 
 class Run:
@@ -69,6 +79,9 @@ class Run:
             OPWATCH_SESSION_TIMEOUT_S=str(SESSION_S),
         )
         self.done: list[str] = []
+        self.topic = self.prefix + "operations"
+        self.admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+        self.load = Workload(kafka.bootstrap, self.topic, PARTITIONS, seed, events)
 
     def act(self, action: str) -> None:
         """Do one bad thing."""
@@ -93,6 +106,10 @@ class Run:
             self.workers.terminate("w2", END_S)
         elif action == "broker":
             self.kafka.restart()
+        elif action == "grow":
+            self._grow()
+        elif action == "reshard":
+            self._reshard()
         else:
             place = action.partition(" ")[2] or self.rng.choice(FAILPOINTS)
             place += f":{self.rng.randrange(1, 6)}"
@@ -103,13 +120,30 @@ class Run:
             action = f"failpoint {place}"
         self.done.append(action)
 
+    def _grow(self) -> None:
+        """Give `operations` more partitions, and send to them once workers know."""
+        topics.grow(self.admin, self.topic, GROWN)
+        # Event time runs 10,000 times faster than the clock: a grace is a millisecond of it.
+        time.sleep(KNOWN_S)
+        self.load.partitions = GROWN
+
+    def _reshard(self) -> None:
+        """Kill all workers and move to more partitions; cut that off, and let it go on."""
+        for name in self.workers.names:
+            self.workers.end(name, signal.SIGKILL)
+        for within_s in (self.rng.uniform(0, CUT_OFF_S), END_S):
+            status = self.workers.reshard(RESHARDED, within_s)
+            self.done.append(f"reshard that ended with {status}")
+            if status == 0:
+                break
+        assert status == 0, f"the reshard ended with {status}"
+        for name in ("w0", "w1"):
+            self.workers.start(name)
+
     def run(self, actions: list[str]) -> dict[str, Any]:
         """Publish under fire, then compare."""
-        topic = self.prefix + "operations"
-        admin = AdminClient({"bootstrap.servers": self.kafka.bootstrap})
-        topics.make(admin, NewTopic(topic, PARTITIONS, 1, config=KEPT))
-        load = Workload(self.kafka.bootstrap, topic, PARTITIONS, self.seed, self.events)
-        thread = threading.Thread(target=load.run, args=(len(actions) * 7.0,))
+        topics.make(self.admin, NewTopic(self.topic, PARTITIONS, 1, config=KEPT))
+        thread = threading.Thread(target=self.load.run, args=(len(actions) * 7.0,))
         with closing(self.workers):
             for name in ("w0", "w1"):
                 self.workers.start(name)
@@ -120,14 +154,14 @@ class Run:
                     self.workers.supervise()
                     self.act(action)
                 thread.join()
-                return self._compare(topic) | {"aborted transactions": load.aborted}
+                return self._compare() | {"aborted transactions": self.load.aborted}
             finally:
-                load.stop()
+                self.load.stop()
                 thread.join()
 
-    def _compare(self, topic: str) -> dict[str, Any]:
+    def _compare(self) -> dict[str, Any]:
         began = time.monotonic()
-        records = oracle.read_topic(self.kafka.bootstrap, topic)
+        records = oracle.read_topic(self.kafka.bootstrap, self.topic)
         truth, dead = oracle.compute(records, GRACE_MS)
         comparison = Comparison(truth, GRACE_MS)
         published = oracle.Reader(self.kafka.bootstrap, self.prefix + "aggregates")
@@ -186,6 +220,8 @@ def _torture(seed: int, options: argparse.Namespace) -> NoReturn:
     signal.signal(signal.SIGINT, lambda _number, _frame: None)
     rng = random.Random(seed)
     actions = [options.only or rng.choice(ACTIONS) for _ in range(options.actions)]
+    if not options.only and (scene := SCENES.get(seed % 10)):
+        actions[len(actions) // 2] = scene
     folder = Path(tempfile.mkdtemp(prefix=f"opwatch-torture-seed{seed}-"))
     failed = False
     try:
@@ -220,7 +256,8 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--actions", type=int, default=10, help="bad things a seed")
     parser.add_argument("--events", type=int, default=40_000, help="operations a seed")
-    parser.add_argument("--only", choices=sorted(set(ACTIONS)), help="one kind of bad thing")
+    kinds = sorted({*ACTIONS, *SCENES.values()})
+    parser.add_argument("--only", choices=kinds, help="one kind of bad thing")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     # Not forked: a child must not inherit the threads' state of Kafka's library.

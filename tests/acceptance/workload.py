@@ -59,14 +59,20 @@ class Workload:
     """
 
     def __init__(self, bootstrap: str, topic: str, partitions: int, seed: int, count: int) -> None:
-        common = {"bootstrap.servers": bootstrap, "linger.ms": 20, "log_level": 2}
+        common = {
+            "bootstrap.servers": bootstrap,
+            "linger.ms": 20,
+            "log_level": 2,
+            "topic.metadata.refresh.interval.ms": 1_000,  # partitions may be added
+        }
         self._producers = [Producer(common | {"compression.type": codec}) for codec in CODECS]
         self._transactions = common | {"transactional.id": topic, "compression.type": "lz4"}
         self._producer = self._producers[0]
         self.aborted = 0
         """Transactions that count nowhere."""
         self._topic = topic
-        self._partitions = partitions
+        self.partitions = partitions
+        """Records go to these; may grow while it runs."""
         self._rng = random.Random(seed)
         self._count = count
         self._stopped = threading.Event()
@@ -143,7 +149,7 @@ class Workload:
             self._send(json.dumps(batch).encode(), share[-1][0])
 
     def _send(self, value: bytes, stamp_ms: int) -> None:
-        partition = self._rng.randrange(self._partitions)
+        partition = self._rng.randrange(self.partitions)
         self._producer.produce(self._topic, value, partition=partition, timestamp=stamp_ms)
         self._producer.poll(0)
 

@@ -11,6 +11,7 @@ from jsonschema import Draft7Validator, Draft202012Validator
 
 from schemas.aggregates import Aggregate, AggregateRecord, ServiceAggregate
 from schemas.analyses import Analysis
+from schemas.beats import HeartbeatsRead, PassedBeat
 from schemas.breaches import Breach
 from schemas.dead_letters import DeadLetter, from_headers, to_headers
 from schemas.export import MESSAGES, PREFIX, RULE_FILE, asyncapi, documents, json_schema
@@ -235,11 +236,15 @@ def messages() -> dict[str, list[Any]]:
         json.loads(Partials.model_validate_json(json.dumps(rows)).model_dump_json()),
         json.loads(Progress(sources=b"\x03", at_ms=5).model_dump_json()),
     ]
+    beat = PassedBeat(source=1, offset=5, timestamp_ms=6, key=b"crawler", value=b"{}")
+    read = HeartbeatsRead(sources=b"\x03", seen_ms=5)
+    beats = [json.loads(record.model_dump_json()) for record in (beat, read)]
     scored = ScoredAnalysis(analysis=Analysis.model_validate(ANALYSIS), quality=SCORE)
     return {
         "operations": [OPERATION, [OPERATION, OPERATION | {"occurred_at": "2026-03-04T05:06:00Z"}]],
         "partials": partials,
         "quality-partials": partials,
+        "beats": beats,
         "analyses": [ANALYSIS],
         "labels": [
             {"analysis": "a1", "truth": "likely_ghost", "at": "2026-03-14T05:06:00Z"},

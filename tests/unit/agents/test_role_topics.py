@@ -5,15 +5,17 @@ import inspect
 from agents.alert import app as alert
 from agents.kafka.role_topics import ROLES, everything, of_role
 from agents.measure import app as measure
+from agents.quality import app as quality
 from agents.runtime.settings import Settings
 
 SETTINGS = Settings(_env_file=None)
 
 
 def test_each_roles_tables_are_listed() -> None:
-    assert ROLES[measure.ROLE].tables == tuple(measure.TABLES)
-    assert ROLES[alert.ROLE].tables == (alert.TABLE,)
-    assert not ROLES[alert.ROLE].plane
+    assert tuple(ROLES[measure.ROLE].tables) == tuple(measure.TABLES)
+    assert tuple(ROLES[quality.ROLE].tables) == tuple(quality.TABLES)
+    assert tuple(ROLES[alert.ROLE].tables) == (alert.TABLE,)
+    assert ROLES[alert.ROLE].tables[alert.TABLE].partitions == "one"
 
 
 def test_a_topic_is_made_with_all_that_a_role_needs() -> None:

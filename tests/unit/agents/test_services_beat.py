@@ -12,15 +12,15 @@ from agents.kafka.table import TableRows
 from agents.measure.services import ServicesBeat
 from agents.runtime import metrics
 from agents.runtime.settings import Settings
-from schemas.topics import HEARTBEATS
+from schemas.topics import BEATS
 
 
 class Worker:
-    """A worker with two partitions of `heartbeats`."""
+    """A worker with two partitions of `beats`."""
 
     def __init__(self) -> None:
         settings = Settings(_env_file=None)
-        self.tps = [TP(settings.topic(HEARTBEATS), number) for number in (0, 1)]
+        self.tps = [TP(settings.topic(BEATS), number) for number in (0, 1)]
         self.asked: list[TP] = []
         self.loses: TP | None = None
         rows = TableRows(SimpleNamespace(of=lambda _: {}), "changelog", self)
@@ -37,6 +37,9 @@ class Worker:
     def end_of(self, tp: TP) -> tuple[int | None, int | None]:
         self.asked.append(tp)
         return 105, None
+
+    def count_of(self, _: str) -> int:
+        return 2
 
     def done(self, *_: Any) -> None:
         pass

@@ -110,6 +110,7 @@ WAYS: dict[str, list[tuple[list[str], bool]]] = {
     "dashboard": [([HOSTILE], True)],
     "topics create": [([], True), (["--partitions", HOSTILE], False)],
     "topics check": [([], True)],
+    "topics reshard": [([HOSTILE], False)],
     "deadletters list": [([], True), (["--json"], True), (["--reason", HOSTILE], True)],
     "deadletters show": [([KEY], True), (["opwatch.operations/0/18/" + HOSTILE], True)],
     "deadletters redrive": [

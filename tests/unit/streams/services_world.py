@@ -44,12 +44,12 @@ class World:
         for one in beats:
             now_ms = one.sent_ms + one.lag_ms if now_s is None else at(now_s)
             self.log.append((service, one))
-            reason = self.services.apply(service, one, len(self.log) - 1, now_ms)
+            reason = self.services.apply(service, one, 0, len(self.log) - 1, now_ms)
         return reason
 
     def reads_again(self, from_offset: int, now_s: float) -> None:
         for offset in range(from_offset, len(self.log)):
-            self.services.apply(*self.log[offset], offset, at(now_s))
+            self.services.apply(*self.log[offset], 0, offset, at(now_s))
 
     def look(self, now_s: float, *, at_end: bool = True) -> list[dict[str, Any]]:
         """Let it look, publish and write; return what it published."""

@@ -1,0 +1,1 @@
+"""Move a running installation to another number of partitions of the measuring plane."""
