@@ -64,6 +64,7 @@ class Receivers:
         rules.write_text(yaml.safe_dump(self.rule_file(), sort_keys=False))
         return {
             "OPWATCH_RULE_FILE": str(rules),
+            "OPWATCH_PARTITIONS": "2",
             "OPWATCH_ALLOW_ADDRESSES": "127.0.0.0/8,::1",
             "SLACK_WEBHOOK_URL": self.by_name["slack"].url + SLACK_PATH,
             "HOOK_URL": self.by_name["hook"].url + WEBHOOK_PATH,
