@@ -4,6 +4,7 @@ import os
 import sys
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,11 @@ from tests.dashboard_scene import TOKEN, Dashboard, Scene, dashboard, fill, open
 _WALL = {"width": 1440, "height": 900}
 _EVERY_HUE = Image.Quantize.MAXCOVERAGE
 _PHONE = {"width": 390, "height": 844}
+_FORMS: dict[str, dict[str, Any]] = {
+    "dark": {"viewport": _WALL},
+    "light": {"viewport": _WALL, "color_scheme": "light"},
+    "phone": {"viewport": _PHONE, "device_scale_factor": 2},
+}
 
 
 def main(folder: Path) -> int:
@@ -42,32 +48,28 @@ def main(folder: Path) -> int:
 def _take(
     scene: Scene, running: Dashboard, chromium: Browser, folder: Path, now_ms: int
 ) -> list[str]:
-    pages: dict[str, tuple[str, dict[str, Any]]] = {
-        "overview-dark": ("/?span=6h", {}),
-        "overview-light": ("/?span=6h", {"color_scheme": "light"}),
-        "overview-phone": ("/?span=6h", {"viewport": _PHONE, "device_scale_factor": 2}),
-        "series-dark": ("/series?platform=workday&span=6h&before=1", {}),
-        "series-light": ("/series?platform=workday&span=6h", {"color_scheme": "light"}),
-        "alerts-dark": (f"/alerts/{opened(now_ms).fingerprint}", {}),
-        "alerts-phone": ("/alerts", {"viewport": _PHONE, "device_scale_factor": 2}),
-        "quality-light": ("/quality?span=6h", {"color_scheme": "light"}),
+    pages = {
+        "overview": "/?span=6h",
+        "series": "/series?platform=workday&span=6h&before=1",
+        "alerts": f"/alerts/{opened(now_ms).fingerprint}",
+        "quality": "/quality?span=6h",
     }
     complaints = []
-    for name, (path, context) in pages.items():
-        watched = Watched(chromium, running.url, **({"viewport": _WALL} | context))
-        page = watched.open(path)
+    for name, form in product(pages, _FORMS):
+        watched = Watched(chromium, running.url, **_FORMS[form])
+        page = watched.open(pages[name])
         while page.locator(".notice").count():
             scene.progress()
             page.wait_for_timeout(500)
-        if name.startswith("series-dark"):
+        if name == "series":
             page.locator(".plot").first.focus()
             for _ in range(24):
                 page.keyboard.press("ArrowLeft")
             page.keyboard.press("Enter")
-        file = folder / f"{name}.png"
-        page.screenshot(path=file, full_page="phone" not in name)
+        file = folder / f"{name}-{form}.png"
+        page.screenshot(path=file, full_page=form != "phone")
         with Image.open(file) as picture:  # a quarter of the size, and no eye sees it
-            picture.convert("RGB").quantize(256, _EVERY_HUE).save(file, optimize=True)
+            picture.convert("RGB").quantize(256, _EVERY_HUE, kmeans=2).save(file, optimize=True)
         complaints += watched.complaints
         watched.close()
     return complaints
