@@ -1,11 +1,12 @@
 """Buffer what waits for Kafka, up to a limit, and count the outcomes."""
 
 import contextlib
-import threading
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from opwatch_client.threads import lock
 
 #: An operation's fields, or a record.
 Item = TypeVar("Item")
@@ -40,6 +41,8 @@ class Stats:
     """Attempts to reach Kafka that failed."""
     bad_values: int
     """Values left out because opwatch would have refused what they were part of."""
+    discarded: int = 0
+    """Operations that were discarded, or cancelled while nobody waited for them any more."""
     analyses: Outcomes = Outcomes()
     labels: Outcomes = Outcomes()
     remedied: int = 0
@@ -64,7 +67,7 @@ class Buffer(Generic[Item]):
         self._flushes: deque[Flushed] = deque()
         # Appending an item does not take it, unless the buffer is full. Reentrant, because a
         # signal handler or a finalizer may record an operation while its own thread holds it.
-        self._lock = threading.RLock()
+        self._lock = lock()
 
     def __len__(self) -> int:
         return len(self._waiting) + self._under_way

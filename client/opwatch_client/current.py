@@ -2,17 +2,17 @@
 
 import atexit
 import os
-import threading
 
 from opwatch_client import remediation_calls
 from opwatch_client.publisher import Publisher
 from opwatch_client.settings import Settings
+from opwatch_client.threads import lock
 
 #: How long the exit may wait for what is still in the buffer.
 EXIT_S = 5.0
 
 _publisher: Publisher | None = None
-_lock = threading.RLock()
+_lock = lock()
 
 
 def publisher() -> Publisher:
@@ -122,7 +122,7 @@ def _at_exit() -> None:
 def _in_child() -> None:
     """Start with an empty buffer: the parent sends what it buffered, and its thread is not here."""
     global _publisher, _inherited, _lock
-    _lock = threading.RLock()
+    _lock = lock()
     if _publisher is not None:
         # Referenced, but never used: its sockets are the parent's.
         _inherited, _publisher = _publisher, Publisher(_publisher.settings)

@@ -4,8 +4,6 @@ import logging
 import threading
 import time
 
-THREAD_NAME = "opwatch-client"
-
 _WARN_EVERY_S = 60.0
 _AIOKAFKA = (
     "aiokafka",
@@ -37,10 +35,16 @@ class Warnings:
 
 
 class _Ours(threading.local):
+    is_ours = False
     last = ""
 
 
 _ours = _Ours()
+
+
+def mark_thread() -> None:
+    """Take what is logged in this thread for ours."""
+    _ours.is_ours = True
 
 
 def last_error() -> str:
@@ -50,7 +54,7 @@ def last_error() -> str:
 
 
 def _of_the_host(line: logging.LogRecord) -> bool:
-    if threading.current_thread().name != THREAD_NAME:
+    if not _ours.is_ours:
         return True
     if line.levelno >= logging.ERROR:
         _ours.last = line.getMessage()

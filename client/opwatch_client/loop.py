@@ -2,11 +2,19 @@
 
 import asyncio
 import os
+import select
 import selectors
 import socket
 from typing import Any
 
 from opwatch_client.logs import log
+from opwatch_client.threads import original
+
+
+class _Selector(selectors.PollSelector):
+    """Not epoll: a forked child shares the parent's set, and would remove its sockets from it."""
+
+    _selector_cls = property(lambda _: original(select.__name__, "poll"))
 
 
 class Loop(asyncio.SelectorEventLoop):
@@ -14,9 +22,7 @@ class Loop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         """Create it in the process that will run it."""
-        # Not epoll: a forked child shares the parent's set, and its clean-up would remove the
-        # parent's sockets from it.
-        super().__init__(selectors.PollSelector())
+        super().__init__(_Selector())
         self._made_in = os.getpid()
         self.set_exception_handler(lambda _, context: log.debug("%s", context.get("message")))
 
@@ -26,4 +32,4 @@ class Loop(asyncio.SelectorEventLoop):
 
     async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
         """Resolve in this thread: executors start no threads while Python exits."""
-        return socket.getaddrinfo(host, port, **options)
+        return original(socket.__name__, "getaddrinfo")(host, port, **options)

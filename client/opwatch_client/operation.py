@@ -1,5 +1,7 @@
 """Measure an operation: with a context manager, sync or async, or with a decorator."""
 
+import asyncio
+import copy
 import functools
 import inspect
 from collections.abc import Callable
@@ -7,7 +9,7 @@ from time import perf_counter_ns, time_ns
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, cast
 
-from opwatch_client import current, wire
+from opwatch_client import cancellation, current, wire
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -16,7 +18,10 @@ class Operation:
     """One operation: `with`, `async with`, or `@` above a function.
 
     One object measures one operation at a time; as a decorator it measures each call separately.
-    An exception makes it a failure with the exception's type, and still reaches the caller.
+    An exception makes it a failure with the exception's type, and still reaches the caller. No
+    failures are those of `ignore`, GeneratorExit (nobody wants the rest) and SystemExit without an
+    error. One that is cancelled does not count if its task ends so; if the task goes on, as after
+    a timeout, it is a failure.
     """
 
     # Not __slots__: a mistyped attribute must not raise in a host's rarest branch.
@@ -28,6 +33,8 @@ class Operation:
     _error_type: object = None
     _error_message: object = None
     _started_ns = 0
+    _outcome: Literal["succeeded", "discarded", "cancelled"] | None = None
+    _ignored: tuple[type[BaseException], ...] = ()
 
     def __init__(
         self,
@@ -36,18 +43,39 @@ class Operation:
         platform: str = wire.GENERIC,
         service: str | None = None,
         trace_id: str | None = None,
+        ignore: tuple[type[BaseException], ...] = (),
     ) -> None:
-        """Name the operation and its platform; `service` only if it differs from the settings."""
+        """Name the operation and its platform.
+
+        Args:
+            operation: its name.
+            platform: on which platform.
+            service: only if it differs from the settings.
+            trace_id: of the trace that it belongs to.
+            ignore: exceptions that are no failures, such as KeyError; they still reach the caller.
+        """
         self.operation = operation
         self.platform = platform
         self.service = service
         if trace_id is not None:
             self.trace_id = trace_id
+        if ignore:
+            self._ignored = _exceptions(ignore)
 
     def fail(self, error_type: str, message: str | None = None) -> None:
         """Make it a failure without an exception; a later exception does not replace it."""
         self._error_type = error_type or "failed"
         self._error_message = message
+        self._outcome = None
+
+    def succeed(self) -> None:
+        """Make it a success, whatever exception comes after; the exception reaches the caller."""
+        self._error_type = self._error_message = None
+        self._outcome = "succeeded"
+
+    def discard(self) -> None:
+        """Do not count it."""
+        self._outcome = "discarded"
 
     def cache_hit(self, *, ttl_s: float | None = None) -> None:
         """Record a cache hit, and the time to live of the entry in seconds."""
@@ -73,25 +101,40 @@ class Operation:
         trace: TracebackType | None,
     ) -> None:
         duration_ns = perf_counter_ns() - self._started_ns
-        if error is not None and self._error_type is None:
-            self._error_type = type(error).__name__
-            self._error_message = error
+        if error is not None and self._error_type is None and self._outcome is None:
+            self._judge(error)
+        if self._outcome is None or self._outcome == "succeeded":
+            self._record(duration_ns)
+        elif self._outcome == "discarded":
+            current.publisher().discard()
+        else:
+            cancelled, now_ms = copy.copy(self), time_ns() // 1_000_000
+            cancellation.judge(
+                lambda kind: cancelled._record(duration_ns, kind, now_ms),  # noqa: SLF001 - its own class
+                current.publisher().discard,
+            )
+        # A frame may keep this object; it must not keep the exception and with it all frames.
+        self._error_message = None
+
+    def _record(
+        self, duration_ns: int, error_type: str | None = None, at_ms: int | None = None
+    ) -> None:
+        error_type = error_type or self._error_type  # type: ignore[assignment]  # record checks it
         record(
             operation=self.operation,
-            success=self._error_type is None,
+            success=error_type is None,
             duration_ms=duration_ns // 1000 / 1000,
             platform=self.platform,
+            occurred_at_ms=at_ms,
             confidence=self.confidence,
             cache=self.cache,
             cache_ttl_s=self.cache_ttl_s,
             cache_evictions=self.cache_evictions,
-            error_type=self._error_type,  # type: ignore[arg-type]  # record checks it
+            error_type=error_type,
             error_message=self._error_message,  # type: ignore[arg-type]
             service=self.service,
             trace_id=self.trace_id,
         )
-        # A frame may keep this object; it must not keep the exception and with it all frames.
-        self._error_message = None
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -126,13 +169,30 @@ class Operation:
 
         return cast("Function", measured)
 
+    def _judge(self, error: BaseException) -> None:
+        """Say what an exception makes of the operation."""
+        if isinstance(error, (*self._ignored, GeneratorExit)):
+            return
+        if isinstance(error, SystemExit) and error.code in (None, 0):
+            return
+        if isinstance(error, asyncio.CancelledError):
+            self._outcome = "cancelled"
+            return
+        self._error_type = type(error).__name__
+        self._error_message = error
+
     def _forget_last_time(self) -> None:
+        self._outcome = None
         self.confidence = self.cache = self.cache_ttl_s = self.cache_evictions = None
         self._error_type = self._error_message = None
 
     def _again(self) -> "Operation":
         return Operation(
-            self.operation, platform=self.platform, service=self.service, trace_id=self.trace_id
+            self.operation,
+            platform=self.platform,
+            service=self.service,
+            trace_id=self.trace_id,
+            ignore=self._ignored,
         )
 
 
@@ -188,6 +248,18 @@ def record(
         publisher.append(fields)
     except Exception:  # noqa: BLE001 - measuring must never break what it measures
         publisher.refuse("success")
+
+
+def _exceptions(ignore: Any) -> tuple[type[BaseException], ...]:
+    """Return the exceptions of `ignore`, also if it is a single one.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    kinds = ignore if isinstance(ignore, tuple) else (ignore,)
+    if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds):
+        raise TypeError("operation: `ignore` takes exceptions, as in ignore=(KeyError,)")
+    return kinds
 
 
 def _is_coroutine_function(function: Any) -> bool:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-import threading
+import sys
 import time
 from collections import deque
 from concurrent.futures import CancelledError
@@ -16,6 +16,7 @@ from opwatch_client.received_scores import Awaited, ScoreBoard
 from opwatch_client.records import LANES, Lane, Record, RecordBuffer
 from opwatch_client.remediation_calls import Remedies
 from opwatch_client.settings import Settings
+from opwatch_client.threads import is_patched, lock
 from opwatch_client.wire import Fields
 from opwatch_client.worker import ARRAY_LENGTH, Beats, Connect, Worker
 
@@ -23,6 +24,8 @@ from opwatch_client.worker import ARRAY_LENGTH, Beats, Connect, Worker
 _CUT_SHORT_S = 0.5
 #: How long the reading thread may take to end.
 _READER_S = 1.5
+#: Between two looks at what is left, under gevent.
+_POLL_S = 0.005
 #: Heartbeats that wait for Kafka: an hour of one service's.
 MOST_BEATS = 360
 #: How long to wait after a thread could not be started.
@@ -51,9 +54,11 @@ class Publisher:
         self._beats: Beats = deque(maxlen=MOST_BEATS)
         self._warn = Warnings()
         self._worker: Worker | None = None
-        self._lock = threading.RLock()
+        self._lock = lock()
         self._start_again_s = 0.0
         self._warned: set[str] = set()
+        self.discarded = 0
+        """Operations that were discarded, or cancelled while nobody waited for them any more."""
 
     def append(self, operation: Fields) -> None:
         """Add an operation. Never waits, never raises."""
@@ -95,6 +100,10 @@ class Publisher:
                 "opwatch left out a value of %s that does not fit; more are only counted", field
             )
 
+    def discard(self) -> None:
+        """Count an operation that is not to be published."""
+        self.discarded += 1
+
     def refuse(self, field: str) -> None:
         """Count an operation that was dropped because of its value of `field`."""
         self.bad(field)
@@ -111,6 +120,7 @@ class Publisher:
             self._buffer.stats(),
             analyses=self._lanes["analyses"].outcomes(),
             labels=self._lanes["labels"].outcomes(),
+            discarded=self.discarded,
             remedied=self._remedies.handled,
             not_remedied=self._remedies.failed,
         )
@@ -120,6 +130,11 @@ class Publisher:
         deadline_s = time.monotonic() + timeout_s
         left = self.left()
         try:
+            if is_patched():  # a future's own waiting is of greenlets, and is woken by a thread
+                while not all(buffered.done() for buffered in left):
+                    if time.monotonic() > deadline_s:
+                        return False
+                    time.sleep(_POLL_S)
             return all(
                 buffered.result(max(0.0, deadline_s - time.monotonic())) for buffered in left
             )
@@ -187,6 +202,8 @@ class Publisher:
         with self._lock:
             if self._worker is not None or time.monotonic() < self._start_again_s:
                 return self._worker
+            if advice := why_no_thread():
+                self._warn("opwatch publishes nothing: %s", advice)
             self._worker = worker = Worker(
                 self._buffer, self._beats, self._lanes, self._connect, self._warn
             )
@@ -197,3 +214,13 @@ class Publisher:
                 self._start_again_s = time.monotonic() + _START_AGAIN_S
                 self._warn("opwatch could not start its thread: %s", error)
             return self._worker
+
+
+def why_no_thread() -> str | None:
+    """Return why threads do not run although they start: uWSGI without threads."""
+    uwsgi = sys.modules.get("uwsgi")
+    options = getattr(uwsgi, "opt", ())
+    names = {name.decode() if isinstance(name, bytes) else name for name in options}
+    if uwsgi is None or names & {"enable-threads", "threads"}:
+        return None
+    return "uWSGI runs no threads, start it with --enable-threads"

@@ -4,15 +4,15 @@ import asyncio
 import contextlib
 import functools
 import random
-import threading
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from opwatch_client.consumer import Consumer, Incoming, TopicConsumer
-from opwatch_client.logs import THREAD_NAME, Warnings, last_error
+from opwatch_client.logs import Warnings, last_error, mark_thread
 from opwatch_client.loop import Loop
 from opwatch_client.received_scores import ScoreBoard
 from opwatch_client.settings import Settings
+from opwatch_client.threads import NativeThread, lock
 
 _FIRST_DELAY_S = 0.2
 _LONGEST_DELAY_S = 5.0
@@ -42,8 +42,8 @@ class Reader:
         self._scores = scores
         self._consumer = consumer or functools.partial(TopicConsumer, settings)
         self._warn = Warnings()
-        self._lock = threading.RLock()
-        self._thread: threading.Thread | None = None
+        self._lock = lock()
+        self._thread: NativeThread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._begun: dict[str, Callable[[], Awaitable[None]]] = {}
         self._awake = asyncio.Event()
@@ -73,7 +73,7 @@ class Reader:
                 return
             self._begun[name] = follow
             if self._thread is None:
-                thread = threading.Thread(target=self._work, name=THREAD_NAME, daemon=True)
+                thread = NativeThread(self._work)
                 try:
                     thread.start()
                 except RuntimeError as error:  # out of threads, or Python is about to end
@@ -91,6 +91,7 @@ class Reader:
     # ---------------------------------------------------------------- in the thread
 
     def _work(self) -> None:
+        mark_thread()
         with asyncio.Runner(loop_factory=Loop, debug=False) as runner:
             runner.run(self._main())
 

@@ -1,11 +1,12 @@
 """Remember the latest scores of this process' analyses, for whoever asks and whenever."""
 
 import contextlib
-import threading
 from collections import OrderedDict
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from time import time_ns
+
+from opwatch_client.threads import lock
 
 #: How many analyses are remembered; the oldest are forgotten first.
 LIMIT = 4_000
@@ -28,7 +29,7 @@ class ScoreBoard:
         """Remember `limit` analyses at most."""
         self._limit = limit
         self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
-        self._lock = threading.RLock()
+        self._lock = lock()
 
     def expect(self, analysis: bytes) -> None:
         """Remember an analysis, before it is published."""

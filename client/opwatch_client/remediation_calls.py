@@ -5,7 +5,6 @@ import contextlib
 import functools
 import inspect
 import json
-import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
@@ -16,6 +15,7 @@ from typing import Any
 from opwatch_client.consumer import Incoming
 from opwatch_client.findings import Finding, parse
 from opwatch_client.logs import log
+from opwatch_client.threads import NativeThread
 
 #: A new group begins with requests this old; older ones are no longer worth an answer.
 OLDEST_MS = 3_600_000
@@ -126,11 +126,7 @@ def _begin(handler: _Handler, request: RemediationRequest) -> "Future[Any]":
     if handler.loop is not None and handler.loop.is_running():
         return asyncio.run_coroutine_threadsafe(function(request), handler.loop)
     done: Future[Any] = Future()
-    threading.Thread(
-        target=functools.partial(_run, function, request, done),
-        name="opwatch-remediation",
-        daemon=True,
-    ).start()
+    NativeThread(functools.partial(_run, function, request, done), "opwatch-remediation").start()
     return done
 
 

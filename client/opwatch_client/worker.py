@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -11,9 +10,10 @@ from opwatch_client import wire
 from opwatch_client.buffer import Buffer, resolve
 from opwatch_client.kafka import RecordRefused, Unreachable
 from opwatch_client.lanes import LaneSender, RecordKafka
-from opwatch_client.logs import THREAD_NAME, Warnings, log
+from opwatch_client.logs import Warnings, log, mark_thread
 from opwatch_client.loop import Loop
 from opwatch_client.records import Lane, RecordBuffer
+from opwatch_client.threads import NativeThread
 from opwatch_client.wire import Fields
 
 #: The largest record, and how long an operation waits for others to share its record.
@@ -55,7 +55,7 @@ class Worker:
         self._beats = beats
         self._connect = connect
         self._warn = warn
-        self._thread = threading.Thread(target=self._work, name=THREAD_NAME, daemon=True)
+        self._thread = NativeThread(self._work)
         self._closing = self._hurried = False
         self._awake = asyncio.Event()
         self._kafka: Kafka | None = None
@@ -95,8 +95,7 @@ class Worker:
 
     def ended(self, timeout_s: float) -> bool:
         """Wait for its end; False on a timeout."""
-        self._thread.join(max(0.0, timeout_s))
-        return not self._thread.is_alive()
+        return self._thread.join(timeout_s)
 
     def _call(self, what: Callable[[], object]) -> None:
         # Before the loop runs there is nothing to wake, and after it nothing to do.
@@ -117,6 +116,7 @@ class Worker:
 
     def _work(self) -> None:
         # A host that debugs its own loops does not want to see our slow callbacks.
+        mark_thread()
         with asyncio.Runner(loop_factory=Loop, debug=False) as runner:
             runner.run(self._main())
 

@@ -6,6 +6,7 @@ import functools
 import gc
 import threading
 import weakref
+from collections.abc import Callable, Coroutine, Iterator
 
 import pytest
 
@@ -75,29 +76,164 @@ def test_exception_is_the_same_outside_and_its_type_and_message_are_recorded(kaf
     assert operation["error_message"] == "x" * 500
 
 
-@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit])
-def test_what_ends_a_program_is_recorded_and_goes_on(kafka: FakeKafka, kind: type[BaseException]):
-    with pytest.raises(kind), opwatch.operation("a"):
-        raise kind
+@pytest.mark.parametrize(
+    ("raised", "error_type"),
+    [
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (SystemExit(1), "SystemExit"),
+        (SystemExit("no disk"), "SystemExit"),
+        (SystemExit(), None),
+        (SystemExit(0), None),
+        (GeneratorExit(), None),
+        (KeyError("x"), None),
+        (LookupError("x"), "LookupError"),
+        (TimeoutError(), "TimeoutError"),
+    ],
+)
+@pytest.mark.parametrize("way", ["with", "decorated", "async with"])
+def test_what_is_no_failure_is_not_counted_as_one_and_goes_on(
+    kafka: FakeKafka, raised: BaseException, error_type: str | None, way: str
+):
+    operation = opwatch.operation("a", ignore=(KeyError,))
 
-    operation = only(kafka)
-    assert operation["error_type"] == kind.__name__
-    assert "error_message" not in operation
+    def fail() -> None:
+        raise raised
+
+    async def fail_async() -> None:
+        async with operation:
+            raise raised
+
+    with pytest.raises(type(raised)):  # noqa: PT012 - three ways to raise the same
+        if way == "async with":
+            fail_async().send(None)
+        elif way == "decorated":
+            operation(fail)()
+        else:
+            with operation:
+                fail()
+
+    found = only(kafka)
+    assert (found["success"], found.get("error_type")) == (error_type is None, error_type)
 
 
-async def test_cancellation_is_a_failure_and_still_cancels(kafka: FakeKafka):
-    async def work() -> None:
+async def test_a_cancelled_hedge_does_not_count(kafka: FakeKafka):
+    async def ask(delay_s: float) -> float:
         async with opwatch.operation("a"):
-            await asyncio.Event().wait()
+            await asyncio.sleep(delay_s)
+            return delay_s
+
+    asked = [asyncio.create_task(ask(delay_s)) for delay_s in (0.001, 60, 60)]
+    done, late = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+    for task in late:
+        task.cancel()
+    answers = await asyncio.gather(*late, return_exceptions=True)
+
+    assert [type(answer) for answer in answers] == [asyncio.CancelledError] * 2
+    assert await opwatch.aflush()
+    assert [operation["success"] for operation in kafka.operations] == [True] * len(done)
+    assert opwatch.stats().discarded == 2
+
+
+async def _within(seconds: float) -> None:
+    async with opwatch.operation("a"):
+        await asyncio.sleep(seconds)
+
+
+async def _timeout() -> None:
+    async with asyncio.timeout(0.001):
+        await _within(60)
+
+
+async def _nested_timeouts() -> None:
+    async with asyncio.timeout(60), asyncio.timeout(0.001), asyncio.timeout(None):
+        await _within(60)
+
+
+async def _wait_for() -> None:
+    await asyncio.wait_for(_within(60), 0.001)
+
+
+@pytest.mark.parametrize("work", [_timeout, _nested_timeouts, _wait_for])
+async def test_an_operation_whose_time_is_over_is_a_failure(
+    kafka: FakeKafka, work: Callable[[], Coroutine[None, None, None]]
+):
+    with pytest.raises(TimeoutError):
+        await work()
+    assert await opwatch.aflush()
+    assert [operation["error_type"] for operation in kafka.operations] == ["TimeoutError"]
+
+
+async def test_a_cancelled_operation_is_judged_when_its_task_has_cleaned_up(kafka: FakeKafka):
+    async def work(*, goes_on: bool) -> None:
+        try:
+            await _within(60)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.001)
+            if not goes_on:
+                raise
+
+    for goes_on in (False, True):
+        task = asyncio.create_task(work(goes_on=goes_on))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        await asyncio.sleep(0)
+    assert await opwatch.aflush()
+    assert [operation["success"] for operation in kafka.operations] == [False]
+    assert opwatch.stats().discarded == 1
+
+
+async def test_a_timeout_that_has_not_expired_makes_no_failure(kafka: FakeKafka):
+    async def work() -> None:
+        async with asyncio.timeout(60):
+            await _within(60)
 
     task = asyncio.create_task(work())
-    await asyncio.sleep(0)
+    await asyncio.sleep(0.001)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-
     assert await opwatch.aflush()
-    assert kafka.operations[0]["error_type"] == "CancelledError"
+    assert (kafka.operations, opwatch.stats().discarded) == ([], 1)
+
+
+def test_a_generator_that_nobody_finishes_is_no_failure(kafka: FakeKafka):
+    def pieces() -> Iterator[int]:
+        with opwatch.operation("a"):
+            yield 1
+            yield 2
+
+    for _ in pieces():
+        break
+    assert only(kafka)["success"] is True
+
+
+def test_the_host_says_what_it_is(kafka: FakeKafka):
+    with contextlib.suppress(ValueError), opwatch.operation("succeeds") as op:
+        op.fail("TruncatedPage")
+        op.succeed()
+        raise ValueError
+    with opwatch.operation("fails") as op:
+        op.succeed()
+        op.fail("TruncatedPage")
+    with contextlib.suppress(ValueError), opwatch.operation("discarded") as op:
+        op.discard()
+        raise ValueError
+    with op:  # the same object measures the next one
+        pass
+    assert opwatch.flush(5)
+    assert [(it["operation"], it["success"]) for it in kafka.operations] == [
+        ("succeeds", True),
+        ("fails", False),
+        ("discarded", True),
+    ]
+    assert opwatch.stats().discarded == 1
+
+
+@pytest.mark.parametrize("ignore", ["KeyError", (KeyError, 1), (int,)])
+def test_ignoring_what_is_no_exception_is_a_programming_mistake(ignore: object):
+    with pytest.raises(TypeError, match="ignore"):
+        opwatch.operation("a", ignore=ignore)
 
 
 def test_fail_makes_a_failure_without_an_exception(kafka: FakeKafka):

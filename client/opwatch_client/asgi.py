@@ -1,0 +1,107 @@
+"""Measure every request of an ASGI application (FastAPI, Starlette) by its route's template.
+
+app.add_middleware(opwatch_client.asgi.Middleware)
+"""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from opwatch_client import wire
+from opwatch_client.requests import Request, text_of
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+#: Starlette's Match.FULL.
+_FULL = 2
+
+
+class Middleware:
+    """An operation a request, named as `GET /jobs/{id}`; statuses below `fail_from` are successes.
+
+    It ends with the last byte of the response; tasks in the background come after it. Websockets
+    are not measured.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        fail_from: int = 500,
+        platform: str = wire.GENERIC,
+        route: Callable[[Scope], str | None] | None = None,
+    ) -> None:
+        """Measure an application.
+
+        Args:
+            app: the application.
+            fail_from: the lowest status that is a failure.
+            platform: of the operations.
+            route: returns a request's route, for a framework that this does not know.
+        """
+        self._app = app
+        self._fail_from = fail_from
+        self._platform = platform
+        self._route = route or route_of
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request and record it."""
+        if scope.get("type") != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope.get("method"), self._fail_from, self._platform)
+
+        async def received() -> Message:
+            message = await receive()
+            if message.get("type") == "http.disconnect":
+                request.client_left = True
+            return message
+
+        async def sent(message: Message) -> None:
+            if message.get("type") == "http.response.start":
+                request.status = message.get("status")
+            try:
+                await send(message)
+            except OSError:  # the server's way to say so
+                request.client_left = True
+                raise
+            if message.get("type") == "http.response.body" and not message.get("more_body"):
+                request.end()
+
+        error: BaseException | None = None
+        try:
+            await self._app(scope, received, sent)
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            try:
+                request.route = self._route(scope)
+            except Exception:  # noqa: BLE001 - measuring must never break what it measures
+                request.route = None
+            request.record(error)
+
+
+def route_of(scope: Scope) -> str | None:
+    """Return the template of the route that Starlette or FastAPI chose; None if there was none."""
+    root = str(scope.get("root_path") or "")
+    mount = root.removeprefix(str(scope.get("app_root_path", root) or ""))
+    if route := scope.get("route"):
+        path = text_of(getattr(route, "path_format", None)) or text_of(getattr(route, "path", None))
+        return mount + path if path else None
+    if "endpoint" not in scope:
+        return None
+    return _found(getattr(scope.get("app"), "routes", ()), scope, mount)
+
+
+def _found(routes: Any, scope: Scope, mount: str) -> str | None:
+    """Return the path of the route with the endpoint that was called."""
+    for route in routes or ():
+        inner = getattr(route, "routes", None)
+        if inner and (found := _found(inner, scope, "")):
+            return (text_of(getattr(route, "path", None)) or "") + found
+        if getattr(route, "endpoint", None) is scope["endpoint"]:
+            return mount + str(getattr(route, "path_format", None) or route.path)
+    return None

@@ -1,0 +1,354 @@
+"""The client counts exactly in every kind of process that Python has, and breaks none of them.
+
+OPWATCH_CLIENT_PYTHONS names further interpreters, separated by colons, that have aiokafka, fastapi,
+flask, gevent, gunicorn, uvicorn and uvloop: the same runs on each.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from schemas.operations import Operation
+from tests import topics
+from tests.integration.test_client import PARTITIONS, read
+from tests.ports import lasting_port
+
+CLIENT = Path(__file__).parents[2] / "client"
+PYTHONS = [sys.executable, *filter(None, os.environ.get("OPWATCH_CLIENT_PYTHONS", "").split(":"))]
+REQUESTS = 120
+
+
+class Host(NamedTuple):
+    """Runs scripts and servers of one interpreter."""
+
+    python: str
+    environment: dict[str, str]
+    folder: Path
+
+    @property
+    def output(self) -> Path:
+        return self.folder / "output"
+
+    def write(self, name: str, code: str) -> Path:
+        file = self.folder / name
+        file.write_text(textwrap.dedent(code))
+        return file
+
+    def start(self, *command: str, **more: str) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [self.python, "-X", "dev", *command],
+            cwd=self.folder,
+            env=self.environment | more,
+            stdout=self.output.open("wb"),  # a pipe that nobody reads would hold it up
+            stderr=subprocess.STDOUT,
+        )
+
+    def run(self, code: str) -> str:
+        """Run a script to its end and return what it prints."""
+        process = self.start(str(self.write("script.py", code)))
+        process.wait(60)
+        out = self.output.read_text()
+        assert process.returncode == 0, out
+        assert "Traceback" not in out, out
+        return out
+
+
+@pytest.fixture(params=PYTHONS, ids=[Path(path).parts[-3] for path in PYTHONS])
+def host(kafka: str, request: pytest.FixtureRequest, tmp_path: Path) -> Host:
+    prefix = f"ch-{uuid.uuid4().hex[:8]}."
+    admin = AdminClient({"bootstrap.servers": kafka})
+    topics.make(admin, NewTopic(f"{prefix}operations", PARTITIONS, 1))
+    environment = {key: it for key, it in os.environ.items() if not key.startswith("OPWATCH_")}
+    ours = {"OPWATCH_KAFKA_BOOTSTRAP": kafka, "OPWATCH_TOPIC_PREFIX": prefix}
+    environment |= ours | {"PYTHONPATH": str(CLIENT), "PYTHONWARNINGS": "default"}
+    return Host(request.param, environment, tmp_path)
+
+
+@pytest.fixture
+def published(kafka: str, host: Host) -> Callable[[], list[Operation]]:
+    return lambda: read(kafka, host.environment["OPWATCH_TOPIC_PREFIX"] + "operations")
+
+
+def counts(operations: list[Operation]) -> dict[tuple[str, bool], int]:
+    return dict(Counter((it.operation, it.success) for it in operations))
+
+
+GEVENT = """
+import gevent.monkey
+gevent.monkey.patch_all()
+import asyncio, time
+import gevent
+import opwatch_client as opwatch
+
+with opwatch.operation("first"):
+    time.sleep(0.01)
+time.sleep(0.3)
+
+async def work():
+    async with opwatch.operation("in asyncio"):
+        await asyncio.sleep(0.01)
+    assert await opwatch.aflush(20)
+    return "its own asyncio works"
+
+print(asyncio.run(work()))
+
+def serve():
+    for _ in range(50):
+        with opwatch.operation("greenlet"):
+            gevent.sleep(0.001)
+
+ticks = 0
+def tick():
+    global ticks
+    while True:
+        ticks += 1
+        gevent.sleep(0.001)
+
+gevent.spawn(tick)
+gevent.joinall([gevent.spawn(serve) for _ in range(20)])
+before = ticks
+assert opwatch.flush(20)
+assert ticks > before, "a flush holds other greenlets up"
+with opwatch.heartbeat("crawler", every=0.1):
+    gevent.sleep(0.01)
+with opwatch.operation("last"):
+    pass
+"""
+
+
+def test_a_process_that_gevent_patched(host: Host, published: Callable[[], list[Operation]]):
+    assert "its own asyncio works" in host.run(GEVENT)
+    assert counts(published()) == {
+        ("first", True): 1,
+        ("in asyncio", True): 1,
+        ("greenlet", True): 1000,
+        ("last", True): 1,
+    }
+
+
+def test_a_process_that_gevent_patches_later(host: Host, published: Callable[[], list[Operation]]):
+    host.run("import opwatch_client\n" + GEVENT)
+    assert sum(counts(published()).values()) == 1003
+
+
+def test_loops_that_come_and_go(host: Host, published: Callable[[], list[Operation]]):
+    host.run(
+        """
+        import asyncio
+        import uvloop
+        import opwatch_client as opwatch
+
+        async def work():
+            async with opwatch.operation("work"):
+                await asyncio.sleep(0.001)
+
+        async def many():
+            await asyncio.gather(*(work() for _ in range(500)))
+
+        for run in (asyncio.run, uvloop.run, asyncio.run):
+            run(many())
+        async def flushing():
+            await many()
+            assert await opwatch.aflush(20)
+        uvloop.run(flushing())
+        """
+    )
+    assert counts(published()) == {("work", True): 2000}
+
+
+def test_what_is_recorded_while_python_exits(host: Host, published: Callable[[], list[Operation]]):
+    host.run(
+        """
+        import atexit, sys, threading
+        import opwatch_client as opwatch
+        atexit.register(lambda: None)
+
+        def late():
+            with opwatch.operation("in a thread"):
+                threading.Event().wait(0.3)
+
+        with opwatch.operation("first"):
+            pass
+        threading.Thread(target=late).start()
+        with opwatch.operation("exits"):
+            sys.exit(0)
+        """
+    )
+    assert counts(published()) == {("first", True): 1, ("in a thread", True): 1, ("exits", True): 1}
+
+
+FASTAPI = """
+import asyncio, os, signal
+import opwatch_client.asgi
+from fastapi import APIRouter, FastAPI, HTTPException
+from fastapi.responses import StreamingResponse
+
+app = FastAPI()
+app.add_middleware(opwatch_client.asgi.Middleware)
+router = APIRouter(prefix="/api")
+mounted = FastAPI()
+
+@app.get("/jobs/{id}")
+async def job(id: int):
+    return {"id": id, "pid": os.getpid()}
+
+@router.post("/jobs/{id}/parse")
+def parse(id: int):
+    raise HTTPException(503)
+
+@app.get("/missing/{id}")
+async def missing(id: str):
+    raise HTTPException(404)
+
+@app.get("/broken")
+async def broken():
+    raise KeyError("broken")
+
+@app.get("/stream")
+async def stream():
+    async def pieces():
+        for _ in range(3):
+            yield b"x"
+            await asyncio.sleep(0.001)
+    return StreamingResponse(pieces())
+
+@mounted.get("/items/{item}")
+async def item(item: str):
+    return item
+
+app.include_router(router)
+app.mount("/shop", mounted)
+"""
+
+FLASK = """
+import opwatch_client.wsgi
+from flask import Blueprint, Flask, abort, Response
+
+app = Flask(__name__)
+app.wsgi_app = opwatch_client.wsgi.Middleware(app.wsgi_app)
+api = Blueprint("api", __name__, url_prefix="/api")
+
+@app.get("/jobs/<int:id>")
+def job(id):
+    return {"id": id}
+
+@api.post("/jobs/<id>/parse")
+def parse(id):
+    abort(503)
+
+@app.get("/missing/<id>")
+def missing(id):
+    abort(404)
+
+@app.get("/broken")
+def broken():
+    raise KeyError("broken")
+
+@app.get("/stream")
+def stream():
+    return Response(b"x" for _ in range(3))
+
+app.register_blueprint(api)
+"""
+
+#: Method, path, the route, whether it is a success.
+ASKED = [
+    ("GET", "/jobs/{n}", "GET /jobs/{id}", True),
+    ("POST", "/api/jobs/{n}/parse", "POST /api/jobs/{id}/parse", False),
+    ("GET", "/missing/{n}?x={n}", "GET /missing/{id}", True),
+    ("GET", "/nowhere/{n}", "GET (no route)", True),
+    ("GET", "/broken", "GET /broken", False),
+    ("GET", "/stream", "GET /stream", True),
+    ("BREW", "/nowhere", "other (no route)", True),
+]
+
+
+def ask(port: int, method: str, path: str) -> int:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:
+            response.read()
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def load(
+    host: Host,
+    process: "subprocess.Popen[bytes]",
+    port: int,
+    asked: list[tuple[str, str, str, bool]],
+) -> None:
+    give_up = time.monotonic() + 60
+    while True:  # a socket that listens does not answer yet
+        try:
+            ask(port, "OPTIONS", "/up")
+            break
+        except OSError:
+            assert process.poll() is None, host.output.read_text()
+            assert time.monotonic() < give_up
+            time.sleep(0.1)
+    with ThreadPoolExecutor(8) as pool:
+        paths = [
+            (method, path.replace("{n}", str(n)))
+            for n in range(REQUESTS // len(asked) + 1)
+            for method, path, _, _ in asked
+        ]
+        list(pool.map(lambda it: ask(port, *it), paths))
+    process.send_signal(signal.SIGTERM)
+    process.wait(60)
+    out = host.output.read_text()
+    assert not re.search("opwatch (cannot|could|dropped|lost|left)", out), out
+
+
+def expected(asked: list[tuple[str, str, str, bool]]) -> dict[tuple[str, bool], int]:
+    return {(route, success): REQUESTS // len(asked) + 1 for _, _, route, success in asked}
+
+
+def found(operations: list[Operation]) -> dict[tuple[str, bool], int]:
+    """Return the counts, without the requests that waited for the server."""
+    return {key: it for key, it in counts(operations).items() if not key[0].startswith("OPTIONS")}
+
+
+def test_fastapi_with_two_processes(host: Host, published: Callable[[], list[Operation]]):
+    port = lasting_port()
+    host.write("server.py", FASTAPI)
+    options = ("--workers", "2", "--port", str(port), "--log-level", "error", "--no-access-log")
+    process = host.start("-m", "uvicorn", "server:app", *options)
+    asked = [*ASKED, ("GET", "/shop/items/{n}", "GET /shop/items/{item}", True)]
+    load(host, process, port, asked)
+    assert found(published()) == expected(asked)
+
+
+@pytest.mark.parametrize("worker", ["sync", "gthread", "gevent"])
+def test_gunicorn_that_preloads(host: Host, published: Callable[[], list[Operation]], worker: str):
+    """What the parent records while it loads counts too, once."""
+    port = lasting_port()
+    host.write(
+        "server.py",
+        FLASK
+        + "with opwatch_client.operation('loading'):\n    pass\nopwatch_client.flush(20)\n"
+        + "opwatch_client.record(operation='waiting', success=True, duration_ms=1)\n",
+    )
+    options = ("--preload", "--workers", "2", "--bind", f"127.0.0.1:{port}", "--threads", "2")
+    process = host.start(
+        "-m", "gunicorn", "server:app", *options, "-k", worker, "--log-level", "critical"
+    )
+    load(host, process, port, ASKED)
+    wanted = expected(ASKED) | {("loading", True): 1, ("waiting", True): 1}
+    assert found(published()) == wanted
