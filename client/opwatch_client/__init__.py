@@ -53,6 +53,7 @@ def flush(timeout_s: float = TIMEOUT_S) -> bool:
 async def aflush(timeout_s: float = TIMEOUT_S) -> bool:
     """Flush without blocking the running event loop."""
     publisher = current.publisher()
+    await asyncio.sleep(0)  # what was cancelled just now is judged in the loop's next turn
     left = publisher.left()
     try:
         async with asyncio.timeout(timeout_s):
