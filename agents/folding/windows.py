@@ -1,8 +1,9 @@
 """Run the windows of this worker's target partitions, in beats.
 
-Once a second: publish what is due and wait for the broker, write the rows to the table's
-changelog and wait for the broker, commit the input. After a kill in between, the same revisions are
-published again under the same keys.
+Once a second: publish what is due and wait for the broker. Every ten seconds: write the rows that
+changed to the table's changelog, wait for the broker, commit the input. In between the partials are
+the log: after a kill they are read again, and the same revisions are published again under the same
+keys.
 """
 
 import asyncio
@@ -31,8 +32,8 @@ from streams.validation import NotFit
 log = structlog.get_logger()
 
 BEAT_S = 1.0
-#: Input that changed nothing, such as progress, is committed this often.
-COMMIT_S = 10.0
+#: Rows are written this often: each write is a whole row, and what lies between is read again.
+WRITE_S = 10.0
 #: Beats may be this much less than that apart.
 _JITTER_MS = 50
 #: Past this much of a beat only finals are published; the rest waits for the next one, unless
@@ -93,7 +94,7 @@ class WindowsBeat:
         self._windows: dict[TP, Windows] = {}
         self._read_to: dict[TP, int] = {}
         self._expired: dict[TP, list[OutgoingRecord]] = {}
-        self._committed: dict[TP, float] = {}
+        self._write_at: dict[TP, float] = {}
         self._due: dict[TP, int] = {}
         self._all_due = 0
         self._most_sources = 0
@@ -107,7 +108,7 @@ class WindowsBeat:
                 metrics.forget(_BY_PARTITION, tp.partition)
             self._read_to.pop(tp, None)
             self._expired.pop(tp, None)
-            self._committed.pop(tp, None)
+            self._write_at.pop(tp, None)
             self._weigh(tp, None)
 
     def _of(self, tp: TP) -> Windows:
@@ -217,7 +218,12 @@ class WindowsBeat:
         await self._publish(tp, windows, began + _BUDGET_S)
         if self._windows.get(tp) is windows:
             self._weigh(tp, windows)
-            await self._write(tp, windows)
+            if dead_letters := self._expired.pop(tp, []):
+                await self._producer.publish(dead_letters)
+                metrics.dead_letters.labels("window_expired").inc(len(dead_letters))
+            if began >= self._write_at.setdefault(tp, began + _first_write_s(tp.partition)):
+                self._write_at[tp] = began + WRITE_S
+                await self._write(tp, windows)
 
     async def _publish(self, tp: TP, windows: Windows, until: float) -> None:
         topic = self._settings.topic(AGGREGATES)
@@ -251,19 +257,11 @@ class WindowsBeat:
         windows.retire()
 
     async def _write(self, tp: TP, windows: Windows) -> None:
-        """Write what changed, then commit the input read so far."""
+        """Write what changed, then commit the input that is in it."""
         read_to = self._read_to.get(tp)
-        dead_letters = self._expired.pop(tp, [])
-        changes = windows.take_changes()
-        if dead_letters:
-            await self._producer.publish(dead_letters)
-            metrics.dead_letters.labels("window_expired").inc(len(dead_letters))
-        await self._rows.write(tp.partition, changes)
+        await self._rows.write(tp.partition, windows.take_changes())
         failpoints.reached("windows_after_rows")
-        now = time.monotonic()
-        is_due = changes or dead_letters or now - self._committed.get(tp, 0.0) >= COMMIT_S
-        if read_to is not None and is_due and self._windows.get(tp) is windows:
-            self._committed[tp] = now
+        if read_to is not None and self._windows.get(tp) is windows:
             self._consumer().done(tp, read_to)
             failpoints.reached("windows_before_commit")
 
@@ -290,3 +288,8 @@ class WindowsBeat:
                     among_them=names,
                 )
         metrics.publish_delay.set(delay_ms / 1000)
+
+
+def _first_write_s(partition: int) -> float:
+    """Return after how long a partition is written first: neighbours at different beats."""
+    return partition % (WRITE_S / BEAT_S) * BEAT_S

@@ -3,17 +3,18 @@
 A block begins at an offset that depends on the log alone. So a worker that reads it again from
 there makes the same rows:
 
-    offset   0 ............ 19,999 | 20,000 ...... 31,207 | 31,208 ..
-    ended by          MOST_OFFSETS      a later hour's record
+    offset   0 ............ 19,999 | 20,000 ...... 21,250 | 21,251 ..
+    ended by          MOST_OFFSETS      a record of later ten seconds
 
 A block keeps the columns of all its events, and a fold reads all of them: every row is cumulative
-over the block.
+over the block. So a block is short where events are few a second: else the rows of the last minute
+would be published again and again, longer each time.
 """
 
 import numpy as np
 
 from schemas.partials import PartialRow
-from schemas.spans import HOUR_MS
+from schemas.spans import HOUR_MS, SECOND_MS
 from streams.measure.columns import Columns, columns_of
 from streams.measure.fold import fold
 from streams.measure.operation_reader import Events
@@ -22,7 +23,9 @@ from streams.measure.operation_reader import Events
 BLOCK_EVENTS = 20_000
 #: … or to this many pairs of operation and platform, which limits what overflow remembers, …
 BLOCK_PAIRS = 2_048
-#: … and before a record of a later hour than its first, by the records' own timestamps.
+#: … and before a record of a later hour than its first, by the records' own timestamps, or, where
+#: it has at least so many events, before one of later ten seconds.
+LEAST_EVENTS, SPAN_MS = 1_000, 10 * SECOND_MS
 
 
 class _PairNumbers(dict[tuple[str, str], int]):
@@ -50,7 +53,8 @@ class Block:
         self.start = start
         self.end: int | None = None
         """The next block's start."""
-        self._hour: int | None = None
+        self._first_ms: int | None = None
+        """The timestamp of the first record."""
         self._count = 0
         self._pairs = _PairNumbers()
         self._columns: list[Columns] = []
@@ -80,9 +84,14 @@ class Block:
         """Return the place of the first event that belongs to a later block, if any."""
         size = len(events.offset)
         by_offset = int(np.searchsorted(events.offset, self.start + self.MOST_OFFSETS))
-        if self._hour is None:
-            self._hour = int(events.stamp_ms[begin]) // HOUR_MS
-        later = events.stamp_ms[begin:by_offset] >= (self._hour + 1) * HOUR_MS
+        if self._first_ms is None:
+            self._first_ms = int(events.stamp_ms[begin])
+        stamp_ms = events.stamp_ms[begin:by_offset]
+        later = stamp_ms // HOUR_MS > self._first_ms // HOUR_MS
+        if self._count + len(stamp_ms) > LEAST_EVENTS:
+            record = np.searchsorted(events.offset, events.offset[begin:by_offset])
+            are_enough = self._count + record - begin >= LEAST_EVENTS
+            later |= are_enough & (stamp_ms // SPAN_MS > self._first_ms // SPAN_MS)
         if later.any():
             until = begin + int(later.argmax())
             self.end = int(events.offset[until])

@@ -30,6 +30,7 @@ def _small_blocks(monkeypatch):
     monkeypatch.setattr(blocks.Block, "MOST_OFFSETS", 40)
     monkeypatch.setattr(blocks, "BLOCK_EVENTS", 30)
     monkeypatch.setattr(blocks, "BLOCK_PAIRS", 7)
+    monkeypatch.setattr(blocks, "LEAST_EVENTS", 5)
 
 
 def draw(seed, records=80):
@@ -90,6 +91,10 @@ def test_a_block_keeps_its_bounds_and_never_cuts_a_record(seed):
             )
             == 1
         )
+        count = 0
+        for record in inside:
+            assert count < 5 or record.timestamp // 10_000 <= inside[0].timestamp // 10_000
+            count += len(events_of(record))
         before_last = [event for one in inside[:-1] for event in events_of(one)]
         assert len(before_last) < 30
         assert len({(event["operation"], event["platform"]) for event in before_last}) < 7

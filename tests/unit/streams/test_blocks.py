@@ -75,6 +75,29 @@ def test_the_hour_is_of_the_blocks_first_event_also_when_refused_ones_are_before
     assert cut(refused, one(1, later), one(2, later + HOUR_MS)) == [(0, [1]), (2, [2])]
 
 
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ((1, 1, 1, 1), [(0, [0, 1, 2]), (3, [3])]),
+        ((2, 1, 1, 1), [(0, [0, 0, 1]), (2, [2, 3])]),
+        ((3, 1, 1, 1), [(0, [0, 0, 0]), (1, [1, 2, 3])]),
+        ((1, 4, 1, 1), [(0, [0, 1, 1, 1, 1]), (2, [2, 3])]),
+    ],
+)
+def test_a_block_of_enough_events_ends_before_a_record_of_later_ten_seconds(
+    monkeypatch, counts, expected
+):
+    monkeypatch.setattr(blocks, "LEAST_EVENTS", 3)
+    stamps = NOON_MS, NOON_MS + 10_000, NOON_MS + 10_000, NOON_MS + 11_000
+    records = [one(at, stamp, counts[at]) for at, stamp in enumerate(stamps)]
+    assert cut(*records) == expected
+
+
+def test_earlier_ten_seconds_do_not_end_a_block(monkeypatch):
+    monkeypatch.setattr(blocks, "LEAST_EVENTS", 1)
+    assert cut(one(0, NOON_MS + 10_000), one(1), one(2)) == [(0, [0, 1, 2])]
+
+
 def test_an_array_is_never_cut(monkeypatch):
     monkeypatch.setattr(blocks, "BLOCK_EVENTS", 4)
     assert cut(one(0, count=3), one(1, count=3), one(2)) == [(0, [0] * 3 + [1] * 3), (2, [2])]
