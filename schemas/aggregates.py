@@ -104,6 +104,15 @@ class Digest(Wire):
     centroids: list[Centroid]
 
 
+PackedDigest = Annotated[
+    str,
+    Field(
+        description="The same packed, in base64, where the aggregate is not final:"
+        " docs/percentiles.md has its layout."
+    ),
+]
+
+
 class Aggregate(Wire):
     """A window's revision: of two with the same key the one with the larger revision stands."""
 
@@ -133,7 +142,7 @@ class Aggregate(Wire):
     failures_by_type: FailuresByName | None = Field(
         None, description="Failures by their error_type."
     )
-    digest: Digest
+    digest: Digest | PackedDigest
 
 
 class QualitySeries(Wire):
@@ -200,7 +209,7 @@ class QualityAggregate(Wire):
     configurations: list[str] = Field(
         description="Hashes of the configurations that the scores were made by, the first five."
     )
-    digest: QualityDigest
+    digest: QualityDigest | PackedDigest
 
 
 class ServiceSeries(Wire):

@@ -72,11 +72,11 @@ def assert_as_promised(told: Sequence[float], samples: Floats, ranks: Sequence[f
     assert not off.any(), np.column_stack([ranks, told, exact])[off]
 
 
-def documented() -> Any:
-    """Return the function that the documentation gives to strangers."""
+def documented(name: str = "percentile") -> Any:
+    """Return a function that the documentation gives to strangers."""
     docs = Path(__file__).parents[1] / "docs" / "percentiles.md"
-    (code,) = re.findall(r"```python\n(.*?)```", docs.read_text(), re.DOTALL)
-    assert len([line for line in code.splitlines() if line]) <= 20
     names: dict[str, Any] = {}
-    exec(code, names)
-    return names["percentile"]
+    for code in re.findall(r"```python\n(.*?)```", docs.read_text(), re.DOTALL):
+        assert len([line for line in code.splitlines() if line]) <= 20
+        exec(code, names)
+    return names[name]

@@ -221,8 +221,9 @@ class WindowsBeat:
             if dead_letters := self._expired.pop(tp, []):
                 await self._producer.publish(dead_letters)
                 metrics.dead_letters.labels("window_expired").inc(len(dead_letters))
-            if began >= self._write_at.setdefault(tp, began + _first_write_s(tp.partition)):
-                self._write_at[tp] = began + WRITE_S
+            if tp in self._read_to and began >= self._write_at.get(tp, began):
+                wait_s = WRITE_S if tp in self._write_at else _second_write_s(tp.partition)
+                self._write_at[tp] = began + wait_s
                 await self._write(tp, windows)
 
     async def _publish(self, tp: TP, windows: Windows, until: float) -> None:
@@ -258,10 +259,10 @@ class WindowsBeat:
 
     async def _write(self, tp: TP, windows: Windows) -> None:
         """Write what changed, then commit the input that is in it."""
-        read_to = self._read_to.get(tp)
+        read_to = self._read_to[tp]
         await self._rows.write(tp.partition, windows.take_changes())
         failpoints.reached("windows_after_rows")
-        if read_to is not None and self._windows.get(tp) is windows:
+        if self._windows.get(tp) is windows:
             self._consumer().done(tp, read_to)
             failpoints.reached("windows_before_commit")
 
@@ -290,6 +291,9 @@ class WindowsBeat:
         metrics.publish_delay.set(delay_ms / 1000)
 
 
-def _first_write_s(partition: int) -> float:
-    """Return after how long a partition is written first: neighbours at different beats."""
-    return partition % (WRITE_S / BEAT_S) * BEAT_S
+def _second_write_s(partition: int) -> float:
+    """Return when to write again after the first time: neighbours at different beats.
+
+    The first time is soon, so that crashes in a row do not look like a record that ends workers.
+    """
+    return WRITE_S - partition % (WRITE_S / BEAT_S) * BEAT_S

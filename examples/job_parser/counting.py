@@ -27,6 +27,7 @@ from schemas.topics import (
 )
 from streams.measure import digests
 from streams.measure.centroids import STORED_LIMIT
+from streams.measure.digest_wire import packed_digest
 
 #: A revision of fewer operations is not considered for the extremes.
 ENOUGH = 20
@@ -132,15 +133,18 @@ def _extremes(aggregate: Any) -> Extremes:
 
 def _percentiles(minutes: Iterable[Any]) -> list[float]:
     """Merge the minutes' digests, as any consumer can."""
-    packed = [
-        digests.pack(
-            np.array([centroid.m for centroid in minute.digest.centroids]),
-            np.array([centroid.c for centroid in minute.digest.centroids]),
-        )
-        for minute in minutes
-    ]
+    packed = [_packed(minute.digest) for minute in minutes]
     engine = digests.FastEngine()
     return digests.quantiles(digests.merge(packed, engine, STORED_LIMIT), _RANKS)
+
+
+def _packed(digest: Any) -> bytes:
+    if isinstance(digest, str):  # of a minute that is not final
+        return packed_digest(b'"%b"' % digest.encode())
+    return digests.pack(
+        np.array([centroid.m for centroid in digest.centroids]),
+        np.array([centroid.c for centroid in digest.centroids]),
+    )
 
 
 class Published(NamedTuple):

@@ -1,36 +1,22 @@
 """Make the aggregate of a window that is published."""
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
-import orjson
 
 from schemas.aggregates import Trend
 from schemas.fields import DERIVED, RATIOS, SUMMED, Sums
 from schemas.partials import Stats
 from schemas.series import WindowSize
-from streams.measure.centroids import PUBLISHED_LIMIT, Floats
-from streams.measure.digests import shown
+from streams.measure.digest_wire import published_digest
 from streams.measure.series import parse_series
 from streams.measure.tallies import published_tallies
 from streams.measure.window_times import SIZE_MS
 
 _RANKS = (0.5, 0.9, 0.95, 0.99)
-_SUM_PATHS = {
-    summed.published: (name, summed.times)
-    for name, summed in SUMMED.items()
-    if summed.mean_of is None
-} | {path: (name, 1) for path, name in DERIVED.items()}
-_PUBLISHED_SUMS = [
-    (*path.rpartition(".")[::2], times, attrgetter(name))
-    for path, (name, times) in _SUM_PATHS.items()
-]
-_PUBLISHED_RATIOS = [(*path.rpartition(".")[::2], ratio) for path, ratio in RATIOS.items()]
 _encode = msgspec.json.Encoder().encode
 
 
@@ -58,7 +44,7 @@ def aggregate(
     """Return a schemas.aggregates.Aggregate as JSON; see streams.measure.window_kind."""
     del baseline  # nothing of operations is configured here
     count = stats.sums.count
-    percentiles, means, weights = shown(stats.digest, _RANKS, PUBLISHED_LIMIT)
+    percentiles, digest = published_digest(stats.digest, count, _RANKS, final=final)
     figures = figures_of(stats.sums)
     figures["duration_ms"] |= _durations(stats, figures["duration_ms"]["mean"], percentiles)
     return _encode(
@@ -80,7 +66,7 @@ def aggregate(
                 }
                 for row in stats.exemplars
             ],
-            "digest": {"n": count, "centroids": centroids_of(means, weights)},
+            "digest": digest,
         }
         | figures
         | published_tallies(stats.tallies, stats.sums.failures)
@@ -92,16 +78,35 @@ def _series_fields(series: str) -> msgspec.Raw:
     return msgspec.Raw(parse_series(series).model_dump_json().encode())
 
 
+def _figures_maker() -> Callable[..., dict[str, Any]]:
+    """Return what makes figures of the fields of Sums and the derived ones, in this order."""
+    figures: dict[str, str] = {
+        summed.published: name if summed.times == 1 else f"{name} / {summed.times}"
+        for name, summed in SUMMED.items()
+        if summed.mean_of is None
+    }
+    figures |= DERIVED
+    for path, (above, below, times) in RATIOS.items():
+        figures[path] = f"{above} / {below} / {times} if {below} else None"
+    groups: dict[str, list[str]] = {}
+    for path, figure in figures.items():
+        group, _, name = path.rpartition(".")
+        groups.setdefault(group, []).append(f"{name!r}: {figure}")
+    items = groups.pop("")
+    items += [f"{group!r}: {{{', '.join(inside)}}}" for group, inside in groups.items()]
+    arguments = ", ".join([*SUMMED, *DERIVED.values()])
+    made: Callable[..., dict[str, Any]] = eval(  # noqa: S307 - a loop over the table takes 4 times as long
+        f"lambda {arguments}: {{{', '.join(items)}}}"
+    )
+    return made
+
+
+_make_figures = _figures_maker()
+
+
 def figures_of(sums: Sums) -> dict[str, Any]:
     """Return what aggregates have of the table in schemas/fields.py."""
-    figures: dict[str, Any] = {}
-    for group, name, times, value in _PUBLISHED_SUMS:
-        into = figures.setdefault(group, {}) if group else figures
-        number = value(sums)
-        into[name] = number if times == 1 else number / times
-    for group, name, ratio in _PUBLISHED_RATIOS:
-        (figures[group] if group else figures)[name] = ratio.of(sums)
-    return figures
+    return _make_figures(*sums, sums.failures, sums.lookups)
 
 
 def _durations(stats: Stats, mean: float, percentiles: list[float]) -> dict[str, float]:
@@ -117,19 +122,3 @@ def _durations(stats: Stats, mean: float, percentiles: list[float]) -> dict[str,
         "p95": p95,
         "p99": p99,
     }
-
-
-def centroids_of(means: Floats, weights: Floats | None) -> msgspec.Raw:
-    """Return the `tdigest` package's form; float32 means in the digits they have, not float64's."""
-    values = _joined(means)
-    if weights is None:
-        pairs = values.replace(b",", b',"c":1},{"m":') + b',"c":1'
-    else:
-        counts = _joined(weights.astype(np.int64))
-        both = zip(values.split(b","), counts.split(b","), strict=True)
-        pairs = b'},{"m":'.join(map(b',"c":'.join, both))
-    return msgspec.Raw(b'[{"m":' + pairs + b"}]")
-
-
-def _joined(numbers: npt.NDArray[Any]) -> bytes:
-    return orjson.dumps(numbers, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]

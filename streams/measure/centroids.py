@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 
 Floats = npt.NDArray[np.floating[Any]]
 Places = npt.NDArray[np.intp]
@@ -140,16 +141,16 @@ def quantiles(means: Floats, weights: Floats | None, ranks: Sequence[float]) -> 
     ends = None if weights is None else np.cumsum(weights, dtype=np.float64)
     last = len(means) - 1 if ends is None else float(ends[-1]) - 1
     places = [rank * last for rank in ranks]
-    wanted = [(int(place), min(int(place) + 1, last)) for place in places]
-    at = wanted if ends is None else np.searchsorted(ends, wanted, side="right").tolist()
-    found = []
-    for place, (below, above) in zip(places, at, strict=True):
-        low = _decimal(means[below])
-        high = low if above == below else _decimal(means[above])
-        found.append(low + (high - low) * (place - int(place)))
+    wanted = [min(int(place) + step, last) for place in places for step in (0, 1)]
+    at: Any = wanted if ends is None else np.searchsorted(ends, wanted, side="right")
+    values = decimals(means[at])
+    return [
+        low + (high - low) * (place - int(place))
+        for place, low, high in zip(places, values[0::2], values[1::2], strict=True)
+    ]
+
+
+def decimals(means: Floats) -> list[float]:
+    """Return the numbers with the fewest digits that float32 can mean: 0.1, not 0.10000000149."""
+    found: list[float] = orjson.loads(orjson.dumps(means, option=orjson.OPT_SERIALIZE_NUMPY))
     return found
-
-
-def _decimal(mean: Any) -> float:
-    """Return the number with the fewest digits that a float32 can mean: 0.1, not 0.10000000149."""
-    return float(str(mean))

@@ -1,19 +1,23 @@
-"""Read a published digest, whatever its form on the wire, as a packed one.
+"""Write and read published digests, in both forms that they have on the wire.
 
-An aggregate carries its digest as JSON: the `tdigest` package's form, or a packed digest in base64.
-Everybody who reads published digests reads them here.
+A final aggregate carries its digest in the `tdigest` package's form; one that will be published
+again as a packed digest in base64, which takes a quarter of the time and of the bytes. Everybody
+who reads published digests reads them here.
 """
 
 import base64
 import sys
 from array import array
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
+import orjson
 
-from streams.measure.centroids import PUBLISHED_LIMIT
-from streams.measure.digests import EMPTY, are_packed, centroid_count, pack, thinned
+from streams.measure.centroids import PUBLISHED_LIMIT, Floats
+from streams.measure.digests import EMPTY, are_packed, centroid_count, pack, shown, thinned
 
 _MOST = 1e16
 
@@ -31,9 +35,49 @@ _read_digest = msgspec.json.Decoder(_Digest).decode
 _read_text = msgspec.json.Decoder(str).decode
 _read_numbers = msgspec.json.Decoder(list[float]).decode
 _UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
-#: As streams/measure/aggregate.py writes them.
+#: As they are written here.
 _FIRST, _MEAN = b'"centroids":[{"m":', b'{"m":'
 _LEFT_OUT, _LEFT_OUT_OF_EACH = b'{}":mc', 10
+
+
+class PublishedDigest(NamedTuple):
+    """A digest as an aggregate carries it, and the quantiles of the whole of it."""
+
+    quantiles: list[float]
+    wire: msgspec.Raw
+
+
+def published_digest(
+    packed: bytes, count: int, ranks: Sequence[float], *, final: bool
+) -> PublishedDigest:
+    """Return a digest of at most PUBLISHED_LIMIT centroids as an aggregate carries it.
+
+    Args:
+        packed: the digest.
+        count: how many durations it stands for.
+        ranks: of the quantiles, from 0 to 1.
+        final: whether the aggregate is.
+    """
+    quantiles, means, weights = shown(packed, ranks, PUBLISHED_LIMIT, distinct=final)
+    if not final:
+        text = base64.b64encode(pack(means, weights))
+        return PublishedDigest(quantiles, msgspec.Raw(b'"%b"' % text))
+    pairs = _centroids(means, weights)
+    return PublishedDigest(quantiles, msgspec.Raw(b'{"n":%d,"centroids":[%b]}' % (count, pairs)))
+
+
+def _centroids(means: Floats, weights: Floats | None) -> bytes:
+    """Return the `tdigest` package's form; float32 means in the digits they have, not float64's."""
+    values = _digits(means)
+    if weights is None:
+        return b'{"m":' + values.replace(b",", b',"c":1},{"m":') + b',"c":1}'
+    counts = _digits(weights.astype(np.int64))
+    both = zip(values.split(b","), counts.split(b","), strict=True)
+    return b'{"m":' + b'},{"m":'.join(map(b',"c":'.join, both)) + b"}"
+
+
+def _digits(numbers: npt.NDArray[Any]) -> bytes:
+    return orjson.dumps(numbers, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
 
 
 def packed_digest(wire: bytes) -> bytes:

@@ -9,7 +9,7 @@ are one). Little-endian.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import fastdigest
 import numpy as np
@@ -163,11 +163,13 @@ def merge(packed: Sequence[bytes], engine: Engine, limit: int, room: int = 1) ->
         room: … once there would be more than this many times the limit: compressing at each of
             many small merges costs the most.
     """
-    if sum(map(centroid_count, packed)) <= room * limit:
-        if len(packed) == 1:
-            return packed[0]
-        if not any(digest[0] for digest in packed):
-            return EMPTY + b"".join(digest[1:] for digest in packed)
+    if len(packed) == 1 and centroid_count(packed[0]) <= room * limit:
+        return packed[0]
+    if not any(digest[0] for digest in packed):
+        together = EMPTY + b"".join([digest[1:] for digest in packed])
+        if centroid_count(together) <= room * limit:
+            return together
+    elif sum(map(centroid_count, packed)) <= room * limit:
         return pack(*_concatenated(packed))
     means, weights = _concatenated(packed)
     joined = centroids.close_joined(centroids.counted(*_ordered(means, weights)), limit)
@@ -200,15 +202,30 @@ def thinned(packed: bytes, limit: int) -> bytes:
     return pack(*_cut(centroids.counted(*_in_order(packed)), limit))
 
 
-def shown(
-    packed: bytes, ranks: Sequence[float], limit: int
-) -> tuple[list[float], Floats, Floats | None]:
-    """Return the quantiles of a digest, and it thinned: ascending means, and weights or None."""
+class Shown(NamedTuple):
+    """A digest to be published: ascending means, and the weights, None where all are one."""
+
+    quantiles: list[float]
+    """Of the whole digest."""
+    means: Floats
+    weights: Floats | None
+
+
+def shown(packed: bytes, ranks: Sequence[float], limit: int, *, distinct: bool = True) -> Shown:
+    """Return the quantiles of a digest, and it thinned.
+
+    Args:
+        packed: the digest.
+        ranks: of the quantiles, from 0 to 1.
+        limit: of the centroids.
+        distinct: let no two have the same mean.
+    """
     means, weights = _in_order(packed)
     asked = centroids.quantiles(means, weights, ranks)
-    if weights is None and len(means) <= limit and (means[1:] != means[:-1]).all():
-        return asked, means, None
-    return asked, *_cut(centroids.counted(means, weights), limit)
+    fits = len(means) <= limit
+    if fits and (not distinct or (weights is None and (means[1:] != means[:-1]).all())):
+        return Shown(asked, means, weights)
+    return Shown(asked, *_cut(centroids.counted(means, weights), limit))
 
 
 def quantiles(packed: bytes, ranks: Sequence[float]) -> list[float]:

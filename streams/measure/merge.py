@@ -1,6 +1,8 @@
 """Merge sums, digests and exemplars of disjoint sets of operations."""
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
+from operator import itemgetter
 
 from schemas.fields import MAX_SUM, Sums
 from schemas.partials import MOST_CONFIGURATIONS, ExemplarRow, PartialRow, Stats
@@ -28,8 +30,8 @@ def best_exemplars(exemplars: Iterable[ExemplarRow]) -> tuple[ExemplarRow, ...]:
     return tuple(sorted(exemplars, key=_worth, reverse=True)[:EXEMPLARS])
 
 
-def _worth(row: ExemplarRow) -> tuple[bool, float, str]:
-    return row.failed, row.duration_ms, row.id
+#: Whether it failed, its duration, and its id.
+_worth = itemgetter(0, 1, 2)
 
 
 def merge_stats(
@@ -40,22 +42,25 @@ def merge_stats(
         return parts[0]
     sums, squares, lows, highs, digests, exemplars, tallies, seen = zip(*parts, strict=True)
     return Stats(
-        Sums._make(map(_sum, zip(*sums, strict=True))),
+        _added(sums),
         sum(squares),
         min(lows),
         max(highs),
         merge(digests, engine, digest_limit, digest_room),
-        best_exemplars(exemplar for part in exemplars for exemplar in part),
+        best_exemplars(chain.from_iterable(exemplars)),
         merge_tallies(tallies),
         merge_configurations(seen),
     )
 
 
-def merge_configurations(parts: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+def merge_configurations(parts: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     """Return the configurations of several sets of scores: the first few, in order."""
+    if not any(parts):
+        return ()
     seen = set().union(*parts)
-    return tuple(sorted(seen)[:MOST_CONFIGURATIONS]) if seen else ()
+    return tuple(sorted(seen)[:MOST_CONFIGURATIONS])
 
 
-def _sum(column: Sequence[int]) -> int:
-    return min(sum(column), MAX_SUM)
+def _added(parts: Sequence[Sums]) -> Sums:
+    added = Sums._make(map(sum, zip(*parts, strict=True)))
+    return added if max(added) <= MAX_SUM else Sums._make(min(it, MAX_SUM) for it in added)

@@ -101,9 +101,9 @@ def merge_tallies(parts: Sequence[Tallies]) -> Tallies:
 def _merge(parts: Sequence[Tally]) -> Tally:
     counts: dict[str, int] = {}
     other = 0
-    for part in parts:
-        other += part.other
-        for name, count in part.names.items():
+    for names, other_of_part in parts:
+        other += other_of_part
+        for name, count in names.items():
             counts[name] = min(counts.get(name, 0) + count, MAX_SUM)
     if other:
         for part in parts:

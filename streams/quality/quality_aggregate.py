@@ -10,9 +10,8 @@ from schemas.aggregates import Trend
 from schemas.fields import PUBLISHED_NAMES, SUMMED
 from schemas.partials import ExemplarRow, Stats
 from schemas.series import WindowSize
-from streams.measure.aggregate import centroids_of, window_fields
-from streams.measure.centroids import PUBLISHED_LIMIT
-from streams.measure.digests import shown
+from streams.measure.aggregate import window_fields
+from streams.measure.digest_wire import published_digest
 from streams.measure.tallies import most_frequent
 from streams.measure.window_kind import WindowKind
 from streams.quality.score_events import LOST, counted_faults, fault_of
@@ -42,7 +41,7 @@ def quality_aggregate(
 ) -> bytes:
     """Return a schemas.aggregates.QualityAggregate as JSON; see streams.measure.window_kind."""
     sums, count = stats.sums, stats.sums.count
-    (p50, p95), means, weights = shown(stats.digest, _RANKS, PUBLISHED_LIMIT)
+    (p50, p95), digest = published_digest(stats.digest, count, _RANKS, final=final)
     mean_lost = sums.duration_us / SUMMED["duration_us"].times / count
     variance = max(0.0, stats.duration_sq / count - mean_lost * mean_lost)
     if stats.min_ms == stats.max_ms:
@@ -72,7 +71,7 @@ def quality_aggregate(
             "trend": None if trend is None else _trend(trend, {*stats.configurations, *baseline}),
             "exemplars": [_exemplar(row) for row in stats.exemplars],
             "configurations": stats.configurations,
-            "digest": {"n": count, "centroids": centroids_of(means, weights)},
+            "digest": digest,
         }
         | _faults(stats)
     )

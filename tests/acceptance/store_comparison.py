@@ -3,6 +3,7 @@
 Expected rows are made of the records in plain Python, and of nothing of ours.
 """
 
+import base64
 import json
 import struct
 from collections.abc import Callable, Iterable, Mapping
@@ -219,6 +220,8 @@ def _stored(column: str, value: Any) -> Any:
 
 
 def _wanted(column: str, value: Any) -> Any:
+    if column == "digest" and isinstance(value, str):
+        return _digest(base64.b64decode(value))
     if column == "digest":
         return [(_float32(each["m"]), each["c"]) for each in value["centroids"]]
     return value

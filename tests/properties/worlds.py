@@ -19,6 +19,7 @@ from streams.measure.watermarks import Reached, SourceTime, reached
 from streams.measure.window_kind import OPERATIONS_WINDOWS
 from streams.measure.window_times import SIZES, TimeLimits, window_start
 from streams.measure.windows import WindowRevision, Windows
+from tests.promise import documented
 
 #: Monday 2026-09-21 00:00 UTC.
 MONDAY_MS = 1_789_948_800_000
@@ -379,8 +380,8 @@ def assert_equals_oracle(published: Any, totals: Totals) -> None:
     assert published["confidence_count"] == sums["confidence_count"]
     exact = np.array([event["duration_ms"] for event in totals.events])
     assert np.isclose(durations["std_dev"], exact.std(), rtol=1e-3, atol=1e-2)
-    told = published["digest"]["centroids"]
-    means = [float(np.float32(one["m"])) for one in told for _ in range(one["c"])]
+    told = documented("centroids")(published["digest"])
+    means = [float(np.float32(mean)) for mean, weight in told for _ in range(weight)]
     assert sorted(means) == totals.samples()
     worth = [(not one["success"], one["duration_ms"]) for one in published["exemplars"]]
     assert worth == totals.best()
