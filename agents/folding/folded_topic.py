@@ -11,7 +11,6 @@ from streams.measure.blocks import Block
 from streams.measure.operation_reader import Events
 from streams.measure.window_kind import WindowKind
 
-#: How often rows are looked for that are to be sent.
 SEND_S = 0.5
 
 

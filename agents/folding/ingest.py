@@ -1,12 +1,14 @@
 """Fold each source partition's open block, and publish its rows for the windows. It keeps no table.
 
-Every half second, of scores every two seconds, the rows that changed go to the topic of partials;
-each second the progress, one record for each target partition that covers all sources of this
-worker. A block's records are committed once the block is complete and the broker has its last rows.
-So the committed offset is always a block's start, and a restart publishes the same rows again.
+Every half second, of scores every two seconds, the rows that changed go to the topic of partials,
+those of all sources together, and those of a source that was quiet at once; each second the
+progress, one record for each target partition that covers all sources of this worker. A block's
+records are committed once the block is complete and the broker has its last rows. So the committed
+offset is always a block's start, and a restart publishes the same rows again.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
@@ -36,6 +38,8 @@ log = structlog.get_logger()
 
 #: While a source is further behind than a block, its rows are sent less often between blocks.
 SEND_BEHIND_S = 5.0
+#: How often sources are looked for whose rows are to be sent.
+LOOK_S = 0.1
 PROGRESS_S = 1.0
 #: Making a source's rows holds the loop; then others get it as long, at most for this time.
 _REST_S = 0.01
@@ -79,6 +83,7 @@ class Ingest:
         self.ahead = Ahead(settings.time_limits.future_ms, folded.source.name)
         self._sources: dict[TP, SourcePartition] = {}
         self._senders: dict[TP, asyncio.Task[None]] = {}
+        self._sent_at = -math.inf
         self._fail = fail
 
     def lost(self, tps: Collection[TP]) -> None:
@@ -140,8 +145,6 @@ class Ingest:
             if source.gap is not None:
                 await self._publish_gap(source, source.gap, part.records[0].timestamp)
                 source.gap = None
-        if not source.has_unsent:
-            source.unsent_since = time.monotonic()
         at, count = 0, len(events.offset)
         while True:
             before, block = at, source.block
@@ -199,13 +202,18 @@ class Ingest:
         )
 
     async def send(self) -> None:
-        """Make batches of what waited long enough."""
-        now = time.monotonic()
+        """Make batches of what is to be sent: it takes less of all sources together."""
+        now, send_s = time.monotonic(), self._folded.send_s
+        is_due = now - self._sent_at >= send_s
+        if is_due:
+            self._sent_at = now
         for source in list(self._sources.values()):
-            wait_s = SEND_BEHIND_S if source.is_behind else self._folded.send_s
-            waited = now - source.unsent_since >= wait_s
+            quiet_s = now - source.sent_at
+            waited = (
+                quiet_s >= SEND_BEHIND_S if source.is_behind else is_due or quiet_s > 2 * send_s
+            )
             if source.has_unsent and waited and not source.queue.full():
-                source.unsent_since = began = time.monotonic()
+                source.sent_at = began = time.monotonic()
                 source.queue.put_nowait(self._batch(source))
                 await asyncio.sleep(min(_REST_S, time.monotonic() - began))
 

@@ -59,7 +59,8 @@ class SourcePartition:
         self.is_behind = False
         self.unsent = 0
         """Events that are in no batch yet."""
-        self.unsent_since = time.monotonic()
+        self.sent_at = -math.inf
+        """When a batch was made last of what waited, by the monotonic clock."""
         self.moved_at = time.monotonic()
         """When a record came last, other than of events ahead of the clock."""
         self.batched_offset = start - 1
@@ -114,8 +115,6 @@ class SourcePartition:
 
     def refuse(self, record: RefusedRecord) -> None:
         """Make a dead letter of a record, or of an element of it."""
-        if not self.has_unsent:
-            self.unsent_since = time.monotonic()
         self.dead_letters.add(record)
 
     def close(self) -> None:

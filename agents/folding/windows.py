@@ -1,14 +1,14 @@
 """Run the windows of this worker's target partitions, in beats.
 
-Once a second: publish what is due and wait for the broker. Every ten seconds: write the rows that
-changed to the table's changelog, wait for the broker, commit the input. In between the partials are
-the log: after a kill they are read again, and the same revisions are published again under the same
-keys.
+Once a second: publish what is due and wait for the broker; in between only minutes that change
+after a pause. Every half minute: write the rows that changed to the table's changelog, wait for the
+broker, commit the input. In between the partials are the log: after a kill they are read again, and
+the same revisions are published again under the same keys.
 """
 
 import asyncio
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import structlog
@@ -16,6 +16,7 @@ from faust.types import TP
 
 from agents.folding.expired_minutes import expired_minute
 from agents.folding.folded_topic import FoldedTopic
+from agents.folding.window_reports import BY_PARTITION, measure
 from agents.kafka.fetch_unpacking import Chunk
 from agents.kafka.producer import OutgoingRecord, Producer
 from agents.kafka.table import TableRows
@@ -24,6 +25,7 @@ from agents.runtime.settings import Settings
 from schemas.topics import AGGREGATES
 from streams.measure.digests import ENGINES
 from streams.measure.partials import read_partial
+from streams.measure.schedule import PAST_INTERVAL_MS
 from streams.measure.watermarks import Reached
 from streams.measure.window_state import RemovedRecords
 from streams.measure.windows import WindowRevision, Windows
@@ -32,8 +34,12 @@ from streams.validation import NotFit
 log = structlog.get_logger()
 
 BEAT_S = 1.0
-#: Rows are written this often: each write is a whole row, and what lies between is read again.
-WRITE_S = 10.0
+#: Between beats minutes that change after a pause are published: a breach waits for them.
+QUICK_S = 0.2
+#: Rows are written this often: each write is a whole row, and what lies between is read again, …
+WRITE_S = 30.0
+#: … and this often where so many changed: reading and publishing them again would take longer.
+_MANY_ROWS, _WRITE_MANY_S = 2_000, 10.0
 #: Beats may be this much less than that apart.
 _JITTER_MS = 50
 #: Past this much of a beat only finals are published; the rest waits for the next one, unless
@@ -46,19 +52,10 @@ _PARTITIONS_TOGETHER = 16
 #: Records applied before the loop is let go.
 _APPLIED_TOGETHER = 20
 _LARGE_BYTES = 64 * 1024
-
 #: Changed minutes per series, on average, that may wait to be published before reading waits: a
 #: replay is read faster than its windows are published, and what waits takes memory.
 _WAITING_A_SERIES = 2
 _ROOM_AGAIN_S = 0.02
-
-_BY_PARTITION = (
-    metrics.series,
-    metrics.rows,
-    metrics.held_finals,
-    metrics.unheard_sources,
-    metrics.watermark_delay,
-)
 
 
 class WindowsBeat:
@@ -91,10 +88,11 @@ class WindowsBeat:
         self._limits = settings.time_limits
         self._most_due = _WAITING_A_SERIES * settings.series_limit
         self._beaten_ms = 0
+        self._beat_at = 0.0
         self._windows: dict[TP, Windows] = {}
         self._read_to: dict[TP, int] = {}
         self._expired: dict[TP, list[OutgoingRecord]] = {}
-        self._write_at: dict[TP, float] = {}
+        self._written: dict[TP, float] = {}
         self._due: dict[TP, int] = {}
         self._all_due = 0
         self._most_sources = 0
@@ -105,10 +103,10 @@ class WindowsBeat:
         self._losses += 1
         for tp in tps:
             if self._windows.pop(tp, None) is not None:
-                metrics.forget(_BY_PARTITION, tp.partition)
+                metrics.forget(BY_PARTITION, tp.partition)
             self._read_to.pop(tp, None)
             self._expired.pop(tp, None)
-            self._write_at.pop(tp, None)
+            self._written.pop(tp, None)
             self._weigh(tp, None)
 
     def _of(self, tp: TP) -> Windows:
@@ -200,15 +198,31 @@ class WindowsBeat:
             self._due[tp] = due
 
     async def beat(self) -> None:
-        """Publish, write, commit."""
+        """Publish; where a beat is due also write and commit. Call it each QUICK_S."""
         began = time.monotonic()
+        if began < self._beat_at:
+            await self._together(self._publish_urgent, began)
+            return
         self._beaten_ms = int(time.time() * 1000) - _JITTER_MS
         with metrics.beat_seconds.time():
-            partitions = list(self._windows.items())
-            for at in range(0, len(partitions), _PARTITIONS_TOGETHER):
-                together = partitions[at : at + _PARTITIONS_TOGETHER]
-                await asyncio.gather(*(self._beat(tp, windows, began) for tp, windows in together))
-        self._measure()
+            await self._together(self._beat, began)
+        rows = {tp.partition: len(self._rows.of(tp.partition)) for tp in self._windows}
+        by_partition = {tp.partition: windows for tp, windows in self._windows.items()}
+        measure(by_partition, rows, self._settings.series_limit)
+        # On a busy machine beats take long: then reading gets as much of the time as they do.
+        ended = time.monotonic()
+        rested = ended if self._too_much else ended + (ended - began)
+        self._beat_at = max(began + BEAT_S - _JITTER_MS / 1000, rested)
+
+    async def _together(self, do: Callable[[TP, Windows, float], Any], began: float) -> None:
+        partitions = list(self._windows.items())
+        for at in range(0, len(partitions), _PARTITIONS_TOGETHER):
+            together = partitions[at : at + _PARTITIONS_TOGETHER]
+            await asyncio.gather(*(do(tp, windows, began) for tp, windows in together))
+
+    async def _publish_urgent(self, tp: TP, windows: Windows, began: float) -> None:
+        if windows.minutes_due:
+            await self._publish(tp, windows, began + QUICK_S, urgent_only=True)
 
     async def _beat(self, tp: TP, windows: Windows, began: float) -> None:
         if self._windows.get(tp) is not windows:
@@ -221,12 +235,26 @@ class WindowsBeat:
             if dead_letters := self._expired.pop(tp, []):
                 await self._producer.publish(dead_letters)
                 metrics.dead_letters.labels("window_expired").inc(len(dead_letters))
-            if tp in self._read_to and began >= self._write_at.get(tp, began):
-                wait_s = WRITE_S if tp in self._write_at else _second_write_s(tp.partition)
-                self._write_at[tp] = began + wait_s
+            if tp in self._read_to and began >= self._write_at(tp, windows):
+                # After the first time neighbours are written at different beats.
+                early_s = 0.0 if tp in self._written else tp.partition % WRITE_S
+                self._written[tp] = began - early_s
                 await self._write(tp, windows)
 
-    async def _publish(self, tp: TP, windows: Windows, until: float) -> None:
+    def _write_at(self, tp: TP, windows: Windows) -> float:
+        """Return when a partition is to be written.
+
+        The first time at once, so that crashes in a row do not look like a record that ends
+        workers.
+        """
+        written = self._written.get(tp)
+        if written is None:
+            return 0.0
+        return written + (_WRITE_MANY_S if windows.rows_changed > _MANY_ROWS else WRITE_S)
+
+    async def _publish(
+        self, tp: TP, windows: Windows, until: float, *, urgent_only: bool = False
+    ) -> None:
         topic = self._settings.topic(AGGREGATES)
         revisions: list[WindowRevision] = []
 
@@ -247,9 +275,14 @@ class WindowsBeat:
             metrics.aggregates.labels(False).inc(len(revisions) - finals)
             revisions.clear()
 
+        if self._windows.get(tp) is not windows:
+            return  # lost while others were published
         now_ms = int(time.time() * 1000)
         finals_only = time.monotonic() > until and not self._too_much
-        for revision in windows.collect(now_ms, finals_only=finals_only):
+        if self._too_much:  # also what is to wait for its interval
+            now_ms += PAST_INTERVAL_MS
+        how = {"finals_only": finals_only, "urgent_only": urgent_only}
+        for revision in windows.collect(now_ms, **how):
             revisions.append(revision)
             if len(revisions) >= _TOGETHER:
                 await send()
@@ -265,35 +298,3 @@ class WindowsBeat:
         if self._windows.get(tp) is windows:
             self._consumer().done(tp, read_to)
             failpoints.reached("windows_before_commit")
-
-    def _measure(self) -> None:
-        now_ms = time.time() * 1000
-        delay_ms = 0.0
-        for tp, windows in self._windows.items():
-            partition = tp.partition
-            metrics.series.labels(partition).set(len(windows.admission))
-            metrics.rows.labels(partition).set(len(self._rows.of(partition)))
-            metrics.held_finals.labels(partition).set(windows.held_finals)
-            metrics.unheard_sources.labels(partition).set(windows.watermarks.unreported_count)
-            if (low := windows.watermarks.low_ms) is not None:
-                metrics.watermark_delay.labels(partition).set((now_ms - low) / 1000)
-            if (due := windows.oldest_due_ms) is not None:
-                delay_ms = max(delay_ms, now_ms - due if due else 0)
-            metrics.late_revisions.inc(windows.late_revisions)
-            windows.late_revisions = 0
-            if names := windows.admission.refused_names:
-                windows.admission.refused_names = []
-                log.warning(
-                    "series beyond the limit count in overflow",
-                    limit=self._settings.series_limit,
-                    among_them=names,
-                )
-        metrics.publish_delay.set(delay_ms / 1000)
-
-
-def _second_write_s(partition: int) -> float:
-    """Return when to write again after the first time: neighbours at different beats.
-
-    The first time is soon, so that crashes in a row do not look like a record that ends workers.
-    """
-    return WRITE_S - partition % (WRITE_S / BEAT_S) * BEAT_S

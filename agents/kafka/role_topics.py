@@ -101,7 +101,13 @@ def changelog(settings: Settings, role: str, table: str) -> TopicSpec:
     return TopicSpec(
         f"{settings.topic_prefix}{role}-{table}-changelog",
         topic.count(settings.partitions),
-        {"cleanup.policy": "compact", "min.compaction.lag.ms": str(HOUR_MS)} | LARGE,
+        {
+            "cleanup.policy": "compact",
+            "min.compaction.lag.ms": str(HOUR_MS),
+            # An open segment is never compacted, and is read whole when the table is restored.
+            "segment.ms": str(HOUR_MS),
+        }
+        | LARGE,
         plane=topic.partitions == "plane",
         like=None if topic.partitions in ("plane", "one") else settings.topic(ANALYSES),
         needs=frozenset(("READ", "WRITE")),

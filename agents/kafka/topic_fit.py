@@ -12,8 +12,9 @@ _AT_LEAST_STOPPING = ("min.compaction.lag.ms",)
 #: Less is the operator's choice; `opwatch topics check` has a note.
 _AT_LEAST_NOTED = ("retention.ms", "max.message.bytes")
 _EXACT_NOTED = ("message.timestamp.type",)
-#: With more, producers may send ahead of time; Kafka before 3.6 has no such setting.
-_AT_MOST_NOTED = ("message.timestamp.after.max.ms",)
+#: With more, producers may send ahead of time (Kafka before 3.6 has no such setting), or a table is
+#: restored from what a week has written.
+_AT_MOST_NOTED = ("message.timestamp.after.max.ms", "segment.ms")
 
 
 #: The advice where counting cannot continue under these names.

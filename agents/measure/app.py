@@ -7,9 +7,8 @@ from typing import Any
 
 from faust.types import TP
 
-from agents.folding.folded_topic import SEND_S
-from agents.folding.ingest import PROGRESS_S, Ingest
-from agents.folding.windows import BEAT_S, WindowsBeat
+from agents.folding.ingest import LOOK_S, PROGRESS_S, Ingest
+from agents.folding.windows import QUICK_S, WindowsBeat
 from agents.measure.heartbeats import Heartbeats
 from agents.measure.operations import FOLDED_OPERATIONS, OperationReader
 from agents.measure.rules import BEAT_S as RULES_BEAT_S
@@ -53,10 +52,10 @@ class Measure:
         role.agent(HEARTBEATS, "heartbeats", heartbeats.read, heartbeats.rehearse, heartbeats.skip)
         role.agent(BEATS, "services", services.read, services.rehearse, services.skip)
         role.agent(AGGREGATES, "rules", self._rules.read, self._rules.rehearse)
-        role.every(SEND_S, self._ingest.send)
+        role.every(LOOK_S, self._ingest.send)
         role.every(PROGRESS_S, self._ingest.report)
         role.every(PROGRESS_S, heartbeats.report)
-        role.every(BEAT_S, self._windows.beat)
+        role.every(QUICK_S, self._windows.beat)
         role.every(SERVICES_BEAT_S, self._services.beat)
         role.every(RULES_BEAT_S, self._rules.beat)
         role.when_lost(self._lost)

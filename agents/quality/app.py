@@ -7,9 +7,8 @@ from typing import Any
 
 from faust.types import TP
 
-from agents.folding.folded_topic import SEND_S
-from agents.folding.ingest import PROGRESS_S, Ingest
-from agents.folding.windows import BEAT_S, WindowsBeat
+from agents.folding.ingest import LOOK_S, PROGRESS_S, Ingest
+from agents.folding.windows import QUICK_S, WindowsBeat
 from agents.kafka.admin_client import admin, describe_topics
 from agents.kafka.reader import REACH_S
 from agents.quality.assessing import Assessing
@@ -87,9 +86,9 @@ class Quality:
         role.agent(
             CALIBRATION, "calibration", calibration.read, calibration.rehearse, calibration.skip
         )
-        role.every(SEND_S, self._ingest.send)
+        role.every(LOOK_S, self._ingest.send)
         role.every(PROGRESS_S, self._ingest.report)
-        role.every(BEAT_S, self._windows.beat)
+        role.every(QUICK_S, self._windows.beat)
         role.every(CALIBRATION_BEAT_S, calibration.beat)
         role.when_lost(self._lost)
         role.after_end(self._stop)

@@ -21,12 +21,18 @@ from streams.measure.window_times import (
 #: How long after its first change a window that is not final is published.
 INTERVAL_MS: dict[WindowSize, int] = {
     "1m": 1_000,
-    "5m": 5_000,
+    "5m": 10_000,
     "1h": 30_000,
     "6h": MINUTE_MS,
     "24h": MINUTE_MS,
     "7d": MINUTE_MS,
 }
+#: A minute that was not published for so long is urgent: the first failure after a pause.
+_PAUSE_MS = 2_000
+URGENT = 0
+#: A window that ended longer ago than this is being caught up: nobody watches it grow.
+_PAST_MS = MINUTE_MS
+PAST_INTERVAL_MS = 5_000
 
 
 #: What is a child of a larger window and does not keep its sums from the beginning.
@@ -59,6 +65,8 @@ class Schedule:
         self._series_at: dict[tuple[WindowSize, int], list[str]] = {}
         self._due: dict[WindowSize, dict[SeriesWindow, int]] = {size: {} for size in SIZES}
         self._finals: list[tuple[int, int, int, WindowSize]] = []
+        self._published_ms: dict[SeriesWindow, int] = {}
+        """When minutes that are not final were published, if it is no pause ago."""
         self._awaited: set[tuple[WindowSize, int]] = set()
         self._endings: list[Ending] = []
 
@@ -102,11 +110,19 @@ class Schedule:
         if windows and self.is_final(windows[0]):
             due.update(dict.fromkeys(windows, now_ms))
             return
-        due_ms = now_ms + INTERVAL_MS[size]
+        if not windows:
+            return
+        self.await_final(size, start_ms)
+        interval_ms = INTERVAL_MS[size]
+        if windows[0].end_ms + _PAST_MS < now_ms:
+            interval_ms = max(interval_ms, PAST_INTERVAL_MS)
+        elif size == "1m":
+            for window in windows:
+                is_busy = window in self._published_ms
+                due.setdefault(window, now_ms + interval_ms if is_busy else URGENT)
+            return
         for window in windows:
-            due.setdefault(window, due_ms)
-        if windows:
-            self.await_final(size, start_ms)
+            due.setdefault(window, now_ms + interval_ms)
 
     def changed_around(
         self, size: WindowSize, start_ms: int, names: Collection[str], now_ms: int
@@ -156,6 +172,19 @@ class Schedule:
     def done(self, window: SeriesWindow) -> None:
         """Note that a window is no longer due."""
         self._due[window.size].pop(window, None)
+
+    def published(self, window: SeriesWindow, now_ms: int) -> None:
+        """Note what is published now: a minute that is not final is urgent after a pause."""
+        if window.size == "1m" and not self.is_final(window):
+            self._published_ms[window] = now_ms
+
+    def forget_published(self, now_ms: int) -> None:
+        """Forget which minutes were published a pause ago."""
+        self._published_ms = {
+            minute: published_ms
+            for minute, published_ms in self._published_ms.items()
+            if published_ms + _PAUSE_MS > now_ms
+        }
 
     @property
     def minutes_due(self) -> int:

@@ -71,6 +71,10 @@ class WindowTable:
         row = self.get(window.five)
         return row.minutes[minute_place(window.start_ms)] if row and row.minutes else None
 
+    def state(self, window: SeriesWindow) -> MinuteState | WindowState | None:
+        """Return a window's row, or a minute, unless that is unknown or sealed."""
+        return self.minute(window) if window.size == "1m" else self.get(window)
+
     def stats(self, window: SeriesWindow, row: WindowState | None = None) -> Stats | None:
         """Return the sums of a window of five minutes or more; None where there are none.
 
@@ -127,6 +131,11 @@ class WindowTable:
                 row.stats = self.stats(window, row)
             self.touch(window)
         return row
+
+    @property
+    def changed_count(self) -> int:
+        """How many rows changed since they were taken last, or more."""
+        return len(self._changed) + len(self._dirty) + len(self._deleted)
 
     def take_changes(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Yield what is to be written to the changelog, None to delete.

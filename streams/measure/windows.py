@@ -20,7 +20,7 @@ from schemas.spans import MINUTE_MS
 from streams.measure.aggregate import aggregate_key
 from streams.measure.digests import Engine
 from streams.measure.moved_partitions import MOVED_KEY, EarlierPartitions
-from streams.measure.schedule import Schedule
+from streams.measure.schedule import URGENT, Schedule
 from streams.measure.series_limit import Admission
 from streams.measure.trend import begun, trend
 from streams.measure.watermarks import Reached, Watermarks
@@ -142,16 +142,12 @@ class Windows:
         if five.end_ms + self._limits.kept_ms <= horizon_ms:
             return False
         series = self.admission.place(row.series, five.end_ms)
-        member = OWN
-        if series != row.series:
-            member = row.series
-            five = SeriesWindow("5m", five.start_ms, series)
-        state = self._table.get(five) or self._create(five)
+        member = OWN if series == row.series else row.series
+        five = five._replace(series=series)
+        state = self._table.get(five) or self._table.create(self._enter(five))
         minutes = state.minutes = state.minutes or [None] * 5
         place = minute_place(start_ms)
-        minute = minutes[place]
-        if minute is None:
-            minute = minutes[place] = MinuteState()
+        minute = minutes[place] = minutes[place] or MinuteState()
         if minute.apply(source, block, member, (row.last_offset, row.stats), self._engine):
             self._table.touch(five)
             changed.setdefault(start_ms, []).append(series)
@@ -170,11 +166,13 @@ class Windows:
 
     def advance(self, now_ms: int) -> None:
         """Make due, as final, all windows whose end and grace every source has passed."""
-        low_ms = self.watermarks.low_ms
-        if low_ms is not None:
+        self._schedule.forget_published(now_ms)
+        if (low_ms := self.watermarks.low_ms) is not None:
             self._schedule.advance(low_ms, now_ms)
 
-    def collect(self, now_ms: int, *, finals_only: bool = False) -> Iterator[WindowRevision]:
+    def collect(
+        self, now_ms: int, *, finals_only: bool = False, urgent_only: bool = False
+    ) -> Iterator[WindowRevision]:
         """Yield what is due, children before their parents, earlier windows before later ones.
 
         What was yielded becomes due again if it changes. The last `advance` decides what is final.
@@ -182,10 +180,12 @@ class Windows:
         Args:
             now_ms: the clock.
             finals_only: leave what is not final for the next time.
+            urgent_only: only minutes that changed after a pause.
         """
-        for size in SIZES:
+        for size in SIZES[:1] if urgent_only else SIZES:
             # For rules a final minute means that all earlier minutes of the partition came before.
-            due = sorted(self._schedule.due(size, now_ms), key=_start_of)
+            due_ms = URGENT if urgent_only else now_ms
+            due = sorted(self._schedule.due(size, due_ms), key=_start_of)
             for start_ms, windows in groupby(due, _start_of):
                 changed: list[str] = []
                 try:
@@ -197,6 +197,7 @@ class Windows:
                         revision = self._revision(window, final=final)
                         if revision is not None:
                             changed.append(window.series)
+                            self._schedule.published(window, now_ms)
                             self._table.forget()
                             yield revision
                 finally:  # also where the reader stops in between
@@ -206,7 +207,7 @@ class Windows:
     def confirm(self, revision: WindowRevision) -> None:
         """Note that the broker has a revision."""
         window = revision.window
-        state = self._stored(window)
+        state = self._table.state(window)
         if state is not None and revision.published > state.published:
             state.published = revision.published
             self._table.touch(window.five if window.size == "1m" else window)
@@ -245,27 +246,26 @@ class Windows:
         return self._schedule.minutes_due
 
     @property
+    def rows_changed(self) -> int:
+        """How many rows take_changes would return, or more."""
+        return self._table.changed_count
+
+    @property
     def oldest_due_ms(self) -> int | None:
         """When the window that waits the longest to be published became due."""
         return self._schedule.oldest_due_ms
 
     # ------------------------------------------------------------------ windows
 
-    def _create(self, window: SeriesWindow) -> WindowState:
-        self._enter(window)
-        return self._table.create(window)
-
-    def _enter(self, window: SeriesWindow) -> None:
+    def _enter(self, window: SeriesWindow) -> SeriesWindow:
         self.admission.enter(window.series)
         self._schedule.enter(window)
-
-    def _stored(self, window: SeriesWindow) -> MinuteState | WindowState | None:
-        return self._table.minute(window) if window.size == "1m" else self._table.get(window)
+        return window
 
     def _revision(self, window: SeriesWindow, *, final: bool) -> WindowRevision | None:
         """Return what to publish of a window; None if that is published or it is empty."""
         size, start_ms, series = window
-        state = self._recompute(window) if size in TREND_SIZES else self._stored(window)
+        state = self._recompute(window) if size in TREND_SIZES else self._table.state(window)
         if state is None or published_as(state.count(), final=final) <= state.published:
             return None
         verdict: Trend | None = None
