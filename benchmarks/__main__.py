@@ -49,7 +49,7 @@ def _kafka_streams() -> Sequence[str | Path]:
 _OURS = "opwatch"
 #: The rows of minutes live for two to three hours; after that memory hardly grows.
 _MEMORY_HOURS = 4
-_CASES = ("arrays", "series", "recovery", "memory")
+_CASES = ("arrays", "series", "keys", "recovery", "memory")
 #: With these shares each program runs for at least ten seconds on two cores at 2,000,000 events.
 _PEERS = (
     Peer(name="faust", title="Faust take()", share=0.05, command=lambda: _python("faust_take.py")),
@@ -82,14 +82,15 @@ class Bench:
             if case in wanted:
                 getattr(self, case)()
 
-    def peer(self, peer: Peer) -> None:
-        records = self._records(events=max(int(self.options.events * peer.share), 1_000))
+    def peer(self, peer: Peer, name: str = "", title: str = "", **how) -> None:
+        name, title = name or peer.name, title or peer.title
+        records = self._records(events=max(int(self.options.events * peer.share), 1_000), **how)
         try:
             command = peer.command()
         except Missing as why:
-            self._left_out(peer.name, peer.title, str(why))
+            self._left_out(name, title, str(why))
             return
-        place = self._place(f"{records.events}")
+        place = self._place(f"{records.events}-{records.platforms}")
         truth = load.expected(records)
 
         def once(turn: int) -> Figures:
@@ -100,12 +101,12 @@ class Bench:
                     "BENCH_TOPIC": place.operations,
                     "BENCH_PARTITIONS": str(place.partitions),
                     "BENCH_EVENTS": str(records.total),
-                    "BENCH_GROUP": f"{self.run}-{peer.name}-{turn}",
+                    "BENCH_GROUP": f"{self.run}-{name}-{turn}",
                     "BENCH_STATE": state,
                 }
                 return race.race(command, variables, cwd=PEERS, total=records.total, expected=truth)
 
-        self._measure(peer.name, peer.title, once)
+        self._measure(name, title, once)
 
     def ours(self, name: str, title: str, records: Records) -> None:
         def once(turn: int) -> Figures:
@@ -123,6 +124,12 @@ class Bench:
         for series in (16, 1_000):
             records = self._records(platforms=worker.platforms_for(series))
             self.ours(f"series-{series}", f"opwatch, {series:,} series", records)
+
+    def keys(self) -> None:
+        """Measure Kafka Streams with the keys of a thousand series."""
+        peer = next(peer for peer in _PEERS if peer.name == "kafka-streams")
+        platforms = worker.platforms_for(1_000)
+        self.peer(peer, "keys", f"Kafka Streams, {platforms} keys", platforms=platforms)
 
     def recovery(self) -> None:
         rows = 10_000 if self.options.quick else 100_000

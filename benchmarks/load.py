@@ -103,7 +103,7 @@ def _chunks(records: Records) -> Iterator[_Chunk]:
         yield _Chunk(first=first, **{name: values[:size] for name, values in chunk.items()})
 
 
-def _values(records: Records) -> Iterator[tuple[int, int, bytes]]:
+def values_of(records: Records) -> Iterator[tuple[int, int, bytes]]:
     """Yield each event as (platform index, epoch ms, JSON)."""
     names = [platform_name(i).encode() for i in range(records.platforms)]
     operations = [operation_name(i).encode() for i in range(records.operations)]
@@ -211,7 +211,7 @@ def publish(bootstrap: str, topic: str, partitions: int, records: Records) -> fl
     begun = time.monotonic()
     keys = [platform_name(i).encode() for i in range(records.platforms)]
     if records.per_record == 1:
-        for sent, (platform, when, value) in enumerate(_values(records)):
+        for sent, (platform, when, value) in enumerate(values_of(records)):
             send(value, keys[platform], platform % partitions, when)
             if sent % 10_000 == 0:
                 producer.poll(0)
@@ -228,7 +228,7 @@ def _arrays(records: Records) -> Iterator[tuple[int, bytes]]:
     """Yield records of `per_record` events as (last event's time, JSON array)."""
     held: list[bytes] = []
     when = 0
-    for _, when, value in _values(records):
+    for _, when, value in values_of(records):
         held.append(value)
         if len(held) == records.per_record:
             yield when, b"[" + b",".join(held) + b"]"

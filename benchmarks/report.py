@@ -99,6 +99,8 @@ def _notes(entries: dict[str, Any]) -> list[str]:
     if few and many:
         cost = few["events_per_s"] / many["events_per_s"] - 1
         notes.append(f"An event costs {cost:+.0%} from 16 series to 1,000.")
+    if many and (keys := measured.get("keys")):
+        notes.append(f"1,000 series are {_ratio(many, keys)} x Kafka Streams with the same keys.")
     if ours := measured.get("opwatch"):
         rate = ours["more"]["published_per_s"]
         notes.append(

@@ -1,0 +1,110 @@
+"""Measure the processor time of one published window, without a broker.
+
+python -m benchmarks.window_cost
+"""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from benchmarks.load import MINUTE_MS, Records, values_of
+from streams.measure.blocks import Block
+from streams.measure.digests import ENGINES
+from streams.measure.operation_reader import read_events
+from streams.measure.window_times import SeriesWindow, TimeLimits
+from streams.measure.windows import Windows
+
+_LIMITS = TimeLimits(lateness_ms=60 * MINUTE_MS, future_ms=MINUTE_MS, grace_ms=10_000)
+_START_MS = 1_790_000_000_000 // (60 * MINUTE_MS) * 60 * MINUTE_MS
+#: 1,000 operations a second over 500 series, for 100 seconds.
+_RECORDS = Records(
+    events=100_000,
+    start_ms=_START_MS,
+    per_minute=60_000,
+    operations=9,
+    platforms=46,
+    closing=False,
+)
+_SOURCES = 8
+_SENT_EACH_MS = 600
+#: The least of so many runs over so many windows: other work on the machine adds to it.
+_RUNS, _TOGETHER = 15, 25
+
+
+class _Record:
+    def __init__(self, offset: int, timestamp: int, value: bytes) -> None:
+        self.offset, self.timestamp, self.value = offset, timestamp, value
+
+
+def filled() -> Windows:
+    """Return windows that the operations are folded into, as partials of live traffic do."""
+    windows = Windows(0, _SOURCES, {}, _LIMITS, ENGINES["fastdigest"], 100_000)
+    waiting: list[list[_Record]] = [[] for _ in range(_SOURCES)]
+    blocks = [Block(0) for _ in range(_SOURCES)]
+    sent = [-1] * _SOURCES
+    sent_ms = _START_MS
+    for number, (_, when_ms, value) in enumerate(values_of(_RECORDS)):
+        if when_ms - sent_ms >= _SENT_EACH_MS:
+            sent_ms = when_ms
+            for source in range(_SOURCES):
+                blocks[source] = _send(windows, source, blocks[source], sent, waiting[source])
+                waiting[source] = []
+        waiting[number % _SOURCES].append(_Record(number // _SOURCES, when_ms, value))
+    return windows
+
+
+def _send(
+    windows: Windows, source: int, block: Block, sent: list[int], records: Sequence[_Record]
+) -> Block:
+    """Fold records into a source's block, and that into the windows; return the open block."""
+    events, _ = read_events(records, _LIMITS)
+    at = 0
+    while True:
+        at = block.take(events, at)
+        end = records[-1].offset + 1 if block.end is None else block.end
+        windows.apply(source, block.start, block.fold(sent[source]), 0, end)
+        sent[source] = end - 1
+        if block.end is None:
+            return block
+        block = Block(block.end)
+
+
+def cost_us(windows: Windows, published: Sequence[SeriesWindow], *, final: bool) -> float:
+    """Return the microseconds of a window's revision."""
+    least_s = 0.0
+    for first in range(0, len(published), _TOGETHER):
+        together = published[first : first + _TOGETHER]
+        runs = []
+        for _ in range(_RUNS):
+            began = time.thread_time()
+            for window in together:
+                windows._revision(window, final=final)  # noqa: SLF001 - one, again and again
+            runs.append(time.thread_time() - began)
+        least_s += min(runs)
+    return least_s / len(published) * 1e6
+
+
+def main() -> int:
+    """Print a table."""
+    windows = filled()
+    minutes = [
+        window._replace(size="1m", start_ms=_START_MS)
+        for window in map(SeriesWindow.of_key, _row_keys(windows))
+    ]
+    counts = [windows._table.state(minute).count() for minute in minutes]  # noqa: SLF001 - as above
+    print(f"{len(minutes)} series, {np.mean(counts):.0f} operations in a minute of one")
+    for size in ("1m", "5m"):
+        published = [minute._replace(size=size) for minute in minutes]
+        provisional, final = (cost_us(windows, published, final=it) for it in (False, True))
+        print(f"{size}: provisional {provisional:.0f} us, final {final:.0f} us of CPU")
+    return 0
+
+
+def _row_keys(windows: Windows) -> list[bytes]:
+    windows.take_changes()
+    return [key for key in windows._packed if key.startswith(b"5m/")]  # noqa: SLF001 - as above
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
