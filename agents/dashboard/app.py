@@ -7,6 +7,7 @@ import time
 import structlog
 import uvloop
 
+from agents.dashboard import closing
 from agents.dashboard.action_routes import ActionRoutes
 from agents.dashboard.actions import Actions
 from agents.dashboard.api import Api
@@ -114,9 +115,8 @@ class Dashboard:
                     task.result()
         finally:
             await self.server.stop()
-            for task in (stopping, *tasks):
-                task.cancel()
-            await asyncio.gather(stopping, *tasks, return_exceptions=True)
+            stopping.cancel()
+            await closing.end(tasks)
             log.info("the dashboard has ended")
 
     async def _read_back(self) -> None:

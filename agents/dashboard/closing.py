@@ -1,7 +1,8 @@
-"""Close clients of Kafka, whatever they raise: also aiokafka's tasks that were cancelled inside."""
+"""Close clients of Kafka, whatever they raise, and end the tasks that use them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import structlog
@@ -9,6 +10,8 @@ import structlog
 log = structlog.get_logger()
 
 _CLOSE_S = 5.0
+_AGAIN_S = 0.5
+_END_S = 8.0
 
 
 async def close(stop: Callable[[], Awaitable[Any]]) -> None:
@@ -23,3 +26,16 @@ async def close(stop: Callable[[], Awaitable[Any]]) -> None:
         closing.cancel()
     elif not closing.cancelled() and (error := closing.exception()) is not None:
         log.debug("a client of Kafka did not close well", error=repr(error))
+
+
+async def end(tasks: Iterable["asyncio.Task[None]"]) -> None:
+    """Cancel tasks until all have ended, and return after a few seconds in any case.
+
+    Once is not enough: aiokafka swallows a cancellation that comes while it closes a connection.
+    """
+    give_up_s = time.monotonic() + _END_S
+    waiting = set(tasks)
+    while waiting and time.monotonic() < give_up_s:
+        for task in waiting:
+            task.cancel()
+        _, waiting = await asyncio.wait(waiting, timeout=_AGAIN_S)
