@@ -487,7 +487,7 @@ def test_topic_that_does_not_exist_is_said_and_waited_for(
 def test_examples_of_the_readme_run(kafka: str, topic: str, script):
     readme = (ROOT / "client" / "README.md").read_text()
     examples = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    assert len(examples) == 5
+    assert len(examples) == 7
 
     for example in examples:
         run = script(example)

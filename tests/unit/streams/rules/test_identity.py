@@ -26,7 +26,8 @@ OF_DEFAULTS = {"cooldown": "ROUTES", "channels": "ROUTES", "runbook": "SHOWS",
 OF_FILE = {"version", "defaults", "channels", "rules"}
 OF_CHANNELS = {
     "name", "enabled", "severities", "fallback", "template", "type", "to", "from", "tls", "channel",
-    "webhook_url_env", "service_key_env", "url", "url_env", "secret_env",
+    "webhook_url_env", "service_key_env", "url", "url_env", "secret_env", "mention",
+    "username", "icon_emoji",
 }  # fmt: skip
 
 CHANNELS = [{"name": name, "type": "slack"} for name in ("a", "b")]
