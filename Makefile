@@ -21,7 +21,7 @@ PY := $(VENV)/bin/python
 SOURCES := $(wildcard schemas streams agents client dashboard stack examples benchmarks tests)
 TYPED := $(wildcard schemas streams agents client/opwatch_client stack)
 CLIENT := $(if $(wildcard client/pyproject.toml),-e client)
-FIND_PYTHON = for p in $(PYTHON) python3.11 python3.12 python3.13 python3; do \
+FIND_PYTHON = for p in $(or $(PYTHON),python3.11 python3.12 python3.13 python3); do \
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& { command -v "$$p"; break; }; done
 
@@ -131,6 +131,10 @@ clean: ## remove the environment, caches and the stack's data
 .venv: $(VENV)/.installed
 .PHONY: .venv
 
+# What takes two minutes says every few seconds where it is.
+SAYING = log=$(VENV)/pip.log; { while sleep 5; do tail -n 1 $$log | cut -c 1-76; done; } & \
+	says=$$!; trap "kill $$says" EXIT;
+
 # Maven downloads Kafka while pip installs: whoever starts Kafka waits for it, and says what failed.
 .PHONY: .kafka
 .kafka:
@@ -143,9 +147,9 @@ $(VENV)/.locked: requirements.lock requirements-build.lock
 	echo "making .venv with $$python …"; "$$python" -m venv --clear $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
 	-r requirements-build.lock
-	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
-	--no-build-isolation --no-compile -r requirements.lock || { \
-	echo 'installing failed; if it says gcc or Python.h: accumulation-tree is compiled and needs a C' \
+	@$(SAYING) $(PY) -m pip install --progress-bar off --disable-pip-version-check --require-hashes \
+	--no-deps --no-build-isolation --no-compile -r requirements.lock >$$log 2>&1 || { \
+	tail -n 20 $$log >&2; echo 'installing failed; if it says gcc or Python.h: accumulation-tree is compiled and needs a C' \
 	'compiler and the headers of Python (Debian: apt install gcc python3-dev)' >&2; exit 1; }
 	@$(PY) -m compileall -q -j 0 $(VENV)/lib >$(VENV)/compileall.log 2>&1 || true
 	@touch $@

@@ -59,14 +59,19 @@ def _down(*, data: bool) -> int:
 def _status() -> int:
     recorded = bringup.recorded()
     both = ((KAFKA_VARIABLE, recorded.kafka), (POSTGRES_VARIABLE, recorded.postgres))
+    lines = []
     for variable, ours in both:
         if ours is not None:
             who = f"by {ours.by}" + (f", pid {ours.process.pid}" if ours.process else "")
-            print(f"{variable}={ours.address}  (started here {who})")
+            lines.append(f"{variable}={ours.address}  (started here {who})")
         elif address := os.environ.get(variable):
-            print(f"{variable}={address}  (named by the environment)")
+            lines.append(f"{variable}={address}  (named by the environment)")
         else:
-            print(f"{variable} is down")
+            lines.append(f"{variable} is down")
+    try:
+        print("\n".join(lines), flush=True)
+    except BrokenPipeError:  # `make status | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0 if recorded.kafka or os.environ.get(KAFKA_VARIABLE) else 1
 
 

@@ -68,6 +68,7 @@ def up(*, keep: bool, holder: Process | None = None, allow_mock: bool = False) -
         stack = Stack(kafka=kafka, postgres=postgres)
         state.save(current)
         state.save_env(stack.environment)
+        state.note_ours(current)
         return stack
 
 

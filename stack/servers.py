@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from stack import compose, mock
+from stack import compose, mock, state
 from stack.errors import NoKafka, NoPostgres, StackError
 from stack.kafka import LocalKafka
 from stack.net import kafka_addresses, postgres_address, refusal
@@ -14,7 +14,7 @@ from stack.state import FOLDER, KAFKA_VARIABLE, POSTGRES_VARIABLE, Service
 
 
 def named(variable: str, ours: Service | None) -> Service | None:
-    """Return the server that the environment names, unless it is the one we run."""
+    """Return the server that the environment names, unless it is the one we run, or ran."""
     address = os.environ.get(variable)
     if not address or (ours is not None and ours.address == address):
         return None
@@ -25,6 +25,9 @@ def named(variable: str, ours: Service | None) -> Service | None:
     refusals = [refusal(host, port) for host, port in targets]
     if None not in refusals:
         host, port = targets[0]
+        if address in state.were_ours():
+            say(f"{variable} names a server of ours that has ended: another one is started")
+            return None
         raise StackError(
             f"{variable} names {host}:{port}, which does not answer ({refusals[0]}): "
             "start it, or unset the variable to have one started"

@@ -16,6 +16,7 @@ from stack.processes import Process
 FOLDER = Path(os.environ.get("OPWATCH_STACK_FOLDER") or Path(__file__).parent.parent / ".stack")
 KAFKA_VARIABLE = "OPWATCH_KAFKA_BOOTSTRAP"
 POSTGRES_VARIABLE = "METRICS_DATABASE_URL"
+_REMEMBERED = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +81,19 @@ def save_env(addresses: dict[str, str], folder: Path = FOLDER) -> Path:
     file = folder / "env"
     file.write_text("".join(f"export {k}={shlex.quote(v)}\n" for k, v in addresses.items()))
     return file
+
+
+def note_ours(state: State, folder: Path = FOLDER) -> None:
+    """Note addresses of servers that were started here: shells have them longer than they live."""
+    ours = [service.address for service in (state.kafka, state.postgres) if service is not None]
+    before = [address for address in were_ours(folder) if address not in ours]
+    (folder / "addresses").write_text("\n".join([*before, *ours][-_REMEMBERED:]))
+
+
+def were_ours(folder: Path = FOLDER) -> list[str]:
+    """Return the addresses of servers that were started here lately."""
+    file = folder / "addresses"
+    return file.read_text().splitlines() if file.exists() else []
 
 
 def forget(folder: Path = FOLDER) -> None:

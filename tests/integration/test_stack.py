@@ -81,6 +81,9 @@ def test_up_passes_taken_ports_and_says_the_same_twice_and_down_ends_it(stack: A
     assert again.stdout == up.stdout
     assert stack.state() == before
     assert (stack.folder / "env").read_text().count("export ") == 2
+    status = f"{sys.executable} -m stack status | true"
+    cut = subprocess.run(status, shell=True, cwd=ROOT, env=stack.environment, capture_output=True)
+    assert cut.stderr == b""
 
     used = stack("run", "--", "sh", "-c", "echo $OPWATCH_KAFKA_BOOTSTRAP; exit 7")
     assert used.returncode == 7
@@ -147,7 +150,13 @@ def test_without_any_kafka_the_mock_is_used_only_where_it_is_allowed(stack: Asid
     assert "install JDK 17+ and Maven" in refused.stderr
     assert allowed.returncode == 0
     assert "KEEPS NOTHING" in allowed.stderr
-    assert net.is_free(net.kafka_addresses(allowed.stdout.strip())[0][1])
+    ended = allowed.stdout.strip()
+    assert net.is_free(net.kafka_addresses(ended)[0][1])
+
+    # A shell that read `.stack/env` earlier still has the address.
+    again = stack("run", "--allow-mock", "--", *show, **nothing, OPWATCH_KAFKA_BOOTSTRAP=ended)
+    assert again.returncode == 0
+    assert "names a server of ours that has ended" in again.stderr
 
 
 def test_a_killed_broker_comes_back_with_its_port_and_its_topics(tmp_path: Path):

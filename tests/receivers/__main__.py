@@ -1,4 +1,4 @@
-"""Run the receivers: one line of JSON says where they are, then what arrives is shown.
+"""Run the receivers: lines for a shell, or one of JSON, say where they are; then what arrives.
 
 GET  /received            on the control port: everything that arrived, as JSON
 POST /says/slack          503 503 429:2 hang:5 cut   what it says next, one a request
@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import shlex
 import signal
 import sys
 import tempfile
@@ -55,7 +56,8 @@ async def _run(given: argparse.Namespace, folder: Path) -> None:
             receiver.on_arrival = lambda arrived, name=name: take(name, arrived)
         all_of_them.mail.on_arrival = lambda arrived: take("mail", arrived)
         async with Receiver(lambda asked: _control(asked, all_of_them, received)) as control:
-            print(json.dumps(_where(all_of_them, control)), flush=True)
+            where = _where(all_of_them, control)
+            print(json.dumps(where) if given.json or given.quiet else _pasted(where), flush=True)
             await stop.wait()
 
 
@@ -67,6 +69,15 @@ def _where(all_of_them: Everyone, control: Receiver) -> dict[str, Any]:
         "environment": all_of_them.environment,
         "control": control.url,
     }
+
+
+def _pasted(where: dict[str, Any]) -> str:
+    """Return where the receivers are, as lines for a shell."""
+    lines = [f"export {name}={shlex.quote(it)}" for name, it in where["environment"].items()]
+    urls = [
+        f"# {name}: {url}" for name, url in (where["urls"] | {"control": where["control"]}).items()
+    ]
+    return "\n".join(["# paste these lines into the shell of the alert worker", *lines, *urls])
 
 
 def _control(
