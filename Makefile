@@ -147,9 +147,10 @@ $(VENV)/.locked: requirements.lock requirements-build.lock
 	echo "making .venv with $$python …"; "$$python" -m venv --clear $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
 	-r requirements-build.lock
-	@$(SAYING) $(PY) -m pip install --progress-bar off --disable-pip-version-check --require-hashes \
-	--no-deps --no-build-isolation --no-compile -r requirements.lock >$$log 2>&1 || { \
-	tail -n 20 $$log >&2; echo 'installing failed; if it says gcc or Python.h: accumulation-tree is compiled and needs a C' \
+	@echo "installing $$(grep -c == requirements.lock) packages takes two minutes at first …"; $(SAYING) \
+	$(PY) -m pip install --progress-bar off --disable-pip-version-check --require-hashes --no-deps \
+	--no-build-isolation --no-compile -r requirements.lock >$$log 2>&1 || { tail -n 20 $$log >&2; \
+	echo 'installing failed; if it says gcc or Python.h: accumulation-tree is compiled and needs a C' \
 	'compiler and the headers of Python (Debian: apt install gcc python3-dev)' >&2; exit 1; }
 	@$(PY) -m compileall -q -j 0 $(VENV)/lib >$(VENV)/compileall.log 2>&1 || true
 	@touch $@

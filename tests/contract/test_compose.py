@@ -11,7 +11,9 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SECURED = yaml.safe_load((ROOT / "docker-compose.secured.yml").read_text())
 SERVICES = COMPOSE["services"]
+WORKERS = [name for name, service in SERVICES.items() if service["image"] == "opwatch"]
 
 
 def specification() -> dict:
@@ -23,10 +25,19 @@ def specification() -> dict:
     return json.loads((folder / "compose-spec.json").read_text())
 
 
-def test_the_file_is_valid_by_the_compose_specification():
+@pytest.mark.parametrize("file", [COMPOSE, SECURED])
+def test_the_files_are_valid_by_the_compose_specification(file: dict):
     schema = specification()
 
-    jsonschema.validators.validator_for(schema)(schema).validate(COMPOSE)
+    jsonschema.validators.validator_for(schema)(schema).validate(file)
+
+
+def test_the_secured_kafka_asks_others_for_tls_and_a_password_that_has_no_default():
+    kafka = SECURED["services"]["kafka"]["environment"]
+
+    doors = kafka["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"].split(",")
+    assert doors == ["HOST:SASL_SSL", "CONTROLLER:PLAINTEXT", "INSIDE:PLAINTEXT"]
+    assert "${KAFKA_PASSWORD:?" in kafka["KAFKA_LISTENER_NAME_HOST_PLAIN_SASL_JAAS_CONFIG"]
 
 
 def test_the_specification_would_refuse_a_wrong_file():
@@ -44,9 +55,51 @@ def test_every_service_is_watched_and_comes_back(name: str):
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_port_is_on_loopback_and_set_by_a_variable(name: str):
+def test_every_port_is_on_loopback_unless_told_and_set_by_a_variable(name: str):
     for port in SERVICES[name]["ports"]:
-        assert re.fullmatch(r"127\.0\.0\.1:\$\{[A-Z_]+:-\d+\}:\d+", port)
+        loopback = r"(127\.0\.0\.1|\$\{[A-Z_]+:-127\.0\.0\.1\})"
+        assert re.fullmatch(loopback + r":\$\{[A-Z_]+:-\d+(-\d+)?\}:\d+", port)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_logs_and_memory_end_and_no_process_gets_more_rights(name: str):
+    service = SERVICES[name]
+
+    assert service["logging"]["options"].keys() == {"max-size", "max-file"}
+    assert service["mem_limit"]
+    assert "no-new-privileges:true" in service["security_opt"]
+
+
+@pytest.mark.parametrize("name", WORKERS)
+def test_a_worker_writes_nowhere_and_has_no_capability(name: str):
+    service = SERVICES[name]
+
+    assert service["read_only"] is True
+    assert service["tmpfs"] == ["/tmp"]
+    assert service["cap_drop"] == ["ALL"]
+
+
+@pytest.mark.parametrize("name", WORKERS)
+def test_every_setting_can_reach_a_worker_and_what_channels_read_the_alert_worker_alone(name: str):
+    files = [file["path"] for file in SERVICES[name]["env_file"]]
+
+    assert files == ["opwatch.env", *(["alert.env"] if name == "alert" else [])]
+    assert not any(file["required"] for file in SERVICES[name]["env_file"])
+
+
+def test_measure_can_be_more_than_one():
+    (ports,) = SERVICES["measure"]["ports"]
+
+    assert re.search(r":-\d+-\d+\}:8080", ports)
+    assert "OPWATCH_INSTANCE" not in SERVICES["measure"]["environment"]
+    assert "container_name" not in SERVICES["measure"]
+
+
+def test_prometheus_scrapes_every_worker():
+    scraped = yaml.safe_load((ROOT / "config" / "prometheus.yml").read_text())["scrape_configs"]
+
+    names = {name for job in scraped for it in job["dns_sd_configs"] for name in it["names"]}
+    assert names == set(WORKERS) - {"dashboard"}
 
 
 def test_every_variable_is_in_the_example_with_its_default():
