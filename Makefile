@@ -9,7 +9,7 @@ KILLS ?= 200
 TESTS ?=
 
 # Tests that wait for brokers are more at a time than processors; those that compute take the rest.
-WORKERS ?= 5
+WORKERS ?= 7
 
 # `make lock UPGRADE=` keeps the versions that stand there and only adds what is new.
 UPGRADE ?= --upgrade
