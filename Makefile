@@ -62,11 +62,12 @@ define ALL_TESTS
 printed="$$(mktemp -d)"; trap "rm -rf $$printed" EXIT; \
 	{ nice -n 19 $(MAKE) --no-print-directory check && nice -n 19 $(PY) -m pytest \
 	--cov=schemas --cov=streams --cov-report= $(COUNTED); } >"$$printed/counted" 2>&1 & counts=$$!; \
-	nice -n 19 $(PY) -m pytest tests $(call ignored,$(WAITING) $(COUNTED)) \
+	nice -n 19 $(PY) -m pytest tests/properties >"$$printed/properties" 2>&1 & tries=$$!; \
+	nice -n 19 $(PY) -m pytest tests $(call ignored,$(WAITING) $(COUNTED) tests/properties) \
 	>"$$printed/others" 2>&1 & computes=$$!; \
 	$(PY) -m pytest $(SHARING) >"$$printed/sharing" 2>&1 & shares=$$!; \
 	waiting $(WAITING) $(call ignored,$(SHARING)); right=$$?; \
-	for each in $$counts $$computes $$shares; do wait $$each || right=$$?; done; \
+	for each in $$counts $$tries $$computes $$shares; do wait $$each || right=$$?; done; \
 	cat "$$printed"/*; test $$right -eq 0
 endef
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from aiokafka.errors import (
     IllegalSaslStateError,
+    KafkaConnectionError,
     SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
 )
@@ -130,7 +131,7 @@ async def _by_probe(
 
 def _wants_sasl(where: str, complaint: LastComplaint) -> Reason | None:
     """Return that the listener hangs up on whoever does not log in, if it seems so."""
-    if "onnection at" not in complaint.why and "losed" not in complaint.why:
+    if not isinstance(complaint.error, KafkaConnectionError | OSError | EOFError):
         return None
     return Reason(
         f"the listener at {where} hangs up: it may want SASL, or a client's certificate",

@@ -48,7 +48,8 @@ def _folded(character: str) -> str:
     category = unicodedata.category(character)
     if category.startswith("M") or category == "Cf":  # accents, soft hyphens, joiners
         return ""
-    text = unicodedata.normalize("NFKD", character.casefold())
+    # Letters of mathematics are capitals only once they are plain, and folding makes accents anew.
+    text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
     text = "".join(_LETTERS.get(part, part) for part in text if part.isalnum() or part.isspace())
     return text[:_LONGEST_FOLD] or " "
 

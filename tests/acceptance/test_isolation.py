@@ -142,8 +142,11 @@ def test_operations_that_end_the_worker_are_left_out_and_their_neighbours_count(
     assert set(poison_of(kafka, prefix)) == set(found)
 
 
-@pytest.mark.parametrize("topic", ["heartbeats", "partials", "aggregates"])
-def test_what_measure_reads_besides_is_isolated_too(kafka, prefix, supervised, topic):
+@pytest.mark.parametrize(
+    ("topic", "read_from"),
+    [("heartbeats", "beats"), ("partials", "partials"), ("aggregates", "aggregates")],
+)
+def test_what_measure_reads_besides_is_isolated_too(kafka, prefix, supervised, topic, read_from):
     producer = made(kafka, prefix)
     workers = supervised("measure")
     until(workers, lambda: _exists(kafka, prefix + topic))
@@ -151,7 +154,7 @@ def test_what_measure_reads_besides_is_isolated_too(kafka, prefix, supervised, t
     producer.flush(60)
 
     found = until(workers, lambda: poison_of(kafka, prefix))
-    assert [key.partition("/")[0] for key in found] == [topic]
+    assert [key.partition("/")[0] for key in found] == [read_from]
     producer.produce(prefix + "operations", text())
     producer.flush(60)
     until(workers, lambda: total(latest(kafka, prefix)) == 1)

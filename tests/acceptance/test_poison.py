@@ -55,7 +55,6 @@ def poison() -> dict[str, bytes | None]:
         "too large a number": text().replace(b"12.5", b"1e999"),
         "negative": text(duration_ms=-1),
         "confidence 7": text(confidence=7),
-        "cache maybe": text(cache="maybe"),
         "the name of all": text(operation="*"),
         "1970": text(occurred_at=17),
         "2100": text(occurred_at="2100-01-01T00:00:00Z"),

@@ -1,6 +1,7 @@
 """A quote or value is found again in every spelling that a model may give it."""
 
 import html
+import sys
 import unicodedata
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from streams.quality.accuracy import Accuracy
 from streams.quality.assessor import Assessed, Context
+from streams.quality.text import words_of
 from tests.unit.streams.quality.analyses import analysis
 
 TEXT = """About Meridian Health Systems
@@ -93,3 +95,9 @@ def test_a_value_is_right_in_every_spelling(name: str):
 @pytest.mark.parametrize("name", WRONG)
 def test_a_value_of_another_post_is_found(name: str):
     assert [it for it in WRONG[name] if assess({"fields": {name: it}}).score >= 0.85] == []
+
+
+def test_no_character_keeps_its_capital_whatever_stands_beside_it():
+    characters = (chr(code) for code in range(sys.maxunicode + 1))
+    folded = {it: words_of(f"ƀ {it}") for it in characters}
+    assert [it for it, words in folded.items() if words != words.casefold()] == []
