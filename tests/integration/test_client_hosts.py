@@ -15,7 +15,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -39,6 +39,7 @@ class Host(NamedTuple):
     python: str
     environment: dict[str, str]
     folder: Path
+    started: "list[subprocess.Popen[bytes]]"
 
     @property
     def output(self) -> Path:
@@ -50,13 +51,15 @@ class Host(NamedTuple):
         return file
 
     def start(self, *command: str, **more: str) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [self.python, "-X", "dev", *command],
             cwd=self.folder,
             env=self.environment | more,
             stdout=self.output.open("wb"),  # a pipe that nobody reads would hold it up
             stderr=subprocess.STDOUT,
         )
+        self.started.append(process)
+        return process
 
     def run(self, code: str) -> str:
         """Run a script to its end and return what it prints."""
@@ -69,14 +72,18 @@ class Host(NamedTuple):
 
 
 @pytest.fixture(params=PYTHONS, ids=[Path(path).parts[-3] for path in PYTHONS])
-def host(kafka: str, request: pytest.FixtureRequest, tmp_path: Path) -> Host:
+def host(kafka: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
     prefix = f"ch-{uuid.uuid4().hex[:8]}."
     admin = AdminClient({"bootstrap.servers": kafka})
     topics.make(admin, NewTopic(f"{prefix}operations", PARTITIONS, 1))
     environment = {key: it for key, it in os.environ.items() if not key.startswith("OPWATCH_")}
     ours = {"OPWATCH_KAFKA_BOOTSTRAP": kafka, "OPWATCH_TOPIC_PREFIX": prefix}
     environment |= ours | {"PYTHONPATH": str(CLIENT), "PYTHONWARNINGS": "default"}
-    return Host(request.param, environment, tmp_path)
+    host = Host(request.param, environment, tmp_path, [])
+    yield host
+    for process in host.started:  # a server ends its own processes
+        process.terminate()
+        process.wait(30)
 
 
 @pytest.fixture
