@@ -9,7 +9,7 @@ KILLS ?= 200
 TESTS ?=
 
 # Tests that wait for brokers are more at a time than processors; those that compute take the rest.
-WORKERS ?= 7
+WORKERS ?= 6
 
 # `make lock UPGRADE=` keeps the versions that stand there and only adds what is new.
 UPGRADE ?= --upgrade
@@ -41,7 +41,7 @@ demo: $(VENV)/.installed ## a real service measured live, for a minute (FOR=120,
 test: export PYTHONDONTWRITEBYTECODE :=
 # Brokers of tests live for minutes: with half the work they are up.
 test: export KAFKA_JVM_PERFORMANCE_OPTS ?= -XX:+UseSerialGC -XX:TieredStopAtLevel=1
-test: .kafka $(VENV)/.installed .browser $(if $(TESTS),check) ## check and all tests on a real Kafka and PostgreSQL (TESTS=tests/unit WORKERS=7)
+test: .kafka $(VENV)/.installed .browser $(if $(TESTS),check) ## check and all tests on a real Kafka and PostgreSQL (TESTS=tests/unit WORKERS=6)
 	@$(PY) -m stack run -- sh -c ' \
 	waiting() { $(PY) -m pytest --numprocesses $(WORKERS) --maxschedchunk 1 -m "not alone" "$$@"; }; \
 	$(if $(TESTS),waiting $(TESTS),$(ALL_TESTS))'
