@@ -88,9 +88,11 @@ class Traffic(threading.Thread):
 def bytes_on_kafka(folder: Path, prefix: str) -> dict[str, int]:
     """Return the bytes of each topic's log on the broker's disk, as it is compressed there."""
     sizes: dict[str, int] = defaultdict(int)
-    for log in folder.glob(f"{prefix}*/*.log"):
+    for log in folder.rglob(f"{prefix}*/*.log"):
         topic = log.parent.name.removeprefix(prefix).rpartition("-")[0]
         sizes[topic] += log.stat().st_size
+    if not sizes:
+        raise race.Failed(f"no logs of the broker are below {folder}: name its folder with --logs")
     return dict(sizes)
 
 
@@ -155,9 +157,7 @@ def main() -> int:
     parser.add_argument("--partitions", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=90.0)
     parser.add_argument("--restart", action="store_true", help="kill it, and time its successor")
-    parser.add_argument(
-        "--logs", default=".stack/data/kafka/data", help="the broker's folder of logs"
-    )
+    parser.add_argument("--logs", default=".stack", help="the broker's logs are below it")
     options = parser.parse_args()
     bootstrap = os.environ["OPWATCH_KAFKA_BOOTSTRAP"]
     prefix = f"live-{secrets.token_hex(4)}."
