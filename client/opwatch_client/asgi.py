@@ -6,8 +6,7 @@ app.add_middleware(opwatch_client.asgi.Middleware)
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from opwatch_client import wire
-from opwatch_client.requests import Request, text_of
+from opwatch_client.requests import Measuring, text_of
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -18,40 +17,22 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _FULL = 2
 
 
-class Middleware:
+class Middleware(Measuring[App, Scope]):
     """An operation a request, named as `GET /jobs/{id}`; statuses below `fail_from` are successes.
 
     It ends with the last byte of the response; tasks in the background come after it. Websockets
     are not measured.
     """
 
-    def __init__(
-        self,
-        app: App,
-        *,
-        fail_from: int = 500,
-        platform: str = wire.GENERIC,
-        route: Callable[[Scope], str | None] | None = None,
-    ) -> None:
-        """Measure an application.
-
-        Args:
-            app: the application.
-            fail_from: the lowest status that is a failure.
-            platform: of the operations.
-            route: returns a request's route, for a framework that this does not know.
-        """
-        self._app = app
-        self._fail_from = fail_from
-        self._platform = platform
-        self._route = route or route_of
+    def _known_route(self, described: Scope) -> str | None:
+        return route_of(described)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request and record it."""
         if scope.get("type") != "http":
             await self._app(scope, receive, send)
             return
-        request = Request(scope.get("method"), self._fail_from, self._platform)
+        request = self._begun(scope.get("method"))
 
         async def received() -> Message:
             message = await receive()
@@ -77,10 +58,7 @@ class Middleware:
             error = raised
             raise
         finally:
-            try:
-                request.route = self._route(scope)
-            except Exception:  # noqa: BLE001 - measuring must never break what it measures
-                request.route = None
+            self._name(request, scope)
             request.record(error)
 
 

@@ -102,7 +102,8 @@ class Publisher:
 
     def discard(self) -> None:
         """Count an operation that is not to be published."""
-        self.discarded += 1
+        with self._lock:
+            self.discarded += 1
 
     def refuse(self, field: str) -> None:
         """Count an operation that was dropped because of its value of `field`."""

@@ -1,7 +1,8 @@
 """Name an HTTP request's operation, and record it: what the two middlewares share."""
 
+from collections.abc import Callable
 from time import perf_counter_ns
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from opwatch_client import current, wire
 from opwatch_client.operation import record
@@ -12,6 +13,49 @@ NO_ROUTE = "(no route)"
 _METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"}
 )
+
+App = TypeVar("App")
+#: What describes a request: an ASGI scope, or a WSGI environ.
+Described = TypeVar("Described")
+
+
+class Measuring(Generic[App, Described]):
+    """An application, and how its requests are measured."""
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        fail_from: int = 500,
+        platform: str = wire.GENERIC,
+        route: Callable[[Described], str | None] | None = None,
+    ) -> None:
+        """Measure an application.
+
+        Args:
+            app: the application.
+            fail_from: the lowest status that is a failure.
+            platform: of the operations.
+            route: returns a request's route, for a framework that this does not know.
+        """
+        self._app = app
+        self._fail_from = fail_from
+        self._platform = platform
+        self._route = route or self._known_route
+
+    def _known_route(self, described: Described) -> str | None:
+        """Return the route that a framework chose which this knows."""
+        raise NotImplementedError
+
+    def _begun(self, method: object) -> "Request":
+        return Request(method, self._fail_from, self._platform)
+
+    def _name(self, request: "Request", described: Described) -> None:
+        try:
+            request.route = self._route(described)
+        except Exception:  # noqa: BLE001 - measuring must never break what it measures
+            request.route = None
+            current.publisher().bad("route")
 
 
 class Request:

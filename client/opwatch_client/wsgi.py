@@ -7,8 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from opwatch_client import wire
-from opwatch_client.requests import Request
+from opwatch_client.requests import Measuring, Request
 
 Environ = dict[str, Any]
 App = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -16,36 +15,18 @@ App = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 _VARIABLE = re.compile(r"<(?:[^<>:]*:)?([^<>]+)>")
 
 
-class Middleware:
+class Middleware(Measuring[App, Environ]):
     """An operation a request, named as `GET /jobs/{id}`; statuses below `fail_from` are successes.
 
     It ends with the last byte of the response. A client that leaves before is no failure.
     """
 
-    def __init__(
-        self,
-        app: App,
-        *,
-        fail_from: int = 500,
-        platform: str = wire.GENERIC,
-        route: Callable[[Environ], str | None] | None = None,
-    ) -> None:
-        """Measure an application.
-
-        Args:
-            app: the application.
-            fail_from: the lowest status that is a failure.
-            platform: of the operations.
-            route: returns a request's route, for a framework that this does not know.
-        """
-        self._app = app
-        self._fail_from = fail_from
-        self._platform = platform
-        self._route = route or route_of
+    def _known_route(self, described: Environ) -> str | None:
+        return route_of(described)
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer a request; it is recorded when the server has the whole response."""
-        request = Request(environ.get("REQUEST_METHOD"), self._fail_from, self._platform)
+        request = self._begun(environ.get("REQUEST_METHOD"))
 
         def started(status: str, *rest: Any) -> Any:
             digits = status[:3]
@@ -59,12 +40,6 @@ class Middleware:
             request.record(error)
             raise
         return _Response(response, request)
-
-    def _name(self, request: Request, environ: Environ) -> None:
-        try:
-            request.route = self._route(environ)
-        except Exception:  # noqa: BLE001 - measuring must never break what it measures
-            request.route = None
 
 
 class _Response:

@@ -157,6 +157,7 @@ def test_a_route_that_cannot_be_found_out_breaks_nothing(kafka: FakeKafka):
     assert asked(asgi.Middleware(answering(200), route=lambda _: 1 / 0)) is None  # type: ignore[arg-type, return-value]
     assert asked(asgi.Middleware(answering(200), route=lambda scope: scope["path"])) is None
     assert [operation for operation, _, _ in found(kafka)] == ["GET (no route)", "GET /x"]
+    assert opwatch.stats().bad_values == 1
 
 
 # ------------------------------------------------------------------ WSGI
