@@ -49,6 +49,9 @@ def to_epoch_ms(value: object) -> object:
     return value
 
 
+#: A time in a record of opwatch's own: what is read again stays the same.
+OwnMs = Annotated[int, Field(ge=0, le=MAX_EPOCH_MS)]
+#: A time in a record that services send.
 EpochMs = Annotated[
     int,
     BeforeValidator(to_epoch_ms),

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from schemas.analyses import Analysis, Identity, Share
 from schemas.base import Wire
-from schemas.operations import EpochMs, Name
+from schemas.operations import Name, OwnMs
 
 Dimension = Literal["accuracy", "performance", "reliability", "consistency"]
 DIMENSIONS: tuple[Dimension, ...] = ("accuracy", "performance", "reliability", "consistency")
@@ -56,7 +56,7 @@ class QualityScore(Wire):
     operation: Name
     platform: Name
     model: Name
-    occurred_at: EpochMs = Field(description="Of the analysis.")
+    occurred_at: OwnMs = Field(description="Of the analysis.")
     overall: Share | None = Field(description="The weighted mean; null where nothing answered.")
     dimensions: dict[str, DimensionScore]
     left_out: list[LeftOut]

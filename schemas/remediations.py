@@ -6,7 +6,7 @@ from pydantic import Field
 
 from schemas.analyses import Identity, Share
 from schemas.base import Wire
-from schemas.operations import EpochMs, Name
+from schemas.operations import Name, OwnMs
 from schemas.quality_scores import Action, Finding
 
 
@@ -28,4 +28,4 @@ class Remediation(Wire):
     attempt: int = Field(ge=1, description="Of this input; the limit is configured.")
     overall: Share
     findings: list[Finding] = Field(description="The worst ones.")
-    requested_at: EpochMs
+    requested_at: OwnMs

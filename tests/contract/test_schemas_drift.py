@@ -2,12 +2,14 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 from jsonschema import Draft7Validator, Draft202012Validator
+from pydantic import BaseModel
 
 from schemas.aggregates import Aggregate, AggregateRecord, ServiceAggregate
 from schemas.analyses import Analysis
@@ -16,8 +18,10 @@ from schemas.breaches import Breach
 from schemas.dead_letters import DeadLetter, from_headers, to_headers
 from schemas.export import MESSAGES, PREFIX, RULE_FILE, asyncapi, documents, json_schema
 from schemas.notifications import Notification
+from schemas.operations import to_epoch_ms
 from schemas.partials import Partials, PartialsRecord, Progress
 from schemas.quality_scores import QualityScore, ScoredAnalysis
+from schemas.received import Received
 from schemas.remediations import Remediation
 from schemas.topics import TOPICS
 from streams.quality.calibration import CalibrationSums
@@ -314,6 +318,33 @@ def test_what_we_send_always_has_every_field():
     schema = json_schema(next(one for one in MESSAGES if one.model is AggregateRecord))
     for model in (Aggregate, ServiceAggregate):
         assert set(schema["$defs"][model.__name__]["required"]) == set(model.model_fields)
+
+
+def models_in(kind: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        yield kind
+        for info in kind.model_fields.values():
+            yield from models_in(info.annotation)
+    for inner in get_args(kind):
+        yield from models_in(inner)
+
+
+def test_only_what_services_send_may_have_times_in_seconds():
+    """A record of ours would be multiplied again each time that it is read."""
+    lenient = {
+        model
+        for message in MESSAGES
+        for model in models_in(message.model)
+        for info in model.model_fields.values()
+        if any(getattr(it, "func", None) is to_epoch_ms for it in info.metadata)
+    }
+    assert Analysis in lenient
+    assert [model for model in lenient if not issubclass(model, Received)] == []
+
+
+def test_a_score_read_again_has_the_same_time():
+    score = SCORE.model_copy(update={"occurred_at": 1000})
+    assert QualityScore.model_validate_json(score.model_dump_json()) == score
 
 
 def test_partials_are_told_apart_by_their_kind():
