@@ -120,11 +120,16 @@ def problem(text: str) -> str | None:
 def in_force_until_ms(schedule: str, at_ms: int) -> int | None:
     """Return when the interval ends that a time lies in; None if it lies in none.
 
-    Intervals that touch, or overlap, count each by itself.
+    Intervals that touch, or overlap, count each by itself. What is no schedule has none: anybody
+    may write to `commands`.
     """
+    try:
+        intervals = parse(schedule)
+    except ValueError:
+        return None
     ends = [
         end
-        for interval in parse(schedule)
+        for interval in intervals
         for start, end in interval.spans(at_ms)
         if start <= at_ms < end
     ]

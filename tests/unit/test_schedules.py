@@ -104,9 +104,11 @@ def test_what_is_no_schedule_says_what_to_write(text: str, why: str):
 @settings(deadline=None, max_examples=examples(50))
 @given(st.text(max_size=60), st.integers(0, 2**41))
 def test_no_text_is_a_traceback(text: str, at_ms: int):
+    end_ms = in_force_until_ms(text, at_ms)
     if problem(text) is None:
         assert parse(text)
-        in_force_until_ms(text, at_ms)
+    else:
+        assert end_ms is None
 
 
 def test_a_silence_by_schedule_ends_no_later_than_the_silence():
