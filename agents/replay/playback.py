@@ -13,6 +13,7 @@ from agents.kafka.topic_fit import TopicSpec
 from agents.replay.batch_publisher import BatchPublisher, publisher
 from agents.replay.lines import InvalidLine, RecordedOperations, TimeSpan
 from agents.runtime.settings import Settings
+from schemas.operations import FIRST_MS
 from schemas.topics import OPERATIONS
 
 #: Waits shorter than this are not worth a batch of their own.
@@ -194,7 +195,8 @@ class Player:
 
     def _out_of_range(self, line: RecordedOperations, pace: "_Pace") -> str | None:
         time_ms = line.when_ms + pace.moved_by_ms
-        if min(line.times_ms or (line.when_ms,)) + pace.moved_by_ms < 0:
+        oldest_ms = min(line.times_ms or (line.when_ms,)) + pace.moved_by_ms
+        if pace.moved_by_ms and oldest_ms < FIRST_MS:  # it would be read as a number of seconds
             return "it is so much older than the last operation that it cannot be moved"
         if (wait_s := pace.due_in_s(line.when_ms)) > _LONGEST_WAIT_S:
             return f"its turn would come in {wait_s / 86_400:,.0f} days (--speed max does not wait)"

@@ -123,7 +123,7 @@ class RecordingReader:
         except (msgspec.MsgspecError, UnicodeDecodeError):
             plain = None  # an array, or unusual, or wrong: the worker's own reader decides
         names = (plain.operation, plain.platform) if plain else None
-        if plain and names in self._valid_names and _plain_ms(plain.occurred_at):
+        if plain and names in self._valid_names and isinstance(plain.occurred_at, int):
             return RecordedOperations(plain.occurred_at, text, number)
         found = times_of(text)
         if isinstance(found, RefusedRecord):
@@ -178,10 +178,6 @@ def _invalid(number: int, error: Exception) -> InvalidLine:
     if isinstance(error, ValueError):
         return InvalidLine(number, str(error))
     return InvalidLine(number, f"{type(error).__name__}: {error}")
-
-
-def _plain_ms(occurred_at: Any) -> bool:
-    return isinstance(occurred_at, int) and occurred_at >= FIRST_MS
 
 
 class _Time(msgspec.Struct):

@@ -1,4 +1,4 @@
-"""Whatever a file holds, each of its lines is published or told apart with its number and why."""
+"""Whatever a file holds, each line is published, or left out with its number and the reason."""
 
 import asyncio
 import io
@@ -20,6 +20,7 @@ from agents.replay.formats import guessed, recording
 from agents.replay.lines import InvalidLine, RecordedOperations, TimeSpan
 from agents.replay.recordings import RecordingReader
 from agents.replay.text_lines import UnusableFile, in_utf8
+from streams.measure.operation_reader import times_of
 
 WHEN_MS = 1_790_000_000_000
 GOOD = {
@@ -187,7 +188,7 @@ def test_a_separator_and_its_decimal_point_are_seen(
         ('parse,"lever"x,1790000000000,true,1', "not CSV"),
     ],
 )
-def test_a_row_with_another_meaning_than_it_seems_is_told_apart(row: str, why: str):
+def test_a_row_with_another_meaning_than_it_seems_is_left_out(row: str, why: str):
     good, bad, last = read(f"{HEADINGS}{ROW}{row}\n{ROW}".encode(), "csv")[0]
     assert isinstance(good, RecordedOperations)
     assert isinstance(last, RecordedOperations)
@@ -233,9 +234,7 @@ LINES = st.lists(
 
 
 @given(LINES, st.sampled_from(["jsonl", "access"]), st.booleans())
-def test_every_line_is_published_or_told_apart_or_blank(
-    lines: list[bytes], kind: str, mapped: bool
-):
+def test_every_line_is_published_or_left_out_or_blank(lines: list[bytes], kind: str, mapped: bool):
     mappings = ("duration_ms=0",) if mapped or kind == "access" else ()
     reader = RecordingReader(recording(kind, mappings), "file")
     found = list(reader.read(io.BytesIO(b"\n".join(lines) + b"\n")))
@@ -251,7 +250,7 @@ def test_every_line_is_published_or_told_apart_or_blank(
 
 
 @given(LINES)
-def test_every_row_is_published_or_told_apart_or_blank(lines: list[bytes]):
+def test_every_row_is_published_or_left_out_or_blank(lines: list[bytes]):
     lines = [line.replace(b'"', b"'") for line in lines]
     raw = HEADINGS.encode() + b"\n".join(lines) + b"\n"
     reader = RecordingReader(recording("csv", ()), "file")
@@ -338,7 +337,7 @@ def played(
 AS_RECORDED = playback.ReplayPlan(math.inf, as_recorded=True, span=TimeSpan(0, WHEN_MS))
 
 
-def test_what_is_read_is_published_or_told_apart():
+def test_what_is_read_is_published_or_left_out():
     lines = [recorded(n) if n % 4 else InvalidLine(n, "bad") for n in range(1, 42)]
     producer = Producer()
     counts, told, failure = played(producer, AS_RECORDED, *lines)
@@ -357,8 +356,10 @@ def test_what_kafka_did_not_acknowledge_is_in_the_sum(fails_at: int):
     assert counts.lines == counts.published + counts.invalid + counts.unknown
 
 
-def test_a_line_that_cannot_be_moved_is_a_bad_line():
-    span = TimeSpan(0, 250_000_000_000_000)
+@pytest.mark.parametrize("last_ms", [250_000_000_000_000, 1_750_000_000_000])
+def test_a_line_that_cannot_be_moved_is_a_bad_line(last_ms: int):
+    """It would be before 1970, or before 1973, where milliseconds would be read as seconds."""
+    span = TimeSpan(0, last_ms)
     plan = playback.ReplayPlan(math.inf, as_recorded=False, span=span)
     lines = [recorded(1, 0), recorded(2, span.last_ms), RecordedOperations(5, b"{]", 3)]
     counts, told, _ = played(Producer(), plan, *lines)
@@ -393,6 +394,14 @@ def test_elements_that_lie_too_far_apart_are_records_of_their_own():
     together = Producer()
     played(together, AS_RECORDED, line, lateness_ms=10**9)
     assert len(together.sent) == 1
+
+
+def test_the_elements_of_an_old_array_are_read_with_the_times_of_their_records():
+    elements = [GOOD | {"id": str(i), "occurred_at": 1_000 + i * 7_200} for i in range(3)]
+    (line,) = read(json.dumps(elements).encode(), "jsonl")[0]
+    producer = Producer()
+    played(producer, AS_RECORDED, line)
+    assert [times_of(value) for _, value in producer.sent] == [[ms] for ms, _ in producer.sent]
 
 
 def test_lines_long_before_those_above_them_are_counted():
