@@ -21,7 +21,7 @@ SESSION = "opwatch_session"
 SESSION_S = 12 * 3600
 _PURPOSE = b"opwatch dashboard session 1\0"
 _MAX_VALUE = 300
-#: Requests of an address: so many at once, and so many a second in the long run.
+#: Requests of one address: how many at once, and how many a second on average.
 _BURST, _PER_SECOND = 300.0, 50.0
 #: Wrong tokens of an address.
 _TRIES, _TRIES_PER_SECOND = 10.0, 0.1
