@@ -16,8 +16,8 @@ from agents.cli.command import FAILED, USAGE, CommandError, run, settings
 from agents.cli.printing import console, echo
 
 if TYPE_CHECKING:
-    from agents.replay.lines import InvalidLine, RecordedOperations
     from agents.replay.playback import ReplayCounts
+    from agents.replay.recorded_lines import InvalidLine, RecordedOperations
     from agents.replay.recordings import RecordingReader
 
 _NO_SPOOL = (
@@ -101,10 +101,10 @@ def replay(
       zcat archive.gz | opwatch replay - --speed max --as-recorded
     """
     pace = _speed(speed)
-    from agents.replay import formats, playback, text_lines
+    from agents.replay import encodings, formats, playback
     from agents.replay.recordings import RecordingReader
 
-    if encoding is not None and not text_lines.is_encoding(encoding):
+    if encoding is not None and not encodings.is_encoding(encoding):
         raise typer.BadParameter(f"there is no encoding {encoding!r}", param_hint="--encoding")
     path = None if file == _STDIN else Path(file)
     try:
@@ -122,14 +122,14 @@ def replay(
         span = None
         try:
             if opened is not None and opened.seekable():
-                opened, encoding = text_lines.in_utf8(opened, encoding)
+                opened, encoding = encodings.in_utf8(opened, encoding)
                 closing.callback(opened.close)
             reader = RecordingReader(
-                recording, path.name if path else "stdin", encoding or text_lines.UTF_8
+                recording, path.name if path else "stdin", encoding or encodings.UTF_8
             )
             if opened is not None and opened.seekable():
                 span = reader.span_of(opened)
-        except text_lines.UnusableFile as error:
+        except encodings.UnusableFile as error:
             raise CommandError(f"cannot read {file}: {error}.", USAGE) from None
         if span is not None and as_recorded:
             _warn_of_age(span.first_ms)

@@ -4,7 +4,7 @@ import csv
 from typing import Any
 
 from agents.replay.cells import Cell, CommaCell
-from agents.replay.text_lines import NotText, TextLines, UnusableFile
+from agents.replay.encodings import NotText, TextLines, UnusableFile
 
 _SEPARATORS = ",;\t|"
 #: A cell of more characters is no cell but a quote that nobody closed.

@@ -9,7 +9,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from agents.replay.values import (
+from agents.replay.expression_values import (
     ExpressionError,
     added,
     contained,

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agents.replay.cells import Cell, field_value, time_of
+from agents.replay.expression_values import ExpressionError
 from agents.replay.expressions import Expression
-from agents.replay.values import ExpressionError
 from schemas.operations import Operation
 
 

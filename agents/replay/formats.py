@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple, cast, get_args
 
 from agents.replay.access_logs import DURATIONS, FIELDS, AccessLog
+from agents.replay.expression_values import ExpressionError
 from agents.replay.field_map import FieldMap
-from agents.replay.values import ExpressionError
 
 Format = Literal["jsonl", "csv", "access"]
 _FORMATS = get_args(Format)

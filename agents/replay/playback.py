@@ -11,7 +11,7 @@ from agents.kafka.reader import REACH_S, UnusableTopic
 from agents.kafka.topic_creation import describe
 from agents.kafka.topic_fit import TopicSpec
 from agents.replay.batch_publisher import BatchPublisher, publisher
-from agents.replay.lines import InvalidLine, RecordedOperations, TimeSpan
+from agents.replay.recorded_lines import InvalidLine, RecordedOperations, TimeSpan
 from agents.runtime.settings import Settings
 from schemas.operations import FIRST_MS
 from schemas.topics import OPERATIONS

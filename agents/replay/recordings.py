@@ -9,9 +9,9 @@ from typing import Any, BinaryIO
 import msgspec
 
 from agents.replay.csv_rows import Rows
+from agents.replay.encodings import UTF_8, TextLines, UnusableFile, text_of, without_mark
 from agents.replay.formats import Recording
-from agents.replay.lines import InvalidLine, RecordedOperations, TimeSpan, dumps, loads
-from agents.replay.text_lines import UTF_8, TextLines, UnusableFile, text_of, without_mark
+from agents.replay.recorded_lines import InvalidLine, RecordedOperations, TimeSpan, dumps, loads
 from schemas.fast_structs import struct_of
 from schemas.operations import FIRST_MS, Operation
 from streams.measure.operation_reader import times_of

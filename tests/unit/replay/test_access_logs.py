@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from agents.replay.formats import WrongFormat, recording
-from agents.replay.lines import InvalidLine, RecordedOperations
+from agents.replay.recorded_lines import InvalidLine, RecordedOperations
 from agents.replay.recordings import RecordingReader
 
 LOGS = Path(__file__).parent / "logs"

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.replay.cells import Cell, CommaCell
+from agents.replay.expression_values import ExpressionError
 from agents.replay.expressions import Expression
 from agents.replay.field_map import FieldMap
-from agents.replay.values import ExpressionError
 
 ROW: dict[str, Any] = {
     "status": Cell("404"),

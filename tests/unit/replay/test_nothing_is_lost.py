@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from agents.kafka.reader import UnusableTopic
 from agents.replay import playback
 from agents.replay.batch_publisher import BatchPublisher
+from agents.replay.encodings import UnusableFile, in_utf8
 from agents.replay.formats import guessed, recording
-from agents.replay.lines import InvalidLine, RecordedOperations, TimeSpan
+from agents.replay.recorded_lines import InvalidLine, RecordedOperations, TimeSpan
 from agents.replay.recordings import RecordingReader
-from agents.replay.text_lines import UnusableFile, in_utf8
 from streams.measure.operation_reader import times_of
 
 WHEN_MS = 1_790_000_000_000

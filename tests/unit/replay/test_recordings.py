@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from agents.replay.encodings import in_utf8
 from agents.replay.formats import recording
-from agents.replay.lines import InvalidLine, RecordedOperations, TimeSpan
 from agents.replay.playback import ReplayPlan
+from agents.replay.recorded_lines import InvalidLine, RecordedOperations, TimeSpan
 from agents.replay.recordings import RecordingReader
-from agents.replay.text_lines import in_utf8
 
 WHEN_MS = 1_772_600_760_000
 GOOD: dict[str, Any] = {
