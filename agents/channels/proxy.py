@@ -73,8 +73,22 @@ async def tunnel(
     Raises:
         httpcore.ConnectError: the proxy does not lead there.
     """
-    if context is not None:
-        stream = await stream.start_tls(context, proxy.host, timeout_s)
+    try:
+        if context is not None:
+            stream = await stream.start_tls(context, proxy.host, timeout_s)
+        await _connect(stream, proxy, where, timeout_s)
+    except BaseException:
+        await stream.aclose()
+        raise
+    return stream
+
+
+async def _connect(
+    stream: httpcore.AsyncNetworkStream,
+    proxy: Proxy,
+    where: tuple[str, int],
+    timeout_s: float | None,
+) -> None:
     host, port = where
     name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     head = f"CONNECT {name} HTTP/1.1\r\nHost: {name}\r\n".encode("ascii")
@@ -89,8 +103,6 @@ async def tunnel(
             break
     status = answer.partition(b"\r\n")[0].split(b" ", 2)[1:]
     if not status or not status[0].startswith(b"2") or not answer.endswith(b"\r\n\r\n"):
-        await stream.aclose()
         reply = b" ".join(status)[:100].decode("ascii", "replace") or "nothing that it understands"
         message = f"the proxy {proxy.host}:{proxy.port} answers {reply}"
         raise httpcore.ConnectError(message)
-    return stream

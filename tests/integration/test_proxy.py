@@ -1,5 +1,6 @@
 """Receivers behind a proxy: only through the one of the settings, and guarded as the rest."""
 
+import asyncio
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -96,6 +97,23 @@ async def test_a_proxy_and_what_is_behind_it_are_guarded_as_the_rest(to: Everyon
         async with through(to, proxy.url, resolve=nowhere, hosts=["inside.example"]) as http:
             await made("slack", to, http, **inside).send(message(), 1, 2.0)
         assert proxy.asked[0].startswith(b"CONNECT inside.example:443 ")
+
+
+async def test_a_proxy_that_does_not_answer_is_left(to: Everyone):
+    left = asyncio.Event()
+
+    async def be_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        left.set()
+        writer.close()
+
+    async with await asyncio.start_server(be_silent, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with through(to, f"http://localhost:{port}") as http:
+            answer = await made("slack", to, http).send(message(), 1, 0.2)
+            assert isinstance(answer, Retry)
+            assert not answer.ambiguous
+            await asyncio.wait_for(left.wait(), 10)
 
 
 async def test_the_environments_proxies_are_not_used(to: Everyone, monkeypatch: pytest.MonkeyPatch):
