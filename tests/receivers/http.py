@@ -7,9 +7,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, runtime_checkable
 
+from tests.receivers.local_server import LocalServer
 from tests.receivers.says import Say, Status, act
 
 MAX_BODY = 2 * 1024 * 1024
@@ -41,37 +41,19 @@ class Follows(Protocol):
     def accept(self, arrived: Arrived) -> None: ...
 
 
-class Receiver:
+class Receiver(LocalServer):
     """A server on this machine. What the script holds is said first, then what the vendor says."""
 
     def __init__(self, vendor: Vendor, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
+        super().__init__(port)
         self.script: deque[Say] = deque()
         self.arrived: list[Arrived] = []
         self.on_arrival: Callable[[Arrived], None] = lambda _: None
         self._vendor = vendor
         self._tls = tls
-        self.port = port
-        self._server: asyncio.Server | None = None
-        self._open: set[asyncio.Task[None]] = set()
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(
-            self._connected, "127.0.0.1", self.port, ssl=self._tls
-        )
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in self._open:
-            task.cancel()
-        await asyncio.gather(*self._open, return_exceptions=True)
+    async def _listen(self) -> asyncio.Server:
+        return await asyncio.start_server(self._connected, "127.0.0.1", self.port, ssl=self._tls)
 
     @property
     def url(self) -> str:
@@ -90,7 +72,7 @@ class Receiver:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._open.add(task)
+        self._tasks.add(task)
         try:
             while (arrived := await _read(reader)) is not None:
                 if not await self._answer(arrived, writer):
@@ -100,7 +82,7 @@ class Receiver:
         except asyncio.CancelledError:
             pass  # the server ends; asyncio.streams would log it as an error
         finally:
-            self._open.discard(task)
+            self._tasks.discard(task)
             with contextlib.suppress(OSError, ssl.SSLError):
                 writer.transport.abort()
 

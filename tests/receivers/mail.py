@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email import policy
 from email.message import EmailMessage
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
+
+from tests.receivers.local_server import LocalServer
 
 USER = "opwatch"
 PASSWORD = "mail-password-0123456789"
@@ -48,7 +49,7 @@ class MailArrived:
         return email.message_from_bytes(self.raw, policy=policy.default)
 
 
-class MailServer:
+class MailServer(LocalServer):
     """A mail server on this machine."""
 
     def __init__(
@@ -60,37 +61,25 @@ class MailServer:
         smtputf8: bool = False,
         port: int = 0,
     ) -> None:
+        super().__init__(port)
         self.script: deque[MailSay] = deque()
         self.arrived: list[MailArrived] = []
         self.on_arrival: Callable[[MailArrived], None] = lambda _: None
         self.greeted_as: list[str] = []
         self.sessions = 0
-        self.port = port
         self._tls = tls
         self._implicit = implicit
         self._authenticate = authenticate
         self._smtputf8 = smtputf8
-        self._server: asyncio.Server | None = None
 
     def says(self, *says: MailSay) -> None:
         """Say these, each when its stage is reached."""
         self.script.extend(says)
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.get_running_loop().create_server(
+    async def _listen(self) -> asyncio.Server:
+        return await asyncio.get_running_loop().create_server(
             self._session, "127.0.0.1", self.port, ssl=self._tls if self._implicit else None
         )
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        assert self._server is not None
-        self._server.close()
 
     def _session(self) -> SMTP:
         self.sessions += 1

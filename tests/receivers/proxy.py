@@ -4,40 +4,31 @@ import asyncio
 import base64
 import contextlib
 import ssl
-from types import TracebackType
 from typing import Self
+
+from tests.receivers.local_server import LocalServer
 
 USER, PASSWORD = "svc", "proxy-password-0123456789"
 
 
-class TunnelProxy:
+class TunnelProxy(LocalServer):
     """A proxy on this machine; it resolves every name to this machine."""
 
     def __init__(self, tls: ssl.SSLContext | None = None, *, authenticate: bool = False) -> None:
+        super().__init__()
         self.asked: list[bytes] = []
         """The head of each request."""
         self._tls, self._authenticate = tls, authenticate
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def _listen(self) -> asyncio.Server:
+        return await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
-        port = self._server.sockets[0].getsockname()[1]
+        await super().__aenter__()
         pair = f"{USER}:{PASSWORD}@" if self._authenticate else ""
-        self.url = f"{'https' if self._tls else 'http'}://{pair}localhost:{port}"
+        self.url = f"{'https' if self._tls else 'http'}://{pair}localhost:{self.port}"
         self.url_without_password = self.url.replace(pair, "")
         return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
