@@ -8,12 +8,12 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from agents.kafka.fetch_unpacking import read_all
+from agents.kafka.producer import BATCH_BYTES, COMPRESSION
 from agents.kafka.table import restore
 from agents.runtime.settings import Settings
 from schemas.topics import MAX_MESSAGE_BYTES
 
 _POLL_MS = 200
-_BATCH_BYTES = 900_000
 _LINGER_MS = 20
 #: Records on their way to the broker.
 _UNDER_WAY = 5_000
@@ -104,8 +104,9 @@ async def open_logs(settings: Settings) -> AsyncIterator[PartitionLogs]:
     producer = AIOKafkaProducer(
         **settings.kafka(),
         acks="all",
+        compression_type=COMPRESSION,
         linger_ms=_LINGER_MS,
-        max_batch_size=_BATCH_BYTES,
+        max_batch_size=BATCH_BYTES,
         max_request_size=MAX_MESSAGE_BYTES,
     )
     await consumer.start()
