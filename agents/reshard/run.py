@@ -104,6 +104,7 @@ async def _put_aside(
         commits = await committed_by(client, settings.topic_prefix + "measure")
         await mover.services(commits)
         await mover.rules([_first(end) for end in staged.begins], commits)
+        await _nobody_started(client, settings)
     except CannotReshard:
         await _delete(client, [spec.name])
         raise
@@ -146,21 +147,39 @@ async def _nobody_runs(client: AIOKafkaAdminClient, settings: Settings, say: Say
     give_up = time.monotonic() + settings.session_timeout_s + _LEAVING_S
     waits = False
     while True:
-        members = {role: await _members(client, settings.topic_prefix + role) for role in _ROLES}
-        running = {role: count for role, count in members.items() if count}
+        running = await _running(client, settings)
         if not running:
             return
-        by_role = ", ".join(f"{count} of {role}" for role, count in running.items())
         if time.monotonic() > give_up:
             message = (
-                f"workers run ({by_role}): end those of {', '.join(_ROLES)} first. What is sent"
+                f"workers run ({running}): end those of {', '.join(_ROLES)} first. What is sent"
                 " meanwhile waits in Kafka, and is counted when they run again."
             )
             raise CannotReshard(message)
         if not waits:
-            say(f"waiting for workers to leave ({by_role})")
+            say(f"waiting for workers to leave ({running})")
             waits = True
         await asyncio.sleep(_LOOK_S)
+
+
+async def _nobody_started(client: AIOKafkaAdminClient, settings: Settings) -> None:
+    """Refuse if a worker runs that had checked its topics before: what it does is not aside.
+
+    Raises:
+        CannotReshard: workers run.
+    """
+    if running := await _running(client, settings):
+        message = (
+            f"workers have started meanwhile ({running}): nothing was changed. End them, then try"
+            " again."
+        )
+        raise CannotReshard(message)
+
+
+async def _running(client: AIOKafkaAdminClient, settings: Settings) -> str:
+    """Return how many workers of each role run: `2 of measure, 1 of store`; empty if none does."""
+    members = {role: await _members(client, settings.topic_prefix + role) for role in _ROLES}
+    return ", ".join(f"{count} of {role}" for role, count in members.items() if count)
 
 
 async def _members(client: AIOKafkaAdminClient, group: str) -> int:

@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import Consumer
 
+from agents.reshard.run import reshard
+from agents.reshard.tables import CannotReshard
+from agents.runtime.settings import Settings
 from tests import preloaded, topics
 from tests.acceptance import oracle
 from tests.acceptance.test_clocks_and_partitions import MINUTE_MS, Scene, now_ms
@@ -45,6 +49,34 @@ def send(scene: Scene, *minutes: int) -> None:
                 scene.send(platform, at_ms, number % BEFORE)
             scene.send("ill", at_ms, number % BEFORE, success=False)
     scene.flush()
+
+
+async def test_a_worker_that_starts_meanwhile_ends_the_move_and_nothing_is_changed(
+    kafka: str, prefix: str, tmp_path: Path
+) -> None:
+    cli = Cli(kafka, tmp_path)
+    environment = {"OPWATCH_TOPIC_PREFIX": prefix, "OPWATCH_PARTITIONS": str(BEFORE)}
+    assert cli("topics", "create", **environment).returncode == 0
+    late = Consumer(
+        {"bootstrap.servers": kafka, "group.id": prefix + "measure", "enable.auto.commit": False}
+    )
+
+    def start_late(step: str) -> None:
+        if step.startswith("no worker runs"):
+            late.subscribe([prefix + "partials"])
+            while not late.assignment():
+                late.poll(0.1)
+
+    settings = Settings(
+        _env_file=None, kafka_bootstrap=kafka, topic_prefix=prefix, partitions=BEFORE
+    )
+    with pytest.raises(CannotReshard, match=r"started meanwhile \(1 of measure\): nothing was"):
+        await reshard(settings, AFTER, start_late)
+    late.close()
+    assert cli("topics", "check", **environment).returncode == 0
+    await reshard(settings, AFTER, print)
+    environment["OPWATCH_PARTITIONS"] = str(AFTER)
+    assert cli("topics", "check", **environment).returncode == 0
 
 
 def test_a_reshard_that_is_cut_off_goes_on_and_all_that_was_known_is_still_known(
