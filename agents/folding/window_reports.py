@@ -31,7 +31,7 @@ def measure(of: Mapping[int, Windows], rows: Mapping[int, int], series_limit: in
         if (low := windows.watermarks.low_ms) is not None:
             metrics.watermark_delay.labels(partition).set((now_ms - low) / 1000)
         if (due := windows.oldest_due_ms) is not None:
-            delay_ms = max(delay_ms, now_ms - due if due else 0)
+            delay_ms = max(delay_ms, now_ms - due)
         metrics.late_revisions.inc(windows.late_revisions)
         windows.late_revisions = 0
         if names := windows.admission.refused_names:

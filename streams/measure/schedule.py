@@ -27,8 +27,9 @@ INTERVAL_MS: dict[WindowSize, int] = {
     "24h": MINUTE_MS,
     "7d": MINUTE_MS,
 }
-#: A minute that was not published for so long is urgent: the first failure after a pause.
+#: A minute that was not published for this long is urgent once it changes: a failure after a pause.
 _PAUSE_MS = 2_000
+#: What is urgent is due at this time, before all others.
 URGENT = 0
 #: A window that ended longer ago than this is being caught up: nobody watches it grow.
 _PAST_MS = MINUTE_MS
@@ -198,8 +199,9 @@ class Schedule:
 
     @property
     def oldest_due_ms(self) -> int | None:
-        """When the window that waits the longest became due, or will."""
-        return min((due_ms for due in self._due.values() for due_ms in due.values()), default=None)
+        """When the window that waits the longest became due, or will; urgent ones do not wait."""
+        times = (due_ms for due in self._due.values() for due_ms in due.values())
+        return min((due_ms for due_ms in times if due_ms != URGENT), default=None)
 
     # ------------------------------------------------------------------ rows go
 

@@ -66,6 +66,7 @@ def beat(windows, now_ms=0):
 def test_a_changed_minute_is_published_at_once_and_what_is_larger_after_its_interval():
     windows = made()
     windows.apply(0, 0, [row(2)], 1_000)
+    assert windows.oldest_due_ms == 11_000
     assert beat(windows, 1_000) == [("1m", 0, 2, False)]
     assert beat(windows, 10_999) == []
     assert beat(windows, 11_000) == [("5m", 0, 2, False)]
