@@ -38,7 +38,7 @@ log = structlog.get_logger()
 
 #: While a source is further behind than a block, its rows are sent less often between blocks.
 SEND_BEHIND_S = 5.0
-#: How often sources are looked for whose rows are to be sent.
+#: How often `send` looks for sources whose rows are to be sent.
 LOOK_S = 0.1
 PROGRESS_S = 1.0
 #: Making a source's rows holds the loop; then others get it as long, at most for this time.
@@ -202,7 +202,7 @@ class Ingest:
         )
 
     async def send(self) -> None:
-        """Make batches of what is to be sent: it takes less of all sources together."""
+        """Make batches: of all sources together, which costs less, of a quiet one at once."""
         now, send_s = time.monotonic(), self._folded.send_s
         is_due = now - self._sent_at >= send_s
         if is_due:

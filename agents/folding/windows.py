@@ -36,9 +36,9 @@ log = structlog.get_logger()
 BEAT_S = 1.0
 #: Between beats minutes that change after a pause are published: a breach waits for them.
 QUICK_S = 0.2
-#: Rows are written this often: each write is a whole row, and what lies between is read again, …
+#: Rows are written this often, each as a whole. After a crash all partials since are read again, …
 WRITE_S = 30.0
-#: … and this often where so many changed: reading and publishing them again would take longer.
+#: … so a partition with many changed rows is written sooner, for a restart to be quick.
 _MANY_ROWS, _WRITE_MANY_S = 2_000, 10.0
 #: Beats may be this much less than that apart.
 _JITTER_MS = 50
@@ -198,10 +198,11 @@ class WindowsBeat:
             self._due[tp] = due
 
     async def beat(self) -> None:
-        """Publish; where a beat is due also write and commit. Call it each QUICK_S."""
+        """Publish; if a beat is due, also write and commit. Call it each QUICK_S."""
         began = time.monotonic()
         if began < self._beat_at:
-            await self._together(self._publish_urgent, began)
+            if self._all_due:  # else nothing changed since the last time
+                await self._together(self._publish_urgent, began)
             return
         self._beaten_ms = int(time.time() * 1000) - _JITTER_MS
         with metrics.beat_seconds.time():
@@ -281,8 +282,7 @@ class WindowsBeat:
         finals_only = time.monotonic() > until and not self._too_much
         if self._too_much:  # also what is to wait for its interval
             now_ms += PAST_INTERVAL_MS
-        how = {"finals_only": finals_only, "urgent_only": urgent_only}
-        for revision in windows.collect(now_ms, **how):
+        for revision in windows.collect(now_ms, finals_only=finals_only, urgent_only=urgent_only):
             revisions.append(revision)
             if len(revisions) >= _TOGETHER:
                 await send()
