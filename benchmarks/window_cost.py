@@ -28,7 +28,7 @@ _RECORDS = Records(
 )
 _SOURCES = 8
 _SENT_EACH_MS = 600
-#: The least of so many runs over so many windows: other work on the machine adds to it.
+#: Runs, of which the fastest counts, since other work on the machine slows them; windows in a run.
 _RUNS, _TOGETHER = 15, 25
 
 

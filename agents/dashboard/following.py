@@ -28,7 +28,7 @@ _REACH_S = 5.0
 _RETRY_S = 1.0
 _POLL_MS = 200
 _ASK_S = 1.0
-#: A broker that does not answer for so long is away.
+#: A broker that does not answer within this time counts as away.
 _ANSWER_S = 3.0
 #: Topics that were made, or got more partitions, are noticed after this.
 _LOOK_S = 30.0

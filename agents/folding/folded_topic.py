@@ -11,8 +11,6 @@ from streams.measure.blocks import Block
 from streams.measure.operation_reader import Events
 from streams.measure.window_kind import WindowKind
 
-SEND_S = 0.5
-
 
 class EventReader(Protocol):
     """Makes events of the records of a topic."""
@@ -40,5 +38,5 @@ class FoldedTopic(NamedTuple):
     windows: WindowKind
     counted: Counter
     """Counts the events that are published to windows."""
-    send_s: float = SEND_S
+    send_s: float = 0.5
     """How often the rows that changed are published to them."""

@@ -2,8 +2,8 @@
 
 Any number of partitions of `heartbeats` will do, and producers may partition as they like. A record
 is read where its service is kept; here it is committed once the broker has it on `beats`. Each
-second every target learns which partitions are read to their end: a service is silent only if all
-are.
+second each partition of `beats` gets a record of the partitions of `heartbeats` that are read to
+their end: a service is judged silent only while all of them are.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -91,7 +91,7 @@ class Heartbeats:
             yield OutgoingRecord(self._beats, target, key, passed_beat(tp.partition, record))
 
     async def report(self) -> None:
-        """Publish to every target which partitions are read to their end, and when."""
+        """Publish to each partition of `beats` which of these are read to their end, and when."""
         for tp, start in (await self._consumer().begins(self._topic)).items():
             self._begin_at(tp, start)
         seen: dict[int, int] = {}

@@ -31,7 +31,7 @@ from streams.validation import NotFit
 log = structlog.get_logger()
 
 BEAT_S = 0.5
-#: After this long without word of the ends of `heartbeats` nobody is judged silent.
+#: While nobody has reported the ends of `heartbeats` for this long, no service is judged silent.
 _UNHEARD_S = 5.0
 #: What is not urgent is written, and its input committed, this often.
 WRITE_S = 10.0
@@ -54,7 +54,7 @@ class _ServicePartition:
         self.seen_ms: int | None = None
         """When the ends of all partitions of `heartbeats` were seen, and …"""
         self.moved_at_s = 0.0
-        """… when that was later than before."""
+        """… when, by the monotonic clock, that last became later."""
         self.dead_letters: dict[int, DeadLetterBuffer] = {}
         """By the partition of `heartbeats` that the refused record stands in."""
         self.write_at_s = time.monotonic() + WRITE_S

@@ -96,7 +96,11 @@ class SourcesSeen:
             self._seen_ms[source] = max(read.seen_ms, self._seen_ms.get(source, 0))
 
     def seen_ms(self, sources: int) -> int | None:
-        """Return when the end of all so many was seen; None while one is not."""
+        """Return when the ends of all partitions were seen, at least; None while one was not.
+
+        Args:
+            sources: how many partitions there are; 0 while that is not known.
+        """
         if not sources or any(source not in self._seen_ms for source in range(sources)):
             return None
         return min(self._seen_ms[source] for source in range(sources))
