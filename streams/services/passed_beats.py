@@ -101,6 +101,5 @@ class SourcesSeen:
         Args:
             sources: how many partitions there are; 0 while that is not known.
         """
-        if not sources or any(source not in self._seen_ms for source in range(sources)):
-            return None
-        return min(self._seen_ms[source] for source in range(sources))
+        seen = [self._seen_ms[source] for source in range(sources) if source in self._seen_ms]
+        return min(seen) if seen and len(seen) == sources else None
