@@ -121,14 +121,12 @@ class Dashboard:
 
     async def _read_back(self) -> None:
         await self._follower.caught_up.wait()
-        if self._settings.dashboard_back_s > _LIVE_BACK_S:
-            self._freshness.filling = True
-            try:
-                await read_back(
-                    self._settings, self._follower.begins, self.world.take_old_aggregate
-                )
-            finally:
-                self._freshness.filling = False
+        try:
+            if self._settings.dashboard_back_s > _LIVE_BACK_S:
+                begins = self._follower.begins
+                await read_back(self._settings, begins, self.world.take_old_aggregate)
+        finally:
+            self._freshness.filling = False
 
     async def _look(self) -> None:
         """Look at the clock, the rule file and what has grown old."""

@@ -1,11 +1,13 @@
 """A page says what is not as it should be: Kafka, the workers, the clock, the limits."""
 
+import asyncio
 import time
 from types import SimpleNamespace
 
 import pytest
 
 from agents.dashboard import freshness
+from agents.dashboard.app import Dashboard
 from agents.dashboard.following import Followed, Follower
 from agents.dashboard.freshness import Freshness
 from agents.dashboard.stored_windows import StoredWindows
@@ -127,3 +129,10 @@ def test_what_is_left_out_is_said(clock: Clock):
     watching.stored.why = "connection refused"
     for part in ("2 series or more", "opwatch.commands", "5,000 records", "connection refused"):
         assert part in watching.sentences
+
+
+def test_a_dashboard_that_is_to_read_no_past_is_not_said_to_read_it():
+    made = Dashboard(Settings(_env_file=None, dashboard_back_s=0))
+    made._follower.caught_up.set()
+    asyncio.run(made._read_back())
+    assert not made._freshness.filling
