@@ -53,13 +53,9 @@ class Api:
 
     async def _overview(self, request: web.Request) -> web.Response:
         span, world = self._span(request), self._ready()
-        found = overview(
-            world.sums,
-            world.alerts(),
-            self._parts.promises(),
-            span,
-            request.query.get("operation", ALL),
-        )
+        operation = request.query.get("operation", ALL)
+        promises = self._parts.promises(operation)
+        found = overview(world.sums, world.alerts(), promises, span, operation)
         return json_response(api_fields.overview_fields(found))
 
     async def _health(self, request: web.Request) -> web.Response:

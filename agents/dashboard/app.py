@@ -69,7 +69,7 @@ class Dashboard:
         self._stored = StoredWindows(settings, world)
         self._freshness = Freshness(settings, self._follower, world, self._stored)
         self._role_states = RoleStates(settings)
-        site = Site(settings, world, self._freshness, self._rules, self._role_states)
+        self.site = site = Site(settings, world, self._freshness, self._rules, self._role_states)
         gate = Gate(settings)
         self._hub = Hub(site.sections)
         self.server = Server(

@@ -39,7 +39,7 @@ class OverviewPage:
         parts, world = self._parts, self._parts.world
         now_ms = int(time.time() * 1000)
         span, operation = trailing(span_of(query), now_ms), query.get("operation", ALL)
-        promises, is_loading = parts.promises(), parts.freshness.is_loading
+        promises, is_loading = parts.promises(operation), parts.freshness.is_loading
         # What is read in part would be wrong.
         sums, alerts = (_NOTHING, []) if is_loading else (world.sums, world.alerts())
         book = sums.books.operations.get(operation)

@@ -29,7 +29,8 @@ class Parts(NamedTuple):
 
     world: World
     freshness: Freshness
-    promises: Callable[[], Promises]
+    promises: Callable[..., Promises]
+    """Returns what figures are judged by: those of all operations, or of a named one."""
     render: Callable[..., str]
     """Fills a template in."""
 

@@ -118,9 +118,10 @@ class Site:
         """Return what is not as it should be, as HTML."""
         return self.render("notices.html", notices=self._freshness.notices())
 
-    def promises(self) -> Promises:
-        """Return what figures are judged by."""
-        objectives = self.objectives().of("operations", {})
+    def promises(self, operation: str = ALL) -> Promises:
+        """Return what the figures of an operation are judged by."""
+        labels = {} if operation == ALL else {"operation": operation}
+        objectives = self.objectives().of("operations", labels)
         success = [it.objective for it in objectives if it.below is None]
         return Promises(self._targets, self._claim, max(success, default=None))
 

@@ -51,7 +51,7 @@ class Promises(NamedTuple):
     targets: dict[Figure, Target]
     claim: Claim | None
     objective: float | None
-    """Of a rule of kind burn_rate on all operations, in per cent."""
+    """Of a rule of kind burn_rate on the operation, in per cent."""
 
 
 def tiles_of(
