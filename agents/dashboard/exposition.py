@@ -149,7 +149,6 @@ class Exposition(Collector):
             self._objectives(),
             None if target is None else target.aim,
             trailing(_BUDGET_SPAN, now_ms),
-            now_ms,
         )
         for row in rows:
             place = (row.rule or "target", row.series, _BUDGET_SPAN)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from agents.dashboard.page import Parts, Query, Sections, span_of
 from agents.dashboard.role_states import RoleStates
-from streams.dashboard.objectives import objective_rows
+from streams.dashboard.objectives import MOST_OBJECTIVES, objective_rows, with_burn_down
 from streams.dashboard.service_rows import service_rows
 from streams.dashboard.spans import SPANS, trailing
 from streams.dashboard.uptime_bars import uptime_bars
@@ -70,8 +70,9 @@ class ObjectivesPage:
         aim = None if success is None else success.aim
         objectives = self._objectives()
         sums = parts.world.sums
-        rows = [] if is_loading else objective_rows(sums, objectives, aim, span, now_ms)
-        context = {"rows": rows, "loading": is_loading, "span_name": span.name}
+        rows = [] if is_loading else objective_rows(sums, objectives, aim, span)
+        drawn = [with_burn_down(row, sums, span, now_ms) for row in rows[:MOST_OBJECTIVES]]
+        context = {"rows": rows, "drawn": drawn, "loading": is_loading, "span_name": span.name}
         return {name: parts.render(f"slos/{name}.html", **context) for name in ("heading", "list")}
 
 

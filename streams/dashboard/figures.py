@@ -36,6 +36,11 @@ def percent(ratio: float | None, digits: int = 2) -> Quantity:
     return Quantity(f"{min(max(ratio * 100, least), 100 - least):.{digits}f}", "%")
 
 
+def whole_percent(value: float | None) -> Quantity:
+    """Return a number of per cent without digits behind the point."""
+    return MISSING if value is None else Quantity(f"{round(value):,}".replace("-", "−"), "%")
+
+
 def duration(milliseconds: float | None) -> Quantity:
     """Return a duration in three digits, in the unit that fits it."""
     if milliseconds is None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from streams.dashboard.book import SeriesBook
 from streams.dashboard.charts import DrawnChart, Frame, PlottedLine, chart, frame_of
 from streams.dashboard.drawing import Sample
-from streams.dashboard.figures import MISSING, Quantity
+from streams.dashboard.figures import whole_percent
 from streams.dashboard.points import OperationsPoint, OperationsSum
 from streams.dashboard.spans import POINT_SIZE, TrailingSpan
 from streams.dashboard.sums import SpanSums
@@ -16,7 +16,7 @@ from streams.measure.window_times import SIZE_MS
 from streams.rules.aggregate_reader import SeriesFields
 from streams.rules.error_budget import ErrorBudget, Objectives
 
-#: A page shows so many; of these with a chart each.
+#: A page shows so many, with a chart each.
 MOST_OBJECTIVES = 24
 #: Of a budget less than this share, in per cent, is little.
 _LITTLE_LEFT = 25.0
@@ -35,31 +35,41 @@ class ObjectiveRow(NamedTuple):
     """None without operations."""
     state: State
     word: str
-    burn_down: DrawnChart | None
+    burn_down: DrawnChart | None = None
 
 
 def objective_rows(
-    sums: SpanSums, objectives: Objectives, aim: float | None, span: TrailingSpan, now_ms: int
+    sums: SpanSums, objectives: Objectives, aim: float | None, span: TrailingSpan
 ) -> list[ObjectiveRow]:
-    """Return the objectives of all series: those with the least budget left first.
+    """Return the objectives of all series: those with the least budget left first; no charts.
 
     Args:
         sums: of all series.
         objectives: of the rule file.
         aim: the success rate aimed at, which stands for all operations where no rule does.
         span: the span.
-        now_ms: the clock.
     """
     found = [
-        _row(sums, book, rule.name, rule.objective, span, now_ms)
+        _row(sums, book, rule.name, rule.objective, span)
         for book in list(sums.books.operations.values())
         for rule in objectives.of("operations", _labels(book))
         if rule.below is None
     ]
     total = sums.books.operations.get(ALL)
     if total is not None and aim is not None and aim < 100 and not found:  # noqa: PLR2004, RUF100 - per cent
-        found.append(_row(sums, total, "", aim, span, now_ms))
-    return sorted(found, key=_urgency)[:MOST_OBJECTIVES]
+        found.append(_row(sums, total, "", aim, span))
+    return sorted(found, key=_urgency)
+
+
+def with_burn_down(
+    row: ObjectiveRow, sums: SpanSums, span: TrailingSpan, now_ms: int
+) -> ObjectiveRow:
+    """Return the row with a chart of how its budget went down."""
+    book = sums.books.operations.get(row.series)
+    if book is None or row.budget is None:
+        return row
+    frame = frame_of(span, book.first_in(span), now_ms)
+    return row._replace(burn_down=_burn_down(frame, book, row.budget, row.rule, span))
 
 
 def _urgency(row: ObjectiveRow) -> float:
@@ -83,17 +93,20 @@ def _row(
     rule: str,
     objective: float,
     span: TrailingSpan,
-    now_ms: int,
 ) -> ObjectiveRow:
     total = sums.operations(book.name, span)
-    budget = ErrorBudget(objective, total.count, total.failures) if total.count else None
-    state, word = _judged(budget)
-    frame = frame_of(span, book.first_in(span), now_ms)
-    burn_down = None if budget is None else _burn_down(frame, book, budget, rule, span)
-    return ObjectiveRow(rule, book.name, objective, total, budget, state, word, burn_down)
+    budget = budget_of(objective, total)
+    state, word = judged(budget)
+    return ObjectiveRow(rule, book.name, objective, total, budget, state, word)
 
 
-def _judged(budget: ErrorBudget | None) -> tuple[State, str]:
+def budget_of(objective: float, total: OperationsSum) -> ErrorBudget | None:
+    """Return the error budget of an objective in per cent; None without operations."""
+    return ErrorBudget(objective, total.count, total.failures) if total.count else None
+
+
+def judged(budget: ErrorBudget | None) -> tuple[State, str]:
+    """Return how a budget stands, and that in words."""
     if budget is None:
         return "none", "no data"
     if budget.left < 0:
@@ -116,7 +129,7 @@ def _burn_down(
         f"budget-{book.name}-{rule}",
         "Error budget left",
         [PlottedLine("left", left, "line-1")],
-        _per_cent,
+        whole_percent,
         least=20.0,
         bounds=(-1e9, 100.0),
         target=(0.0, "spent"),
@@ -134,9 +147,3 @@ def burned(
         left = 100 - 100 * failures / allowed if allowed else 0.0
         found.append(Sample(start_ms + size_ms, left, point.final))
     return found
-
-
-def _per_cent(value: float | None) -> Quantity:
-    if value is None:
-        return MISSING
-    return Quantity(f"{round(value) or 0:,}".replace("-", "−"), "%")

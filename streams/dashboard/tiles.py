@@ -14,15 +14,13 @@ from streams.dashboard.changes import (
 from streams.dashboard.drawing import LinePaths
 from streams.dashboard.figures import Quantity
 from streams.dashboard.lines import Plotted, small_line
+from streams.dashboard.objectives import budget_of, judged
 from streams.dashboard.platforms import operation_values
 from streams.dashboard.points import OperationsPoint, OperationsSum
 from streams.dashboard.spans import TrailingSpan
 from streams.dashboard.sums import SpanSums
 from streams.dashboard.targets import WORDS, Claim, Figure, State, Target
-from streams.rules.error_budget import ErrorBudget
 
-#: Of an error budget less than this share, in per cent, is little.
-_LITTLE_LEFT = 25.0
 BUDGET = "error_budget"
 
 
@@ -172,41 +170,25 @@ def _budget_tile(promises: Promises, total: OperationsSum, before: OperationsSum
         return Tile(
             BUDGET, "Error budget left", None, missing, "none", note, "", UNKNOWN, 0, "", "", None
         )
-    left = _budget_left(objective, total)
-    state: State = "none" if left is None else "bad" if left < 0 else "near"
-    if left is not None and left >= _LITTLE_LEFT:
-        state = "good"
-    allowed = ErrorBudget(objective, total.count, total.failures).allowed
-    note = f"{figures.count(total.failures)} failed, {figures.count(allowed)} may"
-    earlier = _budget_left(objective, before)
+    budget, earlier = budget_of(objective, total), budget_of(objective, before)
+    state, word = judged(budget)
+    left = budget and budget.left
     return Tile(
         figure=BUDGET,
         title="Error budget left",
         value=left,
-        shown=figures.MISSING
-        if left is None
-        else Quantity(f"{round(left):,}".replace("-", "−"), "%"),
+        shown=figures.whole_percent(left),
         state=state,
-        word={"good": "enough left", "near": "little left", "bad": "overspent"}.get(
-            state, WORDS[state]
-        ),
+        word=word,
         target=f"of {objective:g} % success",
-        change=ratio_change(_share(left), _share(earlier)),
+        change=ratio_change(_share(left), _share(earlier and earlier.left)),
         samples=total.count,
         of_what="operations",
-        note=note if total.count else "",
+        note=f"{figures.count(budget.bad)} failed, {figures.count(budget.allowed)} may"
+        if budget
+        else "",
         line=None,
     )
-
-
-def _whole_percent(left: float | None) -> Quantity:
-    if left is None:
-        return figures.MISSING
-    return Quantity(f"{round(left):,}".replace("-", "−"), "%")
-
-
-def _budget_left(objective: float, total: OperationsSum) -> float | None:
-    return ErrorBudget(objective, total.count, total.failures).left if total.count else None
 
 
 def _tile(

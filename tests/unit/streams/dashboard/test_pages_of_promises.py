@@ -6,7 +6,7 @@ import pytest
 
 from schemas.rule_file import RuleFile
 from streams.dashboard.calibrations import NewestCalibrations
-from streams.dashboard.objectives import burned, objective_rows
+from streams.dashboard.objectives import burned, objective_rows, with_burn_down
 from streams.dashboard.quality_view import quality_view
 from streams.dashboard.spans import TrailingSpan, trailing
 from streams.dashboard.sums import SpanSums
@@ -39,12 +39,13 @@ def rule(**changed: object) -> dict[str, object]:
 
 def test_without_a_rule_the_target_is_the_objective():
     sums = SpanSums(books(operations(NOON_MS, count=1000, failures=10)))
-    (row,) = objective_rows(sums, objectives(), 98.0, SPAN, NOON_MS)
+    (row,) = objective_rows(sums, objectives(), 98.0, SPAN)
     assert (row.rule, row.objective, row.state) == ("", 98.0, "good")
     assert row.budget is not None
     assert row.budget.left == 50.0
-    assert row.burn_down is not None
-    assert row.burn_down.lines[0].newest == "50 %"
+    drawn = with_burn_down(row, sums, SPAN, NOON_MS).burn_down
+    assert drawn is not None
+    assert drawn.lines[0].newest == "50 %"
 
 
 def test_an_objective_stands_for_each_series_that_its_rule_is_about():
@@ -56,21 +57,22 @@ def test_an_objective_stands_for_each_series_that_its_rule_is_about():
             operations(NOON_MS, operation="parse", count=300),
         )
     )
-    rows = objective_rows(sums, objectives(rule(each="platform")), 95.0, SPAN, NOON_MS)
+    rows = objective_rows(sums, objectives(rule(each="platform")), 95.0, SPAN)
     assert [row.series for row in rows] == ['*{platform="ashby"}', '*{platform="lever"}']
     assert [row.state for row in rows] == ["bad", "good"]
 
 
 def test_an_objective_of_durations_is_none_of_success():
     sums = SpanSums(books(operations(NOON_MS, count=100, failures=0)))
-    rows = objective_rows(sums, objectives(rule(below="1s")), None, SPAN, NOON_MS)
+    rows = objective_rows(sums, objectives(rule(below="1s")), None, SPAN)
     assert rows == []
 
 
 def test_an_objective_without_operations_has_no_budget():
     sums = SpanSums(books(operations(NOON_MS - 5 * HOUR_MS)))
-    (row,) = objective_rows(sums, objectives(rule()), None, SPAN, NOON_MS)
-    assert (row.budget, row.state, row.burn_down) == (None, "none", None)
+    (row,) = objective_rows(sums, objectives(rule()), None, SPAN)
+    assert (row.budget, row.state) == (None, "none")
+    assert with_burn_down(row, sums, SPAN, NOON_MS) == row
 
 
 def test_a_budget_goes_down_with_each_failure():
