@@ -4,11 +4,8 @@ from typing import Any
 
 from streams.dashboard.book import Books, SeriesBook
 from streams.dashboard.points import (
-    OperationsPoint,
     OperationsSum,
-    QualityPoint,
     QualitySum,
-    ServicePoint,
     ServiceSum,
     sum_operations,
     sum_quality,
@@ -16,7 +13,7 @@ from streams.dashboard.points import (
 )
 from streams.dashboard.spans import TrailingSpan
 
-#: SpanSums that are remembered; of more all are forgotten.
+#: Sums that are remembered; of more all are forgotten.
 _MOST = 20_000
 
 
@@ -25,42 +22,31 @@ class SpanSums:
 
     def __init__(self, books: Books) -> None:
         self.books = books
-        self._memory: dict[tuple[str, int, int], tuple[int, Any]] = {}
+        self._memory: dict[tuple[Any, str, int, int], tuple[int, Any]] = {}
+        """By what adds up, series and span: when the series last changed, and the sum."""
 
     def operations(self, name: str, span: TrailingSpan) -> OperationsSum:
         """Return what a series of operations came to."""
         book = self.books.operations.get(name)
-        return OperationsSum() if book is None else self._of(book, span, self._operations)
+        return OperationsSum() if book is None else self._of(book, span, sum_operations)
 
     def quality(self, name: str, span: TrailingSpan) -> QualitySum:
         """Return what a series of scores came to."""
         book = self.books.quality.get(name)
-        return QualitySum() if book is None else self._of(book, span, self._quality)
+        return QualitySum() if book is None else self._of(book, span, sum_quality)
 
     def service(self, name: str, span: TrailingSpan) -> ServiceSum:
         """Return for how long a service was up."""
         book = self.books.services.get(name)
-        return ServiceSum() if book is None else self._of(book, span, self._service)
+        return ServiceSum() if book is None else self._of(book, span, sum_services)
 
-    @staticmethod
-    def _operations(book: SeriesBook[OperationsPoint], span: TrailingSpan) -> OperationsSum:
-        return sum_operations(book.cover(span))
-
-    @staticmethod
-    def _quality(book: SeriesBook[QualityPoint], span: TrailingSpan) -> QualitySum:
-        return sum_quality(book.cover(span))
-
-    @staticmethod
-    def _service(book: SeriesBook[ServicePoint], span: TrailingSpan) -> ServiceSum:
-        return sum_services(book.cover(span))
-
-    def _of(self, book: SeriesBook[Any], span: TrailingSpan, compute: Any) -> Any:
-        key = (book.name, span.start_ms, span.end_ms)
+    def _of(self, book: SeriesBook[Any], span: TrailingSpan, add_up: Any) -> Any:
+        key = (add_up, book.name, span.start_ms, span.end_ms)
         found = self._memory.get(key)
         if found is not None and found[0] == book.changed:
             return found[1]
         if len(self._memory) >= _MOST:
             self._memory.clear()
-        result = compute(book, span)
+        result = add_up(book.cover(span))
         self._memory[key] = book.changed, result
         return result

@@ -159,3 +159,9 @@ def test_a_series_that_is_not_there_has_nothing_to_show():
         SpanSums(books()), Records().log, {}, ("x", None, "low"), SPAN, NOW_MS, compares=False
     )
     assert (view.name, view.charts, view.rows) == ('x{confidence="low"}', (), ())
+
+
+def test_an_operation_may_be_called_as_a_series_of_scores_is():
+    sums = SpanSums(books(operations(NOON_MS, operation="overall:*"), quality(NOON_MS)))
+    assert sums.operations("overall:*", SPAN).count == 100
+    assert sums.quality("overall:*", SPAN).mean is not None
