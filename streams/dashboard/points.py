@@ -13,6 +13,8 @@ from streams.measure.digests import quantiles, quantiles_of_all, thinned
 #: Centroids that are remembered of a window: percentiles of a span are within 1 % in rank.
 CENTROIDS = 160
 _RANKS = (0.5, 0.95, 0.99)
+#: Digests of fewer of a span's operations say nothing of the span: old windows have none.
+_LEAST_SHARE = 0.75
 
 
 class OperationsPoint(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -159,7 +161,7 @@ class OperationsSum(NamedTuple):
     duration_sum_ms: float = 0.0
     max_ms: float = 0.0
     percentiles: Percentiles | None = None
-    """None without operations, or where only old windows are left."""
+    """None without operations, or where too many windows have no digest any more."""
     types: tuple[tuple[str, int], ...] = ()
     """Failures by type, the most frequent first."""
     final: bool = True
@@ -240,9 +242,10 @@ def _percentiles(points: Sequence[OperationsPoint]) -> Percentiles | None:
     if len(points) == 1:
         (point,) = points
         return Percentiles(point.p50_ms, point.p95_ms, point.p99_ms)
-    digests = [point.digest for point in points if point.digest]
-    if not digests:
+    covered = sum(point.count for point in points if point.digest)
+    if covered < _LEAST_SHARE * sum(point.count for point in points):
         return None
+    digests = [point.digest for point in points if point.digest]
     if len(digests) == 1:
         return Percentiles(*quantiles(digests[0], _RANKS))
     return Percentiles(*quantiles_of_all(digests, _RANKS))

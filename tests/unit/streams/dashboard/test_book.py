@@ -138,3 +138,11 @@ def test_quality_is_weighted_by_how_many_were_scored():
 def test_an_unknown_field_changes_nothing():
     fields = json.loads(operations(NOON_MS)) | {"new": {"deep": [1]}}
     assert read_shown(json.dumps(fields).encode()) is not None
+
+
+@pytest.mark.parametrize(("digested", "has_percentiles"), [(4, True), (3, True), (2, False)])
+def test_percentiles_of_a_part_are_not_those_of_the_whole(digested: int, has_percentiles: bool):
+    values = [operations(NOON_MS + at * MINUTE_MS) for at in range(4)]
+    points = [point for _, point in books(*values).operations["*"].points("1m", 0, 1 << 60)]
+    some = [*points[:digested], *(point.without_digest() for point in points[digested:])]
+    assert (sum_operations(some).percentiles is not None) == has_percentiles
