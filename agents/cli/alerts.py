@@ -25,11 +25,10 @@ from agents.cli.printing import (
     echo_json,
     print_pairs,
     print_table,
-    span,
     when,
 )
 from schemas.numbers import plain
-from streams.channels.text_format import rfc3339
+from streams.channels.text_format import rfc3339, span
 
 if TYPE_CHECKING:
     from streams.audit.status import AlertStatus, ChannelOutcome, ChannelStatus

@@ -127,16 +127,6 @@ def day_and_time(epoch_ms: int) -> str:
     return _formatted(epoch_ms, "%d %b %H:%M:%S")
 
 
-def span(milliseconds: float) -> str:
-    """Return a span for people: 3 h 12 min."""
-    minutes, seconds = divmod(int(milliseconds / 1000), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
-    written = [f"{number:,} {unit}" for number, unit in parts if number]
-    return " ".join(written[:2]) or "0 s"
-
-
 @contextmanager
 def progress_bar(text: str) -> Iterator[Callable[[float], None]]:
     """Yield what shows on stderr how much is done, from 0 to 1; nothing without a terminal."""

@@ -3,9 +3,10 @@
 from typing import NamedTuple
 
 from agents.alert.alert_log import StoredDeadLetter
-from agents.cli.printing import span, when
+from agents.cli.printing import when
 from agents.runtime.settings import Settings
 from schemas.topics import OPERATIONS
+from streams.channels.text_format import span
 from streams.measure.operation_reader import times_of
 from streams.record_limits import RefusedRecord
 

@@ -8,7 +8,7 @@ from agents.dashboard.stored_windows import StoredWindows
 from agents.dashboard.world import World
 from agents.runtime.settings import Settings
 from schemas.topics import PARTIALS
-from streams.dashboard import figures
+from streams.channels.text_format import span
 
 #: A measure worker publishes its progress each second.
 _WORKER_S = 4.0
@@ -74,7 +74,7 @@ class Freshness:
     def _away(self, away_s: float) -> Notice:
         if self.is_loading and away_s < _FIRST_ANSWER_S:
             return Notice("info", "Connecting to Kafka …")
-        since = figures.span(1000 * away_s)
+        since = span(1000 * away_s)
         what = "nothing can be shown" if self.is_loading else "figures stand still"
         return Notice("bad", f"Kafka has not answered for {since}: {what}.")
 
@@ -118,7 +118,7 @@ class Freshness:
             found.append(
                 Notice(
                     "bad",
-                    f"No measure worker has published anything for {figures.span(1000 * worker_s)}:"
+                    f"No measure worker has published anything for {span(1000 * worker_s)}:"
                     " nothing is counted meanwhile.",
                 )
             )
@@ -128,7 +128,7 @@ class Freshness:
                 Notice("near", f"Missing, or not to be read: {names}. `opwatch topics create`.")
             )
         if self._jumped is not None and time.monotonic() - self._jumped[1] < _JUMP_SHOWN_S:
-            moved = figures.span(1000 * abs(self._jumped[0]))
+            moved = span(1000 * abs(self._jumped[0]))
             way = "forward" if self._jumped[0] > 0 else "back"
             found.append(Notice("near", f"This machine's clock jumped {way} by {moved}."))
         lag = self._follower.lag or 0

@@ -7,9 +7,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from agents.runtime.escaping import visible
-from schemas.breaches import Breach
 from streams.channels import wording
-from streams.channels.text_format import fit, link, one_line
+from streams.channels.text_format import fit, link, moment, one_line, rfc3339, span
 from streams.dashboard import figures
 from streams.dashboard.tiles import target_text
 
@@ -34,9 +33,9 @@ def environment() -> Environment:
         "percent": figures.percent,
         "duration": figures.duration,
         "score": figures.score,
-        "span": figures.span,
-        "iso": figures.iso,
-        "moment": figures.moment,
+        "span": span,
+        "iso": rfc3339,
+        "moment": moment,
         "clock": figures.clock,
         "href": link,
         "words": lambda text: text.replace("_", " "),
@@ -44,7 +43,7 @@ def environment() -> Environment:
     made.globals |= {
         "address": address,
         "target_text": target_text,
-        "observed": _observed,
+        "observed": wording.observed,
         "NOTHING": figures.NOTHING,
     }
     return made
@@ -66,7 +65,3 @@ def address(path: str, **query: Any) -> str:
     encoded = urlencode(pairs, errors="replace")
     place = quote(path, safe="/", errors="replace")
     return f"{place}?{encoded}" if encoded else place
-
-
-def _observed(breach: Breach) -> str:
-    return wording.observed(breach)

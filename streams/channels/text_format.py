@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from schemas.numbers import plain
+from schemas.spans import SECOND_MS
 
 ELLIPSIS = "…"
 MAX_URL = 2000
@@ -47,6 +48,17 @@ def moment(at_ms: int) -> str:
 def rfc3339(at_ms: int) -> str:
     """Return `2026-11-23T15:13:14.000Z`."""
     return _utc(at_ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def span(milliseconds: float) -> str:
+    """Return a span of time in its two largest units: 3 h 12 min."""
+    seconds = max(0, int(milliseconds / SECOND_MS))
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
+    written = [f"{number:,} {unit}" for number, unit in parts if number]
+    return " ".join(written[:2]) or "0 s"
 
 
 def _utc(at_ms: int) -> datetime:

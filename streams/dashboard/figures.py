@@ -89,23 +89,6 @@ def change(now: float | None, before: float | None) -> str:
     return f"{(now / before - 1) * 100:+.0f} %".replace("-", "−")
 
 
-def span(milliseconds: float) -> str:
-    """Return a span of time in its two largest units: 3 h 12 min."""
-    seconds = max(0, round(milliseconds / SECOND_MS))
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
-    first = next((at for at, (number, _) in enumerate(parts) if number), len(parts) - 1)
-    written = [f"{number:,} {unit}" for number, unit in parts[first : first + 2] if number]
-    return " ".join(written) or "0 s"
-
-
-def iso(at_ms: int) -> str:
-    """Return a moment as machines read it: 2026-11-23T15:13:14Z."""
-    return f"{_utc(at_ms):%Y-%m-%dT%H:%M:%SZ}"
-
-
 def clock(at_ms: int) -> str:
     """Return the time of a moment, UTC."""
     return f"{_utc(at_ms):%H:%M}"
@@ -114,11 +97,6 @@ def clock(at_ms: int) -> str:
 def day(at_ms: int) -> str:
     """Return the day of a moment, UTC."""
     return f"{_utc(at_ms):%-d %b}"
-
-
-def moment(at_ms: int) -> str:
-    """Return a moment whole, UTC."""
-    return f"{_utc(at_ms):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _utc(at_ms: int) -> datetime:

@@ -15,12 +15,11 @@
   const now = () => performance.now() + ahead;
 
   function span(ms) {
-    const seconds = Math.max(0, Math.round(ms / 1000));
+    const seconds = Math.max(0, Math.floor(ms / 1000));
     const parts = [[Math.floor(seconds / 86400), "d"], [Math.floor(seconds / 3600) % 24, "h"],
       [Math.floor(seconds / 60) % 60, "min"], [seconds % 60, "s"]];
-    const first = parts.findIndex(([number]) => number);
-    if (first < 0) return "0 s";
-    return parts.slice(first, first + 2).filter(([number]) => number).map(([number, unit]) => `${number} ${unit}`).join(" ");
+    const written = parts.filter(([number]) => number).map(([number, unit]) => `${number} ${unit}`);
+    return written.slice(0, 2).join(" ") || "0 s";
   }
 
   function writeTime(element) {

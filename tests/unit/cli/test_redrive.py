@@ -5,7 +5,7 @@ import pytest
 
 from agents.alert.alert_log import StoredDeadLetter
 from agents.cli.deadletters import first_line
-from agents.cli.printing import span, when
+from agents.cli.printing import when
 from agents.cli.redrive_checks import (
     NotRedriven,
     Publish,
@@ -17,6 +17,7 @@ from agents.cli.redrive_checks import (
 )
 from agents.runtime.settings import Settings
 from schemas.dead_letters import DeadLetter
+from streams.channels.text_format import span
 
 SETTINGS = Settings(_env_file=None)
 NOW_MS = 1_772_600_760_000
