@@ -160,6 +160,6 @@ async def _until_stopped(dashboard: Dashboard) -> None:
     await dashboard.start()
     try:
         await dashboard.run(stopped)
-    except (Exception, asyncio.CancelledError):
+    except (Exception, asyncio.CancelledError):  # noqa: BLE001, RUF100 - the process's edge: it ends
         log.exception("the dashboard cannot go on and ends")
         raise SystemExit(EXIT_FAILED) from None

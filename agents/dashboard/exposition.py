@@ -14,7 +14,9 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from agents.dashboard.metrics import failures
 from agents.dashboard.page import Parts
+from schemas.rules import SEVERITIES
 from streams.dashboard.objectives import objective_rows
 from streams.dashboard.service_rows import service_rows
 from streams.dashboard.spans import SpanName, TrailingSpan, trailing
@@ -40,6 +42,7 @@ class Exposition(Collector):
         self._registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._registry)
+        self._registry.register(failures)
         self._registry.register(self)
 
     def text(self) -> bytes:
@@ -63,6 +66,7 @@ class Exposition(Collector):
         world, freshness = self._parts.world, self._parts.freshness
         away_s, silent_s = freshness.kafka_away_s, freshness.worker_away_s
         age_s, left_out = freshness.age_s, len(world.books.left_out)
+        refused = world.refused + world.books.refused
         for name, about, value in (
             ("kafka_away_seconds", "For how long no broker has answered.", away_s or 0.0),
             ("measure_silent_seconds", "For how long no measure worker did.", silent_s or 0.0),
@@ -70,6 +74,7 @@ class Exposition(Collector):
             ("loading", "1 while what was published is still being read.", freshness.is_loading),
             ("open_pages", "Pages that are open.", self._open_pages()),
             ("series", "Series that are remembered.", sum(1 for _ in world.books.all())),
+            ("refused_records", "Records that cannot be shown.", refused),
             ("series_left_out", "Series beyond OPWATCH_DASHBOARD_SERIES.", left_out),
         ):
             family = GaugeMetricFamily(f"opwatch_dashboard_{name}", about)
@@ -173,7 +178,7 @@ class Exposition(Collector):
                 counts[alert.state, breach.severity] += 1
                 open_alert.add_metric((breach.rule, breach.series, breach.severity, alert.state), 1)
         for state in ("firing", "acknowledged", "silenced"):
-            for severity in ("low", "medium", "high", "critical"):
+            for severity in SEVERITIES:
                 alerts.add_metric((state, severity), counts[state, severity])
         yield from (alerts, open_alert)
 

@@ -9,6 +9,7 @@ import orjson
 import structlog
 from aiohttp import WSCloseCode, web
 
+from agents.dashboard.metrics import failures
 from agents.dashboard.page import BadQuery, NotThere, OpenPage, Sections
 
 log = structlog.get_logger()
@@ -62,7 +63,6 @@ class Hub:
     def __init__(self, render: Render) -> None:
         self._render = render
         self._views: dict[OpenPage, _View] = {}
-        self._ends = False
 
     @property
     def clients(self) -> int:
@@ -85,7 +85,8 @@ class Hub:
             sections = self._render(opened)
         except (BadQuery, NotThere):
             return  # what it shows has gone
-        except Exception:
+        except Exception:  # noqa: BLE001, RUF100 - a page's edge: the others go on
+            failures.labels("page").inc()
             log.exception("a page cannot be rendered", page=opened.live)
             return
         changed = {name: html for name, html in sections.items() if view.sections.get(name) != html}

@@ -14,6 +14,7 @@ from agents.dashboard.exposition import Exposition
 from agents.dashboard.freshness import Freshness
 from agents.dashboard.gate import HEADERS, SESSION, Gate
 from agents.dashboard.live import Hub, TooManyPages
+from agents.dashboard.metrics import failures
 from agents.dashboard.page import BadQuery, NotThere
 from agents.dashboard.sign_in import SignIn
 from agents.dashboard.site import STATIC, Site
@@ -113,7 +114,8 @@ class Server:
             return self._error(request, 404, "There is no such page.")
         except (ConnectionError, TimeoutError):
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001, RUF100 - a request's edge: who asked gets an answer
+            failures.labels("request").inc()
             log.exception("a request cannot be answered", path=request.path[:200])
             return self._error(request, 500, "Something went wrong here; the log says what.")
 

@@ -102,11 +102,8 @@ class StoredWindows:
         async for row in self._rows(connection, _OPERATIONS, size, digests=True):
             series = SeriesFields(row["operation"], row["platform"], row["confidence"])
             point = operations_point_of(row)
-            self._note(
-                self._world.books.put_operations(
-                    row["series"], series, (size, _start_ms(row)), point
-                )
-            )
+            place = size, _start_ms(row)
+            self._world.books.put_operations(row["series"], series, place, point)
             windows += 1
         return windows
 
@@ -128,9 +125,8 @@ class StoredWindows:
                 findings,
                 (row["exemplars"] or "[]").encode(),
             )
-            self._note(
-                self._world.books.put_quality(row["series"], series, (size, _start_ms(row)), point)
-            )
+            place = size, _start_ms(row)
+            self._world.books.put_quality(row["series"], series, place, point)
             windows += 1
         return windows
 
@@ -147,12 +143,9 @@ class StoredWindows:
             )
             series, place = ServiceFields(row["service"]), (size, _start_ms(row))
             name = service_series(row["service"])
-            self._note(self._world.books.put_service(name, series, place, point))
+            self._world.books.put_service(name, series, place, point)
             windows += 1
         return windows
-
-    def _note(self, is_newer: bool) -> None:  # noqa: FBT001, RUF100 - what put says
-        self._world.version += is_newer
 
     async def _rows(
         self,

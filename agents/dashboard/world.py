@@ -24,7 +24,7 @@ from streams.dashboard.sums import SpanSums
 #: Dead letters that are remembered with their first bytes; all are counted.
 _LETTERS = 500
 _FIRST_BYTES = 400
-#: Of the minute before last a reader needs no window that is older than trailing spans are.
+#: Windows of a minute are drawn for an hour and the hour before it; older ones are not needed.
 _MINUTES_BACK_MS = 135 * 60_000
 #: As long as Kafka keeps breaches, decisions and dead letters.
 _KEPT_MS = 30 * DAY_MS
@@ -45,13 +45,11 @@ class World:
         """By key, the newest last."""
         self.letters_by_reason: Counter[str] = Counter()
         self.undelivered: dict[str, Undelivered] = {}
-        self.version = 0
-        """Grows with everything that changes a page."""
         self.aggregates = 0
         self.newest_ms: int | None = None
         """The timestamp of the newest record on `aggregates`."""
-        self.unreadable = 0
-        """Records on any topic that this program cannot read."""
+        self.refused = 0
+        """Breaches, commands and decisions that this program cannot read."""
 
     def take_aggregate(self, record: Any) -> None:
         """Take a record on `aggregates` in."""
@@ -68,30 +66,25 @@ class World:
     def _take_aggregate(self, record: Any) -> None:
         shown = read_shown(record.value)
         if shown is None:  # a tombstone, or of another kind
-            if self.calibrations.take(record.value):
-                self.version += 1
+            self.calibrations.take(record.value)
             return
         self.aggregates += 1
-        if self.books.take(shown, record.timestamp):
-            self.version += 1
+        self.books.take(shown, record.timestamp)
 
     def take_breach(self, record: Any) -> None:
         """Take a record on `breaches` in."""
         if (breach := self._parsed(Breach, record)) is not None:
             self._board.add_breach(breach, record.offset, record.timestamp)
-            self.version += 1
 
     def take_command(self, record: Any) -> None:
         """Take a record on `commands` in."""
         if (command := self._parsed(CommandRecord, record)) is not None:
             self._board.add_command(command.root, record.offset, record.timestamp)
-            self.version += 1
 
     def take_decision(self, record: Any) -> None:
         """Take a record on `notifications` in."""
         if (decision := self._parsed(Notification, record)) is not None:
             self._board.add_decision(decision)
-            self.version += 1
 
     def take_letter(self, record: Any) -> None:
         """Take a record on `dead-letters` in; a marker that one was redriven changes nothing."""
@@ -113,21 +106,20 @@ class World:
             del self.letters[next(iter(self.letters))]
         if about.delivery is not None:
             self.undelivered[key] = Undelivered(key, about.delivery, about.detail, record.timestamp)
-        self.version += 1
 
     def alerts(self) -> list[AlertStatus]:
         """Return how each alert stands: what needs somebody first."""
-        return self._board.alerts(int(time.time() * 1000))
+        return self._board.alerts(_now_ms())
 
     def alert(self, fingerprint: str) -> AlertStatus | None:
         """Return how one alert stands; None if there is none."""
-        return self._board.alert(fingerprint, int(time.time() * 1000))
+        return self._board.alert(fingerprint, _now_ms())
 
     def forget(self, now_ms: int) -> None:
         """Forget what its topic has forgotten, too."""
         self.books.forget(now_ms)
-        self._board.forget(now_ms - _KEPT_MS)
         before_ms = now_ms - _KEPT_MS
+        self._board.forget(before_ms)
         self.undelivered = {
             key: it for key, it in self.undelivered.items() if it.at_ms >= before_ms
         }
@@ -138,7 +130,7 @@ class World:
         try:
             return model.model_validate_json(record.value)
         except ValidationError:  # of a kind or version this program cannot read
-            self.unreadable += 1
+            self.refused += 1
             return None
 
 
