@@ -54,9 +54,7 @@ def score_change(now: float | None, before: float | None) -> Movement:
     moved = now - before
     if abs(moved) < _SAME_RATIO:
         return Movement("same", rises=False, text="steady")
-    return Movement(
-        "better" if moved > 0 else "worse", moved > 0, f"{moved:+.3f}".replace("-", "−")
-    )
+    return Movement("better" if moved > 0 else "worse", moved > 0, figures.signed(moved))
 
 
 ClaimVerdict = Literal["holds", "broken", "open", "unknown"]

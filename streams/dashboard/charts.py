@@ -30,7 +30,7 @@ _TIMES = 7
 _LEAST_WINDOWS = 10
 _VALUES = 4
 
-MarkKind = Literal["opened", "resolved", "acknowledged", "silenced", "changed"]
+MarkKind = Literal["opened", "resolved", "acknowledged", "silenced"]
 
 
 class PlottedLine(NamedTuple):
@@ -164,7 +164,7 @@ def chart(
         title=title,
         lines=tuple(_drawn(line, scale, frame.size_ms, show) for line in lines if line.samples),
         values=tuple(
-            AxisLabel(scale.y(value) * 100 / HEIGHT, _short(show(value)))
+            AxisLabel(scale.y(value) * 100 / HEIGHT, figures.plain(show(value)))
             for value in ticks(scale.low, scale.high, _VALUES)
         ),
         times=time_ticks(scale),
@@ -178,14 +178,8 @@ def chart(
 def _drawn(
     line: PlottedLine, scale: Scale, size_ms: int, show: Callable[[float | None], Quantity]
 ) -> DrawnLine:
-    paths = line_paths(line.samples, scale, 2.5 * size_ms)
+    paths = line_paths(line.samples, scale, size_ms)
     return DrawnLine(line.label, line.style, paths, str(show(line.samples[-1].value)))
-
-
-def _short(shown: Quantity) -> str:
-    """Return a round value without the zeros behind its point."""
-    number = shown.number.rstrip("0").rstrip(".") if "." in shown.number else shown.number
-    return f"{number} {shown.unit}".rstrip()
 
 
 def time_ticks(scale: Scale) -> tuple[AxisLabel, ...]:

@@ -6,6 +6,8 @@ from typing import NamedTuple
 #: A drawing is so wide and so high, whatever it is scaled to.
 WIDTH = 1000.0
 HEIGHT = 1000.0
+#: Samples that are further apart than so many windows are not joined.
+_GAP_WINDOWS = 2.5
 
 
 class Sample(NamedTuple):
@@ -45,18 +47,18 @@ class LinePaths(NamedTuple):
     """What lies below the whole line."""
 
 
-def line_paths(samples: Sequence[Sample], scale: Scale, gap_ms: float) -> LinePaths:
+def line_paths(samples: Sequence[Sample], scale: Scale, size_ms: int) -> LinePaths:
     """Return the paths of samples in the order of time.
 
     Args:
         samples: what was measured.
         scale: of the drawing.
-        gap_ms: samples that are further apart are not joined.
+        size_ms: of the windows that measured them.
     """
     final: list[str] = []
     provisional: list[str] = []
     area: list[str] = []
-    for run in _runs(samples, gap_ms):
+    for run in _runs(samples, _GAP_WINDOWS * size_ms):
         split = next((at for at, it in enumerate(run) if not it.final), len(run))
         if split > 0:
             final.append(_path(run[:split], scale))

@@ -65,6 +65,12 @@ def per_second(count: float, span_ms: float) -> Quantity:
     return Quantity(_three_digits(count * SECOND_MS / span_ms), "/s")
 
 
+def plain(shown: Quantity) -> str:
+    """Return a round value without the zeros behind its point: 95 %, 2 s."""
+    number = shown.number.rstrip("0").rstrip(".") if "." in shown.number else shown.number
+    return str(shown._replace(number=number))
+
+
 def score(value: float | None) -> Quantity:
     """Return a score from 0 to 1."""
     return MISSING if value is None else Quantity(f"{value:.3f}")
@@ -75,17 +81,13 @@ def signed(change: float) -> str:
     return f"{change:+.3f}".replace("-", "−")
 
 
-def points(change: float | None) -> str:
+def points(change: float) -> str:
     """Return a change of a ratio in percentage points: +0.42 pt."""
-    if change is None:
-        return NOTHING
     return f"{change * 100:+.2f} pt".replace("-", "−")
 
 
-def change(now: float | None, before: float | None) -> str:
+def change(now: float, before: float) -> str:
     """Return a change in per cent of what was before: −12 %."""
-    if now is None or not before:
-        return NOTHING
     return f"{(now / before - 1) * 100:+.0f} %".replace("-", "−")
 
 

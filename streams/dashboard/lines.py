@@ -11,9 +11,6 @@ from streams.dashboard.spans import POINT_SIZE, TrailingSpan
 from streams.dashboard.targets import ENOUGH
 from streams.measure.window_times import SIZE_MS
 
-#: Samples that are further apart than this many windows are not joined.
-_GAP_WINDOWS = 2.5
-
 
 class Plotted(NamedTuple):
     """A figure that can be drawn."""
@@ -89,4 +86,4 @@ def _drawn(samples: list[Sample], plotted: Plotted, size_ms: int) -> LinePaths:
     scale = value_range(values, least=plotted.least, bounds=plotted.bounds)
     first_ms = min(samples[0].at_ms, samples[-1].at_ms - 2 * size_ms)
     scale = scale._replace(start_ms=first_ms, end_ms=samples[-1].at_ms)
-    return line_paths(samples, scale, _GAP_WINDOWS * size_ms)
+    return line_paths(samples, scale, size_ms)

@@ -227,13 +227,8 @@ def _tile(
 def target_text(target: Target) -> str:
     """Return a target for people: ≥ 95 %, ≤ 2 s."""
     if target.is_upper:
-        return f"≤ {_plain(figures.duration(target.aim))}"
+        return f"≤ {figures.plain(figures.duration(target.aim))}"
     return f"≥ {target.aim:g}" + ("" if target.figure == "quality" else " %")
-
-
-def _plain(shown: Quantity) -> str:
-    number = shown.number.rstrip("0").rstrip(".") if "." in shown.number else shown.number
-    return f"{number} {shown.unit}"
 
 
 def _share(percent: float | None) -> float | None:
