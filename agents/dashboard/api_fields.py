@@ -105,7 +105,7 @@ def series_fields(view: SeriesView) -> Fields:
                 "final": row.final,
                 "attempts": row.count,
                 "failures": row.failures,
-                "success_rate": 1 - row.failures / row.count if row.count else None,
+                "success_rate": row.point.success_rate,
                 "p50_ms": row.point.p50_ms,
                 "p95_ms": row.point.p95_ms,
                 "p99_ms": row.point.p99_ms,

@@ -3,10 +3,13 @@
 from functools import cache
 from typing import Any
 
-from streams.dashboard.targets import FIGURES
-
-_SPANS = ["1h", "6h", "24h", "7d", "30d"]
-_STATES = ["good", "near", "bad", "few", "none"]
+from agents.dashboard.access import API
+from agents.dashboard.page import DEFAULT_SPAN
+from schemas.rules import SEVERITIES
+from streams.dashboard.spans import SPANS
+from streams.dashboard.targets import FIGURES, WORDS
+from streams.dashboard.tiles import BUDGET
+from streams.measure.confidence_levels import LEVELS
 
 
 def _nullable(kind: str, **more: Any) -> dict[str, Any]:
@@ -31,7 +34,7 @@ _COUNT = {"type": "integer", "minimum": 0}
 _RATIO = _nullable("number", minimum=0, maximum=1)
 _MS = _nullable("number", minimum=0, description="Milliseconds.")
 _COUNTS = {"type": "object", "additionalProperties": _COUNT}
-_SPAN = {"span": {"type": "string", "enum": _SPANS}, "from": _TIME, "to": _TIME}
+_SPAN = {"span": {"type": "string", "enum": SPANS}, "from": _TIME, "to": _TIME}
 _SUM = {
     "attempts": _COUNT,
     "successes": _COUNT,
@@ -56,10 +59,10 @@ _SCHEMAS: dict[str, Any] = {
     "Sum": _fields(_SUM),
     "Figure": _fields(
         {
-            "figure": {"type": "string", "enum": [*FIGURES, "error_budget"]},
+            "figure": {"type": "string", "enum": [*FIGURES, BUDGET]},
             "value": _nullable("number", description="In per cent, milliseconds, or a score."),
             "shown": _TEXT,
-            "state": {"type": "string", "enum": _STATES},
+            "state": {"type": "string", "enum": [*WORDS]},
             "target": _nullable("string"),
             "samples": _COUNT,
             "change": {"type": "string", "enum": ["better", "worse", "same", "unknown"]},
@@ -98,7 +101,7 @@ _SCHEMAS: dict[str, Any] = {
                 "type": "string",
                 "enum": ["firing", "acknowledged", "silenced", "resolved"],
             },
-            "severity": {"type": "string", "enum": ["low", "medium", "high", "critical"]},
+            "severity": {"type": "string", "enum": SEVERITIES},
             "rule": _TEXT,
             "series": _TEXT,
             "labels": {"type": "object", "additionalProperties": _TEXT},
@@ -118,7 +121,7 @@ _SPAN_PARAMETER = {
     "name": "span",
     "in": "query",
     "description": "How far back from now.",
-    "schema": {"type": "string", "enum": _SPANS, "default": "1h"},
+    "schema": {"type": "string", "enum": SPANS, "default": DEFAULT_SPAN},
 }
 
 
@@ -139,7 +142,7 @@ _SERIES = [
         "name": "confidence",
         "in": "query",
         "description": "Only of this level of confidence; not together with a platform.",
-        "schema": {"type": "string", "enum": ["low", "medium", "high"]},
+        "schema": {"type": "string", "enum": LEVELS},
     },
 ]
 _ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
@@ -228,7 +231,6 @@ def document() -> dict[str, Any]:
         "dead_letters": _COUNTS,
         "newest_dead_letters": _list({"type": "object"}),
     }
-    prefix = "/api/v1"
     return {
         "openapi": "3.1.0",
         "info": {
@@ -240,20 +242,20 @@ def document() -> dict[str, Any]:
         },
         "security": [{}, {"token": []}],
         "paths": {
-            f"{prefix}/health": _get(
+            f"{API}/health": _get(
                 "What a health page needs of a span", _fields(health), _SPAN_PARAMETER, *_SERIES
             ),
-            f"{prefix}/overview": _get(
+            f"{API}/overview": _get(
                 "Figures with their targets, platforms, open alerts",
                 _fields(shown),
                 _SPAN_PARAMETER,
                 _OPERATION,
             ),
-            f"{prefix}/series": _get(
+            f"{API}/series": _get(
                 "A series, window by window", _fields(series), _SPAN_PARAMETER, *_SERIES
             ),
-            f"{prefix}/series/names": _get("The names of all series", _fields(names)),
-            f"{prefix}/alerts": _get(
+            f"{API}/series/names": _get("The names of all series", _fields(names)),
+            f"{API}/alerts": _get(
                 "Alerts and silences",
                 _fields(alerts),
                 _text_parameter("q", "Words that have to be in what is known of an alert."),
@@ -261,28 +263,26 @@ def document() -> dict[str, Any]:
                     "name": "severity",
                     "in": "query",
                     "description": "The least.",
-                    "schema": {"type": "string", "enum": ["low", "medium", "high", "critical"]},
+                    "schema": {"type": "string", "enum": SEVERITIES},
                 },
             ),
-            f"{prefix}/alerts/{{id}}": _get("An alert's whole story", _ref("Alert"), _ID),
-            f"{prefix}/alerts/{{id}}/acknowledge": _post(
+            f"{API}/alerts/{{id}}": _get("An alert's whole story", _ref("Alert"), _ID),
+            f"{API}/alerts/{{id}}/acknowledge": _post(
                 "Acknowledge the episode that fires", "by", "comment"
             ),
-            f"{prefix}/alerts/{{id}}/silence": _post("Silence an alert", "by", "comment", "for"),
-            f"{prefix}/silences/{{id}}/end": _post("End a silence before its time", "by"),
-            f"{prefix}/quality": _get(
+            f"{API}/alerts/{{id}}/silence": _post("Silence an alert", "by", "comment", "for"),
+            f"{API}/silences/{{id}}/end": _post("End a silence before its time", "by"),
+            f"{API}/quality": _get(
                 "Scores of analyses",
                 _fields(_SPAN | {"series": _list(_ref("Quality"))}),
                 _SPAN_PARAMETER,
             ),
-            f"{prefix}/services": _get(
+            f"{API}/services": _get(
                 "Services and their uptime",
                 _fields(_SPAN | {"services": _list(_ref("Service"))}),
                 _SPAN_PARAMETER,
             ),
-            f"{prefix}/pipeline": _get(
-                "Whether figures are fresh; dead letters", _fields(pipeline)
-            ),
+            f"{API}/pipeline": _get("Whether figures are fresh; dead letters", _fields(pipeline)),
         },
         "components": {
             "schemas": _SCHEMAS,

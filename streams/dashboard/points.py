@@ -40,6 +40,11 @@ class OperationsPoint(msgspec.Struct, array_like=True, gc=False, frozen=True):
     digest: bytes = b""
     """Packed; empty once it is too old to be merged."""
 
+    @property
+    def success_rate(self) -> float | None:
+        """From 0 to 1; None without operations."""
+        return (self.count - self.failures) / self.count if self.count else None
+
     def without_digest(self) -> "OperationsPoint":
         """Return it without what only young windows have."""
         return msgspec.structs.replace(self, digest=b"")

@@ -54,7 +54,6 @@ def window_rows(
     found = []
     for start_ms, point in book.points(size, span.start_ms, span.end_ms):
         scores = None if quality is None else quality.find(size, start_ms)
-        rate = (point.count - point.failures) / point.count if point.count else None
         found.append(
             WindowRow(
                 at_ms=start_ms,
@@ -63,7 +62,7 @@ def window_rows(
                 final=point.final,
                 count=point.count,
                 failures=point.failures,
-                success=figures.percent(rate),
+                success=figures.percent(point.success_rate),
                 p50=figures.duration(point.p50_ms if point.count else None),
                 p95=figures.duration(point.p95_ms if point.count else None),
                 p99=figures.duration(point.p99_ms if point.count else None),
