@@ -4,17 +4,14 @@ import time
 from typing import Any, ClassVar
 
 from agents.dashboard.page import Parts, Query, Sections, span_of
-from streams.dashboard.book import Books
 from streams.dashboard.charts import frame_of
 from streams.dashboard.overview import operation_names, overview
 from streams.dashboard.series_charts import overview_charts
 from streams.dashboard.service_rows import service_rows
 from streams.dashboard.spans import SPANS, trailing
-from streams.dashboard.sums import SpanSums
 from streams.dashboard.targets import WORDS
 from streams.measure.series import ALL
 
-_NOTHING = SpanSums(Books(0))
 _SECTIONS = ("heading", "claim", "tiles", "charts", "platforms", "alerts", "failures", "services")
 
 
@@ -40,8 +37,7 @@ class OverviewPage:
         now_ms = int(time.time() * 1000)
         span, operation = trailing(span_of(query), now_ms), query.get("operation", ALL)
         promises, is_loading = parts.promises(operation), parts.freshness.is_loading
-        # What is read in part would be wrong.
-        sums, alerts = (_NOTHING, []) if is_loading else (world.sums, world.alerts())
+        sums, alerts = parts.sums, [] if is_loading else world.alerts()
         book = sums.books.operations.get(operation)
         frame = frame_of(span, None if book is None else book.first_in(span), now_ms)
         context = {

@@ -6,12 +6,15 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 from agents.dashboard.freshness import Freshness
 from agents.dashboard.rendering import address
 from agents.dashboard.world import World
+from streams.dashboard.book import Books
 from streams.dashboard.spans import SPANS, SpanName
+from streams.dashboard.sums import SpanSums
 from streams.dashboard.tiles import Promises
 from streams.measure.confidence_levels import LEVELS
 from streams.measure.series import ALL
 
 DEFAULT_SPAN: SpanName = "1h"
+_NOTHING = SpanSums(Books(0))
 Sections = dict[str, str]
 Query = Mapping[str, str]
 
@@ -33,6 +36,11 @@ class Parts(NamedTuple):
     """Returns what figures are judged by: those of all operations, or of a named one."""
     render: Callable[..., str]
     """Fills a template in."""
+
+    @property
+    def sums(self) -> SpanSums:
+        """The sums of all series; of none while they are read: in part they would be wrong."""
+        return _NOTHING if self.freshness.is_loading else self.world.sums
 
 
 class Page(Protocol):

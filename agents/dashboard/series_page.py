@@ -50,7 +50,7 @@ class SeriesPage:
         now_ms = int(time.time() * 1000)
         span = trailing(span_of(query), now_ms)
         view = series_view(
-            parts.world.sums,
+            parts.sums,
             parts.world.log,
             parts.promises().targets,
             labels_of_query(query),

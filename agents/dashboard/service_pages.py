@@ -35,9 +35,9 @@ class ServicesPage:
         """Return the sections as they are now."""
         parts, world = self._parts, self._parts.world
         span = trailing(span_of(query), int(time.time() * 1000))
-        is_loading = parts.freshness.is_loading
-        rows = [] if is_loading else service_rows(world.sums, span)
+        rows = service_rows(parts.sums, span)
         bars = {row.series: uptime_bars(world.books.services[row.series], span) for row in rows}
+        is_loading = parts.freshness.is_loading
         context = {"rows": rows, "bars": bars, "loading": is_loading, "span_name": span.name}
         return {
             name: parts.render(f"services/{name}.html", **context) for name in ("heading", "list")
@@ -65,13 +65,12 @@ class ObjectivesPage:
         """Return the sections as they are now."""
         parts, now_ms = self._parts, int(time.time() * 1000)
         span = trailing(span_of(query), now_ms)
-        is_loading = parts.freshness.is_loading
         success = parts.promises().targets.get("success_rate")
         aim = None if success is None else success.aim
-        objectives = self._objectives()
-        sums = parts.world.sums
-        rows = [] if is_loading else objective_rows(sums, objectives, aim, span)
+        sums = parts.sums
+        rows = objective_rows(sums, self._objectives(), aim, span)
         drawn = [with_burn_down(row, sums, span, now_ms) for row in rows[:MOST_OBJECTIVES]]
+        is_loading = parts.freshness.is_loading
         context = {"rows": rows, "drawn": drawn, "loading": is_loading, "span_name": span.name}
         return {name: parts.render(f"slos/{name}.html", **context) for name in ("heading", "list")}
 
