@@ -88,20 +88,12 @@ class DashboardSettings(BaseSettings):
     @field_validator("dashboard_hosts")
     @classmethod
     def _names(cls, value: str) -> str:
-        for host in listed(value):
-            if _HOST.fullmatch(host) is None:
-                message = f"{host!r} is no host such as opwatch.example.com"
-                raise ValueError(message)
-        return value
+        return _of_form(_HOST, "host such as opwatch.example.com", value)
 
     @field_validator("dashboard_origins")
     @classmethod
     def _origins(cls, value: str) -> str:
-        for origin in listed(value):
-            if _ORIGIN.fullmatch(origin) is None:
-                message = f"{origin!r} is no origin such as https://status.example.com"
-                raise ValueError(message)
-        return value
+        return _of_form(_ORIGIN, "origin such as https://status.example.com", value)
 
     @field_validator("dashboard_targets")
     @classmethod
@@ -119,6 +111,14 @@ class DashboardSettings(BaseSettings):
 def listed(text: str) -> list[str]:
     """Return the entries of a list that is written with spaces or commas."""
     return text.replace(",", " ").split()
+
+
+def _of_form(form: re.Pattern[str], what: str, text: str) -> str:
+    for entry in listed(text):
+        if form.fullmatch(entry) is None:
+            message = f"{entry!r} is no {what}"
+            raise ValueError(message)
+    return text
 
 
 def is_of_this_machine(host: str) -> bool:
