@@ -16,7 +16,7 @@ from streams.rules.aggregate_reader import (
     Ratio,
     ScoreSeriesFields,
     SeriesFields,
-    ServiceFields,
+    ServiceRecord,
     WindowFields,
 )
 
@@ -98,20 +98,11 @@ class ShownQuality(_ShownWindow, gc=False, kw_only=True, tag="quality"):
     exemplars: msgspec.Raw = msgspec.Raw(b"[]")
 
 
-class ShownService(_ShownWindow, gc=False, kw_only=True, tag="service"):
+class ShownService(ServiceRecord, gc=False, kw_only=True, tag="service"):
     """See schemas.aggregates.ServiceAggregate."""
 
-    series: ServiceFields
-    status: Literal["up", "degraded", "down", "unknown"]
-    since_ms: int
-    silent: bool
-    up_ms: Count
-    degraded_ms: Count
-    down_ms: Count
     unknown_ms: Count
-    last_beat_ms: int | None = None
     message: _Text | None = None
-    forgotten: bool = False
 
 
 Shown = ShownOperations | ShownQuality | ShownService
