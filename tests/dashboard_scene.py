@@ -119,9 +119,7 @@ class Scene:
         } | changed
         self.publish(NOTIFICATIONS, (of.fingerprint.encode(), json.dumps(fields).encode()))
 
-    def refuse(
-        self, value: bytes, reason: str = "invalid_json", detail: str = "It is none."
-    ) -> None:
+    def refuse(self, value: bytes, detail: str = "It is none.") -> None:
         letter = DeadLetter(
             reason="invalid_json",
             detail=detail,
