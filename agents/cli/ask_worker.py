@@ -3,18 +3,17 @@
 import asyncio
 import getpass
 import time
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from pydantic import ValidationError
 
 from agents.alert.alert_log import parse_decision
+from agents.alert.new_commands import command_now
 from agents.cli.command import UNREACHABLE, USAGE, CommandError
 from agents.kafka.reader import TopicReader, partitions, topic_reader
 from agents.runtime.settings import Settings
-from schemas.commands import Command, CommandRecord
+from schemas.commands import Command
 from schemas.notifications import Notification
 from schemas.topics import COMMANDS, NOTIFICATIONS
 from streams.audit.log import CommandAnswer
@@ -36,12 +35,10 @@ def new_command(kind: str, **fields: Any) -> Command:
     Raises:
         CommandError: a text is longer than a command may carry.
     """
-    fields |= {"id": uuid.uuid4().hex[:12], "at_ms": int(time.time() * 1000), "kind": kind}
     try:
-        return CommandRecord.model_validate(fields).root
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise CommandError(f"{first['loc'][-1]}: {first['msg']}.", USAGE) from None
+        return command_now(kind, **fields)
+    except ValueError as error:
+        raise CommandError(str(error), USAGE) from None
 
 
 def user_name(name: str | None) -> str:

@@ -2,18 +2,17 @@
 
 import asyncio
 import time
-import uuid
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from pydantic import ValidationError
 
+from agents.alert.new_commands import command_now
 from agents.dashboard.closing import close
 from agents.dashboard.world import World
 from agents.runtime.settings import Settings
-from schemas.commands import Command, CommandRecord
+from schemas.commands import Command
 from schemas.notifications import Notification
 from schemas.spans import to_ms
 from schemas.topics import COMMANDS
@@ -91,18 +90,11 @@ class Actions:
         if not name:
             message = "Who are you? Write your name."
             raise Refused(message)
-        fields |= {
-            "id": uuid.uuid4().hex[:12],
-            "at_ms": int(time.time() * 1000),
-            "by": name,
-            "comment": one_line(fields.get("comment", ""))[:1000],
-        }
+        fields |= {"by": name, "comment": one_line(fields.get("comment", ""))[:1000]}
         try:
-            command = CommandRecord.model_validate(fields).root
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            message = f"{first['loc'][-1]}: {first['msg']}."
-            raise Refused(message) from None
+            command = command_now(**fields)
+        except ValueError as error:
+            raise Refused(str(error)) from None
         async with self._turns:
             try:
                 offset = await self._publish(command, key or command.id)
