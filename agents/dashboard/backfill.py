@@ -27,7 +27,7 @@ _LOAD = 0.5
 async def read_back(settings: Settings, until: Mapping[TopicPartition, int], take: Take) -> None:
     """Read the aggregates of the past, up to where reading of each partition began.
 
-    A broker that goes away meanwhile ends it: what was read stays.
+    An error of Kafka ends it: what was read stays. A broker that is silent is waited for.
 
     Args:
         settings: where Kafka is, and how far back.

@@ -69,7 +69,11 @@ class Exposition(Collector):
         refused = world.refused + world.books.refused
         for name, about, value in (
             ("kafka_away_seconds", "For how long no broker has answered.", away_s or 0.0),
-            ("measure_silent_seconds", "For how long no measure worker did.", silent_s or 0.0),
+            (
+                "measure_silent_seconds",
+                "For how long no measure worker published.",
+                silent_s or 0.0,
+            ),
             ("figures_age_seconds", "Age of the newest aggregate; NaN without.", age_s),
             ("loading", "1 while what was published is still being read.", freshness.is_loading),
             ("open_pages", "Pages that are open.", self._open_pages()),

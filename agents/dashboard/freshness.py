@@ -58,7 +58,7 @@ class Freshness:
 
     @property
     def worker_away_s(self) -> float | None:
-        """For how long no measure worker has published anything; None: it does, or who knows."""
+        """For how long no measure worker has published anything; None: one does, or unknown."""
         if self.kafka_away_s is not None or not self._follower.knows(self._partials):
             return None
         grew_s = self._follower.grew_s.get(self._partials, self._began_s)
@@ -81,8 +81,9 @@ class Freshness:
     def health(self) -> dict[str, Any]:
         """Return how the dashboard is, for machines."""
         away_s, worker_s = self.kafka_away_s, self.worker_away_s
-        levels = [notice.level for notice in self.notices()]
-        status = "ok" if not {"bad", "near"} & set(levels) else "degraded"
+        notices = self.notices()
+        is_well = all(notice.level == "info" for notice in notices)
+        status = "ok" if is_well else "degraded"
         return {
             "status": "down" if away_s is not None else status,
             "kafka_away_s": away_s,
@@ -91,7 +92,7 @@ class Freshness:
             "filling": self.filling,
             "newest_figures_age_s": self.age_s,
             "history": self._history,
-            "notices": [notice.sentence for notice in self.notices()],
+            "notices": [notice.sentence for notice in notices],
         }
 
     @property

@@ -85,7 +85,7 @@ class Server:
         await web.TCPSite(self._runner, self._host, self._port).start()
         host, port = self._runner.addresses[0][:2]
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
-        log.info("the dashboard", url=self.url)
+        log.info("the dashboard is served", url=self.url)
 
     async def stop(self) -> None:
         """Close what is open, and stop listening."""

@@ -16,7 +16,7 @@ class SignIn:
     """The pages that begin and end a session."""
 
     def __init__(self, gate: Gate, render: Callable[..., str]) -> None:
-        """Sign in with a guard's tokens, on pages that `render` makes."""
+        """Sign in with the gate's tokens, on pages that `render` makes."""
         self._gate = gate
         self._render = render
 
