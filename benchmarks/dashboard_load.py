@@ -22,7 +22,8 @@ import psutil
 from aiokafka import AIOKafkaProducer
 
 from schemas.topics import AGGREGATES, PARTIALS
-from tests.dashboard_scene import MINUTE_MS, PLATFORMS, Dashboard, Scene, dashboard, traffic
+from tests.dashboard_samples import MINUTE_MS, PLATFORMS, traffic
+from tests.dashboard_scene import Dashboard, Scene, dashboard
 
 _WARM_S = 5.0
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from stack.kafka import LocalKafka
 from tests.browser import Watched, browser
-from tests.dashboard_scene import MINUTE_MS, Scene, dashboard, traffic
+from tests.dashboard_samples import MINUTE_MS, traffic
+from tests.dashboard_scene import Scene, dashboard
 
 
 def test_a_page_outlives_its_broker(tmp_path: Path):

@@ -14,18 +14,8 @@ from playwright.sync_api import Browser
 
 from tests import dashboard_scene
 from tests.browser import GET_S, Watched, browser, unusable
-from tests.dashboard_scene import (
-    HOUR_MS,
-    MINUTE_MS,
-    READ_TOKEN,
-    TOKEN,
-    Dashboard,
-    Scene,
-    Traffic,
-    dashboard,
-    opened,
-    traffic,
-)
+from tests.dashboard_samples import HOUR_MS, MINUTE_MS, Traffic, opened, service_windows, traffic
+from tests.dashboard_scene import READ_TOKEN, TOKEN, Dashboard, Scene, dashboard
 
 pytestmark = pytest.mark.timeout(180 + GET_S)
 PAGES = (
@@ -288,7 +278,7 @@ def test_hostile_names_are_shown_and_do_nothing(scene: Scene, chromium: Browser,
                 {"id": name, "success": False, "duration_ms": 1.0, "error_type": name}
             ]
         aggregates += [json.dumps(fields).encode() for fields in values]
-        aggregates += dashboard_scene.service_windows(name, now_ms, hours=1)
+        aggregates += service_windows(name, now_ms, hours=1)
     # What no decoder of ours would write: half a character.
     scene.aggregates([*aggregates, aggregates[0].replace(b'"*"', b'"\\ud800"')])
     rule = opened(

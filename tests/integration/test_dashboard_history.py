@@ -12,7 +12,8 @@ import asyncpg
 import pytest
 
 from tests.acceptance.tcp_proxy import TcpProxy
-from tests.dashboard_scene import HOUR_MS, MINUTE_MS, Scene, Traffic, dashboard, traffic
+from tests.dashboard_samples import HOUR_MS, MINUTE_MS, Traffic, traffic
+from tests.dashboard_scene import Scene, dashboard
 from tests.history import store
 
 DAY_MS = 24 * HOUR_MS

@@ -15,7 +15,8 @@ from schemas.topics import AGGREGATES, OPERATIONS
 from tests.acceptance.alert_scene import Receivers
 from tests.acceptance.running import Running
 from tests.browser import GET_S, Watched, browser
-from tests.dashboard_scene import MINUTE_MS, TOKEN, Scene, dashboard
+from tests.dashboard_samples import MINUTE_MS
+from tests.dashboard_scene import TOKEN, Scene, dashboard
 
 pytestmark = pytest.mark.timeout(180 + GET_S)
 
