@@ -130,9 +130,25 @@ def quality_windows(
                     "unnamed": 0,
                 },
                 "exemplars": [{"id": f"a-{start_ms}", "score": 0.4, "finding": "invented_quote"}],
+                "configurations": ["b7e1" if start_ms > now_ms - 2 * HOUR_MS else "a3c0"],
             }  # fmt: skip
             found.append(json.dumps(fields).encode())
     return found
+
+
+def remedied(now_ms: int) -> tuple[list[bytes], list[bytes]]:
+    """Return requests to remedy bad analyses, and the scores of those that were repeated."""
+    requests, scores = [], []
+    for number, (action, after) in enumerate(
+        [("reanalyse", 0.9), ("reanalyse", 0.4), ("reanalyse", None), ("human_review", None)]
+    ):
+        analysis = f"bad-{number}"
+        fields = {"version": 1, "analysis": analysis, "action": action, "overall": 0.5}
+        requests.append(json.dumps(fields | {"requested_at": now_ms - HOUR_MS}).encode())
+        if after is not None:
+            fields = {"analysis": f"again-{number}", "overall": after, "remediates": analysis}
+            scores.append(json.dumps(fields, separators=(",", ":")).encode())
+    return requests, scores
 
 
 def opened(now_ms: int, **changed: Any) -> Any:

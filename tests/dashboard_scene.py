@@ -31,6 +31,8 @@ from schemas.topics import (
     DEAD_LETTERS,
     NOTIFICATIONS,
     PARTIALS,
+    QUALITY_SCORES,
+    REMEDIATIONS,
     Topic,
 )
 from streams.measure.series import partition_of
@@ -41,6 +43,7 @@ from tests.dashboard_samples import (
     Traffic,
     opened,
     quality_windows,
+    remedied,
     service_windows,
     traffic,
 )
@@ -265,6 +268,9 @@ def fill(scene: Scene, now_ms: int, hours: int = 26, *, dense: bool = False) -> 
         values += quality_windows(now_ms, dimension, mean=mean)
     values += quality_windows(now_ms, "overall", "workday", mean=0.83)
     scene.aggregates(values)
+    requests, scores = remedied(now_ms)
+    scene.publish(REMEDIATIONS, *((b"analyst", value) for value in requests))
+    scene.publish(QUALITY_SCORES, *((b"again", value) for value in scores))
     first = opened(now_ms)
     critical = opened(
         now_ms,

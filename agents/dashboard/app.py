@@ -33,6 +33,8 @@ from schemas.topics import (
     NOTIFICATIONS,
     PARTIALS,
     QUALITY_PARTIALS,
+    QUALITY_SCORES,
+    REMEDIATIONS,
 )
 
 log = structlog.get_logger()
@@ -63,6 +65,8 @@ class Dashboard:
                 Followed(COMMANDS, world.take_command, None),
                 Followed(NOTIFICATIONS, world.take_decision, None),
                 Followed(DEAD_LETTERS, world.take_letter, None),
+                Followed(REMEDIATIONS, world.take_request, None),
+                Followed(QUALITY_SCORES, world.take_score, _LIVE_BACK_S),
             ],
             (PARTIALS, QUALITY_PARTIALS),
         )
@@ -123,8 +127,15 @@ class Dashboard:
         await self._follower.caught_up.wait()
         try:
             if self._settings.dashboard_back_s > _LIVE_BACK_S:
-                begins = self._follower.begins
-                await read_back(self._settings, begins, self.world.take_old_aggregate)
+                begins, world = self._follower.begins, self.world
+                await read_back(
+                    self._settings,
+                    begins,
+                    [
+                        Followed(AGGREGATES, world.take_old_aggregate, None, newest_of),
+                        Followed(QUALITY_SCORES, world.take_score, None),
+                    ],
+                )
         finally:
             self._freshness.filling = False
 

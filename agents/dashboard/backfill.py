@@ -1,8 +1,8 @@
-"""Read aggregates that were published before the dashboard began, without hurry."""
+"""Read figures and scores that were published before the dashboard began, without hurry."""
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -11,10 +11,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from agents.dashboard.closing import close
-from agents.dashboard.following import Take
+from agents.dashboard.following import Followed
 from agents.runtime.pacing import Pace
 from agents.runtime.settings import Settings
-from schemas.topics import AGGREGATES
 
 log = structlog.get_logger()
 
@@ -24,18 +23,20 @@ _FETCH_BYTES = 4 * 1024 * 1024
 _LOAD = 0.5
 
 
-async def read_back(settings: Settings, until: Mapping[TopicPartition, int], take: Take) -> None:
-    """Read the aggregates of the past, up to where reading of each partition began.
+async def read_back(
+    settings: Settings, until: Mapping[TopicPartition, int], topics: Collection[Followed]
+) -> None:
+    """Read the past of topics, up to where reading of each partition began.
 
     An error of Kafka ends it: what was read stays. A broker that is silent is waited for.
 
     Args:
         settings: where Kafka is, and how far back.
         until: the first offset of each partition that is read by others.
-        take: takes a record in; it must not raise.
+        topics: what is read; how far back is said by the settings.
     """
-    name = settings.topic(AGGREGATES)
-    ends = {tp: end for tp, end in until.items() if tp.topic == name}
+    followed = {settings.topic(it.topic): it for it in topics}
+    ends = {tp: end for tp, end in until.items() if tp.topic in followed}
     if not ends:
         return
     consumer = AIOKafkaConsumer(
@@ -58,18 +59,19 @@ async def read_back(settings: Settings, until: Mapping[TopicPartition, int], tak
             pace = Pace()
             for tp, found in batches.items():
                 records += len(found)
+                topic = followed[tp.topic]
                 before = (record for record in found if record.offset < ends[tp])
-                for record in newest_of(before):
-                    take(record)
+                for record in topic.thin(before):
+                    topic.take(record)
                     await pace.rest()
             waiting = [tp for tp in waiting if await consumer.position(tp) < ends[tp]]
             await asyncio.sleep((time.monotonic() - step_s) * (1 - _LOAD) / _LOAD)
     except (KafkaError, OSError, TimeoutError) as error:
-        log.warning("older aggregates were not read to their end", error=repr(error))
+        log.warning("what is older was not read to its end", error=repr(error))
     finally:
         await close(consumer.stop)
     took_s = round(time.monotonic() - began_s, 1)
-    log.info("older aggregates are read", records=records, took_s=took_s)
+    log.info("what is older is read", records=records, took_s=took_s)
 
 
 class _Version(msgspec.Struct, gc=False):

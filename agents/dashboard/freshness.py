@@ -43,7 +43,7 @@ class Freshness:
         self._offset_s = time.time() - time.monotonic()
         self._jumped: tuple[float, float] | None = None
         self.filling = True
-        """Whether older aggregates are still to be read."""
+        """Whether what is older is still to be read."""
 
     @property
     def is_loading(self) -> bool:

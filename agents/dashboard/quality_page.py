@@ -30,7 +30,7 @@ class QualityPage:
         span = trailing(span_of(query), int(time.time() * 1000))
         calibrations = world.calibrations.newest.values()
         target = parts.promises().targets.get("quality")
-        view = quality_view(parts.sums, calibrations, target, span)
+        view = quality_view(parts.sums, calibrations, world.remediations, target, span)
         context = {"view": view, "loading": parts.freshness.is_loading}
-        names = ("heading", "dimensions", "breakdowns", "worst", "findings", "calibration")
+        names = ("heading", "dimensions", "breakdowns", "worst", "findings", "remediations", "calibration")
         return {name: parts.render(f"quality/{name}.html", **context) for name in names}

@@ -44,7 +44,7 @@ FROM {schema}.windows WHERE size = $1 AND start_at >= $2 ORDER BY start_at
 """
 _QUALITY = """
 SELECT series, dimension, operation, platform, model, start_at, revision, final, count, mean, p5,
- good, acceptable, findings, exemplars
+ good, acceptable, findings, exemplars, configurations
 FROM {schema}.quality_windows WHERE size = $1 AND start_at >= $2 ORDER BY start_at
 """
 _SERVICES = """
@@ -124,6 +124,7 @@ class StoredWindows:
                 row["acceptable"],
                 findings,
                 (row["exemplars"] or "[]").encode(),
+                tuple(row["configurations"] or ()),
             )
             place = size, _start_ms(row)
             self._world.books.put_quality(row["series"], series, place, point)

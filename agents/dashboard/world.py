@@ -19,6 +19,7 @@ from streams.dashboard.alert_board import AlertBoard
 from streams.dashboard.book import Books
 from streams.dashboard.calibrations import NewestCalibrations
 from streams.dashboard.records import read_shown
+from streams.dashboard.remediations import Remediations
 from streams.dashboard.sums import SpanSums
 
 #: Dead letters that are remembered with their first bytes; all are counted.
@@ -39,6 +40,7 @@ class World:
         self.books = Books(settings.dashboard_series)
         self.sums = SpanSums(self.books)
         self.calibrations = NewestCalibrations()
+        self.remediations = Remediations(int(_now_ms() - 1000 * settings.dashboard_back_s))
         self._board = AlertBoard()
         self.log = self._board.log
         self.letters: dict[str, StoredDeadLetter] = {}
@@ -85,6 +87,14 @@ class World:
         """Take a record on `notifications` in."""
         if (decision := self._parsed(Notification, record)) is not None:
             self._board.add_decision(decision)
+
+    def take_request(self, record: Any) -> None:
+        """Take a record on `remediations` in."""
+        self.remediations.take_request(record.value)
+
+    def take_score(self, record: Any) -> None:
+        """Take a record on `quality-scores` in: only repeats are of interest."""
+        self.remediations.take_score(record.value)
 
     def take_letter(self, record: Any) -> None:
         """Take a record on `dead-letters` in; a marker that one was redriven changes nothing."""

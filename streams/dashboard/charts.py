@@ -30,7 +30,7 @@ _TIMES = 7
 _LEAST_WINDOWS = 10
 _VALUES = 4
 
-MarkKind = Literal["opened", "resolved", "acknowledged", "silenced"]
+MarkKind = Literal["opened", "resolved", "acknowledged", "silenced", "version"]
 
 
 class PlottedLine(NamedTuple):

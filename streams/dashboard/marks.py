@@ -1,4 +1,4 @@
-"""Return what happened to a series in a span: breaches, acknowledgements, silences."""
+"""Return what happened to a series in a span: breaches, acknowledgements, silences, versions."""
 
 from collections.abc import Iterator
 
@@ -7,22 +7,36 @@ from schemas.commands import Acknowledge, Silence
 from schemas.matchers import matches
 from streams.alerting.pipeline import labels_of
 from streams.audit.log import Log
+from streams.dashboard.book import SeriesBook
 from streams.dashboard.charts import Mark
-from streams.dashboard.spans import TrailingSpan
+from streams.dashboard.points import QualityPoint
+from streams.dashboard.spans import POINT_SIZE, TrailingSpan
+from streams.measure.window_times import SIZE_MS
 
 #: A chart with more marks could not be read: these are the newest.
 _MOST = 40
+#: Of a hash so much is shown.
+_HASH = 8
 
 
-def marks_of(log: Log, series: str, span: TrailingSpan) -> list[Mark]:
-    """Return the marks of a series in a span, in the order of time."""
+def marks_of(
+    log: Log, series: str, span: TrailingSpan, quality: SeriesBook[QualityPoint] | None = None
+) -> list[Mark]:
+    """Return the marks of a series in a span, in the order of time.
+
+    Args:
+        log: what was breached, asked and decided.
+        series: its name.
+        span: the span.
+        quality: the scores of the same operation and platform.
+    """
     breaches = [
         record.breach
         for records in list(log.breaches.values())
         if records[0].breach.series == series
         for record in records
     ]
-    found = [*_of_breaches(breaches), *_of_commands(log, breaches)]
+    found = [*_of_breaches(breaches), *_of_commands(log, breaches), *_of_versions(quality, span)]
     inside = {mark for mark in found if span.start_ms <= mark.at_ms < span.end_ms}
     return sorted(inside, key=lambda mark: mark.at_ms)[-_MOST:]
 
@@ -47,3 +61,20 @@ def _of_commands(log: Log, breaches: list[Breach]) -> Iterator[Mark]:
             matches(command.matchers, labels_of(breach)) for breach in episodes.values()
         ):
             yield Mark("silenced", command.start_ms, f"silenced by {command.by}")
+
+
+def _of_versions(quality: SeriesBook[QualityPoint] | None, span: TrailingSpan) -> Iterator[Mark]:
+    """Yield where scores began to be made by another configuration: they compare with no older."""
+    if quality is None:
+        return
+    size = POINT_SIZE[span.name]
+    before: set[str] = set()
+    for start_ms, point in quality.points(size, span.start_ms - SIZE_MS[size], span.end_ms):
+        versions = set(point.configurations)
+        if before and (new := versions - before):
+            yield Mark("version", start_ms, f"quality version {_short(new)}, before {_short(before)}")
+        before = versions or before
+
+
+def _short(hashes: set[str]) -> str:
+    return ", ".join(sorted(it[:_HASH] for it in hashes))

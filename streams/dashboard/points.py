@@ -62,6 +62,8 @@ class QualityPoint(msgspec.Struct, array_like=True, gc=False, frozen=True):
     acceptable: int
     findings: dict[str, int] = {}
     exemplars: bytes = b"[]"
+    configurations: tuple[str, ...] = ()
+    """Hashes of the configurations that the scores were made by."""
 
     def without_digest(self) -> "QualityPoint":
         """Return it: it has none."""
@@ -127,6 +129,7 @@ def quality_point(record: ShownQuality) -> QualityPoint:
         record.acceptable,
         _by_name(record.findings)[0],
         bytes(record.exemplars),
+        tuple(record.configurations),
     )
 
 

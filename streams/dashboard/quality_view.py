@@ -1,4 +1,4 @@
-"""Show the quality of analyses: dimensions, findings, the worst, and how far scores are right."""
+"""Show the quality of analyses: dimensions, findings, the worst, remedies, calibration."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from streams.dashboard.changes import Movement, score_change
 from streams.dashboard.drawing import LinePaths
 from streams.dashboard.lines import QUALITY, small_line
 from streams.dashboard.points import QualityPoint, QualitySum
+from streams.dashboard.remediations import RemediationRow, Remediations
 from streams.dashboard.spans import POINT_SIZE, TrailingSpan
 from streams.dashboard.sums import SpanSums
 from streams.dashboard.targets import WORDS, State, Target
@@ -51,10 +52,18 @@ class QualityView(NamedTuple):
     """By platform or by model: the lowest mean first."""
     worst: tuple[WorstAnalysis, ...]
     calibrations: tuple[Calibration, ...]
+    remediations: tuple[RemediationRow, ...]
+    """Of all requests, then by action; empty without any."""
+    remedies_since_ms: int
+    """From when on they are known."""
 
 
 def quality_view(
-    sums: SpanSums, calibrations: Iterable[Calibration], target: Target | None, span: TrailingSpan
+    sums: SpanSums,
+    calibrations: Iterable[Calibration],
+    remediations: Remediations,
+    target: Target | None,
+    span: TrailingSpan,
 ) -> QualityView:
     """Return the quality of all analyses over a span."""
     books = sums.books.quality
@@ -76,6 +85,8 @@ def quality_view(
         breakdowns=tuple(sorted(breakdowns, key=lambda row: row.sum.mean or 0.0)),
         worst=tuple(_worst(books.get("overall:*"), span)),
         calibrations=tuple(sorted(calibrations, key=lambda it: -it.count)),
+        remediations=remediations.rows(span),
+        remedies_since_ms=remediations.known_from(span),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from schemas.fields import NAME_LENGTH, PUBLISHED_NAMES
+from schemas.partials import MOST_CONFIGURATIONS
 from streams.measure.series import published_name, service_series
 from streams.rules.aggregate_reader import (
     MAX_AGGREGATE_BYTES,
@@ -24,6 +25,9 @@ _Name = Annotated[str, msgspec.Meta(max_length=NAME_LENGTH)]
 #: Names of services and messages have fewer characters.
 _Text = Annotated[str, msgspec.Meta(max_length=1_000)]
 Verdict = Literal["improving", "stable", "degrading", "insufficient_data"]
+
+
+_Hash = Annotated[str, msgspec.Meta(max_length=100)]
 
 
 class NamedCount(msgspec.Struct, gc=False, frozen=True):
@@ -95,6 +99,7 @@ class ShownQuality(_ShownWindow, gc=False, kw_only=True, tag="quality"):
     acceptable: Count
     trend: VerdictFields | None = None
     findings: CountsByName | None = None
+    configurations: Annotated[list[_Hash], msgspec.Meta(max_length=MOST_CONFIGURATIONS)] = []
     exemplars: msgspec.Raw = msgspec.Raw(b"[]")
 
 

@@ -67,7 +67,7 @@ def series_view(
         of_scores = series_name(operation, "platform", platform)
         quality = sums.books.quality.get(f"overall:{of_scores}")
     total, before = sums.operations(name, span), sums.operations(name, span.before)
-    marks = tuple(marks_of(log, name, span))
+    marks = tuple(marks_of(log, name, span, quality))
     frame = frame_of(span, None if book is None else book.first_in(span), now_ms, marks)
     return SeriesView(
         name=name,

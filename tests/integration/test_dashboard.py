@@ -196,6 +196,20 @@ def alerts_are_found_by_words(day: Day) -> None:
 
 
 @claim
+def remedies_are_shown_with_what_they_came_to(day: Day) -> None:
+    text = day.watched.open("/quality?span=6h").locator("[data-section=remediations]").inner_text()
+    assert "Asked for 4 times in the last 6h; 2 were repeated and scored, 1 of them better" in text
+    assert "reanalyse\t3\t2\t1\t0.500\t0.650" in text
+
+
+@claim
+def a_change_of_the_quality_version_is_a_mark(day: Day) -> None:
+    page = day.watched.open("/series?platform=workday&span=6h")
+    assert "quality version b7e1, before a3c0" in page.locator("[data-section=marks]").inner_text()
+    assert page.locator("#chart-quality .mark-version").count() == 1
+
+
+@claim
 def only_who_has_the_token_acts(day: Day) -> None:
     fingerprint = opened(day.now_ms).fingerprint
     place, post = f"/api/v1/alerts/{fingerprint}/acknowledge", day.running.client.post

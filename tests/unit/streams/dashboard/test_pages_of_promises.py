@@ -8,6 +8,7 @@ from schemas.rule_file import RuleFile
 from streams.dashboard.calibrations import NewestCalibrations
 from streams.dashboard.objectives import burned, objective_rows, with_burn_down
 from streams.dashboard.quality_view import quality_view
+from streams.dashboard.remediations import Remediations
 from streams.dashboard.spans import TrailingSpan, trailing
 from streams.dashboard.sums import SpanSums
 from streams.dashboard.targets import DEFAULT, parse_targets
@@ -101,7 +102,7 @@ def test_the_worst_analyses_are_listed_once_the_lowest_first():
             scored(NOON_MS - 2 * MINUTE_MS),
         )
     )
-    view = quality_view(sums, [], TARGETS["quality"], SPAN)
+    view = quality_view(sums, [], Remediations(), TARGETS["quality"], SPAN)
     assert [it.id for it in view.worst] == ["b", "c", "a"]
     assert view.dimensions[0].sum.count == 150
     assert view.dimensions[0].state == "good"
@@ -115,14 +116,14 @@ def test_platforms_with_low_quality_come_first():
         return json.dumps(fields).encode()
 
     sums = SpanSums(books(of("lever", 0.9), of("ashby", 0.6), quality(NOON_MS)))
-    view = quality_view(sums, [], None, SPAN)
+    view = quality_view(sums, [], Remediations(), None, SPAN)
     assert [row.name for row in view.breakdowns] == ["ashby", "lever"]
 
 
 def test_exemplars_that_cannot_be_read_are_none():
     fields = json.loads(quality(NOON_MS)) | {"exemplars": [{"id": 1}]}
     sums = SpanSums(books(json.dumps(fields).encode()))
-    assert quality_view(sums, [], None, SPAN).worst == ()
+    assert quality_view(sums, [], Remediations(), None, SPAN).worst == ()
 
 
 def calibration(
@@ -157,7 +158,7 @@ def test_the_newest_calibration_of_a_series_stands():
     (found,) = made.newest.values()
     assert (found.accuracy, found.count) == (0.7, 10)
     assert found.confidence_bins == ((0.85, 0.6, 10),)
-    view = quality_view(SpanSums(books()), made.newest.values(), None, SPAN)
+    view = quality_view(SpanSums(books()), made.newest.values(), Remediations(), None, SPAN)
     assert view.calibrations == (found,)
 
 

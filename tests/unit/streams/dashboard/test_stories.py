@@ -1,5 +1,7 @@
 """An alert opens into its whole story, and is found by what people remember of it."""
 
+import json
+
 import pytest
 
 from streams.audit.status import alert_status, alert_statuses
@@ -8,6 +10,14 @@ from streams.dashboard.marks import marks_of
 from streams.dashboard.spans import TrailingSpan
 from streams.dashboard.stories import alert_story, listed_alerts, notified
 from tests.unit.messages.samples import OPENED_MS, breach, resolved
+from tests.unit.streams.dashboard.samples import (
+    HOUR_MS,
+    MINUTE_MS,
+    NOON_MS,
+    books,
+    quality,
+    read,
+)
 from tests.unit.streams.story_samples import Records
 
 DAY = TrailingSpan("24h", OPENED_MS - 3_600_000, OPENED_MS + 3_600_000)
@@ -81,3 +91,16 @@ def test_marks_are_breaches_acknowledgements_and_silences_of_the_series():
     found = marks_of(records.log, breach().series, DAY)
     assert {mark.kind for mark in found} == {"opened", "acknowledged", "silenced", "resolved"}
     assert marks_of(records.log, "another", DAY) == []
+
+
+def test_scores_of_another_configuration_begin_with_a_mark():
+    def of(minute: int, *hashes: str) -> bytes:
+        fields = json.loads(quality(NOON_MS + minute * MINUTE_MS))
+        return json.dumps(fields | {"configurations": hashes}).encode()
+
+    made = books(of(-1, "aaaaaaaaaa"), of(0, "aaaaaaaaaa"), of(1), of(2, "aaaaaaaaaa", "bb"))
+    made.take(read(of(3, "bb")), 1 << 60)
+    span = TrailingSpan("1h", NOON_MS, NOON_MS + HOUR_MS)
+    (mark,) = marks_of(Records().log, "*", span, made.quality["overall:*"])
+    text = "quality version bb, before aaaaaaaa"
+    assert mark == ("version", NOON_MS + 2 * MINUTE_MS, text)
