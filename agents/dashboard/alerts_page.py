@@ -4,6 +4,7 @@ import time
 from typing import Any, ClassVar
 
 from agents.dashboard.page import NotThere, Parts, Query, Sections
+from agents.dashboard.silence_page import OPEN
 from schemas.breaches import Breach
 from schemas.rules import SEVERITIES
 from streams.audit.status import silence_statuses
@@ -41,7 +42,7 @@ class AlertsPage:
             "loading": is_loading,
             "searches": bool(query),
             "notified": notified,
-            "silences": [it for it in silences if it.state in ("active", "pending", "unanswered")],
+            "silences": [it for it in silences if it.state in OPEN],
         }
         names = ("heading", "open", "silences", "over")
         return {name: parts.render(f"alerts/{name}.html", **context) for name in names}

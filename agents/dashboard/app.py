@@ -21,6 +21,7 @@ from agents.dashboard.role_states import RoleStates
 from agents.dashboard.server import Server
 from agents.dashboard.site import Site
 from agents.dashboard.stored_windows import StoredWindows
+from agents.dashboard.watermark_delays import WatermarkDelays
 from agents.dashboard.world import World
 from agents.rule_file.reload import LOOK_S, RuleSource
 from agents.runtime import logs
@@ -73,7 +74,10 @@ class Dashboard:
         self._stored = StoredWindows(settings, world)
         self._freshness = Freshness(settings, self._follower, world, self._stored)
         self._role_states = RoleStates(settings)
-        self.site = site = Site(settings, world, self._freshness, self._rules, self._role_states)
+        self._delays = WatermarkDelays(settings)
+        self.site = site = Site(
+            settings, world, self._freshness, self._rules, self._role_states, self._delays
+        )
         gate = Gate(settings)
         self._hub = Hub(site.sections)
         self.server = Server(
@@ -108,6 +112,7 @@ class Dashboard:
             asyncio.create_task(self._look()),
             asyncio.create_task(self._read_back()),
             asyncio.create_task(self._role_states.run()),
+            asyncio.create_task(self._delays.run()),
             asyncio.create_task(self._stored.run()),
         ]
         stopping = asyncio.create_task(stopped.wait())

@@ -7,6 +7,11 @@ from agents.dashboard.page import Parts, Query, Sections, span_of
 from streams.dashboard.quality_view import quality_view
 from streams.dashboard.spans import SPANS, trailing
 
+_SECTIONS = (
+    *("heading", "dimensions", "breakdowns", "worst"),
+    *("findings", "remediations", "calibration"),
+)
+
 
 class QualityPage:
     """See agents.dashboard.page.Page."""
@@ -32,5 +37,4 @@ class QualityPage:
         target = parts.promises().targets.get("quality")
         view = quality_view(parts.sums, calibrations, world.remediations, target, span)
         context = {"view": view, "loading": parts.freshness.is_loading}
-        names = ("heading", "dimensions", "breakdowns", "worst", "findings", "remediations", "calibration")
-        return {name: parts.render(f"quality/{name}.html", **context) for name in names}
+        return {name: parts.render(f"quality/{name}.html", **context) for name in _SECTIONS}

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from agents.dashboard.page import Parts, Query, Sections, span_of
 from agents.dashboard.role_states import RoleStates
+from agents.dashboard.watermark_delays import WatermarkDelays
 from streams.dashboard.objectives import MOST_OBJECTIVES, objective_rows, with_burn_down
 from streams.dashboard.service_rows import service_rows
 from streams.dashboard.spans import SPANS, trailing
@@ -83,8 +84,9 @@ class PipelinePage:
     template: ClassVar[str] = "pipeline.html"
     names: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, parts: Parts, groups: RoleStates) -> None:
+    def __init__(self, parts: Parts, groups: RoleStates, delays: WatermarkDelays) -> None:
         self._parts = parts
+        self._delays = delays
         self._groups = groups
 
     def context(self, query: Query) -> dict[str, Any]:
@@ -100,6 +102,7 @@ class PipelinePage:
         context = {
             "health": parts.freshness.health(),
             "groups": self._groups,
+            "delays": self._delays.by_role,
             "series": {
                 "operations": len(world.books.operations),
                 "quality": len(world.books.quality),

@@ -18,6 +18,8 @@ from agents.dashboard.rendering import environment
 from agents.dashboard.role_states import RoleStates
 from agents.dashboard.series_page import SeriesPage
 from agents.dashboard.service_pages import ObjectivesPage, PipelinePage, ServicesPage
+from agents.dashboard.silence_page import SilencePage
+from agents.dashboard.watermark_delays import WatermarkDelays
 from agents.dashboard.world import World
 from agents.rule_file.load import LoadedRules
 from agents.rule_file.reload import RuleSource
@@ -41,6 +43,7 @@ class Site:
         freshness: Freshness,
         rules: RuleSource,
         groups: RoleStates,
+        delays: WatermarkDelays,
     ) -> None:
         self._freshness = freshness
         self._rules = rules
@@ -55,10 +58,11 @@ class Site:
             SeriesPage(parts),
             AlertsPage(parts),
             AlertPage(parts),
+            SilencePage(parts),
             QualityPage(parts),
             ServicesPage(parts),
             ObjectivesPage(parts, self.objectives),
-            PipelinePage(parts, groups),
+            PipelinePage(parts, groups, delays),
         ]
 
     def open(self, path: str, query: Mapping[str, str]) -> OpenPage:

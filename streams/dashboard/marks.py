@@ -72,7 +72,8 @@ def _of_versions(quality: SeriesBook[QualityPoint] | None, span: TrailingSpan) -
     for start_ms, point in quality.points(size, span.start_ms - SIZE_MS[size], span.end_ms):
         versions = set(point.configurations)
         if before and (new := versions - before):
-            yield Mark("version", start_ms, f"quality version {_short(new)}, before {_short(before)}")
+            text = f"quality version {_short(new)}, before {_short(before)}"
+            yield Mark("version", start_ms, text)
         before = versions or before
 
 

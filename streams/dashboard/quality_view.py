@@ -1,4 +1,4 @@
-"""Show the quality of analyses: dimensions, findings, the worst, remedies, calibration."""
+"""Show the quality of analyses: scores, findings, the worst, remedies, calibration."""
 
 from collections.abc import Iterable
 from typing import NamedTuple

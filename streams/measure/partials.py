@@ -74,6 +74,17 @@ def _read(value: bytes, is_series: Callable[[str], bool]) -> BlockRows | Reached
 _read_progress = lru_cache(maxsize=64)(_read)
 
 
+def read_progress(value: bytes) -> Reached | None:
+    """Return a worker's progress; None if a record holds none, or cannot be read."""
+    if not value.startswith(_PROGRESS):
+        return None
+    try:
+        found = read_partial(value)
+    except NotFit:
+        return None
+    return found if isinstance(found, Reached) else None
+
+
 def rows_records(
     source: int, block: int, rows: Iterable[PartialRow], next_offset: int
 ) -> Iterator[bytes]:

@@ -110,7 +110,8 @@ def test_what_goes_wrong_is_seen_and_acknowledged(scene: Scene, chromium: Browse
             assert part in story
         fingerprint = page.url.rpartition("/")[2]
         place = f"/api/v1/alerts/{fingerprint}/acknowledge"
-        refused = running.client.post(place, json={"by": "eve"}, headers={"Origin": running.url})
+        own = {"Origin": running.url}
+        refused = running.client.post(place, json={"by": "eve"}, headers=own)
         assert refused.status_code == 403
         assert page.get_by_role("button", name="Acknowledge").count() == 0
 
@@ -129,8 +130,22 @@ def test_what_goes_wrong_is_seen_and_acknowledged(scene: Scene, chromium: Browse
         assert (again.status_code, again.json()["done"]) == (409, False)
         assert running.post(f"/api/v1/alerts/{fingerprint}/silence", by="bob").json()["done"]
         (silence,) = running.get("/api/v1/alerts").json()["silences"]
-        assert running.post(f"/api/v1/silences/{silence['id']}/end", by="bob").json()["done"]
+        place = f"/silences/{silence['id']}"
+        assert "Sign in to act" in running.get(place, Accept="text/html").text
+        refused = running.client.post(f"{place}/end", data={"by": "eve"}, headers=own)
+        assert refused.status_code == 403
+        page.goto(f"{running.url}/alerts")
+        page.locator(f"#silence-{silence['id']}").get_by_role("link").click()
+        page.get_by_label("Your name").fill("bob")
+        page.keyboard.press("Enter")
+        page.get_by_text("Nothing is silenced").wait_for()
+        signed_out = running.get(place, Accept="text/html").text
+        assert "ended, by <bdi>bob" in signed_out
+        again = running.post(f"/api/v1{place}/end", by="bob")
+        assert (again.status_code, again.json()["done"]) == (409, False)
         assert running.post("/api/v1/silences/nothing/end", by="bob").status_code == 404
+        page = watched.open("/pipeline")
+        page.locator("#role-measure", has_text="partitions 0–1").wait_for()
 
 
 def assert_tiles_are(page: Page, aggregate: dict[str, Any]) -> None:
