@@ -33,7 +33,7 @@ async def read_back(
     Args:
         settings: where Kafka is, and how far back.
         until: the first offset of each partition that is read by others.
-        topics: what is read; how far back is said by the settings.
+        topics: what is read, as far back as the settings want.
     """
     followed = {settings.topic(it.topic): it for it in topics}
     ends = {tp: end for tp, end in until.items() if tp.topic in followed}

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from streams.measure.partials import read_progress
 
-#: Ranges of partitions that are written; of more it is said how many.
+#: Ranges of partitions that are written; more are counted.
 _RANGES = 6
 
 
