@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 from agents.alert.alert_log import parse_decision
 from agents.alert.new_commands import command_now
 from agents.cli.command import UNREACHABLE, USAGE, CommandError
+from agents.cli.printing import echo
 from agents.kafka.reader import TopicReader, partitions, topic_reader
 from agents.runtime.settings import Settings
 from schemas.commands import Command
@@ -20,13 +21,18 @@ from streams.audit.log import CommandAnswer
 
 #: An alert worker that runs decides within a second.
 ANSWER_S = 10.0
+#: A worker that starts, or takes over from one that was killed, has restored its table by then.
+START_S = 60.0
+#: How often somebody who waits for a worker that starts is told so.
+_TELL_S = 10.0
 #: Long enough for another worker to take over, and for a second attempt at a receiver.
 DELIVERY_S = 30.0
 PUBLISH_S = 15.0
 NO_WORKER = (
-    "no alert worker answers; the command stays on the topic and is read when one runs"
-    " (`opwatch worker alert`)."
+    "no alert worker answers within {:g} s; the command stays on the topic and is read when one"
+    " runs (`opwatch worker alert`)."
 )
+_WAITING = "no alert worker answers yet, perhaps it is starting ({:.0f} s of {:g} s) …"
 
 
 def new_command(kind: str, **fields: Any) -> Command:
@@ -54,7 +60,12 @@ def user_name(name: str | None) -> str:
 
 
 async def ask(
-    settings: Settings, command: Command, key: str, *, follow: bool = False
+    settings: Settings,
+    command: Command,
+    key: str,
+    *,
+    follow: bool = False,
+    answer_s: float = ANSWER_S,
 ) -> CommandAnswer:
     """Publish the command and return what was decided.
 
@@ -63,16 +74,22 @@ async def ask(
         command: what is asked.
         key: the record's.
         follow: also wait for the outcome of the message that it asks for.
+        answer_s: how long to wait for a worker that decides.
 
     Raises:
         CommandError: no worker decides in time.
     """
-    (answer,) = await ask_all(settings, [(command, key)], follow=follow)
+    asked = [(command, key)]
+    (answer,) = await ask_all(settings, asked, follow=follow, answer_s=answer_s)
     return answer
 
 
 async def ask_all(
-    settings: Settings, commands: Sequence[tuple[Command, str]], *, follow: bool = False
+    settings: Settings,
+    commands: Sequence[tuple[Command, str]],
+    *,
+    follow: bool = False,
+    answer_s: float = ANSWER_S,
 ) -> list[CommandAnswer]:
     """Publish commands with their keys and return what was decided on each.
 
@@ -84,9 +101,9 @@ async def ask_all(
     async with topic_reader(settings, name, committed=True) as decisions:
         await decisions.from_the_end()
         answers = [CommandAnswer(offset) for offset in await _publish(settings, commands)]
-        await _await_decisions(decisions, answers, follow=follow)
+        await _await_decisions(decisions, answers, follow, answer_s)
     if any(answer.decision is None for answer in answers):
-        raise CommandError(NO_WORKER, UNREACHABLE)
+        raise CommandError(NO_WORKER.format(answer_s), UNREACHABLE)
     return answers
 
 
@@ -126,24 +143,28 @@ async def _publish(settings: Settings, commands: Sequence[tuple[Command, str]]) 
 
 
 async def _await_decisions(
-    records: TopicReader, answers: Sequence[CommandAnswer], *, follow: bool
+    records: TopicReader, answers: Sequence[CommandAnswer], follow: bool, answer_s: float
 ) -> None:
     """Read decisions until all commands are decided, or none was for too long."""
-    newest_s = began_s = time.monotonic()
+    newest_s = time.monotonic()
+    tell_at_s = _TELL_S / 3
     async for batch in records.onwards():
         before = _undecided(answers)
         for decision in filter(None, map(parse_decision, batch)):
             for answer in answers:
                 answer.take(decision)
-        now_s = time.monotonic()
         undecided = _undecided(answers)
         if undecided < before:
-            newest_s = now_s
-        if undecided:
-            if now_s - newest_s > ANSWER_S:
+            newest_s = time.monotonic()
+        waited_s = time.monotonic() - newest_s
+        if not undecided:
+            if not (follow and any(map(_pending, answers))) or waited_s > DELIVERY_S:
                 return
-        elif not (follow and any(map(_pending, answers))) or now_s - began_s > DELIVERY_S:
+        elif waited_s > answer_s:
             return
+        elif waited_s > tell_at_s:
+            echo(_WAITING.format(waited_s, answer_s), err=True)
+            tell_at_s += _TELL_S
 
 
 def _undecided(answers: Sequence[CommandAnswer]) -> int:

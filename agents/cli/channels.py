@@ -74,19 +74,34 @@ def list_(*, as_json: AsJson = False) -> None:
 
 
 @app.command("test")
-def send_test(channel: Name, *, by: By = None) -> None:
+def send_test(
+    channel: Name,
+    *,
+    wait: Annotated[
+        float | None,
+        typer.Option(
+            min=0, metavar="SECONDS", help="How long to wait for an alert worker; 60 by default."
+        ),
+    ] = None,
+    by: By = None,
+) -> None:
     """Have the alert worker send a test message, and print what the receiver answered.
 
-    The worker sends it with its own rule file and secrets, as it will send notifications. Exit 1 if
-    the message was not delivered, 3 if no alert worker answers.
+    The worker sends it with its own rule file and secrets, as it will send notifications. A worker
+    that is starting is waited for. Exit 1 if the message was not delivered, 3 if no alert worker
+    answers.
 
     Examples:
       opwatch channels test slack_engineering
+      opwatch channels test slack_engineering --wait 5
     """
     from agents.cli import ask_worker
 
+    answer_s = ask_worker.START_S if wait is None else wait
+
     command = ask_worker.new_command("test_channel", by=ask_worker.user_name(by), channel=channel)
-    answer = run(ask_worker.ask(settings(), command, command.id, follow=True))
+    asking = ask_worker.ask(settings(), command, command.id, follow=True, answer_s=answer_s)
+    answer = run(asking)
     decision = ask_worker.final_decision(answer)
     if answer.outcome is not None:
         echo(ask_worker.with_response(decision))

@@ -203,7 +203,7 @@ def test_without_an_alert_worker_the_command_stands_and_the_exit_code_is_3(cli: 
     answer = cli("ack", FINGERPRINT, "--comment", "on it")
 
     assert answer.returncode == 3
-    assert "no alert worker answers; the command stays on the topic" in answer.stderr
+    assert "no alert worker answers within 10 s; the command stays on the topic" in answer.stderr
     assert len(cli.topic("commands")) == 1
 
 
@@ -231,6 +231,22 @@ def test_silences_are_added_listed_and_ended(cli: Cli, role: Role):
     assert ended(ending)[:2] == (0, "Ended.\n")
     assert cli("silence", "list").returncode == 1
     assert " ended " in cli("silence", "list", "--all").stdout
+
+
+def test_a_test_message_awaits_a_worker_that_starts_and_says_so(cli: Cli, role: Role):
+    testing = cli.start("channels", "test", "slack_engineering")
+    assert testing.stderr is not None
+    assert testing.stderr.readline() == (
+        "no alert worker answers yet, perhaps it is starting (3 s of 60 s) …\n"
+    )
+    role.answers(testing, "due", event="test", channel="slack_engineering", **DELIVERY)
+    outcome = {"event": "test", "cause": {"kind": "delivery"}} | DELIVERY
+    role.decides("sent", "slack_engineering", answer="200 ok", **outcome)
+    assert ended(testing)[:2] == (0, "The sentence of sent, answered 200 ok\n")
+
+    alone = cli("channels", "test", "slack_engineering", "--wait", "0.5")
+    assert alone.returncode == 3
+    assert "no alert worker answers within 0.5 s; the command stays" in alone.stderr
 
 
 def test_a_test_message_is_followed_to_what_the_receiver_said(cli: Cli, role: Role):
