@@ -8,6 +8,7 @@ from schemas.aggregates import Exemplar, QualityExemplar
 from schemas.base import Int64, Wire
 from schemas.rule_kinds import RuleKind
 from schemas.rules import Operator, Severity
+from schemas.schedules import Muted, muted
 
 BreachState = Literal["opened", "updated", "resolved"]
 Why = Literal[
@@ -30,6 +31,8 @@ OUR_OWN: tuple[Why, ...] = ("rule_removed", "rule_changed")
 NO_RECOVERY: tuple[Why, ...] = (*OUR_OWN, "series_gone", "too_few_samples")
 """Ends of which nobody knows whether it is well again. Former versions ended by too few samples."""
 
+Schedules = Annotated[dict[str, Annotated[str, Field(max_length=500)]], Field(max_length=20)]
+
 
 class Step(Wire):
     """Whom to notify when nobody has acknowledged for this long."""
@@ -44,11 +47,21 @@ class Routing(Wire):
     channels: list[str]
     cooldown_ms: Int64
     escalation: list[Step] = Field(default_factory=list)
+    mute_time_intervals: Schedules = Field(
+        default_factory=dict, description="Nobody is notified in these: schedules by name."
+    )
+    active_time_intervals: Schedules = Field(
+        default_factory=dict, description="Nobody is notified outside these, if there are any."
+    )
 
     def channels_at(self, level: int) -> list[str]:
         """Return the channels of an escalation step, 0 for the opening; none past the last."""
         steps = [self.channels, *(step.channels for step in self.escalation)]
         return steps[level] if level < len(steps) else []
+
+    def muted(self, at_ms: int) -> Muted | None:
+        """Return what mutes notifications at a time; None if nothing does."""
+        return muted(self.mute_time_intervals, self.active_time_intervals, at_ms)
 
 
 class Span(Wire):

@@ -12,7 +12,16 @@ from pydantic import AfterValidator, Field
 
 from schemas import rule_file_checks
 from schemas.mail_addresses import mail_address
-from schemas.rules import AS_LIST, SEVERITIES, Channels, Configured, Labels, Link, Severity
+from schemas.rules import (
+    AS_LIST,
+    SEVERITIES,
+    Channels,
+    Configured,
+    IntervalNames,
+    Labels,
+    Link,
+    Severity,
+)
 from schemas.spans import MINUTE_MS, Span
 
 
@@ -246,6 +255,8 @@ class Defaults(Configured):
 
     cooldown: Span = 10 * MINUTE_MS
     channels: Channels = Field(default_factory=list)
+    mute_time_intervals: IntervalNames = Field(default_factory=list)
+    active_time_intervals: IntervalNames = Field(default_factory=list)
     runbook: Link | None = None
     dashboard: Link | None = None
     labels: Labels = Field(default_factory=dict)

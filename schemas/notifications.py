@@ -13,6 +13,7 @@ NotSentReason = Literal[
     "cancelled",  # no longer needed: resolved before anything was sent
     "cooldown",
     "silenced",
+    "muted",  # by a time interval of the rule file
     "below_severity",
     "channel_disabled",
     "unknown_channel",

@@ -9,10 +9,11 @@ from pydantic import Field, model_validator
 from schemas.channels import Channel, Defaults
 from schemas.guesses import hint
 from schemas.rule_kinds import Rule
-from schemas.rules import Configured
+from schemas.rules import Configured, RuleName, Schedule
 
 MAX_RULES = 1_000
 MAX_CHANNELS = 100
+MAX_INTERVALS = 100
 #: Names that a sentence lists.
 _LISTED = 20
 _SHOWN = 100
@@ -25,6 +26,11 @@ class RuleFile(Configured):
 
     version: Literal[1] = 1
     defaults: Defaults = Field(default_factory=Defaults)
+    time_intervals: dict[RuleName, Schedule] = Field(
+        default_factory=dict,
+        max_length=MAX_INTERVALS,
+        description="Schedules by name, such as `every sat 02:00-04:00 Europe/Berlin`.",
+    )
     channels: list[Channel] = Field(default_factory=list, max_length=MAX_CHANNELS)
     rules: list[Rule] = Field(default_factory=list, max_length=MAX_RULES)
 
@@ -50,7 +56,12 @@ def misfits(body: Any) -> Iterator[tuple[Path, str]]:
     described = dict.fromkeys(name for name in named if name and isinstance(name, str))
     for path, name in _referenced(body):
         if isinstance(name, str) and name not in described:
-            yield path, _unknown(name, list(described)[:MAX_CHANNELS])
+            yield path, _unknown(name, list(described)[:MAX_CHANNELS], "channel", "channels")
+    intervals = body.get("time_intervals")
+    there_are = list(intervals)[:MAX_INTERVALS] if isinstance(intervals, dict) else []
+    for path, name in _intervals(body):
+        if isinstance(name, str) and name not in there_are:
+            yield path, _unknown(name, list(map(str, there_are)), "time interval", "time_intervals")
     for at, channel in _parts(body, "channels"):
         if channel.get("fallback") is not None and channel["fallback"] == channel.get("name"):
             yield ("channels", at, "fallback"), "a channel cannot stand in for itself: name another"
@@ -88,14 +99,29 @@ def _referenced(body: dict[str, Any]) -> Iterator[tuple[Path, object]]:
             yield from _elements(step, ("rules", at, "escalation", number))
 
 
-def _elements(holder: dict[str, Any], path: Path) -> Iterator[tuple[Path, object]]:
-    names = holder.get("channels")
+def _intervals(body: dict[str, Any]) -> Iterator[tuple[Path, object]]:
+    """Yield each place where a time interval is named, with what stands there."""
+    defaults = body.get("defaults")
+    holders: list[tuple[Path, dict[str, Any]]] = [
+        (("rules", at), rule) for at, rule in _parts(body, "rules")
+    ]
+    if isinstance(defaults, dict):
+        holders.insert(0, (("defaults",), defaults))
+    for path, holder in holders:
+        for field in ("mute_time_intervals", "active_time_intervals"):
+            yield from _elements(holder, path, field)
+
+
+def _elements(
+    holder: dict[str, Any], path: Path, field: str = "channels"
+) -> Iterator[tuple[Path, object]]:
+    names = holder.get(field)
     for at, name in enumerate(names if isinstance(names, list) else []):
-        yield (*path, "channels", at), name
+        yield (*path, field, at), name
 
 
-def _unknown(name: str, described: list[str]) -> str:
+def _unknown(name: str, described: list[str], what: str, place: str) -> str:
     name = name[:_SHOWN]
     if not described:
-        return f"no channel is called {name!r}: describe it under `channels`"
-    return f"no channel is called {name!r}; {hint(name, described[:_LISTED], 'there are')}"
+        return f"no {what} is called {name!r}: describe it under `{place}`"
+    return f"no {what} is called {name!r}; {hint(name, described[:_LISTED], 'there are')}"

@@ -14,7 +14,7 @@ from pydantic import (
     field_validator,
 )
 
-from schemas import rule_file_checks
+from schemas import rule_file_checks, schedules
 from schemas.spans import Minutes, Positive, Span
 
 Severity = Literal["low", "medium", "high", "critical"]
@@ -63,7 +63,16 @@ Labels = Annotated[
     Field(max_length=50),
 ]
 Channels = Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=20)]
+IntervalNames = Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=20)]
 Template = Annotated[str, Field(max_length=2000), AfterValidator(rule_file_checks.template)]
+
+
+def _schedule(text: str) -> str:
+    schedules.parse(text)
+    return text
+
+
+Schedule = Annotated[str, Field(max_length=schedules.MAX_TEXT), AfterValidator(_schedule)]
 
 
 class Configured(BaseModel):
@@ -123,6 +132,14 @@ class BaseRule(Configured):
     channels: Channels = Field(default_factory=list)
     cooldown: Span | None = Field(None, description="By default defaults.cooldown.")
     escalation: list[EscalationStep] = Field(default_factory=list, max_length=20)
+    mute_time_intervals: IntervalNames = Field(
+        default_factory=list,
+        description="Nobody is notified in these; by default defaults.mute_time_intervals.",
+    )
+    active_time_intervals: IntervalNames = Field(
+        default_factory=list,
+        description="Nobody is notified outside these; by default defaults.active_time_intervals.",
+    )
     keep_firing_for: Minutes = Field(
         0, description="Resolve only after the condition was gone for this long."
     )

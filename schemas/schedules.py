@@ -5,7 +5,7 @@ without a zone they are UTC. `22:00-06:00` ends on the next day.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import NamedTuple
@@ -32,10 +32,15 @@ class Interval(NamedTuple):
     """Minutes after the same midnight, after `start`: past 24:00 it is of the next day."""
     zone: ZoneInfo | None
 
-    def spans(self, at_ms: int) -> Iterator[tuple[int, int]]:
-        """Yield the start and end of the intervals that may contain a time, epoch ms."""
+    def spans(self, at_ms: int, days: range = range(-1, 1)) -> Iterator[tuple[int, int]]:
+        """Yield the start and end of the intervals that begin on some days, epoch ms.
+
+        Args:
+            at_ms: a time.
+            days: counted from its day; by default those whose intervals may contain it.
+        """
         local = datetime.fromtimestamp(at_ms / 1000, self.zone or UTC).date()
-        for day in (local - timedelta(days=1), local):
+        for day in (local + timedelta(days=further) for further in days):
             if day.weekday() in self.days:
                 yield self._moment(day, self.start), self._moment(day, self.end)
 
@@ -134,3 +139,42 @@ def in_force_until_ms(schedule: str, at_ms: int) -> int | None:
         if start <= at_ms < end
     ]
     return max(ends, default=None)
+
+
+class Muted(NamedTuple):
+    """That time intervals mute an alert."""
+
+    name: str
+    """The interval, or the ones, that do."""
+    until_ms: int
+    why: str
+    """For a sentence, after a colon."""
+
+
+def muted(mute: Mapping[str, str], active: Mapping[str, str], at_ms: int) -> Muted | None:
+    """Return what mutes an alert at a time; None if nothing does.
+
+    Args:
+        mute: schedules by name: it is muted in them.
+        active: schedules by name: if there are any, it is muted outside all of them.
+        at_ms: the time.
+    """
+    ends = [
+        (end_ms, name)
+        for name, schedule in mute.items()
+        if (end_ms := in_force_until_ms(schedule, at_ms)) is not None
+    ]
+    if ends:
+        end_ms, name = max(ends)
+        return Muted(name, end_ms, f"{name} ({mute[name]})")
+    starts = [_next_start_ms(it, at_ms) for it in active.values() if problem(it) is None]
+    if not starts or any(in_force_until_ms(it, at_ms) is not None for it in active.values()):
+        return None
+    named = ", ".join(f"{name} ({schedule})" for name, schedule in active.items())
+    return Muted(", ".join(active), min(starts), f"outside {named}")
+
+
+def _next_start_ms(schedule: str, at_ms: int) -> int:
+    week = range(9)
+    spans = (span for interval in parse(schedule) for span in interval.spans(at_ms, week))
+    return min(start for start, end in spans if start > at_ms and end > start)

@@ -23,8 +23,8 @@ from streams.audit.log import CommandAnswer
 ANSWER_S = 10.0
 #: A worker that starts, or takes over from one that was killed, has restored its table by then.
 START_S = 60.0
-#: How often somebody who waits for a worker that starts is told so.
-_TELL_S = 10.0
+#: How often the wait for a worker that starts is shown.
+_SHOW_S = 10.0
 #: Long enough for another worker to take over, and for a second attempt at a receiver.
 DELIVERY_S = 30.0
 PUBLISH_S = 15.0
@@ -147,7 +147,7 @@ async def _await_decisions(
 ) -> None:
     """Read decisions until all commands are decided, or none was for too long."""
     newest_s = time.monotonic()
-    tell_at_s = _TELL_S / 3
+    show_at_s = _SHOW_S / 3
     async for batch in records.onwards():
         before = _undecided(answers)
         for decision in filter(None, map(parse_decision, batch)):
@@ -162,9 +162,9 @@ async def _await_decisions(
                 return
         elif waited_s > answer_s:
             return
-        elif waited_s > tell_at_s:
+        elif waited_s > show_at_s:
             echo(_WAITING.format(waited_s, answer_s), err=True)
-            tell_at_s += _TELL_S
+            show_at_s += _SHOW_S
 
 
 def _undecided(answers: Sequence[CommandAnswer]) -> int:

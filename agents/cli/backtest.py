@@ -266,6 +266,8 @@ def _line(it: "BreachEpisode", span_ms: int) -> "Text":
     if it.observed is not None:
         past = f" past {plain(it.threshold, 4)}" if it.threshold is not None else ""
         text.append(f" {plain(it.observed, 4)} {it.unit}".rstrip() + past, style="dim")
+    if it.muted:
+        text.append(f" muted: {it.muted}", style="dim")
     return text
 
 

@@ -184,6 +184,6 @@ def _overlap(first: BreachEpisode, second: BreachEpisode) -> bool:
 
 def _same(first: BreachEpisode, second: BreachEpisode) -> bool:
     def compared(episode: BreachEpisode) -> tuple[object, ...]:
-        return episode.opened_ms, episode.resolved_ms, episode.severity
+        return episode.opened_ms, episode.resolved_ms, episode.severity, episode.muted
 
     return compared(first) == compared(second)

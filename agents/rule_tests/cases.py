@@ -178,6 +178,9 @@ class ExpectedBreach(Configured):
     series: str | None = None
     severity: Severity | None = None
     why: str | None = None
+    muted: str | None = Field(
+        None, description="The time interval that mutes it when it opens; empty: none does."
+    )
 
 
 class Expectation(Configured):

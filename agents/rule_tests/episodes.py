@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from schemas.breaches import Routing
 from schemas.rules import SEVERITIES
 
 
@@ -26,6 +27,8 @@ class BreachEpisode(NamedTuple):
     unit: str
     samples: int
     summary: str
+    muted: str
+    """The time interval that muted it when it opened; empty: none did."""
 
 
 class BreachEpisodes:
@@ -56,7 +59,9 @@ class BreachEpisodes:
 
 
 def _episode(body: dict[str, Any]) -> BreachEpisode:
-    return BreachEpisode(**{name: body[name] for name in BreachEpisode._fields})
+    fields = {name: body[name] for name in BreachEpisode._fields if name != "muted"}
+    muted = Routing.model_validate(body["routing"]).muted(body["opened_ms"])
+    return BreachEpisode(**fields, muted="" if muted is None else muted.name)
 
 
 def _with_the_worst(

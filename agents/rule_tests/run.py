@@ -120,11 +120,14 @@ def _fits(episode: BreachEpisode, expected: ExpectedBreach) -> bool:
 
 
 def _fields(episode: BreachEpisode) -> dict[str, str]:
-    return {field: getattr(episode, field) for field in ("rule", "series", "severity", "why")}
+    shown = ("rule", "series", "severity", "why", *(("muted",) if episode.muted else ()))
+    return {field: getattr(episode, field) for field in shown}
 
 
 def _described(fields: dict[str, str]) -> str:
-    return ", ".join(str(value) for value in fields.values())
+    muted = {"": "not muted", None: None}
+    words = {"muted": muted.get(name := fields.get("muted"), f"muted by {name}")}
+    return ", ".join(str(value) for value in (fields | words).values() if value is not None)
 
 
 def _evaluated(

@@ -1,5 +1,7 @@
 """Decide what a response means for every alert of its batch, and when a delivery is tried again."""
 
+import msgspec
+
 from schemas.notifications import Event, GaveUp
 from streams.alerting.before_attempt import is_leased, is_notified, recheck
 from streams.alerting.inputs import AttemptResult, why_gone
@@ -12,7 +14,7 @@ from streams.alerting.limits import (
     RETRY_AFTER_MAX_MS,
 )
 from streams.alerting.outbox import cancel, end_cooldown, place_of, set_cooldown
-from streams.alerting.pipeline import ALERT_STAGES, decide, record, release
+from streams.alerting.pipeline import ALERT_STAGES, UNUSABLE, decide, record
 from streams.alerting.resolve_acknowledge import acknowledge, resolve_with_opening, succeed
 from streams.alerting.state import (
     OPENINGS,
@@ -21,6 +23,7 @@ from streams.alerting.state import (
     Circuit,
     Delivery,
     Subject,
+    Suppressed,
 )
 from streams.alerting.transition import Candidate, Decision, Send, Transition
 from streams.channels.response_meaning import Rejected, Retry, Sent
@@ -276,3 +279,20 @@ def _fall_back(context: Transition, alert: AlertState, delivery: Delivery) -> li
     breach = newest if newest.id == delivery.breach_id else None
     breach = breach or context.table.breach(alert, delivery.breach_key)
     return [instead, *resolve_with_opening(context, alert, delivery, breach, fallback, tried)]
+
+
+def release(context: Transition) -> None:
+    """Make what waits for a channel that can be used now due: the next tick decides again."""
+    for state in list(context.table.states.values()):
+        if not isinstance(state, AlertState):
+            continue
+        if any(s.reason in UNUSABLE and s.until_ms is None for s in state.suppressed):
+            state.suppressed = [_released(context, state, s) for s in state.suppressed]
+            context.settle(state)
+
+
+def _released(context: Transition, alert: AlertState, suppressed: Suppressed) -> Suppressed:
+    severity = context.table.newest(alert).severity
+    if suppressed.reason not in UNUSABLE or context.refusal(suppressed.channel, severity):
+        return suppressed
+    return msgspec.structs.replace(suppressed, until_ms=0)

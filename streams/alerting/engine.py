@@ -15,7 +15,7 @@ from typing import NamedTuple
 from schemas.breaches import Breach
 from schemas.notifications import Cause
 from streams.alerting import limits
-from streams.alerting.after_attempt import expire, give_up, take_result
+from streams.alerting.after_attempt import expire, give_up, release, take_result
 from streams.alerting.before_attempt import (
     begin,
     first_to_send,
@@ -36,7 +36,6 @@ from streams.alerting.inputs import (
 )
 from streams.alerting.lifecycle import escalate, reevaluate, take_breach
 from streams.alerting.limits import LEASE_MS, dropped_ms, prune
-from streams.alerting.pipeline import release
 from streams.alerting.state import AlertState, Circuit, Phase, Subject
 from streams.alerting.table import Table
 from streams.alerting.transition import Decision, Send, Transition

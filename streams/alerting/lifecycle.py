@@ -8,6 +8,8 @@ opened ---- firing ---- acknowledged
 
 from collections.abc import Iterable
 
+import msgspec
+
 from schemas.breaches import OUR_OWN, Breach
 from schemas.notifications import Event
 from streams.alerting.limits import escalates_ms, inhibits, reevaluated_ms
@@ -83,6 +85,11 @@ def _take_update(
         _enter(context, alert, "firing")
         alert.firing_ms = context.now_ms
         alert.acknowledged_by = ""
+    if breach.why == "rule_changed":  # its time intervals may be others: the next tick decides
+        alert.suppressed = [
+            msgspec.structs.replace(it, until_ms=0) if it.reason == "muted" else it
+            for it in alert.suppressed
+        ]
     stale = [suppressed for suppressed in alert.suppressed if suppressed.reason == "stale"]
     if stale and not breach.stale:
         return _notify_again(context, alert, stale)

@@ -6,14 +6,12 @@ who asks records the answer. What passes all stages is sent: grouping.py decides
 
 from collections.abc import Iterable
 
-import msgspec
-
 from schemas.breaches import Breach
 from schemas.matchers import matches
 from schemas.notifications import Event, Reason
 from streams.alerting.limits import inhibits_until_ms
 from streams.alerting.outbox import cooled, place_of, upcoming, without
-from streams.alerting.state import RANK, AlertState, Delivery, Recipient, SilenceState, Suppressed
+from streams.alerting.state import RANK, AlertState, Delivery, Recipient, SilenceState
 from streams.alerting.transition import (
     SEND,
     Candidate,
@@ -118,6 +116,15 @@ def silenced(_: AlertState, notification: Candidate, context: Transition) -> Ver
     return Suppress(notification.suppressed("silenced", end_ms, key), why)
 
 
+def muted(_: AlertState, notification: Candidate, context: Transition) -> Verdict:
+    """Suppress what time intervals of the rule file mute, until they do not."""
+    found = notification.breach.routing.muted(context.now_ms)
+    if found is None:
+        return SEND
+    why = f"Muted by the rule file until {moment(found.until_ms)}: {found.why}."
+    return Suppress(notification.suppressed("muted", found.until_ms), why)
+
+
 # ---------------------------------------------------------------------- of a channel
 
 
@@ -156,7 +163,7 @@ def cooling(alert: AlertState, notification: Candidate, context: Transition) -> 
     return cooled(without(cooldowns, alert.ended_by_us), notification, context)
 
 
-ALERT_STAGES: tuple[Stage, ...] = (acknowledged, stale, inhibited, silenced)
+ALERT_STAGES: tuple[Stage, ...] = (acknowledged, stale, inhibited, silenced, muted)
 """What an alert's channels have in common: decided once for all of them."""
 CHANNEL_STAGES: tuple[Stage, ...] = (routed, repeated, cooling)
 STAGES = (*ALERT_STAGES, *CHANNEL_STAGES)
@@ -252,6 +259,7 @@ PAGE_STAGES: tuple[Stage, ...] = (
     _milder,
     inhibited,
     silenced,
+    muted,
 )
 ATTEMPT_STAGES: dict[Event, tuple[Stage, ...]] = {
     "resolved": (_fires_again,),
@@ -279,20 +287,3 @@ def labels_of(breach: Breach) -> dict[str, str]:
 def _delivery(notification: Candidate) -> Delivery:
     assert notification.delivery is not None
     return notification.delivery
-
-
-def release(context: Transition) -> None:
-    """Make what waits for a channel that can be used now due: the next tick decides again."""
-    for state in list(context.table.states.values()):
-        if not isinstance(state, AlertState):
-            continue
-        if any(s.reason in UNUSABLE and s.until_ms is None for s in state.suppressed):
-            state.suppressed = [_released(context, state, s) for s in state.suppressed]
-            context.settle(state)
-
-
-def _released(context: Transition, alert: AlertState, suppressed: Suppressed) -> Suppressed:
-    severity = context.table.newest(alert).severity
-    if suppressed.reason not in UNUSABLE or context.refusal(suppressed.channel, severity):
-        return suppressed
-    return msgspec.structs.replace(suppressed, until_ms=0)

@@ -232,6 +232,7 @@ _REFUSED: frozenset[Reason] = frozenset(
         # Dropped before it was sent, as its alert is now:
         "acknowledged",
         "silenced",
+        "muted",
         "inhibited",
         "cooldown",
         "below_severity",

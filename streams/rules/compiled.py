@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from schemas.breaches import Routing, Step
-from schemas.channels import Defaults
 from schemas.commands import Matcher
 from schemas.matchers import matches, parse_matchers
 from schemas.rule_file import RuleFile
@@ -66,14 +65,19 @@ class CompiledRule(NamedTuple):
 
 def compile_rules(file: RuleFile) -> tuple[CompiledRule, ...]:
     """Return the rules of a file that are enabled, in order."""
-    return tuple(_compile(rule, file.defaults) for rule in file.rules if rule.enabled)
+    return tuple(_compile(rule, file) for rule in file.rules if rule.enabled)
 
 
-def _compile(rule: Rule, defaults: Defaults) -> CompiledRule:
+def _compile(rule: Rule, file: RuleFile) -> CompiledRule:
+    defaults, intervals = file.defaults, file.time_intervals
+    mute = rule.mute_time_intervals or defaults.mute_time_intervals
+    active = rule.active_time_intervals or defaults.active_time_intervals
     routing = Routing(
         channels=rule.channels or defaults.channels,
         cooldown_ms=defaults.cooldown if rule.cooldown is None else rule.cooldown,
         escalation=[Step(after_ms=it.after, channels=it.channels) for it in rule.escalation],
+        mute_time_intervals={name: intervals[name] for name in mute},
+        active_time_intervals={name: intervals[name] for name in active},
     )
     labels = defaults.labels | rule.labels
     runbook = rule.runbook or defaults.runbook

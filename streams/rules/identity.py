@@ -27,7 +27,9 @@ CLASSES: dict[str, frozenset[str]] = {
     "DECIDES": frozenset({"keep_firing_for"}),
     "LEVELS": frozenset({"severity"}),
     "SHOWS": frozenset({"labels", "runbook", "dashboard", "summary"}),
-    "ROUTES": frozenset({"channels", "cooldown", "escalation"}),
+    "ROUTES": frozenset(
+        {"channels", "cooldown", "escalation", "mute_time_intervals", "active_time_intervals"}
+    ),
     "UNSEEN": frozenset({"description"}),
 }
 _SHARED = {field: name for name, fields in CLASSES.items() for field in fields}

@@ -281,6 +281,13 @@ def test_what_is_no_rule_file_at_all(text: str, expected: list[str]):
             ("channels[0]: no channel is called 'nobody': describe it under `channels`."),
         ),
         (
+            {"mute_time_intervals": "[night]"},
+            (
+                "mute_time_intervals[0]: no time interval is called 'night': describe it under"
+                " `time_intervals`."
+            ),
+        ),
+        (
             {"escalation": "[{after: 0s, channels: []}]"},
             ("escalation[0].after: '0s' must be longer than 0: write 5m."),
         ),

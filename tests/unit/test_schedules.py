@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.commands import Silence
-from schemas.schedules import DAYS, in_force_until_ms, parse, problem
+from schemas.schedules import DAYS, in_force_until_ms, muted, parse, problem
 from tests.effort import examples
 
 SATURDAY = "every sat 02:00-04:00 Europe/Berlin"
@@ -109,6 +109,60 @@ def test_no_text_is_a_traceback(text: str, at_ms: int):
         assert parse(text)
     else:
         assert end_ms is None
+
+
+MORNING = {"office_hours": "every mon-fri 09:00-18:00 Europe/Berlin"}
+NIGHT = {"maintenance": SATURDAY, "night": "every day 02:30-02:45 Europe/Berlin"}
+
+
+@pytest.mark.parametrize(
+    ("mute", "active", "at", "name", "end"),
+    [
+        (NIGHT, {}, "2026-11-28T01:35", "maintenance", "11-28T03:00"),  # the longer one
+        (NIGHT, {}, "2026-11-27T01:35", "night", "11-27T01:45"),
+        (NIGHT, {}, "2026-11-27T12:00", None, None),
+        ({}, MORNING, "2026-11-27T12:00", None, None),
+        ({}, MORNING, "2026-11-27T17:00", "office_hours", "11-30T08:00"),  # over the weekend
+        (
+            {},
+            MORNING | NIGHT,
+            "2026-11-27T17:00",
+            "office_hours, maintenance, night",
+            "11-28T01:00",
+        ),
+        (NIGHT, MORNING, "2026-11-28T01:35", "maintenance", "11-28T03:00"),  # then it is outside
+        # Anybody may write to `breaches`: what is no schedule mutes nothing.
+        ({"x": "every caturday 02:00-04:00"}, {"y": ""}, "2026-11-28T01:35", None, None),
+        ({}, {}, "2026-11-28T01:35", None, None),
+    ],
+)
+def test_intervals_mute_inside_or_outside(mute, active, at, name, end):
+    found = muted(mute, active, ms(at))
+    assert (found.name if found else None) == name
+    if found:
+        assert datetime.fromtimestamp(found.until_ms / 1000, UTC).strftime("%m-%dT%H:%M") == end
+        assert name.partition(",")[0] in found.why
+
+
+@settings(deadline=None, max_examples=examples(30))
+@given(
+    st.lists(st.sampled_from(DAYS), min_size=1, max_size=3),
+    st.integers(0, 47),
+    st.integers(1, 47),
+    st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kathmandu"]),
+    st.integers(ms("2026-01-01T00:00") // 900_000, ms("2027-12-31T00:00") // 900_000),
+)
+def test_outside_an_interval_the_mute_ends_when_the_next_one_begins(days, start, lasts, zone, at):
+    end = (start + lasts) % 48
+    clock = [f"{half // 2:02}:{half % 2 * 30:02}" for half in (start, end)]
+    schedule = f"every {','.join(days)} {'-'.join(clock)} {zone}"
+    at_ms = at * 900_000
+    found = muted({}, {"active": schedule}, at_ms)
+    assert (found is None) is (in_force_until_ms(schedule, at_ms) is not None)
+    if found is not None:
+        assert in_force_until_ms(schedule, found.until_ms) is not None
+        between = range(at_ms, found.until_ms, 900_000)
+        assert all(in_force_until_ms(schedule, it) is None for it in between)
 
 
 def test_a_silence_by_schedule_ends_no_later_than_the_silence():

@@ -280,7 +280,7 @@ def breach(revision: int, **more: object) -> bytes:
         "id": "b", "revision": revision, "rule": "r", "series": "s", "severity": "high",
         "opened_ms": 5, "resolved_ms": None, "why": "violated", "confirmed": False,
         "observed": 10.0, "threshold": 5.0, "unit": "%", "samples": 100, "summary": "x",
-        "operator": "greater_than",
+        "operator": "greater_than", "routing": {"channels": [], "cooldown_ms": 0},
     }  # fmt: skip
     return json.dumps(body | more).encode()
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from schemas.breaches import Routing
 from schemas.commands import CommandRecord
 from streams.audit.log import CommandAnswer, Log
 from streams.audit.status import alert_status
@@ -120,6 +121,17 @@ def test_acknowledged_until_it_gets_worse(world):
     world.now += 1
     world.breach(revision=2, state="updated", severity="critical")
     assert world.alert_status().state == "firing"
+
+
+def test_a_time_interval_is_why_not_until_it_ends(world):
+    interval = {"night": "every fri 08:00-08:10"}
+    routing = {"channels": ["slack"], "cooldown_ms": 0, "mute_time_intervals": interval}
+    world.breach(routing=Routing.model_validate(routing))
+    assert world.states() == {"slack": "not_sent"}
+    (why,) = why_not(world.log, "slack", 0)
+    assert (why.reason, "night (every fri 08:00-08:10)" in why.sentence) == ("muted", True)
+    world.run(11 * MINUTE)
+    assert world.states() == {"slack": "sent"}
 
 
 def test_a_silence_is_why_not_until_it_ends(world):

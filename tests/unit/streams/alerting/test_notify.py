@@ -2,6 +2,7 @@
 
 import pytest
 
+from schemas.breaches import Routing
 from tests.unit.streams.alerting.world import MINUTE, T0, Rejected, World, breach
 
 DAY = 24 * 60 * MINUTE
@@ -211,6 +212,48 @@ def test_a_silence_by_schedule_that_is_ended_early_lets_go_at_once(world):
     world.breach()
     world.run(MINUTE)
     world.end_silence()
+    world.run(1)
+    assert world.told() == [("slack", "opened", "lever-e1", 0)]
+
+
+def muted_in(schedule, **more):
+    routing = {"channels": ["slack"], "cooldown_ms": 0, "mute_time_intervals": {"night": schedule}}
+    return {"routing": Routing.model_validate(routing | more)}
+
+
+def test_a_time_interval_mutes_and_what_still_fires_is_told_at_its_end(world):
+    # The world begins on a Friday, at 08:00 UTC.
+    world.breach(**muted_in("every fri 09:00-09:30 Europe/Berlin"))
+    world.breach("ashby", **muted_in("every fri 09:30-10:00 Europe/Berlin"))
+    world.run(29 * MINUTE)
+    assert world.told() == [("slack", "opened", "ashby-e1", 0)]
+    (muted,) = [decision for decision in world.said() if decision.reason == "muted"]
+    assert muted.until_ms == T0 + 30 * MINUTE
+    assert "night (every fri 09:00-09:30 Europe/Berlin)" in muted.sentence
+    world.breach("ashby", revision=2, state="resolved")
+    world.run(2 * MINUTE)
+    assert world.told()[1:] == [
+        ("slack", "resolved", "ashby-e1", 0),
+        ("slack", "opened", "lever-e1", 0),
+    ]
+
+
+def test_outside_its_active_intervals_a_rule_waits_for_the_next(world):
+    active = {"active_time_intervals": {"later": "every fri 09:00-10:00"}}
+    world.breach(**muted_in("every mon 09:00-09:30", **active))
+    world.run(59 * MINUTE)
+    assert world.told() == []
+    assert "outside later (every fri 09:00-10:00)" in world.last().sentence
+    world.run(2 * MINUTE)
+    assert world.told() == [("slack", "opened", "lever-e1", 0)]
+
+
+def test_a_rule_file_without_the_interval_lets_go_at_once(world):
+    world.breach(**muted_in("every fri 08:00-12:00"))
+    world.run(MINUTE)
+    world.breach(
+        revision=2, state="updated", why="rule_changed", **muted_in("every mon 08:00-12:00")
+    )
     world.run(1)
     assert world.told() == [("slack", "opened", "lever-e1", 0)]
 

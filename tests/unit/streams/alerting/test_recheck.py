@@ -2,6 +2,7 @@
 
 import pytest
 
+from schemas.breaches import Routing
 from streams.alerting.inputs import Channels
 from streams.alerting.limits import DEADLINE_MS
 from tests.unit.streams.alerting.world import CHANNELS, MINUTE, Retry, World
@@ -153,6 +154,18 @@ def test_a_silence_holds_a_retry_until_it_ends(world, answer):
     world.breach(state="resolved", revision=2)
     world.run(MINUTE)
     assert events(world) == ["opened", "resolved"]
+
+
+def test_a_time_interval_holds_a_retry_until_it_ends(world):
+    routing = {"channels": ["slack"], "cooldown_ms": 0}
+    interval = {"mute_time_intervals": {"night": "every fri 08:01-08:20"}}  # it is 08:00
+    waiting(world, routing=Routing.model_validate(routing | interval))
+    world.now += MINUTE
+    world.run(18 * MINUTE)
+    assert world.sent == []
+    assert over(world) == "muted"
+    world.run(2 * MINUTE)
+    assert events(world) == ["opened"]
 
 
 def test_what_resolves_while_its_retry_is_silenced_was_told_to_nobody(world):

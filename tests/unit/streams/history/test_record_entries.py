@@ -120,7 +120,8 @@ def test_a_breach_is_a_row_of_its_latest_revision():
     assert entry.rank == (2,)
     assert json.loads(row["labels"]) == {"operation": "parse"}
     assert json.loads(row["routing"]) == {
-        "channels": ["slack"], "cooldown_ms": 0, "escalation": []
+        "channels": ["slack"], "cooldown_ms": 0, "escalation": [],
+        "mute_time_intervals": {}, "active_time_intervals": {},
     }  # fmt: skip
     assert (row["span_start_at"], row["span_end_at"]) == (START, START.replace(minute=1))
     assert (row["since_at"], row["opened_at"]) == (START, START.replace(minute=1))

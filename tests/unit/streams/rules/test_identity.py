@@ -22,8 +22,9 @@ from tests.unit.streams.rules.worlds import (
 
 #: What a rule inherits; the rest of the file is the alert role's, and no breach rests on it.
 OF_DEFAULTS = {"cooldown": "ROUTES", "channels": "ROUTES", "runbook": "SHOWS",
-               "dashboard": "SHOWS", "labels": "SHOWS"}  # fmt: skip
-OF_FILE = {"version", "defaults", "channels", "rules"}
+               "dashboard": "SHOWS", "labels": "SHOWS", "mute_time_intervals": "ROUTES",
+               "active_time_intervals": "ROUTES"}  # fmt: skip
+OF_FILE = {"version", "defaults", "time_intervals", "channels", "rules"}
 OF_CHANNELS = {
     "name", "enabled", "severities", "fallback", "template", "type", "to", "from", "tls", "channel",
     "webhook_url_env", "service_key_env", "url", "url_env", "secret_env", "mention",
@@ -31,6 +32,7 @@ OF_CHANNELS = {
 }  # fmt: skip
 
 CHANNELS = [{"name": name, "type": "slack"} for name in ("a", "b")]
+INTERVALS = {"night": "every day 22:00-06:00"}
 THRESHOLD = threshold(channels=["a"], each="platform")
 SERVICE = {"name": "s", "kind": "service_status", "status": "down", "each": "service"}
 BURN = {"name": "b", "kind": "burn_rate", "objective": 99.0, "each": "platform", "min_samples": 10,
@@ -57,6 +59,8 @@ EDITS: list[tuple[str, Any, dict[str, Any]]] = [
             ("cooldown", "1h"),
             ("escalation", [{"after": "5m", "channels": ["b"]}]),
             ("keep_firing_for", "5m"),
+            ("mute_time_intervals", ["night"]),
+            ("active_time_intervals", ["night"]),
         )
     ),
     ("match", 'platform=~"lever|ashby"', THRESHOLD),
@@ -141,7 +145,8 @@ def _edited(rule: dict[str, Any], field: str, value: Any) -> dict[str, Any]:
 def test_an_edit_never_ends_what_still_holds(field: str, value: Any, rule: dict[str, Any]) -> None:
     world = _firing(rule)
     (before,) = {one.id for one in world.said}
-    file = rule_file(_edited(rule, field, value), channels=CHANNELS)
+    edited = _edited(rule, field, value)
+    file = rule_file(edited, channels=CHANNELS, time_intervals=INTERVALS)
     told = world._heard(world.evaluation.reload(file, "hash-2"))
     name = class_of(RULE_MODELS[rule["kind"]], field)
     if name in ("SELECTS", "UNSEEN"):
@@ -181,10 +186,11 @@ def test_another_bound_of_latency_is_another_rule() -> None:
 @pytest.mark.parametrize("field", sorted(OF_DEFAULTS))
 def test_an_edit_of_the_defaults_never_ends_anything(field: str) -> None:
     values = {"cooldown": "1h", "channels": ["b"], "labels": {"a": "b"}}
+    values |= {"mute_time_intervals": ["night"], "active_time_intervals": ["night"]}
     rule = {name: value for name, value in THRESHOLD.items() if name != "channels"}
     world = _firing(rule)
     defaults = {field: values.get(field, "https://example.com/x")}
-    file = rule_file(rule, channels=CHANNELS, defaults=defaults)
+    file = rule_file(rule, channels=CHANNELS, defaults=defaults, time_intervals=INTERVALS)
     told = world._heard(world.evaluation.reload(file, "hash-2"))
     assert words(told) == [("updated", "rule_changed")]
 
