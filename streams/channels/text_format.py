@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from schemas.numbers import plain
-from schemas.spans import SECOND_MS
 
 ELLIPSIS = "…"
 MAX_URL = 2000
@@ -52,7 +51,7 @@ def rfc3339(at_ms: int) -> str:
 
 def span(milliseconds: float) -> str:
     """Return a span of time in its two largest units: 3 h 12 min."""
-    seconds = max(0, int(milliseconds / SECOND_MS))
+    seconds = max(0, int(milliseconds / 1000))
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
