@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ def assert_as_promised(told: Sequence[float], samples: Floats, ranks: Sequence[f
     assert not off.any(), np.column_stack([ranks, told, exact])[off]
 
 
+@cache
 def documented(name: str = "percentile") -> Any:
     """Return a function that the documentation gives to strangers."""
     docs = Path(__file__).parents[1] / "docs" / "percentiles.md"

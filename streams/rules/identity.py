@@ -16,6 +16,7 @@ field that has its default counts for nothing, so a release that adds one change
 
 import hashlib
 import json
+from functools import cache
 from typing import Any
 
 from schemas.rules import BaseRule
@@ -76,13 +77,17 @@ def _set(rule: BaseRule, class_name: str) -> dict[str, Any]:
         written = field.alias or name
         if class_of(type(rule), written) != class_name:
             continue
-        is_required = field.is_required()
-        default = None if is_required else field.get_default(call_default_factory=True)
-        if is_required or getattr(rule, name) != default:
+        if field.is_required() or getattr(rule, name) != _defaults(type(rule))[name]:
             value = dumped[written]
             is_words = isinstance(value, list) and all(isinstance(it, str) for it in value)
             found[written] = sorted(value) if is_words else value
     return found
+
+
+@cache  # asking pydantic for a default reads the signature of what makes it
+def _defaults(rule: type[BaseRule]) -> dict[str, Any]:
+    fields = rule.model_fields.items()
+    return {name: field.get_default(call_default_factory=True) for name, field in fields}
 
 
 def _hash(value: Any) -> str:

@@ -1,10 +1,10 @@
 """Percentiles hold through blocks, minutes, hours, days and a week, in rules and for strangers."""
 
-import json
 from itertools import groupby
 from random import Random
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -133,7 +133,7 @@ def test_rules_see_the_same_percentiles_over_any_span(kind):
     seen = History(row, Needs(60, 300, 300, frozenset(), in_silence=False), ENGINES["fastdigest"])
     for key, aggregate in last.items():
         if key.startswith(b"*/"):
-            told = read_aggregate(json.dumps(aggregate).encode())
+            told = read_aggregate(msgspec.json.encode(aggregate))
             assert told is not None
             seen.add(told)
     minute = MONDAY_MS // MINUTE_MS + 5 * 60 - 1

@@ -99,5 +99,6 @@ def test_a_value_of_another_post_is_found(name: str):
 
 def test_no_character_keeps_its_capital_whatever_stands_beside_it():
     characters = (chr(code) for code in range(sys.maxunicode + 1))
-    folded = {it: words_of(f"ƀ {it}") for it in characters}
+    capitals = (it for it in characters if unicodedata.normalize("NFKD", it).casefold() != it)
+    folded = {it: words_of(f"ƀ {it}") for it in capitals}
     assert [it for it, words in folded.items() if words != words.casefold()] == []
