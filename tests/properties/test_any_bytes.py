@@ -42,6 +42,7 @@ from streams.record_limits import RefusedRecord
 from streams.rules.aggregate_reader import read_aggregate
 from streams.services.heartbeat_reader import read_heartbeat
 from streams.validation import DETAIL_LENGTH, NotFit
+from tests.effort import examples
 from tests.properties.worlds import MONDAY_MS, operation
 
 LIMITS = TimeLimits(3_600_000, 60_000)
@@ -247,7 +248,7 @@ def well_refused(refused):
     assert from_headers(to_headers(letter)) == letter
 
 
-@settings(max_examples=600)
+@settings(max_examples=examples(300))
 @given(st.lists(ANY, min_size=1, max_size=4))
 def test_operations_count_or_are_refused_and_neighbours_do_not_matter(values):
     records = [Record(i, MONDAY_MS, None, value) for i, value in enumerate(values)]
@@ -266,7 +267,7 @@ def test_operations_count_or_are_refused_and_neighbours_do_not_matter(values):
     block.fold(-1)
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(200))
 @given(ANY, st.none() | st.binary(max_size=5) | st.just(b"api"))
 def test_a_heartbeat_is_one_or_is_refused(value, key):
     found = read_heartbeat(Record(0, MONDAY_MS, key, value), TimeLimits(3_600_000, 60_000))
@@ -274,7 +275,7 @@ def test_a_heartbeat_is_one_or_is_refused(value, key):
         well_refused(found)
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(200))
 @given(ANY)
 def test_breaches_and_commands_are_fit_or_say_why(value):
     for read in (read_breach, read_command):
@@ -286,7 +287,7 @@ def test_breaches_and_commands_are_fit_or_say_why(value):
         assert 0 < len(why) <= DETAIL_LENGTH
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(200))
 @given(ANY)
 def test_an_aggregate_is_of_use_or_none(value):
     read_aggregate(value or b"", MONDAY_MS)
@@ -296,7 +297,7 @@ ASSESSORS = load_assessors(())
 CONFIG = QualityConfig()
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(100))
 @given(ANY | mutated(ANALYSIS), st.none() | st.binary(max_size=5) | st.just(b"h"))
 def test_an_analysis_is_scored_or_refused(value, key):
     found = read_analysis(Record(3, MONDAY_MS, key, value), LIMITS)
@@ -323,7 +324,7 @@ def test_an_analysis_is_scored_or_refused(value, key):
     assert decode(encode(sample)) == sample
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(75))
 @given(ANY | mutated(LABEL), st.none() | st.binary(max_size=5) | st.just(b"a"))
 def test_a_label_is_one_or_is_refused(value, key):
     found = read_label(Record(0, MONDAY_MS, key, value), LIMITS)
@@ -333,13 +334,13 @@ def test_a_label_is_one_or_is_refused(value, key):
         json.loads(truth_of(found).truth)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(50))
 @given(ANY | mutated(SCORE))
 def test_a_score_is_one_or_none(value):
     parse_score(Record(0, MONDAY_MS, None, value))
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(30))
 @given(st.lists(ANY | mutated(REMEDIATION), max_size=3))
 def test_a_request_to_remedy_is_handled_or_left_out(values):
     remedies = Remedies("api")
@@ -389,7 +390,7 @@ SCORE_PARTIAL = PARTIAL | {"rows": [["overall:parse", *PARTIAL["rows"][0][1:]]]}
 @pytest.mark.parametrize(
     ("kind", "real"), [(OPERATIONS_WINDOWS, PARTIAL), (QUALITY_WINDOWS, SCORE_PARTIAL)]
 )
-@settings(max_examples=300)
+@settings(max_examples=examples(150))
 @given(values=st.lists(ANY | partial(), min_size=1, max_size=6))
 def test_partials_count_or_say_why_and_windows_go_on(kind: WindowKind, real, values):
     packed = {}
@@ -419,7 +420,7 @@ def test_partials_count_or_say_why_and_windows_go_on(kind: WindowKind, real, val
         windows.take_changes()
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(150))
 @given(st.lists(st.tuples(st.text(max_size=12), st.none() | st.binary(max_size=8)), max_size=12))
 def test_headers_are_a_dead_letters_or_a_value_error(headers):
     names = [*DeadLetter.model_fields]

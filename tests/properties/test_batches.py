@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from agents.kafka import batches
 from agents.kafka.batches import ReadBatch, read_batches
+from tests.effort import examples
 
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 VALUE = b'{"id":"%d","operation":"parse","success":true}'
@@ -209,7 +210,7 @@ def test_after_a_wrong_length_the_next_batch_is_found(length, place):
     sign=st.booleans(),
     position=st.integers(95, 112),
 )
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 @example(codec=0, changes=[(0.0, 255)], sign=False, position=95)
 def test_no_change_of_bytes_ends_reading(codec, changes, sign, position):
     one = batch(100, values(100, 10), codec)
@@ -227,13 +228,13 @@ def test_no_change_of_bytes_ends_reading(codec, changes, sign, position):
 
 
 @given(st.binary(max_size=300), st.integers(0, 2**40))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 def test_bytes_of_no_kind_end_reading(data, position):
     read(data, position)
 
 
 @given(st.sampled_from([0, 1, 2]), st.integers(0, 1), st.integers(0, 400), st.integers(0, 255))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 def test_old_formats_are_read_or_described(codec, magic, place, byte):
     builder = LegacyRecordBatchBuilder(magic, codec, 10_000)
     for i in range(5):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import streams.measure.blocks as blocks
 from streams.measure.blocks import Block
 from streams.measure.operation_reader import read_events
+from tests.effort import examples
 from tests.properties.worlds import (
     LIMITS,
     MONDAY_MS,
@@ -57,7 +58,7 @@ def rows_of_blocks(random, log, start=0):
     return rows, [start, *reading.blocks]
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(20))
 @given(st.integers(0, 1 << 32))
 def test_any_chunks_and_any_restart_give_the_same_blocks_and_rows(seed):
     random, log = draw(seed)
@@ -71,7 +72,7 @@ def test_any_chunks_and_any_restart_give_the_same_blocks_and_rows(seed):
     assert resumed == {block: known for block, known in rows.items() if block >= starts[place]}
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(20))
 @given(st.integers(0, 1 << 32))
 def test_a_block_keeps_its_bounds_and_never_cuts_a_record(seed):
     random, log = draw(seed)
@@ -100,7 +101,7 @@ def test_a_block_keeps_its_bounds_and_never_cuts_a_record(seed):
         assert len({(event["operation"], event["platform"]) for event in before_last}) < 7
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(20))
 @given(st.integers(0, 1 << 32))
 def test_rows_equal_a_loop_over_the_events(seed):
     random, log = draw(seed)
@@ -135,7 +136,7 @@ def test_rows_equal_a_loop_over_the_events(seed):
                 assert exemplar.error_type == event.get("error_type")
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(15))
 @given(st.integers(0, 1 << 32))
 def test_a_flush_tells_exactly_the_rows_touched_since_the_last_one(seed):
     random, log = draw(seed, records=20)
@@ -147,7 +148,7 @@ def test_a_flush_tells_exactly_the_rows_touched_since_the_last_one(seed):
     assert sorted(touched) == sorted(row for row in every if row.last_offset > after)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(15))
 @given(st.integers(0, 1 << 32))
 def test_every_event_is_in_exactly_one_window_of_each_size(seed):
     _, log = draw(seed, records=30)

@@ -100,7 +100,7 @@ def move(before: list[Partition], count: int) -> list[Partition]:
     return after
 
 
-@settings(max_examples=examples(8), deadline=None)
+@settings(max_examples=examples(4), deadline=None)
 @given(st.integers(0, 1 << 32))
 def test_rows_that_are_moved_again_and_again_end_in_what_an_oracle_counts(seed: int) -> None:
     random, logs, told = draw_world(seed, sources=SOURCES)

@@ -32,8 +32,8 @@ from tests.properties.worlds import (
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 SPANS_MS = [MINUTE_MS, 3 * HOUR_MS, DAY_MS, 7 * DAY_MS]
 percentile = documented()
-#: Ten blocks of one minute; with more effort, fifty thousand.
-MANY = min(examples(10_000), 50_000)
+#: Five blocks of one minute; with more effort, fifty thousand.
+MANY = min(examples(5_000), 50_000)
 
 
 def drawn(kind: str, count: int, span_ms: int, seed: int) -> tuple[Floats, Floats]:
@@ -94,7 +94,7 @@ def assert_all_hold(last: dict[bytes, Any], when: Floats, took: Floats) -> None:
         assert_as_promised(together, took, RANKS)
 
 
-@settings(max_examples=examples(15))
+@settings(max_examples=examples(8))
 @given(
     st.sampled_from(sorted(DISTRIBUTIONS)),
     st.floats(0, 4).map(lambda power: round(10**power)),

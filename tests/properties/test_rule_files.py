@@ -23,6 +23,7 @@ from streams.channels.message import Message
 from streams.channels.registry import preview
 from streams.rules.aggregate_reader import read_aggregate
 from streams.rules.evaluator import Evaluator
+from tests.effort import examples
 from tests.unit.messages.samples import CHANNELS
 
 ROOT = Path(__file__).parents[2]
@@ -273,7 +274,7 @@ def tell(breach: Breach, loaded: LoadedRules) -> int:
 # ------------------------------------------------------------------ what holds
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(75))
 @given(body=mutated(FILE), sources=GIVEN)
 def test_a_rule_file_is_refused_in_sentences_or_judges_and_tells(
     body: Any, sources: list[Any]
@@ -297,7 +298,7 @@ BROKEN: list[tuple[dict[str, Any], Any]] = [
 ]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(30))
 @given(
     body=mutated(FILE),
     fields=st.fixed_dictionaries({}, optional=SHARED),
@@ -314,13 +315,13 @@ def test_a_rule_that_is_broken_is_told_whatever_its_words_and_channels(
         assert judge_and_tell(loaded, [minutes]) >= 2  # opened and resolved
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(50))
 @given(text=spoilt())
 def test_a_spoilt_file_is_refused_in_sentences_or_is_one(text: str) -> None:
     outcome(text)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(30))
 @given(body=mutated(st.builds(lambda: yaml.safe_load(REAL))), sources=GIVEN)
 def test_the_real_file_with_other_values_is_refused_or_judges(
     body: Any, sources: list[Any]
@@ -340,7 +341,7 @@ YAML = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(150))
 @given(
     text=st.lists(YAML | st.text(max_size=3), max_size=40).map("".join) | st.text(st.characters())
 )
@@ -348,7 +349,7 @@ def test_garbage_is_refused_in_sentences_or_is_a_rule_file(text: str) -> None:
     outcome(text)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(25))
 @given(raw=st.binary(max_size=300))
 def test_bytes_are_refused_in_sentences_or_are_a_rule_file(
     raw: bytes, tmp_path_factory: Any

@@ -194,7 +194,7 @@ def test_any_cut_into_restarts_says_the_same_byte_for_byte(seed: int, cuts: int)
     assert shell.by_revision == straight(log).by_revision
 
 
-@settings(max_examples=examples(7))
+@settings(max_examples=examples(4))
 @given(seed=st.integers(0, 10_000), cuts=st.integers(0, 10_000))
 def test_no_id_and_revision_is_said_twice_with_other_words_whatever_the_clock_says(
     seed: int, cuts: int
@@ -228,7 +228,7 @@ def test_no_id_and_revision_is_said_twice_with_other_words_whatever_the_clock_sa
         assert found == set(range(1, len(found) + 1)), name
 
 
-@settings(max_examples=examples(15))
+@settings(max_examples=examples(8))
 @given(seed=st.integers(0, 10_000))
 def test_each_episode_opens_once_and_its_revisions_count(seed: int) -> None:
     told = [Breach.model_validate_json(one.value) for one in straight(history(seed, 60)).published]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from streams.measure.window_times import SIZE_MS, window_start
 from streams.services.missed_beats import Beat
 from streams.services.services import Services
+from tests.effort import examples
 from tests.unit.streams.services_world import NOON, World, at, beat
 
 HEALTHS = st.sampled_from(("up", "degraded", "down"))
@@ -56,7 +57,7 @@ def run(order: list[Beat], cuts: set[int]) -> World:
     return world
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(30))
 @given(st.data(), BEATS)
 def test_any_order_repetition_and_cutting_gives_the_same_windows(data: st.DataObject, told: Any):
     once = run(sorted(set_of(told), key=lambda one: one.order), set())
@@ -79,7 +80,7 @@ def set_of(told: list[Beat]) -> list[Beat]:
     return list(first.values())
 
 
-@settings(max_examples=30, phases=[Phase.generate])
+@settings(max_examples=examples(15), phases=[Phase.generate])
 @given(st.integers(0, 10**6), BEATS)
 def test_every_millisecond_of_a_window_is_known_or_unknown(seed: int, told: Any):
     rng = random.Random(seed)
@@ -106,7 +107,7 @@ def test_every_millisecond_of_a_window_is_known_or_unknown(seed: int, told: Any)
             assert 0 < known_ms + one["unknown_ms"] <= SIZE_MS[window["size"]]
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(20))
 @given(BEATS)
 def test_larger_windows_are_the_sum_of_their_minutes(told: Any):
     world = run(sorted(told, key=lambda one: one.order), set())
@@ -129,7 +130,7 @@ def every_window(self: Services, row: Any, size: Any, spans: Any, from_ms: int, 
         start_ms += SIZE_MS[size]
 
 
-@settings(max_examples=20, phases=[Phase.generate])
+@settings(max_examples=examples(10), phases=[Phase.generate])
 @given(st.integers(0, 10**6), BEATS)
 def test_to_pass_over_what_nobody_knows_changes_nothing(seed: int, told: Any):
     def said() -> list[Any]:

@@ -13,6 +13,7 @@ from schemas.rule_file_checks import template
 from streams.channels.template_values import FILTERS, TESTS
 from streams.channels.templates import MAX_RESULT, TemplateFailed, render
 from streams.channels.wording import values
+from tests.effort import examples
 from tests.unit.messages.samples import message
 
 VALUES = {
@@ -84,7 +85,7 @@ def _soon(work: Callable[[], object]) -> None:
     assert time.process_time() - began < SOON_S
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=examples(200))
 @given(source=TEMPLATES | GARBAGE | st.text())
 def test_reading_and_rendering_end_soon_with_a_text_or_a_sentence(source: str) -> None:
     def check_and_render() -> None:

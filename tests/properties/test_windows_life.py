@@ -61,7 +61,7 @@ def assert_as_oracle(target, logs):
         assert_equals_oracle(published, totals)
 
 
-@settings(max_examples=examples(10))
+@settings(max_examples=examples(6))
 @given(st.integers(0, 1 << 32))
 def test_any_cutting_repetition_and_crash_ends_in_what_an_oracle_counts(seed):
     random, logs, inbox = draw_world(seed)
@@ -94,7 +94,7 @@ def test_any_cutting_repetition_and_crash_ends_in_what_an_oracle_counts(seed):
     assert target.windows.held_finals == 0
 
 
-@settings(max_examples=examples(8))
+@settings(max_examples=examples(5))
 @given(st.integers(0, 1 << 32))
 def test_a_revision_is_published_once_and_only_grows_and_finals_hold_their_children(seed):
     random, logs, inbox = draw_world(seed)
