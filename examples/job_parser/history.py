@@ -17,7 +17,7 @@ from agents.database.connection import connect
 from agents.runtime.database_settings import URL_VARIABLE
 from agents.runtime.settings import Settings
 
-_REPORT_S = 10.0
+_REPORT_S = 60.0
 #: What is counted is stored within this.
 _INTERVAL_S = 1.0
 
@@ -46,6 +46,7 @@ async def show(environment: Mapping[str, str], console: Console) -> None:
     except TimeoutError:
         process.kill()
         await process.wait()
+        console.print(f"\nopwatch report did not answer within {_REPORT_S:.0f} s: it is not shown")
         return
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 2, 0, 0))
     for heading in ("platform", "operations", "success", "p50 ms", "p95 ms", "p99 ms", "cache"):

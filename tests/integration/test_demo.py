@@ -170,9 +170,11 @@ def test_all_that_is_published_is_counted_and_nothing_stays(kafka: str, demo: ty
     assert not left
 
 
-def test_a_killed_worker_comes_back_and_the_counts_stay_exact(demo: type[Running]):
+def test_a_killed_worker_comes_back_and_ctrl_c_ends_everything_with_exact_counts(
+    demo: type[Running],
+):
     # Whatever stands in the environment is not the demo's.
-    running = demo(FOR="24", COLUMNS="80", OPWATCH_GRACE_S="often", OPWATCH_RULE_FILE="nowhere")
+    running = demo(FOR="600", COLUMNS="80", OPWATCH_GRACE_S="often", OPWATCH_RULE_FILE="nowhere")
     running.says("[1-9][0-9,]* counted")
     worker = running.worker()
     assert worker is not None
@@ -180,23 +182,18 @@ def test_a_killed_worker_comes_back_and_the_counts_stay_exact(demo: type[Running
     worker.send_signal(signal.SIGKILL)
 
     running.says(r"the worker \(pid \d+\) ended: SIGKILL")
-    running.counted_exactly()
-    assert "the worker was started again once" in running.said
-    assert "next: make demo DEGRADE=1" in running.said
-    assert not re.search(r"breach +opened", running.said), running.said
-    copyable = r"\. "  # it is whole, and here its path is long
-    assert not re.findall(rf"^(?!{copyable}).{{81,}}", running.said, re.MULTILINE)
-
-
-def test_ctrl_c_ends_everything_and_still_shows_the_summary(demo: type[Running]):
-    running = demo(FOR="600")
-    running.says("[1-9][0-9,]* counted")
+    running.says("opwatch demo +0:20 of 10:00")
     children = running.children()
 
     running.process.send_signal(signal.SIGINT)
 
     running.counted_exactly()
     assert have_ended(children)
+    assert "the worker was started again once" in running.said
+    assert "next: make demo DEGRADE=1" in running.said
+    assert not re.search(r"breach +opened", running.said), running.said
+    copyable = r"\. "  # it is whole, and here its path is long
+    assert not re.findall(rf"^(?!{copyable}).{{81,}}", running.said, re.MULTILINE)
 
 
 def test_a_wrong_duration_is_refused_in_one_sentence(demo: type[Running]):
