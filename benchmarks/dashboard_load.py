@@ -46,7 +46,7 @@ def main() -> None:
     scene.remove()
 
 
-def _templates(series: int) -> list[dict[str, Any]]:
+def series_templates(series: int) -> list[dict[str, Any]]:
     """Return an aggregate of a minute for each series."""
     now_ms = int(time.time() * 1000) // MINUTE_MS * MINUTE_MS
     part = traffic((now_ms, now_ms + MINUTE_MS), 300, dict(list(PLATFORMS.items())[:1]))
@@ -63,7 +63,7 @@ def _templates(series: int) -> list[dict[str, Any]]:
 
 
 async def _measure(scene: Scene, running: Dashboard, arguments: argparse.Namespace) -> None:
-    templates = _templates(arguments.series)
+    templates = series_templates(arguments.series)
     process = psutil.Process(running.process.pid)
     late_ms: list[float] = []
     received = [0]

@@ -20,6 +20,7 @@ from agents.dashboard.live import Hub
 from agents.dashboard.role_states import RoleStates
 from agents.dashboard.server import Server
 from agents.dashboard.site import Site
+from agents.dashboard.stored_spans import StoredSpans
 from agents.dashboard.stored_windows import StoredWindows
 from agents.dashboard.watermark_delays import WatermarkDelays
 from agents.dashboard.world import World
@@ -75,8 +76,15 @@ class Dashboard:
         self._freshness = Freshness(settings, self._follower, world, self._stored)
         self._role_states = RoleStates(settings)
         self._delays = WatermarkDelays(settings)
+        self._spans = StoredSpans(settings, world)
         self.site = site = Site(
-            settings, world, self._freshness, self._rules, self._role_states, self._delays
+            settings,
+            world,
+            self._freshness,
+            self._rules,
+            self._role_states,
+            self._delays,
+            self._spans,
         )
         gate = Gate(settings)
         self._hub = Hub(site.sections)
@@ -113,6 +121,7 @@ class Dashboard:
             asyncio.create_task(self._read_back()),
             asyncio.create_task(self._role_states.run()),
             asyncio.create_task(self._delays.run()),
+            asyncio.create_task(self._spans.run()),
             asyncio.create_task(self._stored.run()),
         ]
         stopping = asyncio.create_task(stopped.wait())

@@ -1,19 +1,25 @@
 """Define what a page is: sections of HTML, each sent again to who looks at it when it changes."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from agents.dashboard.freshness import Freshness
 from agents.dashboard.rendering import address
 from agents.dashboard.world import World
+from schemas.spans import DAY_MS, SECOND_MS
+from streams.channels.text_format import span
 from streams.dashboard.book import Books
-from streams.dashboard.spans import SPANS, SpanName
+from streams.dashboard.spans import SPAN_MS, SPANS, SpanName, TrailingSpan, between
 from streams.dashboard.sums import SpanSums
 from streams.dashboard.tiles import Promises
 from streams.measure.confidence_levels import LEVELS
 from streams.measure.series import ALL
 
 DEFAULT_SPAN: SpanName = "1h"
+_LONGEST_MS = SPAN_MS["30d"] + 2 * DAY_MS
+#: 2000 to 2100: nothing was measured before or after.
+_FIRST_MS, _LAST_MS = 946_684_800_000, 4_102_444_800_000
 _NOTHING = SpanSums(Books(0))
 Sections = dict[str, str]
 Query = Mapping[str, str]
@@ -91,6 +97,31 @@ def span_of(query: Query) -> SpanName:
             return name
     message = f"There is no such span: write one of {', '.join(SPANS)}."
     raise BadQuery(message)
+
+
+def between_of(query: Query) -> TrailingSpan | None:
+    """Return the span between the two times that a query asks for; None if it asks for none.
+
+    Raises:
+        BadQuery: it has one time only, or times that cannot be.
+    """
+    wanted = query.get("from"), query.get("to")
+    if wanted == (None, None):
+        return None
+    try:
+        start_ms, end_ms = (_time_ms(text or "") for text in wanted)
+    except (ValueError, OverflowError):
+        message = "from and to are two times, such as 2026-11-27T12:00Z."
+        raise BadQuery(message) from None
+    if not (_FIRST_MS <= start_ms < end_ms <= _LAST_MS and end_ms - start_ms <= _LONGEST_MS):
+        message = f"from is before to, and both are at most {span(_LONGEST_MS)} apart."
+        raise BadQuery(message)
+    return between(start_ms, end_ms)
+
+
+def _time_ms(text: str) -> int:
+    at = datetime.fromisoformat(text)
+    return round(SECOND_MS * (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
 
 
 def labels_of_query(query: Query) -> tuple[str, str | None, str | None]:

@@ -19,6 +19,7 @@ from agents.dashboard.role_states import RoleStates
 from agents.dashboard.series_page import SeriesPage
 from agents.dashboard.service_pages import ObjectivesPage, PipelinePage, ServicesPage
 from agents.dashboard.silence_page import SilencePage
+from agents.dashboard.stored_spans import StoredSpans
 from agents.dashboard.watermark_delays import WatermarkDelays
 from agents.dashboard.world import World
 from agents.rule_file.load import LoadedRules
@@ -44,6 +45,7 @@ class Site:
         rules: RuleSource,
         groups: RoleStates,
         delays: WatermarkDelays,
+        stored: StoredSpans,
     ) -> None:
         self._freshness = freshness
         self._rules = rules
@@ -55,7 +57,7 @@ class Site:
         self.parts = parts = Parts(world, freshness, self.promises, self.render)
         self._pages: list[Page] = [
             OverviewPage(parts),
-            SeriesPage(parts),
+            SeriesPage(parts, stored),
             AlertsPage(parts),
             AlertPage(parts),
             SilencePage(parts),

@@ -102,7 +102,7 @@ class StoredWindows:
         async for row in self._rows(connection, _OPERATIONS, size, digests=True):
             series = SeriesFields(row["operation"], row["platform"], row["confidence"])
             point = operations_point_of(row)
-            place = size, _start_ms(row)
+            place = size, start_ms_of(row)
             self._world.books.put_operations(row["series"], series, place, point)
             windows += 1
         return windows
@@ -113,21 +113,8 @@ class StoredWindows:
             series = ScoreSeriesFields(
                 row["dimension"], row["operation"], row["platform"], row["model"]
             )
-            findings, _ = _by_name(row["findings"])
-            point = QualityPoint(
-                row["revision"],
-                row["final"],
-                row["count"],
-                row["mean"],
-                row["p5"],
-                row["good"],
-                row["acceptable"],
-                findings,
-                (row["exemplars"] or "[]").encode(),
-                tuple(row["configurations"] or ()),
-            )
-            place = size, _start_ms(row)
-            self._world.books.put_quality(row["series"], series, place, point)
+            place = size, start_ms_of(row)
+            self._world.books.put_quality(row["series"], series, place, quality_point_of(row))
             windows += 1
         return windows
 
@@ -142,7 +129,7 @@ class StoredWindows:
                 row["down_ms"],
                 row["unknown_ms"],
             )
-            series, place = ServiceFields(row["service"]), (size, _start_ms(row))
+            series, place = ServiceFields(row["service"]), (size, start_ms_of(row))
             name = service_series(row["service"])
             self._world.books.put_service(name, series, place, point)
             windows += 1
@@ -191,6 +178,22 @@ def operations_point_of(row: Any) -> OperationsPoint:
     )
 
 
+def quality_point_of(row: Any) -> QualityPoint:
+    """Return what is remembered of a window of scores, as the history has it."""
+    return QualityPoint(
+        row["revision"],
+        row["final"],
+        row["count"],
+        row["mean"],
+        row["p5"],
+        row["good"],
+        row["acceptable"],
+        _by_name(row["findings"])[0],
+        (row["exemplars"] or "[]").encode(),
+        tuple(row["configurations"] or ()),
+    )
+
+
 def _by_name(encoded: str | None) -> tuple[dict[str, int], int]:
     try:
         counts = _counts(encoded or "null")
@@ -201,7 +204,8 @@ def _by_name(encoded: str | None) -> tuple[dict[str, int], int]:
     return {it.name: it.count for it in counts.most_frequent}, counts.other + counts.unnamed
 
 
-def _start_ms(row: Any) -> int:
+def start_ms_of(row: Any) -> int:
+    """Return when a window begins."""
     start_at: datetime = row["start_at"]
     return round(start_at.timestamp() * 1000)
 

@@ -1,6 +1,7 @@
 """Remember of each series its newest windows: a bounded number of each size."""
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -23,7 +24,7 @@ from streams.dashboard.records import (
     ShownService,
     name_of,
 )
-from streams.dashboard.spans import TrailingSpan, cover
+from streams.dashboard.spans import POINT_SIZE, TrailingSpan, cover
 from streams.measure.window_times import SIZE_MS, SIZES
 from streams.rules.aggregate_reader import ScoreSeriesFields, SeriesFields, ServiceFields
 
@@ -123,6 +124,17 @@ class SeriesBook(Generic[_P]):
             ),
             default=None,
         )
+
+    def size_for(self, span: TrailingSpan) -> WindowSize:
+        """Return the size of the smallest windows that reach back to the start of a span."""
+        first_ms = self.first_in(span)
+        sizes = SIZES[SIZES.index(POINT_SIZE[span.name]) :]
+        for size, larger in pairwise(sizes):
+            oldest_ms = min(self._windows[size], default=span.end_ms)
+            # Of what began meanwhile the larger windows begin a little earlier.
+            if first_ms is None or oldest_ms < max(span.start_ms, first_ms) + SIZE_MS[larger]:
+                return size
+        return sizes[-1]
 
     @property
     def last_ms(self) -> int:

@@ -16,7 +16,7 @@ from streams.dashboard.drawing import (
     value_range,
 )
 from streams.dashboard.figures import Quantity
-from streams.dashboard.spans import POINT_SIZE, TrailingSpan
+from streams.dashboard.spans import TrailingSpan
 from streams.measure.window_times import SIZE_MS
 
 #: Between the marks of the time axis, at most so many to a chart.
@@ -125,7 +125,7 @@ def frame_of(
         now_ms: the clock.
         marks: what happened meanwhile.
     """
-    size_ms = SIZE_MS[POINT_SIZE[span.name]]
+    size_ms = SIZE_MS[span.point_size]
     start_ms = span.start_ms if first_ms is None else max(first_ms, span.start_ms)
     start_ms = max(min(start_ms, span.end_ms - _LEAST_WINDOWS * size_ms), span.start_ms)
     return Frame(span, size_ms, start_ms, now_ms, marks)

@@ -7,7 +7,7 @@ from schemas.series import WindowSize
 from streams.dashboard.book import SeriesBook
 from streams.dashboard.drawing import LinePaths, Sample, line_paths, value_range
 from streams.dashboard.points import OperationsPoint, QualityPoint, ServicePoint
-from streams.dashboard.spans import POINT_SIZE, TrailingSpan
+from streams.dashboard.spans import TrailingSpan
 from streams.dashboard.targets import ENOUGH
 from streams.measure.window_times import SIZE_MS
 
@@ -57,7 +57,7 @@ def samples_of(
     book: SeriesBook[Any], span: TrailingSpan, plotted: Plotted, size: WindowSize | None = None
 ) -> list[Sample]:
     """Return what a series measured in each window of a span, in the order of time."""
-    size = POINT_SIZE[span.name] if size is None else size
+    size = span.point_size if size is None else size
     middle_ms = SIZE_MS[size] // 2
     found = []
     for start_ms, point in book.points(size, span.start_ms, span.end_ms):
@@ -78,7 +78,7 @@ def small_line(
     samples = samples_of(book, span, plotted)
     if not samples:
         return None
-    return _drawn(samples, plotted, SIZE_MS[POINT_SIZE[span.name]])
+    return _drawn(samples, plotted, SIZE_MS[span.point_size])
 
 
 def _drawn(samples: list[Sample], plotted: Plotted, size_ms: int) -> LinePaths:

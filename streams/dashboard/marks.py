@@ -10,7 +10,7 @@ from streams.audit.log import Log
 from streams.dashboard.book import SeriesBook
 from streams.dashboard.charts import Mark
 from streams.dashboard.points import QualityPoint
-from streams.dashboard.spans import POINT_SIZE, TrailingSpan
+from streams.dashboard.spans import TrailingSpan
 from streams.measure.window_times import SIZE_MS
 
 #: A chart with more marks could not be read: these are the newest.
@@ -67,7 +67,7 @@ def _of_versions(quality: SeriesBook[QualityPoint] | None, span: TrailingSpan) -
     """Yield where scores began to be made by another configuration: they compare with no older."""
     if quality is None:
         return
-    size = POINT_SIZE[span.name]
+    size = span.point_size
     before: set[str] = set()
     for start_ms, point in quality.points(size, span.start_ms - SIZE_MS[size], span.end_ms):
         versions = set(point.configurations)

@@ -8,7 +8,7 @@ from streams.dashboard.charts import DrawnChart, Frame, PlottedLine, chart, fram
 from streams.dashboard.drawing import Sample
 from streams.dashboard.figures import whole_percent
 from streams.dashboard.points import OperationsPoint, OperationsSum
-from streams.dashboard.spans import POINT_SIZE, TrailingSpan
+from streams.dashboard.spans import TrailingSpan
 from streams.dashboard.sums import SpanSums
 from streams.dashboard.targets import State
 from streams.measure.series import ALL
@@ -122,7 +122,7 @@ def _burn_down(
     span: TrailingSpan,
 ) -> DrawnChart:
     """Return how the budget of the whole span went down with each failure."""
-    size = POINT_SIZE[span.name]
+    size = span.point_size
     left = burned(book.points(size, span.start_ms, span.end_ms), SIZE_MS[size], budget.allowed)
     return chart(
         frame,

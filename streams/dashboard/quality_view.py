@@ -12,7 +12,7 @@ from streams.dashboard.drawing import LinePaths
 from streams.dashboard.lines import QUALITY, small_line
 from streams.dashboard.points import QualityPoint, QualitySum
 from streams.dashboard.remediations import RemediationRow, Remediations
-from streams.dashboard.spans import POINT_SIZE, TrailingSpan
+from streams.dashboard.spans import TrailingSpan
 from streams.dashboard.sums import SpanSums
 from streams.dashboard.targets import WORDS, State, Target
 from streams.quality.score_series import SCORE_DIMENSIONS
@@ -114,7 +114,7 @@ def _worst(book: SeriesBook[QualityPoint] | None, span: TrailingSpan) -> list[Wo
     found: dict[str, WorstAnalysis] = {}
     if book is None:
         return []
-    for start_ms, point in book.points(POINT_SIZE[span.name], span.start_ms, span.end_ms):
+    for start_ms, point in book.points(span.point_size, span.start_ms, span.end_ms):
         try:
             exemplars = _read(point.exemplars)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

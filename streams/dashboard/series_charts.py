@@ -8,7 +8,7 @@ from streams.dashboard.drawing import Sample
 from streams.dashboard.figures import Quantity
 from streams.dashboard.lines import Plotted, samples_of
 from streams.dashboard.points import OperationsPoint, OperationsSum, QualityPoint
-from streams.dashboard.spans import POINT_SIZE, TrailingSpan
+from streams.dashboard.spans import TrailingSpan
 from streams.dashboard.targets import Figure, Target
 from streams.dashboard.tiles import target_text
 
@@ -97,7 +97,7 @@ def series_charts(
     """
 
     def earlier(plotted: Plotted) -> list[PlottedLine]:
-        samples = samples_of(book, frame.span.before, plotted, POINT_SIZE[frame.span.name])
+        samples = samples_of(book, frame.span.before, plotted, frame.span.point_size)
         return [_earlier(frame.span, samples)] if compares else []
 
     now = PlottedLine("operations a second", _throughput(frame, book, frame.span), "line-1")
@@ -172,7 +172,7 @@ def _throughput(
             point.count * SECOND_MS / frame.passed_ms(start_ms),
             point.final,
         )
-        for start_ms, point in book.points(POINT_SIZE[span.name], span.start_ms, span.end_ms)
+        for start_ms, point in book.points(span.point_size, span.start_ms, span.end_ms)
     ]
 
 

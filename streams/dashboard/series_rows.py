@@ -11,7 +11,6 @@ from streams.dashboard.book import SeriesBook
 from streams.dashboard.charts import Frame
 from streams.dashboard.figures import Quantity
 from streams.dashboard.points import OperationsPoint, QualityPoint
-from streams.dashboard.spans import POINT_SIZE
 
 _MOST_ID = 200
 
@@ -50,7 +49,7 @@ def window_rows(
     frame: Frame, book: SeriesBook[OperationsPoint], quality: SeriesBook[QualityPoint] | None
 ) -> list[WindowRow]:
     """Return the windows of a span, the newest first."""
-    size, span = POINT_SIZE[frame.span.name], frame.span
+    size, span = frame.span.point_size, frame.span
     found = []
     for start_ms, point in book.points(size, span.start_ms, span.end_ms):
         scores = None if quality is None else quality.find(size, start_ms)

@@ -12,7 +12,7 @@ from streams.dashboard.series_rows import WindowRow, window_rows
 from streams.dashboard.spans import TrailingSpan
 from streams.dashboard.sums import SpanSums
 from streams.dashboard.targets import Figure, Target
-from streams.measure.series import series_name
+from streams.measure.series import published_name, series_name
 from streams.rules.aggregate_reader import SeriesFields
 
 
@@ -24,6 +24,8 @@ class SeriesView(NamedTuple):
     platform: str | None
     confidence: str | None
     span: TrailingSpan
+    first_ms: int | None
+    """When the first window in it begins that is known."""
     total: OperationsSum
     before: OperationsSum
     success_change: Movement
@@ -32,6 +34,20 @@ class SeriesView(NamedTuple):
     marks: tuple[Mark, ...]
     rows: tuple[WindowRow, ...]
     """The newest first."""
+
+
+def series_of(labels: tuple[str, str | None, str | None]) -> str:
+    """Return the name of a series by its operation, platform and confidence level."""
+    operation, platform, confidence = labels
+    return published_name(operation, platform, "confidence", confidence)
+
+
+def scores_of(labels: tuple[str, str | None, str | None]) -> str | None:
+    """Return the name of the scores that belong to a series; a level of confidence has none."""
+    operation, platform, confidence = labels
+    if confidence is not None:
+        return None
+    return f"overall:{series_name(operation, 'platform', platform)}"
 
 
 def series_view(
@@ -55,26 +71,22 @@ def series_view(
         now_ms: the clock.
         compares: whether lines show the span before, too.
     """
-    operation, platform, confidence = labels
-    name = (
-        series_name(operation, "platform", platform)
-        if platform is not None
-        else series_name(operation, "confidence", confidence)
-    )
+    name = series_of(labels)
     book = sums.books.operations.get(name)
-    quality = None
-    if confidence is None:
-        of_scores = series_name(operation, "platform", platform)
-        quality = sums.books.quality.get(f"overall:{of_scores}")
+    quality = sums.books.quality.get(scores_of(labels) or "")
+    if span.is_fixed and book is not None:
+        span = span._replace(size=book.size_for(span))
     total, before = sums.operations(name, span), sums.operations(name, span.before)
     marks = tuple(marks_of(log, name, span, quality))
-    frame = frame_of(span, None if book is None else book.first_in(span), now_ms, marks)
+    first_ms = None if book is None else book.first_in(span)
+    frame = frame_of(span, first_ms, now_ms, marks)
     return SeriesView(
         name=name,
-        operation=operation,
-        platform=platform,
-        confidence=confidence,
+        operation=labels[0],
+        platform=labels[1],
+        confidence=labels[2],
         span=span,
+        first_ms=first_ms,
         total=total,
         before=before,
         success_change=ratio_change(total.success_rate, before.success_rate),

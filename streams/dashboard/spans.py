@@ -44,10 +44,22 @@ class TrailingSpan(NamedTuple):
     name: SpanName
     start_ms: int
     end_ms: int
+    is_fixed: bool = False
+    """Whether it stays where it is: between two times that somebody chose."""
+    size: WindowSize | None = None
+    """Of the windows that are drawn, where those that fit its name are not known any more."""
+
+    @property
+    def point_size(self) -> WindowSize:
+        """The size of the windows that charts have their points from."""
+        return self.size or POINT_SIZE[self.name]
 
     @property
     def before(self) -> "TrailingSpan":
-        """The span that ends where this one starts, as long as its name says."""
+        """The span that ends where this one starts: as long as its name says, or as this one is."""
+        if self.is_fixed:
+            length_ms = self.end_ms - self.start_ms
+            return self._replace(start_ms=self.start_ms - length_ms, end_ms=self.start_ms)
         start_ms = window_start(EDGE_SIZE[self.name], self.start_ms - SPAN_MS[self.name])
         return TrailingSpan(self.name, start_ms, self.start_ms)
 
@@ -56,6 +68,16 @@ def trailing(name: SpanName, now_ms: int) -> TrailingSpan:
     """Return the span of a name up to the end of the present minute."""
     end_ms = window_start("1m", now_ms) + MINUTE_MS
     return TrailingSpan(name, window_start(EDGE_SIZE[name], end_ms - SPAN_MS[name]), end_ms)
+
+
+def between(start_ms: int, end_ms: int) -> TrailingSpan:
+    """Return the span between two times, in whole windows of what charts of it show."""
+    length_ms = end_ms - start_ms
+    names = (it for it in SPANS if length_ms <= SPAN_MS[it] + SIZE_MS[EDGE_SIZE[it]])
+    name = next(names, SPANS[-1])
+    size = POINT_SIZE[name]
+    last_ms = window_start(size, end_ms - 1) + SIZE_MS[size]
+    return TrailingSpan(name, window_start(size, start_ms), last_ms, is_fixed=True)
 
 
 def cover(find: Find, span: TrailingSpan) -> list[Point]:

@@ -196,6 +196,18 @@ def alerts_are_found_by_words(day: Day) -> None:
 
 
 @claim
+def a_link_to_times_shows_what_was_there_then(day: Day) -> None:
+    page = day.watched.open("/series?platform=workday&span=6h")
+    rows = page.locator("[data-section=table] tbody tr").count()
+    page.get_by_role("link", name="Link to these times").click()
+    page.get_by_role("link", name="Up to now").wait_for()
+    assert "from=" in page.url
+    assert abs(page.locator("[data-section=table] tbody tr").count() - rows) <= 1
+    for wrong in ("from=x&to=y", "from=2026-11-27", "from=2026-11-27&to=2026-11-26"):
+        assert day.running.get(f"/series?{wrong}", Accept="text/html").status_code == 400
+
+
+@claim
 def remedies_are_shown_with_what_they_came_to(day: Day) -> None:
     text = day.watched.open("/quality?span=6h").locator("[data-section=remediations]").inner_text()
     assert "Asked for 4 times in the last 6h; 2 were repeated and scored, 1 of them better" in text

@@ -16,12 +16,41 @@ from tests.dashboard_scene import TOKEN, Dashboard, Scene, dashboard, fill
 PREFIX = "/api/v1"
 TEXTS = st.one_of(
     st.sampled_from(
-        ["", "*", "lever", "1h", "7d", "30d", "99y", "low", "high", "../..", "%", "'\""]
+        [
+            "",
+            "*",
+            "lever",
+            "1h",
+            "7d",
+            "30d",
+            "99y",
+            "low",
+            "high",
+            "../..",
+            "%",
+            "'\"",
+            "2026-11-20T10:00Z",
+            "2026-11-20T12:00+02:00",
+            "0001-01-01",
+            "9999-12-31",
+        ]
     ),
     st.text(max_size=60),
     st.text(min_size=390, max_size=420),
 )
-NAMES = ("span", "operation", "platform", "confidence", "q", "severity", "before", "page", "x")
+NAMES = (
+    "span",
+    "operation",
+    "platform",
+    "confidence",
+    "q",
+    "severity",
+    "before",
+    "page",
+    "x",
+    "from",
+    "to",
+)
 HEADERS = st.dictionaries(
     st.sampled_from(["Accept", "Origin", "Authorization", "Cookie", "Content-Type", "Upgrade"]),
     st.sampled_from(

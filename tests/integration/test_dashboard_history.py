@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
+from streams.channels.text_format import rfc3339
 from tests.acceptance.tcp_proxy import TcpProxy
 from tests.dashboard_samples import HOUR_MS, MINUTE_MS, Traffic, traffic
 from tests.dashboard_scene import Scene, dashboard
@@ -46,10 +47,19 @@ def health(running: Any, span: str) -> dict[str, Any]:
     return answer
 
 
+def between(running: Any, start_ms: int) -> str:
+    """Return the page of a day that is over."""
+    since, until = (rfc3339(it) for it in (start_ms, start_ms + DAY_MS))
+    place = f"/series?platform=lever&from={since}&to={until}"
+    text: str = running.get(place, Accept="text/html").text
+    return text
+
+
 def test_a_span_of_a_month_has_all_operations_of_the_history(
     scene: Scene, history: str, tmp_path: Path
 ):
-    found = stored(history, int(time.time() * 1000))
+    now_ms = int(time.time() * 1000)
+    found = stored(history, now_ms)
     with dashboard(scene.settings, tmp_path, METRICS_DATABASE_URL=history) as running:
         running.loaded().until(lambda: "the history is read" in running.log.read_text())
         for span in ("7d", "30d"):
@@ -61,6 +71,10 @@ def test_a_span_of_a_month_has_all_operations_of_the_history(
         before = running.get("/api/v1/series?span=7d&platform=lever").json()["before"]
         assert before["attempts"] > 0
         assert running.health()["history"] == "ok"
+        start_ms = now_ms // DAY_MS * DAY_MS - 20 * DAY_MS
+        counted = found.counted(start_ms)[0] - found.counted(start_ms + DAY_MS)[0]
+        running.until(lambda: "Drawn by windows" not in between(running, start_ms))
+        assert f"of {counted} succeeded from" in between(running, start_ms)
 
 
 def test_a_database_that_is_away_is_named_and_read_once_it_is_back(
@@ -87,3 +101,6 @@ def test_without_a_database_it_says_what_is_missing(scene: Scene, tmp_path: Path
     with dashboard(scene.settings, tmp_path) as running:
         assert "METRICS_DATABASE_URL" in running.loaded().health()["history"]
         assert health(running, "30d")["attempts"] == 0
+        page = between(running, int(time.time() * 1000) - 9 * DAY_MS)
+        assert "No operation of this series is known from" in page
+        assert "METRICS_DATABASE_URL is not set" in page

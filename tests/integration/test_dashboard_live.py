@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page
 from schemas.topics import AGGREGATES, OPERATIONS
 from tests.acceptance.alert_scene import Receivers
 from tests.acceptance.running import Running
-from tests.browser import GET_S, Watched, browser
+from tests.browser import GET_S, Watched, browser, unusable
 from tests.dashboard_samples import MINUTE_MS
 from tests.dashboard_scene import TOKEN, Scene, dashboard
 
@@ -136,6 +136,8 @@ def test_what_goes_wrong_is_seen_and_acknowledged(scene: Scene, chromium: Browse
         assert refused.status_code == 403
         page.goto(f"{running.url}/alerts")
         page.locator(f"#silence-{silence['id']}").get_by_role("link").click()
+        page.wait_for_selector('#live[data-state="live"]')
+        assert unusable(page) == []
         page.get_by_label("Your name").fill("bob")
         page.keyboard.press("Enter")
         page.get_by_text("Nothing is silenced").wait_for()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.dashboard.spans import SPANS, TrailingSpan, cover, trailing
+from streams.dashboard.spans import SPANS, TrailingSpan, between, cover, trailing
 from streams.dashboard.sums import SpanSums
 from tests.unit.streams.dashboard.samples import (
     HOUR_MS,
@@ -100,3 +100,31 @@ def test_sums_are_computed_anew_only_after_a_change():
         read(operations(NOON_MS, count=20, failures=1)), NOON_MS
     )
     assert sums.operations("*", wanted).count == 20
+
+
+@pytest.mark.parametrize("name", SPANS)
+def test_a_span_that_stays_is_drawn_as_the_one_that_it_was(name: str):
+    trailed = trailing(name, NOON_MS + 12_345)  # type: ignore[arg-type]
+    found = between(trailed.start_ms, trailed.end_ms)
+    assert (found.name, found.start_ms, found.point_size) == (
+        *(name, trailed.start_ms), trailed.point_size,
+    )  # fmt: skip
+    assert 0 <= found.end_ms - trailed.end_ms < 6 * HOUR_MS
+    assert found.before.end_ms == found.start_ms
+    assert found.before.end_ms - found.before.start_ms == found.end_ms - found.start_ms
+
+
+def test_windows_are_the_smallest_that_reach_back_to_the_start_of_a_span():
+    fixed = between(NOON_MS, NOON_MS + HOUR_MS)
+    minutes = [operations(NOON_MS + step * MINUTE_MS) for step in range(60)]
+    larger = [operations(NOON_MS + step * 5 * MINUTE_MS, "5m") for step in range(12)]
+    hour = [operations(NOON_MS, "1h")]
+    for there, size in (
+        (minutes + larger + hour, "1m"),
+        (minutes[3:] + larger[:1], "1m"),
+        (minutes[40:] + larger + hour, "5m"),
+        (hour, "1h"),
+        ([], "1m"),
+    ):
+        made = books(operations(NOON_MS - HOUR_MS, "24h"), *there).operations["*"]
+        assert made.size_for(fixed) == size
