@@ -1,17 +1,12 @@
 """Measure how soon a breach is on its topic, from the event that crosses the threshold.
 
-python -m stack run -- python -m benchmarks.breach_latency
-
 Beside 20,000 operations a second, one platform after the other fails: 30 operations, all of them
 failures, against a rule that asks for 20. The clock starts when the broker has the twentieth.
 """
 
-import argparse
 import json
-import os
 import secrets
 import statistics
-import sys
 import tempfile
 import threading
 import time
@@ -19,8 +14,8 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from benchmarks.environment import say
-from benchmarks.worker import Place, started
+from benchmarks.places import Place
+from benchmarks.worker import started
 
 _RULES = """
 version: 1
@@ -38,6 +33,7 @@ _FAILING, _CROSSES = 30, 20
 _PAUSE_S = 0.5
 _BATCH = 200
 _WAIT_S = 30.0
+_WARM_S = 5.0
 
 
 def operation(platform: str, *, success: bool) -> bytes:
@@ -116,42 +112,23 @@ def _opened(place: Place, wanted: set[str]) -> dict[str, float]:
     return opened
 
 
-def main() -> int:
-    """Print the figures; return 1 if a breach never came."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--breaches", type=int, default=100)
-    parser.add_argument("--beside", type=int, default=20_000, help="other operations a second")
-    options = parser.parse_args()
-    bootstrap = os.environ["OPWATCH_KAFKA_BOOTSTRAP"]
-    place = Place(bootstrap=bootstrap, prefix=f"latency-{secrets.token_hex(4)}.", partitions=4)
+def breach_latency(place: Place, breaches: int, beside: int) -> dict[str, float]:
+    """Return the seconds to a breach beside other operations; inf: one never came."""
     with tempfile.TemporaryDirectory() as folder:
         rules = Path(folder) / "rules.yaml"
         rules.write_text(_RULES)
         with started(place, OPWATCH_RULE_FILE=str(rules)) as worker:
-            traffic = Traffic(place, options.beside)
-            while not _is_there(place):
-                time.sleep(0.5)
+            worker.ready_after()
+            traffic = Traffic(place, beside)
             traffic.start()
             while not worker.counted():
                 time.sleep(0.5)
-            time.sleep(5)
-            found = sorted(latencies(place, options.breaches))
+            time.sleep(_WARM_S)
+            found = sorted(latencies(place, breaches))
             traffic.end()
-    p99 = found[int(0.99 * (len(found) - 1))]
-    say(
-        f"{len(found)} breaches beside {traffic.sent / traffic.seconds:,.0f} operations/s:"
-        f" median {statistics.median(found):.2f} s, p99 {p99:.2f} s,"
-        f" worst {found[-1]:.2f} s"
-    )
-    return int(found[-1] == float("inf"))
-
-
-def _is_there(place: Place) -> bool:
-    consumer = Consumer({"bootstrap.servers": place.bootstrap, "group.id": "bench"})
-    topics = consumer.list_topics(timeout=10).topics
-    consumer.close()
-    return place.operations in topics
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return {
+        "breach_median_s": statistics.median(found),
+        "breach_p99_s": found[int(0.99 * (len(found) - 1))],
+        "breach_worst_s": found[-1],
+        "breach_beside_per_s": traffic.sent / traffic.seconds,
+    }

@@ -1,39 +1,42 @@
-"""Measure what live traffic costs: processor time, bytes on Kafka, and the restart after it.
+"""Measure what live traffic costs: processor time, bytes on Kafka, and how late minutes are."""
 
-python -m stack run -- python -m benchmarks.live --seconds 90
-"""
-
-import argparse
 import json
-import os
 import secrets
 import threading
 import time
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
-import psutil
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient
 
-from benchmarks import race
-from benchmarks.environment import say
-from benchmarks.load import operation_name, platform_name
-from benchmarks.worker import Place, Worker, started
+from benchmarks.load import MINUTE_MS, operation_name, platform_name
+from benchmarks.places import Place, bytes_on_kafka, ends, records
+from benchmarks.worker import Worker, started
 
 #: After an assignment, and until the first minutes are full of traffic.
 _WARM_S = 20.0
+#: What waits is published within this time after the last operation.
+_AFTER_S = 10.0
 _BATCHES_A_SECOND = 20
-_READY_DEADLINE_S = 120.0
+_SERVICES = 20
+_SERVICE_EVERY_S = 5
+#: Of this operation, and of so many platforms, each operation is compared with what is published.
+_WATCHED_OPERATION, _WATCHED_PLATFORMS = 1, 50
+#: The topics that scale.md reckons with, and what a record of each is.
+_TOPICS = {"aggregates": "aggregate", "partials": "partial", "measure-windows-changelog": "row"}
 
 
 class Traffic(threading.Thread):
-    """Publishes operations as they happen, at a fixed rate, to random partitions."""
+    """Publishes operations as they happen, at a fixed rate, to random partitions.
+
+    Those of a platform always go to the same partition.
+    """
 
     def __init__(self, place: Place, a_second: int, operations: int, platforms: int) -> None:
         super().__init__(daemon=True)
         self.sent = 0
+        self.watched: dict[tuple[str, int], list[int]] = defaultdict(list)
+        """When the operations of a watched series happened, by its name and minute."""
         self._place = place
         self._batch = a_second // _BATCHES_A_SECOND
         self._operations = [operation_name(i) for i in range(operations)]
@@ -45,8 +48,8 @@ class Traffic(threading.Thread):
         rng = np.random.default_rng(1)
         begun = time.monotonic()
         while not self._ended.is_set():
-            for value in self._values(rng):
-                partition = int(rng.integers(self._place.partitions))
+            for platform, value in self._values(rng):
+                partition = platform % self._place.partitions
                 producer.produce(self._place.operations, value, partition=partition)
             producer.poll(0)
             self.sent += self._batch
@@ -54,7 +57,7 @@ class Traffic(threading.Thread):
             time.sleep(max(0.0, due - time.monotonic()))
         producer.flush()
 
-    def _values(self, rng: np.random.Generator) -> list[bytes]:
+    def _values(self, rng: np.random.Generator) -> list[tuple[int, bytes]]:
         now_ms, size = int(time.time() * 1000), self._batch
         drawn = zip(
             rng.integers(len(self._operations), size=size).tolist(),
@@ -64,113 +67,140 @@ class Traffic(threading.Thread):
             (rng.random(size) < 0.93).tolist(),
             strict=True,
         )
-        return [
-            json.dumps(
-                {
-                    "id": secrets.token_hex(8),
-                    "operation": self._operations[operation],
-                    "platform": self._platforms[platform],
-                    "occurred_at": now_ms,
-                    "success": success,
-                    "duration_ms": duration_ms,
-                    "confidence": confidence,
-                }
-                | ({} if success else {"error_type": "TimeoutError"})
-            ).encode()
-            for operation, platform, confidence, duration_ms, success in drawn
-        ]
+        values = []
+        for operation, platform, confidence, duration_ms, success in drawn:
+            fields = {
+                "id": secrets.token_hex(8),
+                "operation": self._operations[operation],
+                "platform": self._platforms[platform],
+                "occurred_at": now_ms,
+                "success": success,
+                "duration_ms": duration_ms,
+                "confidence": confidence,
+            } | ({} if success else {"error_type": "TimeoutError"})
+            values.append((platform, json.dumps(fields).encode()))
+            if operation == _WATCHED_OPERATION and platform < _WATCHED_PLATFORMS:
+                series = f'{fields["operation"]}{{platform="{fields["platform"]}"}}'
+                self.watched[series, now_ms // MINUTE_MS * MINUTE_MS].append(now_ms)
+        return values
 
     def end(self) -> None:
         self._ended.set()
         self.join()
 
 
-def bytes_on_kafka(folder: Path, prefix: str) -> dict[str, int]:
-    """Return the bytes of each topic's log on the broker's disk, as it is compressed there."""
-    sizes: dict[str, int] = defaultdict(int)
-    for log in folder.rglob(f"{prefix}*/*.log"):
-        topic = log.parent.name.removeprefix(prefix).rpartition("-")[0]
-        sizes[topic] += log.stat().st_size
-    if not sizes:
-        raise race.Failed(f"no logs of the broker are below {folder}: name its folder with --logs")
-    return dict(sizes)
+class Heartbeats(threading.Thread):
+    """Publishes heartbeats of services as they are due."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(daemon=True)
+        self._place = place
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        producer = Producer({"bootstrap.servers": self._place.bootstrap})
+        while not self._ended.wait(_SERVICE_EVERY_S):
+            for number in range(_SERVICES):
+                service = f"service-{number}"
+                beat = {
+                    "service": service,
+                    "sent_at": int(time.time() * 1000),
+                    "every_s": _SERVICE_EVERY_S,
+                }
+                producer.produce(f"{self._place.prefix}heartbeats", json.dumps(beat), service)
+            producer.flush()
+
+    def end(self) -> None:
+        self._ended.set()
+        self.join()
 
 
-def ready_after(worker: Worker) -> float:
-    """Return the seconds until the worker has restored its rows."""
-    began = time.monotonic()
-    while not worker.is_ready():
-        if time.monotonic() - began > _READY_DEADLINE_S:
-            raise race.Failed("the worker did not become ready")
-        time.sleep(0.1)
-    return time.monotonic() - began
-
-
-def measure(place: Place, options: argparse.Namespace) -> None:
-    """Print what the traffic costs, and how soon a killed worker counts again."""
-    traffic = Traffic(place, options.rate, options.operations, options.platforms)
-    folder = Path(options.logs)
+def live(place: Place, seconds: float) -> dict[str, float]:
+    """Measure 1,000 operations/s over 500 series: the worker's processor time, bytes written."""
+    traffic = Traffic(place, 1_000, operations=9, platforms=46)
     with started(place) as worker:
-        ready_after(worker)
+        worker.ready_after()
         traffic.start()
         time.sleep(_WARM_S)
-        process = psutil.Process(worker.pid)
-        say(f"worker {worker.pid}")
-        before, sizes = race.sample(process, worker.counted()), bytes_on_kafka(folder, place.prefix)
-        time.sleep(options.seconds)
-        after, ends = race.sample(process, worker.counted()), bytes_on_kafka(folder, place.prefix)
-        if not options.restart:
-            traffic.end()
-        else:
-            worker.kill()
-    seconds, events = after.at - before.at, after.counted - before.counted
-    written = {topic: size - sizes.get(topic, 0) for topic, size in ends.items()}
+        sizes, counts = bytes_on_kafka(place), _counts(place)
+        core, rate = _cost(worker, seconds)
+        sizes_after, counts_after = bytes_on_kafka(place), _counts(place)
+        traffic.end()
+    written = {topic: size - sizes.get(topic, 0) for topic, size in sizes_after.items()}
     read = written.pop("operations")
-    core = (after.cpu_s - before.cpu_s) / seconds
-    ratios = {topic: size / read for topic, size in written.items() if size}
-    print(
-        f"{events / seconds:,.0f} operations/s: {core:.2f} core, {after.rss_mb:,.0f} MB resident;"
-        f" {read / seconds / 1e3:,.0f} KB/s read, for each byte {sum(ratios.values()):.1f} written:"
-        + ",".join(f" {topic} {share:.2f}" for topic, share in sorted(ratios.items()))
-    )
-    if options.restart:
-        killed = time.monotonic()
-        with started(place) as worker:
-            while not worker.counted():
-                time.sleep(0.05)
-            counting = time.monotonic() - killed
-            ready_after(worker)
-            print(
-                f"after SIGKILL: counting again after {counting:.1f} s, ready after"
-                f" {time.monotonic() - killed:.1f} s; changelog of"
-                f" {ends.get('measure-windows-changelog', 0) / 1e6:,.0f} MB"
-            )
-            traffic.end()
+    figures = {
+        "live_core": core,
+        "live_rate": rate,
+        "live_bytes_ratio": sum(written.values()) / read,
+        "live_operation_bytes": read / (rate * seconds),
+    }
+    for topic, what in _TOPICS.items():
+        share = written.get(topic, 0)
+        figures[f"live_{what}_bytes"] = share / max(counts_after[topic] - counts[topic], 1)
+        figures[f"live_{what}_ratio"] = share / read
+    return figures
 
 
-def main() -> int:
-    """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rate", type=int, default=1_000)
-    parser.add_argument("--operations", type=int, default=9)
-    parser.add_argument("--platforms", type=int, default=46)
-    parser.add_argument("--partitions", type=int, default=8)
-    parser.add_argument("--seconds", type=float, default=90.0)
-    parser.add_argument("--restart", action="store_true", help="kill it, and time its successor")
-    parser.add_argument("--logs", default=".stack", help="the broker's logs are below it")
-    options = parser.parse_args()
-    bootstrap = os.environ["OPWATCH_KAFKA_BOOTSTRAP"]
-    prefix = f"live-{secrets.token_hex(4)}."
-    place = Place(bootstrap=bootstrap, prefix=prefix, partitions=options.partitions)
-    try:
-        measure(place, options)
-    finally:
-        admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 4})
-        topics = [name for name in admin.list_topics(timeout=10).topics if prefix in name]
-        for deletion in admin.delete_topics(topics).values():
-            deletion.result(60)
-    return 0
+def live_many(place: Place, seconds: float, rules: str) -> dict[str, float]:
+    """Measure 10,000 operations/s over 10,000 series: processor time, and how late minutes are."""
+    traffic, heartbeats = Traffic(place, 10_000, operations=9, platforms=996), Heartbeats(place)
+    with started(place, OPWATCH_RULE_FILE=rules) as worker:
+        worker.ready_after()
+        heartbeats.start()
+        traffic.start()
+        time.sleep(_WARM_S)
+        begun_ms = int(time.time() * 1000)
+        core, rate = _cost(worker, seconds)
+        memory_mb, series = worker.used().rss_mb, worker.metric("opwatch_series")
+        traffic.end()
+        heartbeats.end()
+        time.sleep(_AFTER_S)
+    delays = sorted(_delays(place, traffic, begun_ms))
+    return {
+        "many_core": core,
+        "many_rate": rate,
+        "many_series": series,
+        "many_rss_mb": memory_mb,
+        "many_delay_s": delays[-1],
+        "many_delay_p99_s": delays[int(0.99 * (len(delays) - 1))],
+        "many_delay_median_s": delays[len(delays) // 2],
+    }
 
 
-if __name__ == "__main__":
-    raise SystemExit(main())
+def _cost(worker: Worker, seconds: float) -> tuple[float, float]:
+    """Return the share of a core that a worker uses, and the operations that it counts a second."""
+    before = worker.used()
+    time.sleep(seconds)
+    after = worker.used()
+    passed_s = after.at - before.at
+    return (after.cpu_s - before.cpu_s) / passed_s, (after.counted - before.counted) / passed_s
+
+
+def _counts(place: Place) -> dict[str, int]:
+    return {topic: sum(ends(place, topic).values()) for topic in _TOPICS}
+
+
+def _delays(place: Place, traffic: Traffic, begun_ms: int) -> list[float]:
+    """Return the seconds from each watched operation to the aggregate that counts it; inf: none.
+
+    A series' operations are in one partition: the first aggregate with a count of n has the n-th.
+    """
+    published: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
+    watched = {
+        f"{series}/1m/{minute}".encode(): (series, minute) for series, minute in traffic.watched
+    }
+    for message in records(place, "aggregates"):
+        if (key := watched.get(message.key())) and message.value():
+            count = json.loads(message.value())["count"]
+            published[key].append((message.timestamp()[1], count))
+    delays = []
+    for key, happened in traffic.watched.items():
+        revisions = sorted(published[key])
+        at = 0
+        for number, happened_ms in enumerate(happened, 1):
+            while at < len(revisions) and revisions[at][1] < number:
+                at += 1
+            if happened_ms >= begun_ms:
+                seen_ms = revisions[at][0] if at < len(revisions) else float("inf")
+                delays.append((seen_ms - happened_ms) / 1000)
+    return delays

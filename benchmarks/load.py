@@ -153,18 +153,18 @@ def expected(records: Records) -> Windows:
     durations: dict[tuple[int, int], list[np.ndarray]] = defaultdict(list)
     successes: dict[tuple[int, int], int] = defaultdict(int)
     for chunk in _chunks(records):
-        minutes = chunk.when // MINUTE_MS * MINUTE_MS
-        for minute in np.unique(minutes).tolist():
-            for platform in range(records.platforms):
-                mine = (minutes == minute) & (chunk.platform == platform)
-                if mine.any():
-                    durations[platform, minute].append(chunk.duration[mine])
-                    successes[platform, minute] += int(chunk.success[mine].sum())
+        window = chunk.when // MINUTE_MS * records.platforms + chunk.platform
+        order = np.argsort(window, kind="stable")
+        numbers, firsts = np.unique(window[order], return_index=True)
+        for number, mine in zip(numbers.tolist(), np.split(order, firsts[1:]), strict=True):
+            minute, platform = divmod(number, records.platforms)
+            durations[platform, minute].append(chunk.duration[mine])
+            successes[platform, minute] += int(chunk.success[mine].sum())
     windows = {}
     for (platform, minute), parts in durations.items():
         values = np.concatenate(parts)
         row = (len(values), successes[platform, minute], float(np.percentile(values, 95)))
-        windows[f"{platform_name(platform)}|{minute}"] = row
+        windows[f"{platform_name(platform)}|{minute * MINUTE_MS}"] = row
     return windows
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.environment import say
+from benchmarks.places import Place
 from benchmarks.quality_traffic import Scored, Sender, scoring, until
-from benchmarks.worker import Place
 from tests.acceptance.quality_scene import install_assessor
 from tests.acceptance.test_quality_assessors import HOSTILE
 

@@ -20,9 +20,10 @@ import psutil
 from benchmarks import race
 from benchmarks.breach_latency import Traffic
 from benchmarks.environment import say
+from benchmarks.places import Place
 from benchmarks.quality_hostile import hostile
 from benchmarks.quality_traffic import Scored, Sender, at, scoring, until
-from benchmarks.worker import Place, Worker, started
+from benchmarks.worker import Worker, started
 
 RATE = 2_000
 MEDIAN_MS, P99_MS = 20.0, 200.0

@@ -11,8 +11,9 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 
 from benchmarks import race
+from benchmarks.places import Place
 from benchmarks.quality_inputs import makers
-from benchmarks.worker import Place, Worker, started
+from benchmarks.worker import Worker, started
 
 PARTITIONS = 8
 _READY_S = 120.0

@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from benchmarks.race import Figures
+from benchmarks import goals
+from benchmarks.comparison import figures_of
 
 _RESULTS = Path(__file__).with_name("results.json")
 _DOCS = Path(__file__).parent.parent / "docs" / "benchmarks.md"
@@ -25,13 +26,15 @@ _COLUMNS = (
 )
 
 
-def sentence(found: Figures) -> str:
-    """Return a run's result in a line."""
-    more = "".join(f", {name} {value:,.1f}" for name, value in found.more.items())
-    return (
-        f"{found.events_per_s:,.0f} events/s over {found.seconds:.1f} s, "
-        f"{found.cpu_s_per_million:.1f} CPU s a million, {found.rss_mb:,.0f} MB{more}"
-    )
+def everything(results: dict[str, Any]) -> str:
+    """Return each figure beside its goal, and the comparison, as two Markdown tables."""
+    figures = figures_of(results["entries"])
+    left_out = []
+    for name, case in results.get("cases", {}).items():
+        figures |= case.get("figures", {})
+        if "left_out" in case:
+            left_out.append(f"{name} is left out: {case['left_out']}.")
+    return "\n\n".join([goals.table(figures), *left_out, table(results)])
 
 
 def table(results: dict[str, Any]) -> str:
@@ -51,15 +54,16 @@ def table(results: dict[str, Any]) -> str:
 def save(results: dict[str, Any], *, merge: bool) -> None:
     """Write results.json; with `merge`, entries that were not measured now stay."""
     if merge and _RESULTS.exists():
+        before = json.loads(_RESULTS.read_text())
         results = results | {
-            "entries": json.loads(_RESULTS.read_text())["entries"] | results["entries"]
+            part: before.get(part, {}) | results[part] for part in ("entries", "cases")
         }
     _RESULTS.write_text(json.dumps(results, indent=2) + "\n")
 
 
 def write_docs() -> None:
-    """Write the table of results.json into docs/benchmarks.md."""
-    shown = table(json.loads(_RESULTS.read_text()))
+    """Write the tables of results.json into docs/benchmarks.md."""
+    shown = everything(json.loads(_RESULTS.read_text()))
     text, count = _BLOCK.subn(lambda _: f"\n{shown}\n\n", _DOCS.read_text())
     if count != 1:
         raise SystemExit(f"{_DOCS.name} has no place for the table, or several")
@@ -95,28 +99,10 @@ def _ratio(entry: dict[str, Any], other: dict[str, Any] | None) -> str:
 def _notes(entries: dict[str, Any]) -> list[str]:
     measured = {name: entry for name, entry in entries.items() if "left_out" not in entry}
     notes = []
-    few, many = measured.get("series-16"), measured.get("series-1000")
-    if few and many:
-        cost = few["events_per_s"] / many["events_per_s"] - 1
-        notes.append(f"An event costs {cost:+.0%} from 16 series to 1,000.")
-    if many and (keys := measured.get("keys")):
-        notes.append(f"1,000 series are {_ratio(many, keys)} x Kafka Streams with the same keys.")
     if ours := measured.get("opwatch"):
         rate = ours["more"]["published_per_s"]
         notes.append(
             f"opwatch until its last aggregate is published and read: {rate:,.0f} events/s."
-        )
-    if found := measured.get("recovery"):
-        more = found["more"]
-        notes.append(
-            f"After a SIGKILL with {more['rows']:,.0f} rows: counting again after "
-            f"{more['counting_s']:.1f} s, publishing new windows after {more['published_s']:.1f} s."
-        )
-    if found := measured.get("memory"):
-        more = found["more"]
-        notes.append(
-            f"{more['hours']:.0f} h of {more['series']:,.0f} series: at most "
-            f"{found['rss_mb']:,.0f} MB resident, {more['growth_mb']:+.0f} MB over the last half."
         )
     return notes
 

@@ -10,8 +10,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +20,9 @@ from confluent_kafka import Consumer, TopicPartition
 from benchmarks import race
 from benchmarks.environment import say
 from benchmarks.load import MINUTE_MS, Records, Windows, expected, near_now, publish
+from benchmarks.places import Place
 from benchmarks.race import Failed, Figures, Sample
 
-_COUNTER = re.compile(rb"^opwatch_operations_total(?:\{[^}]*\})? ([0-9.e+]+)$", re.MULTILINE)
 _POLL_S = 0.1
 _START_DEADLINE_S = 120.0
 _STALL_DEADLINE_S = 60.0
@@ -37,19 +36,6 @@ OPWATCH = Path(sys.executable).parent / "opwatch"
 
 #: Series of an operation beside its platforms': no breakdown, and three levels of confidence.
 _BESIDE_PLATFORMS = 4
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """The broker, and the topics of this run."""
-
-    bootstrap: str
-    prefix: str
-    partitions: int
-
-    @property
-    def operations(self) -> str:
-        return f"{self.prefix}operations"
 
 
 def platforms_for(series: int, operations: int = 1) -> int:
@@ -70,13 +56,31 @@ class Worker:
 
     def counted(self) -> int:
         """Return the events that it has counted; 0 while it does not answer."""
+        return int(self.metric("opwatch_operations_total"))
+
+    def metric(self, name: str) -> float:
+        """Return a metric's sum over its labels; 0 while the worker does not answer."""
         if self._ended() is not None:
             raise Failed(f"the worker ended:\n{race.tail(self._log)}")
+        line = re.compile(rf"^{name}(?:\{{[^}}]*\}})? ([0-9.e+-]+)$", re.MULTILINE)
         try:
             with urllib.request.urlopen(self._url, timeout=5) as answer:
-                return int(sum(float(value) for value in _COUNTER.findall(answer.read())))
+                return sum(float(value) for value in line.findall(answer.read().decode()))
         except OSError:
-            return 0
+            return 0.0
+
+    def used(self) -> Sample:
+        """Return what it has counted, and used with its children, until now."""
+        return race.sample(self._process, self.counted())
+
+    def ready_after(self) -> float:
+        """Return the seconds until it has its partitions and has restored their rows."""
+        began = time.monotonic()
+        while not self.is_ready():
+            if time.monotonic() - began > _START_DEADLINE_S:
+                raise Failed(f"the worker did not become ready:\n{race.tail(self._log)}")
+            time.sleep(_POLL_S)
+        return time.monotonic() - began
 
     def is_ready(self) -> bool:
         """Return whether it has its partitions and has restored their rows."""
@@ -92,7 +96,7 @@ class Worker:
         """Yield what it has counted and used, until it has counted everything."""
         moved, before = time.monotonic(), 0
         while before < total:
-            now = race.sample(self._process, self.counted())
+            now = self.used()
             yield now
             if now.counted != before:
                 moved, before = now.at, now.counted
@@ -108,7 +112,9 @@ class Worker:
 
 
 @contextlib.contextmanager
-def started(place: Place, role: str = "measure", **settings: str) -> Iterator[Worker]:
+def started(
+    place: Place, role: str = "measure", *, command: Sequence[str] = (), **settings: str
+) -> Iterator[Worker]:
     """Run a worker in an empty folder, without .env and rule file."""
     port = _free_port()
     environment = {
@@ -119,7 +125,7 @@ def started(place: Place, role: str = "measure", **settings: str) -> Iterator[Wo
         "OPWATCH_INSTANCE": "bench",
         **settings,
     }
-    command = [OPWATCH, "worker", role]
+    command = [*(command or [str(OPWATCH)]), "worker", role]
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
         running = race.running(command, environment, cwd=Path(folder), log=log, stdout=log)
         with running as process:
