@@ -124,11 +124,14 @@ def breach_latency(place: Place, breaches: int, beside: int) -> dict[str, float]
             while not worker.counted():
                 time.sleep(0.5)
             time.sleep(_WARM_S)
+            before = worker.used()
             found = sorted(latencies(place, breaches))
+            after = worker.used()
             traffic.end()
     return {
         "breach_median_s": statistics.median(found),
         "breach_p99_s": found[int(0.99 * (len(found) - 1))],
         "breach_worst_s": found[-1],
         "breach_beside_per_s": traffic.sent / traffic.seconds,
+        "breach_core": (after.cpu_s - before.cpu_s) / (after.at - before.at),
     }

@@ -14,9 +14,9 @@ from benchmarks.idle import idle, throughput
 from benchmarks.live import live, live_many
 from benchmarks.load import Records, near_now
 from benchmarks.places import Place, temporary
+from benchmarks.scaling_out import together
 from benchmarks.window_cost import window_cost
 from benchmarks.worker import platforms_for
-from benchmarks.workers import together
 
 _RULES = Path(__file__).parent.parent / "config" / "opwatch.yaml"
 

@@ -119,7 +119,7 @@ def live(place: Place, seconds: float) -> dict[str, float]:
     """Measure 1,000 operations/s over 500 series: the worker's processor time, bytes written."""
     traffic = Traffic(place, 1_000, operations=9, platforms=46)
     with started(place) as worker:
-        worker.ready_after()
+        start_s = worker.ready_after()
         traffic.start()
         time.sleep(_WARM_S)
         sizes, counts = bytes_on_kafka(place), _counts(place)
@@ -129,6 +129,7 @@ def live(place: Place, seconds: float) -> dict[str, float]:
     written = {topic: size - sizes.get(topic, 0) for topic, size in sizes_after.items()}
     read = written.pop("operations")
     figures = {
+        "live_start_s": start_s,
         "live_core": core,
         "live_rate": rate,
         "live_bytes_ratio": sum(written.values()) / read,
@@ -137,6 +138,7 @@ def live(place: Place, seconds: float) -> dict[str, float]:
     for topic, what in _TOPICS.items():
         share = written.get(topic, 0)
         figures[f"live_{what}_bytes"] = share / max(counts_after[topic] - counts[topic], 1)
+        figures[f"live_{what}s_per_s"] = (counts_after[topic] - counts[topic]) / seconds
         figures[f"live_{what}_ratio"] = share / read
     return figures
 
@@ -150,7 +152,9 @@ def live_many(place: Place, seconds: float, rules: str) -> dict[str, float]:
         traffic.start()
         time.sleep(_WARM_S)
         begun_ms = int(time.time() * 1000)
+        revisions = worker.metric("opwatch_aggregates_total")
         core, rate = _cost(worker, seconds)
+        revisions = worker.metric("opwatch_aggregates_total") - revisions
         memory_mb, series = worker.used().rss_mb, worker.metric("opwatch_series")
         traffic.end()
         heartbeats.end()
@@ -160,6 +164,7 @@ def live_many(place: Place, seconds: float, rules: str) -> dict[str, float]:
         "many_core": core,
         "many_rate": rate,
         "many_series": series,
+        "many_aggregates_per_s": revisions / seconds,
         "many_rss_mb": memory_mb,
         "many_delay_s": delays[-1],
         "many_delay_p99_s": delays[int(0.99 * (len(delays) - 1))],

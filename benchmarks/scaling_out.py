@@ -24,9 +24,9 @@ def together(place: Place, records: Records, workers: int) -> dict[str, float]:
         begun = None
         give_up = time.monotonic() + _DEADLINE_S
         while True:
-            used = [worker.used() for worker in many]
-            counted = sum(each.counted for each in used)
-            now, cpu_s = time.monotonic(), sum(each.cpu_s for each in used)
+            samples = [worker.used() for worker in many]
+            counted = sum(sample.counted for sample in samples)
+            now, cpu_s = time.monotonic(), sum(sample.cpu_s for sample in samples)
             if begun is None and counted:
                 begun = (now, counted, cpu_s)
             if counted >= records.total:
