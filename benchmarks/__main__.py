@@ -101,7 +101,13 @@ def _measure(
             continue
         say("  " + ", ".join(f"{figure} {value:,.4g}" for figure, value in figures.items()))
         seconds = round(time.monotonic() - began)
-        found[name] = {"figures": figures, "seconds": seconds, "measured_at": _now()}
+        busy = round(os.getloadavg()[1], 1)  # its own work is in it
+        found[name] = {
+            "figures": figures,
+            "seconds": seconds,
+            "load_average": busy,
+            "measured_at": _now(),
+        }
     return found
 
 

@@ -29,18 +29,23 @@ _COLUMNS = (
 def everything(results: dict[str, Any]) -> str:
     """Return each figure beside its goal, and the comparison, as two Markdown tables."""
     figures = figures_of(results["entries"])
-    left_out = []
+    left_out, took = [], []
     for name, case in results.get("cases", {}).items():
-        figures |= case.get("figures", {})
         if "left_out" in case:
             left_out.append(f"{name} is left out: {case['left_out']}.")
-    return "\n\n".join([goals.table(figures), *left_out, table(results)])
+            continue
+        figures |= case["figures"]
+        took.append(f"{name} {case['measured_at']}, {case['seconds']} s, {case['load_average']}")
+    when = [f"Cases, when they ended, how long they took, load average: {'; '.join(took)}."]
+    return "\n\n".join([goals.table(figures), *left_out, *when[: len(took)], table(results)])
 
 
 def table(results: dict[str, Any]) -> str:
     """Return the results as a Markdown table, with further findings below it."""
     entries = results["entries"]
     rows = [_COLUMNS, *(_row(entry, entries) for entry in entries.values())]
+    if len(rows) == 1:
+        return f"- {_machine(results)}"
     widths = [max(len(row[i]) for row in rows) for i in range(len(_COLUMNS))]
     lines = [
         _line(rows[0], widths),
