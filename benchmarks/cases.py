@@ -29,7 +29,7 @@ class Sizes(NamedTuple):
     live_s: float = 60.0
     many_s: float = 60.0
     hour_minutes: int = 60
-    hour_faster: float = 15.0
+    hour_faster: float = 12.0
     platforms: int = 1_000_000
     breaches: int = 100
     alerts: int = 10_000
