@@ -14,6 +14,7 @@ from streams.measure.confidence_levels import LEVELS
 ALL = "*"
 
 _NAME = re.compile(r'(?s)(.*?)(?:\{(?:(platform|confidence)="((?:[^"\\]|\\.)*)")?\})?')
+_ESCAPED = re.compile(r"\\(.)")
 
 
 @lru_cache(maxsize=65_536)
@@ -27,15 +28,22 @@ def series_name(operation: str, label: str | None = None, value: str | None = No
 
 def parse_series(name: str) -> Series:
     """Return the series a name stands for: the inverse of series_name."""
+    operation, label, value = _parts(name)
+    if label is None:
+        return Series(operation=operation)
+    if label == "platform":
+        return Series(operation=operation, platform=value)
+    return Series.model_validate({"operation": operation, "confidence": value})
+
+
+def _parts(name: str) -> tuple[str, str | None, str | None]:
+    """Return the operation, label and value of a series' name."""
     match = _NAME.fullmatch(name)
     assert match is not None
     operation, label, value = match.groups()
-    if label is None:
-        return Series(operation=operation)
-    plain = re.sub(r"\\(.)", r"\1", value)
-    if label == "platform":
-        return Series(operation=operation, platform=plain)
-    return Series.model_validate({"operation": operation, "confidence": plain})
+    if value is not None and "\\" in value:
+        value = _ESCAPED.sub(r"\1", value)
+    return operation, label, value
 
 
 #: The series that are always admitted: of all operations, without a label or by confidence.
@@ -44,21 +52,16 @@ TOTALS = frozenset({ALL, *(series_name(ALL, "confidence", level) for level in LE
 
 def overflow_of(name: str, overflow: str) -> str:
     """Return the series that counts what another one may not, named after the overflow."""
-    series = parse_series(name)
-    operation = ALL if series.operation == ALL else overflow
-    if series.platform is not None:
-        return series_name(operation, "platform", overflow)
-    return series_name(operation, "confidence", series.confidence)
+    own, label, value = _parts(name)
+    operation = ALL if own == ALL else overflow
+    return series_name(operation, label, overflow if label == "platform" else value)
 
 
 @lru_cache(maxsize=65_536)
 def is_series(name: str) -> bool:
     """Return whether a name stands for a series of operations."""
-    try:
-        parse_series(name)
-    except ValueError:
-        return False
-    return True
+    _, label, value = _parts(name)
+    return label != "confidence" or value in LEVELS
 
 
 def published_name(operation: str, platform: str | None, second: str, value: str | None) -> str:

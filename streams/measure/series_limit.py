@@ -42,19 +42,20 @@ class Admission:
         """
         if series in self._live or series in self._kind.totals:
             return series
-        if series not in self._refused:
-            if len(self._live) < self._limit and self._closed_until_ms is None:
-                return series
-            overflow = self._kind.overflow_of(series, self._overflow)
+        is_refused = series in self._refused
+        if not is_refused and len(self._live) < self._limit and self._closed_until_ms is None:
+            return series
+        overflow = self._kind.overflow_of(series, self._overflow)
+        if not is_refused:
             if overflow == series:
                 return series
             if len(self.refused_names) < NAMED:
                 self.refused_names.append(series)
-        if series in self._refused or len(self._refused) < _REMEMBERED:
+        if is_refused or len(self._refused) < _REMEMBERED:
             self._refused[series] = max(self._refused.get(series, 0), end_ms)
         else:
             self._close(end_ms)
-        return self._kind.overflow_of(series, self._overflow)
+        return overflow
 
     def resume(self, series: str, end_ms: int) -> None:
         """Admit no series while five minutes of overflow from before a restart can change.
