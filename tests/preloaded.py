@@ -12,12 +12,13 @@ import math
 import os
 import runpy
 import signal
+import socketserver
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NoReturn
@@ -90,6 +91,49 @@ def start(
                 command, env=environment, cwd=folder, stdout=output, stderr=output
             )
     return _Forked(arguments, environment, folder, log)
+
+
+@contextlib.contextmanager
+def command_in(folder: Path) -> Iterator[None]:
+    """Have a program `opwatch` in a folder for shells; its processes end with the context."""
+    address, program = folder / "opwatch.socket", folder / "opwatch"
+    program.write_text(_PROGRAM.format(python=sys.executable, address=str(address)))
+    program.chmod(0o755)
+    commands: set[int] = set()
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            shell, arguments, environment, cwd = json.loads(self.rfile.readline())
+            files = [Path(f"/proc/{shell}/fd/{number}") for number in range(len(_STREAMS))]
+            with tempfile.TemporaryDirectory(prefix="opwatch-ended-") as ended:
+                status = Path(ended, "status")
+                command = _ask(arguments, environment, Path(cwd), files, status)
+                commands.add(command)
+                while not status.exists():
+                    time.sleep(_LOOK_S)
+                commands.remove(command)
+                self.wfile.write(status.read_text().encode())
+
+    with socketserver.ThreadingUnixStreamServer(str(address), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield
+        finally:
+            for command in list(commands):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(command, signal.SIGKILL)
+            server.shutdown()
+
+
+#: Asks for a command with the arguments, environment, folder and streams that it has itself.
+_PROGRAM = """#!{python} -SE
+import json, os, socket, sys
+asking = socket.socket(socket.AF_UNIX)
+asking.connect({address!r})
+request = os.getpid(), sys.argv[1:], dict(os.environ), os.getcwd()
+asking.sendall(json.dumps(request).encode() + b"\\n")
+os._exit(int(asking.makefile().read()) % 256)
+"""
 
 
 class _Forked(subprocess.Popen[bytes]):

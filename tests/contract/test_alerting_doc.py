@@ -4,10 +4,6 @@ import re
 from pathlib import Path
 from typing import get_args
 
-from typer.main import get_command
-from typer.testing import CliRunner
-
-from agents.cli.app import app
 from agents.rule_file.load import parse
 from schemas.notifications import Reason
 from streams.channels.wording import values
@@ -33,13 +29,3 @@ def test_it_names_what_a_template_may_name():
         PAGE.partition("It may name ")[2].partition("\n\n")[0].partition("One that fails")[0]
     )
     assert sorted(re.findall(r"`(\w+)`", paragraph)) == sorted(values(message()))
-
-
-def test_each_command_it_shows_is_one():
-    known = get_command(app)
-    shown = re.findall(r"^\$ (?:\w+=\S+ )?opwatch ([a-z-]+(?: [a-z]+)?)", PAGE, re.MULTILINE)
-    assert len(shown) > 10
-    for line in shown:
-        group, _, name = line.partition(" ")
-        help_of = [group, name] if hasattr(known.commands[group], "commands") else [group]
-        assert CliRunner().invoke(app, [*help_of, "--help"]).exit_code == 0, line

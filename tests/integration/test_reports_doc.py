@@ -10,6 +10,7 @@ import pytest
 
 from tests import preloaded
 from tests.integration.conftest import Measured
+from tests.pasted import commands_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reports.md").read_text("utf-8")
 QUERIES = [
@@ -19,10 +20,9 @@ QUERIES = [
     if query.strip()
 ]
 COMMANDS = [
-    line.partition("#")[0].strip()
-    for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
-    for line in block.splitlines()
-    if not line.startswith("opwatch db psql")
+    command.text.partition("#")[0].strip()
+    for command in commands_of(PAGE)
+    if not command.text.startswith("opwatch db psql")
 ]
 #: What Grafana writes in place of its macros.
 _MACROS = {
