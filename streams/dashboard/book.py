@@ -13,6 +13,7 @@ from streams.dashboard.points import (
     Point,
     QualityPoint,
     ServicePoint,
+    Tally,
     operations_point,
     quality_point,
     service_point,
@@ -57,6 +58,7 @@ _FORGOTTEN_MS = 8 * DAY_MS
 #: A window that begins later than this after its record is none.
 _AHEAD_MS = 2 * DAY_MS
 
+_tally = msgspec.msgpack.Decoder(Tally).decode
 _P = TypeVar("_P", OperationsPoint, QualityPoint, ServicePoint)
 
 
@@ -110,8 +112,16 @@ class SeriesBook(Generic[_P]):
 
     def cover(self, span: TrailingSpan) -> list[_P]:
         """Return the windows that make up a span."""
-        found: list[_P] = cover(self.find, span)  # type: ignore[assignment]  # all of one kind
-        return found
+        return cover(self.find, span)
+
+    def tally(self, span: TrailingSpan) -> tuple[int, int]:
+        """Return how many operations a span has, and how many of them failed."""
+        found = cover(self._tally_at, span)
+        return sum(it.count for it in found), sum(it.failures for it in found)
+
+    def _tally_at(self, size: WindowSize, start_ms: int) -> Tally | None:
+        packed = self._windows[size].get(start_ms)
+        return None if packed is None else _tally(packed)
 
     def first_in(self, span: TrailingSpan) -> int | None:
         """Return when the first of the windows begins that lie in a span."""

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from streams.audit.status import AlertStatus
 from streams.dashboard.changes import ClaimCheck, check_claim
-from streams.dashboard.platforms import PlatformRow, platform_rows, with_line
+from streams.dashboard.platforms import PlatformRow, platform_rows
 from streams.dashboard.points import OperationsSum
 from streams.dashboard.spans import TrailingSpan
 from streams.dashboard.sums import SpanSums
@@ -52,7 +52,7 @@ def overview(
         operation: whose operations; `*` for all.
     """
     total = sums.operations(operation, span)
-    rows = platform_rows(sums, promises.targets, span, operation)
+    rows, in_all = platform_rows(sums, promises.targets, span, operation, MOST_PLATFORMS)
     book = sums.books.operations.get(operation)
     first_ms = None if book is None else book.first_in(span)
     return Overview(
@@ -63,8 +63,8 @@ def overview(
         total=total,
         tiles=tiles_of(sums, promises, span, operation),
         claim=None if promises.claim is None else check_claim(promises.claim, total),
-        platforms=tuple(with_line(row, sums, span) for row in rows[:MOST_PLATFORMS]),
-        platforms_in_all=len(rows),
+        platforms=tuple(rows),
+        platforms_in_all=in_all,
         alerts=tuple(alert for alert in alerts if alert.state != "resolved"),
     )
 

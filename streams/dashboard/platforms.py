@@ -1,5 +1,6 @@
 """List the platforms of an operation, the worst first."""
 
+import heapq
 from typing import NamedTuple
 
 from streams.dashboard.changes import Movement, ratio_change
@@ -23,42 +24,54 @@ class PlatformRow(NamedTuple):
     change: Movement
     """Of the success rate."""
     share_of_failures: float | None
-    line: LinePaths | None = None
+    line: LinePaths | None
     """Of the success rate."""
 
 
+class _Badness(NamedTuple):
+    """What platforms are sorted by: the worst success rate first, too few samples last."""
+
+    has_few: bool
+    success_rate: float
+    minus_count: int
+    name: str
+
+
 def platform_rows(
-    sums: SpanSums, targets: dict[Figure, Target], span: TrailingSpan, operation: str
-) -> list[PlatformRow]:
-    """Return the platforms: the worst first, those with too few samples last; without lines."""
-    failures = sums.operations(operation, span).failures
-    rows = []
+    sums: SpanSums, targets: dict[Figure, Target], span: TrailingSpan, operation: str, most: int
+) -> tuple[list[PlatformRow], int]:
+    """Return the worst platforms, at most so many, and how many there are.
+
+    Of thousands only the worst are added up whole: it is done again with each change.
+    """
+    found = []
     for book in list(sums.books.operations.values()):
         series = book.series
         assert isinstance(series, SeriesFields)
-        if series.operation != operation or series.platform is None:
-            continue
-        found = sums.operations(book.name, span)
-        if not found.count:
-            continue
-        before = sums.operations(book.name, span.before)
-        share = found.failures / failures if failures else None
-        rows.append(
-            PlatformRow(
-                series.platform,
-                book.name,
-                found,
-                operation_states(found, targets),
-                ratio_change(found.success_rate, before.success_rate),
-                None if share is None else min(share, 1.0),
-            )
-        )
-    return sorted(rows, key=_badness)
+        if series.operation == operation and series.platform is not None:
+            count, failures = sums.tally(book.name, span)
+            if count:
+                found.append(_Badness(count < ENOUGH, 1 - failures / count, -count, book.name))
+    worst = heapq.nsmallest(most, found)
+    failures = sums.operations(operation, span).failures
+    return [_row(sums, targets, span, it.name, failures) for it in worst], len(found)
 
 
-def with_line(row: PlatformRow, sums: SpanSums, span: TrailingSpan) -> PlatformRow:
-    """Return the row with its line."""
-    return row._replace(line=small_line(sums.books.operations.get(row.series), span, SUCCESS))
+def _row(
+    sums: SpanSums, targets: dict[Figure, Target], span: TrailingSpan, name: str, failures: int
+) -> PlatformRow:
+    book = sums.books.operations[name]
+    assert isinstance(book.series, SeriesFields)
+    found, before = sums.operations(name, span), sums.operations(name, span.before)
+    return PlatformRow(
+        book.series.platform or "",
+        name,
+        found,
+        operation_states(found, targets),
+        ratio_change(found.success_rate, before.success_rate),
+        min(found.failures / failures, 1.0) if failures else None,
+        small_line(book, span, SUCCESS),
+    )
 
 
 def operation_states(found: OperationsSum, targets: dict[Figure, Target]) -> dict[Figure, State]:
@@ -80,8 +93,3 @@ def operation_values(found: OperationsSum) -> dict[Figure, tuple[float | None, i
         "p99": (None if percentiles is None else percentiles.p99_ms, found.count),
         "cache_hit_rate": (None if hit_rate is None else 100 * hit_rate, found.lookups),
     }
-
-
-def _badness(row: PlatformRow) -> tuple[bool, float, int]:
-    rate = row.sum.success_rate
-    return row.sum.count < ENOUGH, 1.0 if rate is None else rate, -row.sum.count

@@ -50,6 +50,15 @@ class OperationsPoint(msgspec.Struct, array_like=True, gc=False, frozen=True):
         return msgspec.structs.replace(self, digest=b"")
 
 
+class Tally(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """What a window of operations begins with: all that an order of series needs."""
+
+    revision: int
+    final: bool
+    count: int
+    failures: int
+
+
 class QualityPoint(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """A window of scores."""
 

@@ -1,11 +1,11 @@
 """Choose the windows that make up a trailing span: each minute once, by the newest figures."""
 
 from collections.abc import Callable, Iterator
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, TypeVar, get_args
 
 from schemas.series import WindowSize
 from schemas.spans import DAY_MS, HOUR_MS, MINUTE_MS
-from streams.dashboard.points import Point
+from streams.dashboard.points import Point, Tally
 from streams.measure.window_times import CHILD, SIZE_MS, SIZES, child_starts, window_start
 
 SpanName = Literal["1h", "6h", "24h", "7d", "30d"]
@@ -34,8 +34,9 @@ EDGE_SIZE: dict[SpanName, WindowSize] = {
     "30d": "24h",
 }
 
+_P = TypeVar("_P", bound=Point | Tally)
 #: Returns the point of a series' window, if there is one.
-Find = Callable[[WindowSize, int], Point | None]
+Find = Callable[[WindowSize, int], _P | None]
 
 
 class TrailingSpan(NamedTuple):
@@ -80,9 +81,9 @@ def between(start_ms: int, end_ms: int) -> TrailingSpan:
     return TrailingSpan(name, window_start(size, start_ms), last_ms, is_fixed=True)
 
 
-def cover(find: Find, span: TrailingSpan) -> list[Point]:
+def cover(find: Find[_P], span: TrailingSpan) -> list[_P]:
     """Return the windows that together are a span; where none was published nothing is."""
-    found: list[Point] = []
+    found: list[_P] = []
     for size, start_ms in _windows_in(span.start_ms, span.end_ms):
         found += _newest(find, size, start_ms)
     return found
@@ -101,7 +102,7 @@ def _windows_in(start_ms: int, end_ms: int) -> Iterator[tuple[WindowSize, int]]:
         at_ms += SIZE_MS[size]
 
 
-def _newest(find: Find, size: WindowSize, start_ms: int) -> list[Point]:
+def _newest(find: Find[_P], size: WindowSize, start_ms: int) -> list[_P]:
     """Return a window, or those in it where they count more: they are published more often."""
     own = find(size, start_ms)
     if size == "1m" or (own is not None and own.final):
