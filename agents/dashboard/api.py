@@ -113,7 +113,9 @@ class Api:
             api_fields.quality_fields(name, world.sums.quality(name, span))
             for name in sorted(world.books.quality)
         ]
-        return json_response(api_fields.span_fields(span) | {"series": rows})
+        remedies = [api_fields.remedy_fields(row) for row in world.remediations.rows(span)]
+        fields = {"series": rows, "remediations": remedies}
+        return json_response(api_fields.span_fields(span) | fields)
 
     async def _services(self, request: web.Request) -> web.Response:
         span, world = self._span(request), self._ready()

@@ -10,6 +10,7 @@ from streams.channels.text_format import rfc3339
 from streams.dashboard.overview import Overview
 from streams.dashboard.platforms import PlatformRow
 from streams.dashboard.points import OperationsSum, QualitySum
+from streams.dashboard.remediations import RemediationRow
 from streams.dashboard.series_view import SeriesView
 from streams.dashboard.service_rows import ServiceRow
 from streams.dashboard.spans import TrailingSpan
@@ -163,6 +164,18 @@ def quality_fields(name: str, found: QualitySum) -> Fields:
         "good": found.good,
         "acceptable": found.acceptable,
         "findings": dict(found.findings),
+    }
+
+
+def remedy_fields(row: RemediationRow) -> Fields:
+    """Return what requests to remedy came to."""
+    return {
+        "action": row.action,
+        "asked": row.asked,
+        "repeated": row.repeated,
+        "better": row.better,
+        "mean_before": row.before,
+        "mean_after": row.after,
     }
 
 

@@ -55,6 +55,10 @@ _EXEMPLAR = {
     "duration_ms": {"type": "number"},
     "error_type": _nullable("string"),
 }
+_REMEDY = _fields(
+    dict.fromkeys(("asked", "repeated", "better"), _COUNT)
+    | {"action": _TEXT, "mean_before": _RATIO, "mean_after": _RATIO}
+)
 _SCHEMAS: dict[str, Any] = {
     "Sum": _fields(_SUM),
     "Figure": _fields(
@@ -274,7 +278,7 @@ def document() -> dict[str, Any]:
             f"{API}/silences/{{id}}/end": _post("End a silence before its time", "by"),
             f"{API}/quality": _get(
                 "Scores of analyses",
-                _fields(_SPAN | {"series": _list(_ref("Quality"))}),
+                _fields(_SPAN | {"series": _list(_ref("Quality")), "remediations": _list(_REMEDY)}),
                 _SPAN_PARAMETER,
             ),
             f"{API}/services": _get(

@@ -9,11 +9,11 @@ import msgspec
 from schemas.series import WindowSize
 from schemas.spans import DAY_MS
 from streams.dashboard.points import (
+    CountedPoint,
     OperationsPoint,
     Point,
     QualityPoint,
     ServicePoint,
-    Tally,
     operations_point,
     quality_point,
     service_point,
@@ -58,7 +58,7 @@ _FORGOTTEN_MS = 8 * DAY_MS
 #: A window that begins later than this after its record is none.
 _AHEAD_MS = 2 * DAY_MS
 
-_tally = msgspec.msgpack.Decoder(Tally).decode
+_tally = msgspec.msgpack.Decoder(CountedPoint).decode
 _P = TypeVar("_P", OperationsPoint, QualityPoint, ServicePoint)
 
 
@@ -119,7 +119,7 @@ class SeriesBook(Generic[_P]):
         found = cover(self._tally_at, span)
         return sum(it.count for it in found), sum(it.failures for it in found)
 
-    def _tally_at(self, size: WindowSize, start_ms: int) -> Tally | None:
+    def _tally_at(self, size: WindowSize, start_ms: int) -> CountedPoint | None:
         packed = self._windows[size].get(start_ms)
         return None if packed is None else _tally(packed)
 

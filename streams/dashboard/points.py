@@ -50,7 +50,7 @@ class OperationsPoint(msgspec.Struct, array_like=True, gc=False, frozen=True):
         return msgspec.structs.replace(self, digest=b"")
 
 
-class Tally(msgspec.Struct, array_like=True, gc=False, frozen=True):
+class CountedPoint(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """What a window of operations begins with: all that an order of series needs."""
 
     revision: int

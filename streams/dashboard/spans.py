@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple, TypeVar, get_args
 
 from schemas.series import WindowSize
 from schemas.spans import DAY_MS, HOUR_MS, MINUTE_MS
-from streams.dashboard.points import Point, Tally
+from streams.dashboard.points import CountedPoint, Point
 from streams.measure.window_times import CHILD, SIZE_MS, SIZES, child_starts, window_start
 
 SpanName = Literal["1h", "6h", "24h", "7d", "30d"]
@@ -34,7 +34,7 @@ EDGE_SIZE: dict[SpanName, WindowSize] = {
     "30d": "24h",
 }
 
-_P = TypeVar("_P", bound=Point | Tally)
+_P = TypeVar("_P", bound=Point | CountedPoint)
 #: Returns the point of a series' window, if there is one.
 Find = Callable[[WindowSize, int], _P | None]
 

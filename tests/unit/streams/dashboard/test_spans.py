@@ -88,6 +88,8 @@ def test_every_minute_counts_exactly_once(minutes: set[int], length: int, begins
     trailing_span = TrailingSpan("1h", NOON_MS + begins * MINUTE_MS, NOON_MS + end * MINUTE_MS)
     counted = sum(point.count for point in cover(find, trailing_span))
     assert counted == len([minute for minute in minutes if begins <= minute < end])
+    if found:
+        assert found.tally(trailing_span) == (counted, 0)
 
 
 def test_sums_are_computed_anew_only_after_a_change():
