@@ -130,6 +130,8 @@ def test_a_time_interval_is_why_not_until_it_ends(world):
     assert world.states() == {"slack": "not_sent"}
     (why,) = why_not(world.log, "slack", 0)
     assert (why.reason, "night (every fri 08:00-08:10)" in why.sentence) == ("muted", True)
+    (story,) = [it for it in history(world.log, FINGERPRINT) if it.what == "muted"]
+    assert story.sentence == why.sentence
     world.run(11 * MINUTE)
     assert world.states() == {"slack": "sent"}
 
