@@ -1,7 +1,7 @@
 # The worker's image: built with a compiler, run without one, never as root.
-ARG PYTHON=3.13
+ARG PYTHON=3.13.15-slim-trixie@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 
-FROM python:${PYTHON}-slim AS build
+FROM python:${PYTHON} AS build
 # accumulation-tree (a dependency of tdigest) is published as source only.
 RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev
 WORKDIR /src
@@ -15,7 +15,7 @@ COPY streams streams
 COPY agents agents
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheels .
 
-FROM python:${PYTHON}-slim
+FROM python:${PYTHON}
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     pip install --no-cache-dir --no-index --no-deps /wheels/*.whl \
  && useradd --system --uid 10001 --create-home opwatch

@@ -123,7 +123,18 @@ def test_kafka_is_the_release_the_jars_are():
     )
     assert pinned is not None
 
-    assert SERVICES["kafka"]["image"] == f"apache/kafka:{pinned[1]}"
+    assert SERVICES["kafka"]["image"].startswith(f"apache/kafka:{pinned[1]}@")
+
+
+def test_images_of_others_are_pinned_by_release_and_digest():
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    (python,) = re.findall(r"^ARG PYTHON=(\S+)$", dockerfile, re.MULTILINE)
+    bases = re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)
+    others = {service["image"] for service in SERVICES.values()} - {"opwatch"}
+
+    assert set(bases) == {"python:${PYTHON}"}
+    for image in (*others, f"python:{python}"):
+        assert re.fullmatch(r"[a-z/]+:\d+\.\d+(\.\d+)?(-[a-z-]+)?@sha256:[0-9a-f]{64}", image)
 
 
 @pytest.mark.parametrize("name", ["measure", "quality", "alert"])
