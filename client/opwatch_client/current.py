@@ -2,6 +2,7 @@
 
 import atexit
 import os
+from typing import Any
 
 from opwatch_client import remediation_calls
 from opwatch_client.publisher import Publisher
@@ -12,11 +13,14 @@ from opwatch_client.threads import lock
 EXIT_S = 5.0
 
 _publisher: Publisher | None = None
-_lock = lock()
+#: The process whose publisher it is.
+_process = os.getpid()
+_locks = {_process: lock()}
 
 
 def publisher() -> Publisher:
     """Return the publisher. The first call makes it from the environment, without connecting."""
+    _begin_anew_in_a_child()
     return _publisher or _first()
 
 
@@ -84,7 +88,8 @@ def configure(
         limit=limit,
     )
     settings.check()
-    with _lock:
+    _begin_anew_in_a_child()
+    with _lock():
         before, _publisher = _publisher, Publisher(settings)
         _start_remedying(_publisher)
     if before is not None:
@@ -93,7 +98,8 @@ def configure(
 
 def remedy() -> None:
     """Handle requests to remedy, if it is known by now where Kafka is."""
-    with _lock:
+    _begin_anew_in_a_child()
+    with _lock():
         if _publisher is not None:
             _start_remedying(_publisher)
 
@@ -105,7 +111,7 @@ def _start_remedying(publisher: Publisher) -> None:
 
 def _first() -> Publisher:
     global _publisher
-    with _lock:
+    with _lock():
         if _publisher is None:
             # Not validated here: this runs inside a host's operation. The connection fails on a
             # wrong value, and logs it once a minute.
@@ -115,19 +121,31 @@ def _first() -> Publisher:
 
 
 def _at_exit() -> None:
+    _begin_anew_in_a_child()
     if _publisher is not None:
         _publisher.end(EXIT_S)
 
 
-def _in_child() -> None:
-    """Start with an empty buffer: the parent sends what it buffered, and its thread is not here."""
-    global _publisher, _inherited, _lock
-    _lock = lock()
-    if _publisher is not None:
-        # Referenced, but never used: its sockets are the parent's.
-        _inherited, _publisher = _publisher, Publisher(_publisher.settings)
+def _begin_anew_in_a_child() -> None:
+    """Start with an empty buffer: the parent sends what it buffered, and its thread is not here.
+
+    Python calls this in a child that it forked. uWSGI forks in C, and Python does not notice.
+    """
+    global _publisher, _inherited, _process
+    if _process == os.getpid():
+        return
+    with _lock():
+        if _publisher is not None and _process != os.getpid():
+            # Referenced, but never used: its sockets are the parent's.
+            _inherited, _publisher = _publisher, Publisher(_publisher.settings)
+        _process = os.getpid()
+
+
+def _lock() -> Any:
+    """Return the lock of this process: a thread of the parent may hold the parent's for ever."""
+    return _locks.setdefault(os.getpid(), lock())
 
 
 _inherited: Publisher | None = None
-os.register_at_fork(after_in_child=_in_child)
+os.register_at_fork(after_in_child=_begin_anew_in_a_child)
 atexit.register(_at_exit)

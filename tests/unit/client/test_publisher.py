@@ -277,13 +277,20 @@ def test_signal_handler_may_record_while_its_thread_records(kafka: FakeKafka):
     assert opwatch.flush(5)
 
 
-def test_forked_child_begins_with_an_empty_buffer_and_the_parent_keeps_its_own(kafka: FakeKafka):
+@pytest.mark.parametrize("is_noticed", [True, False])
+def test_forked_child_begins_with_an_empty_buffer_and_the_parent_keeps_its_own(
+    kafka: FakeKafka, *, is_noticed: bool
+):
+    """uWSGI forks in C, and Python calls no hook: all in the child is as it was in the parent."""
+    before = {name: getattr(current, name) for name in ("_publisher", "_process")}
     kafka.go_away()
     opwatch.record(operation="parent", success=True, duration_ms=1)
     answer, question = os.pipe()
 
     child = os.fork()
     if child == 0:
+        if not is_noticed:
+            vars(current).update(before)
         stats = opwatch.stats()
         os.write(question, f"{stats.pending} {stats.dropped}".encode())
         os._exit(0)
