@@ -1,7 +1,7 @@
 """The client counts exactly in every kind of process that Python has, and breaks none of them.
 
 OPWATCH_CLIENT_PYTHONS names further interpreters, separated by colons, that have aiokafka, fastapi,
-flask, gevent, gunicorn, uvicorn and uvloop: the same runs on each.
+flask, gevent, gunicorn, pyuwsgi, uvicorn and uvloop: the same runs on each, and those under uWSGI.
 """
 
 import os
@@ -30,7 +30,7 @@ from tests.ports import lasting_port
 
 CLIENT = Path(__file__).parents[2] / "client"
 PYTHONS = [sys.executable, *filter(None, os.environ.get("OPWATCH_CLIENT_PYTHONS", "").split(":"))]
-REQUESTS = 120
+REQUESTS = 60
 
 
 class Host(NamedTuple):
@@ -50,11 +50,12 @@ class Host(NamedTuple):
         file.write_text(textwrap.dedent(code))
         return file
 
-    def start(self, *command: str, **more: str) -> "subprocess.Popen[bytes]":
+    def start(self, program: str, *arguments: str) -> "subprocess.Popen[bytes]":
+        """Start a program that stands beside the interpreter."""
         process = subprocess.Popen(
-            [self.python, "-X", "dev", *command],
+            [Path(self.python).parent / program, *arguments],
             cwd=self.folder,
-            env=self.environment | more,
+            env=self.environment,
             stdout=self.output.open("wb"),  # a pipe that nobody reads would hold it up
             stderr=subprocess.STDOUT,
         )
@@ -63,7 +64,8 @@ class Host(NamedTuple):
 
     def run(self, code: str) -> str:
         """Run a script to its end and return what it prints."""
-        process = self.start(str(self.write("script.py", code)))
+        script = str(self.write("script.py", code))
+        process = self.start(Path(self.python).name, "-X", "dev", script)
         process.wait(60)
         out = self.output.read_text()
         assert process.returncode == 0, out
@@ -336,26 +338,50 @@ def test_fastapi_with_two_processes(host: Host, published: Callable[[], list[Ope
     port = lasting_port()
     host.write("server.py", FASTAPI)
     options = ("--workers", "2", "--port", str(port), "--log-level", "error", "--no-access-log")
-    process = host.start("-m", "uvicorn", "server:app", *options)
+    process = host.start("uvicorn", "server:app", *options)
     asked = [*ASKED, ("GET", "/shop/items/{n}", "GET /shop/items/{item}", True)]
     load(host, process, port, asked)
     assert found(published()) == expected(asked)
 
 
-@pytest.mark.parametrize("worker", ["sync", "gthread", "gevent"])
+#: What the parent records while it loads counts too, once.
+LOADING = """
+with opwatch_client.operation("loading"):
+    pass
+opwatch_client.flush(20)
+opwatch_client.record(operation="waiting", success=True, duration_ms=1)
+"""
+
+
+@pytest.mark.parametrize("worker", ["gthread", "gevent"])
 def test_gunicorn_that_preloads(host: Host, published: Callable[[], list[Operation]], worker: str):
-    """What the parent records while it loads counts too, once."""
     port = lasting_port()
-    host.write(
-        "server.py",
-        FLASK
-        + "with opwatch_client.operation('loading'):\n    pass\nopwatch_client.flush(20)\n"
-        + "opwatch_client.record(operation='waiting', success=True, duration_ms=1)\n",
-    )
+    host.write("server.py", FLASK + LOADING)
     options = ("--preload", "--workers", "2", "--bind", f"127.0.0.1:{port}", "--threads", "2")
-    process = host.start(
-        "-m", "gunicorn", "server:app", *options, "-k", worker, "--log-level", "critical"
-    )
+    process = host.start("gunicorn", "server:app", *options, "-k", worker, "--log-level", "critical")
     load(host, process, port, ASKED)
     wanted = expected(ASKED) | {("loading", True): 1, ("waiting", True): 1}
+    assert found(published()) == wanted
+
+
+@pytest.mark.parametrize(("loads", "times"), [("--need-app", 1), ("--lazy-apps", 2)])
+def test_uwsgi(host: Host, published: Callable[[], list[Operation]], loads: str, times: int):
+    """Its processes are forked in C, before or after the application is loaded.
+
+    It ends busy processes without their exit functions, unless it is told to end gracefully.
+    """
+    if not (Path(host.python).parent / "uwsgi").exists():
+        pytest.skip("uWSGI is installed where OPWATCH_CLIENT_PYTHONS says")
+    port = lasting_port()
+    host.write("server.py", FLASK + LOADING)
+    gracefully = ("--hook-master-start", "unix_signal:15 gracefully_kill_them_all")
+    options = ("--master", "--workers", "2", "--threads", "2", "--disable-logging", *gracefully)
+    module = ("--http-socket", f"127.0.0.1:{port}", "--module", "server:app")
+    process = host.start("uwsgi", *options, *module, loads)
+    give_up = time.monotonic() + 60
+    while host.output.read_text().count(" ready in ") < times:  # it does not end while it loads
+        assert time.monotonic() < give_up, host.output.read_text()
+        time.sleep(0.1)
+    load(host, process, port, ASKED)
+    wanted = expected(ASKED) | {("loading", True): times, ("waiting", True): times}
     assert found(published()) == wanted
