@@ -358,7 +358,9 @@ def test_gunicorn_that_preloads(host: Host, published: Callable[[], list[Operati
     port = lasting_port()
     host.write("server.py", FLASK + LOADING)
     options = ("--preload", "--workers", "2", "--bind", f"127.0.0.1:{port}", "--threads", "2")
-    process = host.start("gunicorn", "server:app", *options, "-k", worker, "--log-level", "critical")
+    process = host.start(
+        "gunicorn", "server:app", *options, "-k", worker, "--log-level", "critical"
+    )
     load(host, process, port, ASKED)
     wanted = expected(ASKED) | {("loading", True): 1, ("waiting", True): 1}
     assert found(published()) == wanted

@@ -281,7 +281,7 @@ def test_signal_handler_may_record_while_its_thread_records(kafka: FakeKafka):
 def test_forked_child_begins_with_an_empty_buffer_and_the_parent_keeps_its_own(
     kafka: FakeKafka, *, is_noticed: bool
 ):
-    """uWSGI forks in C, and Python calls no hook: all in the child is as it was in the parent."""
+    """As uWSGI forks, in C, so that Python calls no hook: all is as it was in the parent."""
     before = {name: getattr(current, name) for name in ("_publisher", "_process")}
     kafka.go_away()
     opwatch.record(operation="parent", success=True, duration_ms=1)
