@@ -130,6 +130,8 @@ def _speed(running: Dashboard, chromium: Browser, series: int) -> None:
         watched = Watched(chromium, running.url)
         paints_ms.append(float(watched.open("/").evaluate(_LARGEST_PAINT)))
         watched.close()
+    # The first is of a browser that has just begun, too.
+    print("paints:", *(f"{it:.0f}" for it in paints_ms), "ms", flush=True)
     _print("first meaningful paint of the overview", paints_ms, _GOAL_PAINT_MS, series)
     watched = Watched(chromium, running.url)
     page = watched.open("/")
