@@ -38,6 +38,7 @@ class AlertWorker:
             "HANGS_URL": receivers.by_name["hangs"].url + PATH,
             **{f"TURN_{i}_URL": receivers.by_name[f"turn_{i}"].url + PATH for i in range(TURNS)},
         }
+        allowed = ["SLACK_*", "HOOK_*", "PAGERDUTY_*", *extra]
         rules = receivers.rule_file()
         for variable in extra:
             name = variable.removesuffix("_URL").lower()
@@ -48,7 +49,13 @@ class AlertWorker:
         self.breaches = Breaches(bootstrap, self.prefix)
         self.log = folder / "w0.log"
         self.workers = Workers(
-            bootstrap, self.prefix, 2, folder, role="alert", **(settings | extra)
+            bootstrap,
+            self.prefix,
+            2,
+            folder,
+            role="alert",
+            OPWATCH_CHANNEL_VARIABLES=",".join(allowed),
+            **(settings | extra),
         )
         self.workers.start("w0")
         self.process = psutil.Process(self.workers.pid("w0"))
@@ -81,6 +88,8 @@ class AlertWorker:
             for i, at in enumerate(sent)
             if f"alert-{100_000 + i:05d}" in arrived_at
         )
+        if not took:
+            raise Failed(f"no breach became a request:\n{self.log.read_text()[-2000:]}")
         return {
             "alert_idle_median_ms": statistics.median(took),
             "alert_idle_p99_ms": took[int(0.99 * (len(took) - 1))],
