@@ -64,12 +64,15 @@ def main() -> int:
         return 130
     finally:
         compared.clean()
+    machine = environment.machine(bootstrap)
+    for entry in compared.entries.values():
+        entry |= {"measured_at": _now(), "cpu": machine["cpu"]}
     results = {
         "measured_at": _now(),
         "quick": options.quick,
         "events": options.events,
         "partitions": options.partitions,
-        "machine": environment.machine(bootstrap),
+        "machine": machine,
         "entries": compared.entries,
         "cases": cases,
     }

@@ -28,7 +28,9 @@ _COLUMNS = (
 
 def everything(results: dict[str, Any]) -> str:
     """Return each figure beside its goal, and the comparison, as two Markdown tables."""
-    figures = figures_of(results["entries"])
+    here = results["machine"]["cpu"]
+    entries = {n: e for n, e in results["entries"].items() if e.get("cpu", here) == here}
+    figures = figures_of(entries)
     left_out, took = [], []
     for name, case in results.get("cases", {}).items():
         if "left_out" in case:
@@ -53,7 +55,18 @@ def table(results: dict[str, Any]) -> str:
     ]
     lines += [_line(row, widths) for row in rows[1:]]
     notes = [f"- {note}" for note in _notes(entries)]
-    return "\n".join([*lines, "", *notes, f"- {_machine(results)}"])
+    return "\n".join([*lines, "", *notes, f"- {_machine(results)}", *_earlier(results)])
+
+
+def _earlier(results: dict[str, Any]) -> list[str]:
+    """Say which entries are of another machine than this run's."""
+    here = results["machine"]["cpu"]
+    earlier = [
+        f"{entry['title']} ({entry['measured_at'][:10]}, {entry['cpu']})"
+        for entry in results["entries"].values()
+        if entry.get("cpu", here) != here
+    ]
+    return [f"- Measured earlier, on another machine: {'; '.join(earlier)}."] if earlier else []
 
 
 def save(results: dict[str, Any], *, merge: bool) -> None:

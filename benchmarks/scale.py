@@ -11,8 +11,9 @@ from typing import NamedTuple
 from benchmarks.race import Failed
 
 _RESULTS = Path(__file__).with_name("results.json")
-#: Series that an operation counts in: of its name and of `*`, each whole, by platform, by level.
-_SERIES_OF_AN_OPERATION = 6
+#: The shares of all series that an operation counts in one of each: its name by platform, `*` by
+#: platform, and four of the few others.
+_SHARES = (0.9, 0.09, 0.0025, 0.0025, 0.0025, 0.0025)
 #: Partials are sent twice a second.
 _SENT_A_SECOND = 2
 #: Revisions of larger windows for each of a minute: 5m each 10 s, 1h each 30 s, the rest.
@@ -56,17 +57,17 @@ class Need(NamedTuple):
 def partial_rows(rate: float, series: float, partitions: int) -> float:
     """Return the rows of partials a second: each source has its own of each series it touched."""
     together = _SENT_A_SECOND * partitions
-    return together * _touched(_SERIES_OF_AN_OPERATION * rate / together, series)
+    return together * _touched(rate / together, series)
 
 
 def revisions(rate: float, series: float) -> float:
     """Return the revisions that are published a second."""
-    return _LARGER * _touched(_SERIES_OF_AN_OPERATION * rate, series)
+    return _LARGER * _touched(rate, series)
 
 
-def _touched(draws: float, series: float) -> float:
-    """Return how many series are drawn at least once."""
-    return series * -math.expm1(-draws / series)
+def _touched(operations: float, series: float) -> float:
+    """Return in how many series operations count."""
+    return sum(share * series * -math.expm1(-operations / (share * series)) for share in _SHARES)
 
 
 def cores(costs: Costs, rate: float, series: float, partitions: int) -> float:
@@ -145,7 +146,10 @@ def _costs(figures: dict[str, float], memory: dict) -> Costs:
 
 def main() -> None:
     """Print the costs and the tables."""
-    costs, figures = measured()
+    try:
+        costs, figures = measured()
+    except Failed as missing:
+        raise SystemExit(str(missing)) from missing
     for name, value in costs._asdict().items():
         print(f"- {name} {value:,.3g}")
     reckoned = cores(costs, figures["many_rate"], figures["many_series"], 8)
