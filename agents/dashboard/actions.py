@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from agents.alert.new_commands import command_now
-from agents.dashboard.closing import close
+from agents.dashboard.closing import close, within
 from agents.dashboard.world import World
 from agents.runtime.settings import Settings
 from schemas.commands import Command
@@ -109,10 +109,9 @@ class Actions:
         producer = AIOKafkaProducer(**self._settings.kafka(), acks="all", enable_idempotence=True)
         topic = self._settings.topic(COMMANDS)
         try:
-            async with asyncio.timeout(_PUBLISH_S):
-                await producer.start()
-                value = command.model_dump_json().encode()
-                sent = await producer.send_and_wait(topic, value, key=key.encode())
+            await within(_PUBLISH_S, producer.start())
+            value = command.model_dump_json().encode()
+            sent = await within(_PUBLISH_S, producer.send_and_wait(topic, value, key=key.encode()))
         finally:
             await close(producer.stop)
         log.info("a person acts", kind=command.kind, by=command.by, id=command.id)

@@ -10,7 +10,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from agents.dashboard.closing import close
+from agents.dashboard.closing import close, within
 from agents.dashboard.following import Followed
 from agents.runtime.pacing import Pace
 from agents.runtime.settings import Settings
@@ -18,6 +18,8 @@ from agents.runtime.settings import Settings
 log = structlog.get_logger()
 
 _POLL_MS = 500
+_RETRY_S = 2.0
+_START_S = 10.0
 _FETCH_BYTES = 4 * 1024 * 1024
 #: Half of the time is left to what is live.
 _LOAD = 0.5
@@ -28,7 +30,7 @@ async def read_back(
 ) -> None:
     """Read the past of topics, up to where reading of each partition began.
 
-    An error of Kafka ends it: what was read stays. A broker that is silent is waited for.
+    After an error of Kafka it begins again. A broker that is silent is waited for.
 
     Args:
         settings: where Kafka is, and how far back.
@@ -37,8 +39,16 @@ async def read_back(
     """
     followed = {settings.topic(it.topic): it for it in topics}
     ends = {tp: end for tp, end in until.items() if tp.topic in followed}
-    if not ends:
-        return
+    is_read = not ends
+    while not is_read:
+        is_read = await _is_read(settings, ends, followed)
+        if not is_read:
+            await asyncio.sleep(_RETRY_S)
+
+
+async def _is_read(
+    settings: Settings, ends: Mapping[TopicPartition, int], followed: Mapping[str, Followed]
+) -> bool:
     consumer = AIOKafkaConsumer(
         **settings.kafka(),
         group_id=None,
@@ -50,7 +60,7 @@ async def read_back(
     began_s = time.monotonic()
     records = 0
     try:
-        await consumer.start()
+        await within(_START_S, consumer.start())
         consumer.assign(list(ends))
         waiting = await _begin(consumer, ends, settings.dashboard_back_s)
         while waiting:
@@ -68,10 +78,12 @@ async def read_back(
             await asyncio.sleep((time.monotonic() - step_s) * (1 - _LOAD) / _LOAD)
     except (KafkaError, OSError, TimeoutError) as error:
         log.warning("what is older was not read to its end", error=repr(error))
+        return False
     finally:
         await close(consumer.stop)
     took_s = round(time.monotonic() - began_s, 1)
     log.info("what is older is read", records=records, took_s=took_s)
+    return True
 
 
 class _Version(msgspec.Struct, gc=False):

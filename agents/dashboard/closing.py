@@ -1,9 +1,9 @@
-"""Close clients of Kafka, whatever they raise, and end the tasks that use them."""
+"""Call clients of Kafka and close them, whatever they raise or wait for, and end tasks that do."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -12,6 +12,37 @@ log = structlog.get_logger()
 _CLOSE_S = 5.0
 _AGAIN_S = 0.5
 _END_S = 8.0
+
+T = TypeVar("T")
+
+
+async def within(seconds: float, call: Awaitable[T]) -> T:
+    """Return what a client of Kafka answers.
+
+    asyncio.timeout waits for what it cancels, and aiokafka swallows a cancellation that comes at
+    the wrong moment: a call whose time is up is left to itself.
+
+    Raises:
+        TimeoutError: no answer in time.
+        ConnectionError: the client cancelled the call itself.
+    """
+    calling = asyncio.ensure_future(call)
+    try:
+        await asyncio.wait([calling], timeout=seconds)
+        if not calling.done():
+            raise TimeoutError
+        if calling.cancelled():
+            raise ConnectionError("the client of Kafka was closed")
+        return calling.result()
+    finally:
+        if not calling.done():
+            calling.cancel()
+            calling.add_done_callback(_forget)
+
+
+def _forget(left: "asyncio.Future[Any]") -> None:
+    if not left.cancelled():
+        left.exception()  # else asyncio logs that nobody asked for it
 
 
 async def close(stop: Callable[[], Awaitable[Any]]) -> None:

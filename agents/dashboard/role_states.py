@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from agents.dashboard.closing import close
+from agents.dashboard.closing import close, within
 from agents.kafka.role_topics import ROLES
 from agents.runtime.settings import Settings
 
@@ -62,17 +62,20 @@ class RoleStates:
         consumer = AIOKafkaConsumer(**options, group_id=None, enable_auto_commit=False)
         client = AIOKafkaAdminClient(**options, request_timeout_ms=int(1000 * _DEADLINE_S))
         try:
-            async with asyncio.timeout(_DEADLINE_S):
-                await client.start()
-                await consumer.start()
+            await within(_DEADLINE_S, client.start())
+            await within(_DEADLINE_S, consumer.start())
             while True:
-                async with asyncio.timeout(_DEADLINE_S):
-                    self.roles = [await self._ask(client, consumer, role) for role in ROLES]
+                self.roles = await within(_DEADLINE_S, self._ask_all(client, consumer))
                 self.why = None
                 await asyncio.sleep(_ASK_S)
         finally:
             await close(consumer.stop)
             await close(client.close)
+
+    async def _ask_all(
+        self, client: AIOKafkaAdminClient, consumer: AIOKafkaConsumer
+    ) -> list[RoleState]:
+        return [await self._ask(client, consumer, role) for role in ROLES]
 
     async def _ask(
         self, client: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, role: str
