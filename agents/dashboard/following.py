@@ -1,7 +1,7 @@
 """Follow topics for as long as the process runs, whatever happens to the broker meanwhile.
 
-aiokafka raises nothing when a broker dies: it is asked for the ends of the logs every second, and a
-question without an answer is what tells that it is away.
+aiokafka raises nothing when a broker dies: it is asked for the ends of the logs again and again,
+and the age of its last answer tells that it is away.
 """
 
 import asyncio
@@ -13,10 +13,12 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from agents.dashboard.closing import close
+from agents.dashboard import closing
+from agents.dashboard.closing import close, within
 from agents.kafka.admin_client import admin, describe_topics
 from agents.kafka.batches import UnreadableBatch
 from agents.kafka.fetch_unpacking import read_all
+from agents.kafka.topic_fit import ExistingTopic
 from agents.kafka.unreachable import Unreachable
 from agents.runtime.pacing import Pace
 from agents.runtime.settings import Settings
@@ -27,8 +29,8 @@ log = structlog.get_logger()
 _REACH_S = 5.0
 _RETRY_S = 1.0
 _POLL_MS = 200
-_ASK_S = 1.0
-#: A broker that does not answer within this time counts as away.
+_ASK_S = 0.5
+#: A broker that has not answered for this long counts as away: a page says so within 5 s.
 _ANSWER_S = 3.0
 #: Topics that were made, or got more partitions, are noticed after this.
 _LOOK_S = 30.0
@@ -47,10 +49,6 @@ class Followed(NamedTuple):
     """How far back reading begins when it begins for the first time; None: at the beginning."""
     thin: Callable[[Iterable[Any]], Iterable[Any]] = iter
     """Leaves out of a partition's records those that later ones replace."""
-
-
-class _Away(Exception):
-    """The broker does not answer, or its topics are not as they were."""
 
 
 class Follower:
@@ -77,15 +75,20 @@ class Follower:
         """When each topic was last seen to have grown, by the monotonic clock."""
         self.begins: dict[TopicPartition, int] = {}
         """Where reading of each partition began."""
-        self.away_since_s: float | None = time.monotonic()
-        """Since when no broker answers, by the monotonic clock."""
-        self.why_away = "connecting"
+        self._answered_s = time.monotonic()
+        self._is_connected = False
         self.missing: list[str] = []
         """Topics that do not exist, or that may not be read."""
         self.lag: int | None = None
         """How many records are published and not read yet."""
         self.caught_up = asyncio.Event()
         """Set once everything that was there at first is read."""
+
+    @property
+    def away_since_s(self) -> float | None:
+        """Since when no broker has answered, by the monotonic clock; None: one does."""
+        answers = self._is_connected and time.monotonic() - self._answered_s < _ANSWER_S
+        return None if answers else self._answered_s
 
     def knows(self, topic: str) -> bool:
         """Return whether it is known where the log of a topic ends."""
@@ -97,24 +100,22 @@ class Follower:
         while True:
             try:
                 await self._connected()
-            except (Unreachable, KafkaError, OSError, TimeoutError, _Away) as error:
-                self._note_away(str(error) or repr(error))
+            except (Unreachable, KafkaError, OSError, TimeoutError) as error:
+                if self._is_connected:
+                    log.warning("kafka does not answer", why=str(error) or "no answer in time")
+                self._is_connected = False
             await asyncio.sleep(_RETRY_S)
 
-    def _note_away(self, why: str) -> None:
-        if self.away_since_s is None:
-            self.away_since_s = time.monotonic()
-            log.warning("kafka does not answer", why=why)
-        self.why_away = why
-
     def _note_answer(self) -> None:
-        if self.away_since_s is not None:
-            away_s = time.monotonic() - self.away_since_s
-            self.away_since_s = None
-            log.info("kafka answers", away_s=round(away_s, 1))
+        now_s = time.monotonic()
+        if not self._is_connected:
+            log.info("kafka answers", away_s=round(now_s - self._answered_s, 1))
+        self._is_connected, self._answered_s = True, now_s
 
     async def _connected(self) -> None:
         counts = await self._partitions()
+        if not any(name in self._followed for name in counts):
+            return
         consumer = AIOKafkaConsumer(
             **self._settings.kafka(),
             group_id=None,
@@ -125,42 +126,45 @@ class Follower:
         )
         asking: asyncio.Task[None] | None = None
         try:
-            async with asyncio.timeout(2 * _REACH_S):
-                await consumer.start()
-                tps = [
-                    TopicPartition(name, number)
-                    for name, count in counts.items()
-                    for number in range(count)
-                ]
-                followed = [tp for tp in tps if tp.topic in self._followed]
-                consumer.assign(followed)
-                await self._seek(consumer, followed)
+            tps = [
+                TopicPartition(name, number)
+                for name, count in counts.items()
+                for number in range(count)
+            ]
+            followed = [tp for tp in tps if tp.topic in self._followed]
+            await within(2 * _REACH_S, self._begin(consumer, followed))
             self._note_answer()
             asking = asyncio.create_task(self._ask(consumer, tps, counts))
             await self._read(consumer, asking)
         finally:
             if asking is not None:
-                asking.cancel()
-                await asyncio.gather(asking, return_exceptions=True)
+                await closing.end([asking])
             await close(consumer.stop)
 
     async def _partitions(self) -> dict[str, int]:
         """Return how many partitions each topic has; what does not exist is left out and named."""
-        names = [*self._followed, *self._watched]
-        async with admin(self._settings, deadline_s=_REACH_S) as client:
-            found = await describe_topics(client, names)
+        found = await within(2 * _REACH_S, self._described())
+        self._note_answer()
         readable = {
             name: topic.partitions
             for name, topic in found.items()
             if topic.partitions
             and (name in self._watched or topic.rights is None or "READ" in topic.rights)
         }
-        self.missing = [name for name in self._followed if name not in readable]
-        if not any(name in readable for name in self._followed):
-            self._note_answer()
-            message = f"none of the topics exists that begin with {self._settings.topic_prefix!r}"
-            raise _Away(message)
+        missing = [name for name in self._followed if name not in readable]
+        if missing != self.missing:
+            self.missing = missing
+            log.warning("topics do not exist, or may not be read", topics=missing)
         return readable
+
+    async def _described(self) -> dict[str, ExistingTopic]:
+        async with admin(self._settings, deadline_s=_REACH_S) as client:
+            return await describe_topics(client, [*self._followed, *self._watched])
+
+    async def _begin(self, consumer: AIOKafkaConsumer, tps: list[TopicPartition]) -> None:
+        await consumer.start()
+        consumer.assign(tps)
+        await self._seek(consumer, tps)
 
     async def _seek(self, consumer: AIOKafkaConsumer, tps: list[TopicPartition]) -> None:
         begins = await consumer.beginning_offsets(tps)
@@ -183,10 +187,8 @@ class Follower:
 
     async def _read(self, consumer: AIOKafkaConsumer, asking: "asyncio.Task[None]") -> None:
         pace = Pace()
-        while True:
-            if asking.done():
-                asking.result()  # raises why the connection is given up
-            batches = await consumer.getmany(timeout_ms=_POLL_MS)
+        while not asking.done():
+            batches = await within(_REACH_S, consumer.getmany(timeout_ms=_POLL_MS))
             for tp, records in batches.items():
                 followed = self._followed[tp.topic]
                 for record in followed.thin(records):
@@ -194,30 +196,25 @@ class Follower:
                     await pace.rest()
                 if records:
                     self._positions[tp] = records[-1].offset + 1
+        asking.result()  # raises why the connection is given up
 
     async def _ask(
         self, consumer: AIOKafkaConsumer, tps: list[TopicPartition], counts: Mapping[str, int]
     ) -> None:
-        """Ask for the ends of the logs again and again.
+        """Ask for the ends of the logs again and again, until a topic has other partitions.
 
         Raises:
-            _Away: no answer in time, or a topic has other partitions now.
+            TimeoutError: no answer in time.
         """
         look_at_s = time.monotonic() + _LOOK_S
         while True:
-            try:
-                async with asyncio.timeout(_ANSWER_S):
-                    ends = await consumer.end_offsets(tps)
-            except TimeoutError:
-                message = f"no answer within {_ANSWER_S:g} s"
-                raise _Away(message) from None
+            ends = await within(_ANSWER_S, consumer.end_offsets(tps))
             self._note_answer()
-            await self._note_ends(consumer, ends)
+            await within(_ANSWER_S, self._note_ends(consumer, ends))
             if time.monotonic() >= look_at_s:
                 look_at_s = time.monotonic() + _LOOK_S
                 if await self._partitions() != counts:
-                    message = "the topics have changed"
-                    raise _Away(message)
+                    return
             await asyncio.sleep(_ASK_S)
 
     async def _note_ends(

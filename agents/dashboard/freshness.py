@@ -10,8 +10,8 @@ from agents.runtime.settings import Settings
 from schemas.topics import PARTIALS
 from streams.channels.text_format import span
 
-#: A measure worker publishes its progress each second.
-_WORKER_S = 4.0
+#: A measure worker publishes its progress each second: a page says within 5 s that none does.
+_WORKER_S = 3.0
 #: A connection takes a moment.
 _FIRST_ANSWER_S = 8.0
 #: Nobody is worried by a reader that is so much behind.
@@ -78,6 +78,15 @@ class Freshness:
         what = "nothing can be shown" if self.is_loading else "figures stand still"
         return Notice("bad", f"Kafka has not answered for {since}: {what}.")
 
+    def _history_away(self, why: str) -> Notice:
+        if self._stored.age_s is None:
+            return Notice("near", f"What is older is not shown, the history: {why}")
+        ago = span(1000 * self._stored.age_s)
+        return Notice(
+            "near",
+            f"PostgreSQL does not answer: of the history is shown what was read {ago} ago. {why}",
+        )
+
     def health(self) -> dict[str, Any]:
         """Return how the dashboard is, for machines."""
         away_s, worker_s = self.kafka_away_s, self.worker_away_s
@@ -138,9 +147,7 @@ class Freshness:
         if self.filling and not self.is_loading:
             found.append(Notice("info", "Older figures are still being read."))
         if self._stored.why is not None:
-            found.append(
-                Notice("near", f"What is older is not shown, the history: {self._stored.why}")
-            )
+            found.append(self._history_away(self._stored.why))
         if left_out := len(self._world.books.left_out):
             found.append(
                 Notice(

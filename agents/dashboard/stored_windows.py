@@ -10,6 +10,7 @@ import asyncpg
 import msgspec
 import structlog
 
+from agents.dashboard import closing
 from agents.dashboard.world import World
 from agents.database.connection import NoDatabase, connect
 from agents.runtime.masking import masked_urls
@@ -28,9 +29,11 @@ log = structlog.get_logger()
 
 #: Minutes are read from Kafka alone.
 _SIZES: tuple[WindowSize, ...] = ("24h", "7d", "6h", "1h", "5m")
-_RETRY_S = 5.0
-#: A page says within seconds that the database is away.
-_CONNECT_S = 4.0
+_RETRY_S = 2.0
+#: A page says within 5 s that the database is away.
+_CONNECT_S = 3.0
+_ASK_S = 1.0
+_ANSWER_S = 2.0
 #: What late data changed in between is read again.
 _AGAIN_S = 6 * 3600.0
 _FETCHED = 1_000
@@ -61,17 +64,16 @@ class StoredWindows:
         self._settings = settings
         self._world = world
         self.is_configured = settings.metrics_database_url is not None
+        self._read_s: float | None = None
+        """When the history was read last, by the monotonic clock."""
         self.why: str | None = None
-        """Why the history is not read, if so."""
+        """Why the history is not read, or the database does not answer, if so."""
 
     async def run(self) -> None:
         """Read the history, and again after some hours; try again while it cannot be read."""
         while self.is_configured:
             try:
-                await self._read()
-                self.why = None
-                await asyncio.sleep(_AGAIN_S)
-                continue
+                await self._connected()
             except NoDatabase as error:
                 why = str(error)
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
@@ -80,6 +82,41 @@ class StoredWindows:
                 log.warning("the history cannot be read", why=why)
             self.why = masked_urls(why)
             await asyncio.sleep(_RETRY_S)
+
+    async def _connected(self) -> None:
+        """Ask the database again and again whether it is there, and read when that is due.
+
+        Raises:
+            Exception: it does not answer, or cannot be read.
+        """
+        async with asyncio.timeout(_CONNECT_S):
+            connection = await connect(self._settings, writes=False)
+        reading: asyncio.Task[None] | None = None
+        try:
+            while True:
+                await connection.execute("SELECT 1", timeout=_ANSWER_S)
+                if reading is not None and reading.done():
+                    reading.result()
+                    reading, self._read_s = None, time.monotonic()
+                if reading is None:
+                    if self._is_due:
+                        reading = asyncio.create_task(self._read())
+                    else:
+                        self.why = None
+                await asyncio.sleep(_ASK_S)
+        finally:
+            connection.terminate()
+            if reading is not None:
+                await closing.end([reading])
+
+    @property
+    def age_s(self) -> float | None:
+        """How long ago the history was read; None: never."""
+        return None if self._read_s is None else time.monotonic() - self._read_s
+
+    @property
+    def _is_due(self) -> bool:
+        return self.age_s is None or self.age_s > _AGAIN_S
 
     async def _read(self) -> None:
         began_s = time.monotonic()

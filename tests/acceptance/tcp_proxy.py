@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import threading
 from typing import Any, Literal
+from urllib.parse import urlsplit, urlunsplit
 
 Mode = Literal["passes", "hangs", "refuses"]
 
@@ -58,10 +59,11 @@ class TcpProxy:
             writer.transport.abort()
 
     async def _close(self) -> None:
-        self._passes.set()
         self._server.close()
-        for task in self._tasks:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await self._passes.wait()
@@ -84,3 +86,11 @@ class TcpProxy:
                 await sink.drain()
         sink.transport.abort()
         self._open.discard(sink)
+
+
+def proxy_of(url: str) -> tuple[TcpProxy, str]:
+    """Return a proxy in front of the server of a URL, and the URL that leads through it."""
+    parts = urlsplit(url)
+    proxy = TcpProxy(parts.hostname or "", parts.port or 0)
+    user, at, _ = parts.netloc.rpartition("@")
+    return proxy, urlunsplit(parts._replace(netloc=f"{user}{at}127.0.0.1:{proxy.port}"))

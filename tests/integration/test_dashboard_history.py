@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
 
 from streams.channels.text_format import rfc3339
-from tests.acceptance.tcp_proxy import TcpProxy
+from tests.acceptance.tcp_proxy import proxy_of
 from tests.dashboard_samples import HOUR_MS, MINUTE_MS, Traffic, traffic
 from tests.dashboard_scene import Scene, dashboard
 from tests.history import store
@@ -81,12 +80,9 @@ def test_a_database_that_is_away_is_named_and_read_once_it_is_back(
     scene: Scene, history: str, tmp_path: Path
 ):
     stored(history, int(time.time() * 1000))
-    parts = urlsplit(history)
-    proxy = TcpProxy(parts.hostname or "", parts.port or 5432)
+    proxy, url = proxy_of(history)
     proxy.cuts()
     proxy.hangs()
-    user = parts.netloc.rpartition("@")[0]
-    url = urlunsplit(parts._replace(netloc=f"{user}@127.0.0.1:{proxy.port}"))
     with dashboard(scene.settings, tmp_path, METRICS_DATABASE_URL=url) as running:
         running.until(lambda: "the history" in str(running.health()["notices"]))
         assert running.get("/", Accept="text/html").status_code == 200

@@ -1,7 +1,8 @@
 // Keeps a page as it is on the server: one WebSocket, and only what changed is put in place.
 "use strict";
 (() => {
-  const STALE_MS = 5000;
+  // A sign of life comes every two seconds.
+  const STALE_MS = 4000;
   const FIRST_RETRY_MS = 500;
   const LAST_RETRY_MS = 10000;
 

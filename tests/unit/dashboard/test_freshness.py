@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from agents.dashboard import freshness
+from agents.dashboard import following, freshness, live, stored_windows
 from agents.dashboard.app import Dashboard
 from agents.dashboard.following import Followed, Follower
 from agents.dashboard.freshness import Freshness
@@ -38,6 +38,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
     fake = SimpleNamespace(monotonic=made.monotonic, time=made.time)
     monkeypatch.setattr(freshness, "time", fake)
+    monkeypatch.setattr(following, "time", fake)
     return made
 
 
@@ -52,11 +53,12 @@ class Watching:
         self.freshness = Freshness(settings, self.follower, self.world, self.stored)
         self.freshness.filling = False
         self.clock = clock
-        self.follower.away_since_s = None
+        self.follower._note_answer()
         self.follower.caught_up.set()
         self.worker_publishes()
 
     def worker_publishes(self) -> None:
+        self.follower._note_answer()
         self.follower._ends["opwatch.partials"] = 1
         self.follower.grew_s["opwatch.partials"] = self.clock.steady_s
 
@@ -75,6 +77,7 @@ def test_when_all_is_well_nothing_is_said(clock: Clock):
 def test_a_worker_that_publishes_nothing_is_noticed(clock: Clock):
     watching = Watching(clock)
     clock.passes(12)
+    watching.follower._note_answer()
     assert "No measure worker has published anything for 12 s" in watching.sentences
     assert watching.freshness.health()["status"] == "degraded"
     watching.worker_publishes()
@@ -85,24 +88,37 @@ def test_what_may_not_be_asked_for_is_no_outage(clock: Clock):
     watching = Watching(clock)
     watching.follower._ends.clear()
     clock.passes(60)
+    watching.follower._note_answer()
     assert watching.sentences == ""
 
 
 def test_a_broker_that_is_away_is_said_instead_of_what_follows_from_it(clock: Clock):
     watching = Watching(clock)
-    watching.follower.away_since_s = time.monotonic()
-    clock.passes(60)
-    watching.follower.away_since_s = clock.steady_s - 7
+    clock.passes(7)
     assert watching.sentences == "Kafka has not answered for 7 s: figures stand still."
     assert watching.freshness.health()["status"] == "down"
+
+
+@pytest.mark.parametrize(
+    "waits_s",
+    [
+        (following._ASK_S, following._ANSWER_S),
+        (following._ASK_S, freshness._WORKER_S),
+        (stored_windows._ASK_S, stored_windows._ANSWER_S),
+        (stored_windows._CONNECT_S,),
+    ],
+)
+def test_a_page_says_within_five_seconds_what_is_away(waits_s: tuple[float, ...]):
+    assert sum(waits_s) + live.TICK_S <= 5
 
 
 def test_connecting_is_no_outage(clock: Clock):
     watching = Watching(clock)
     watching.follower.caught_up.clear()
-    watching.follower.away_since_s = clock.steady_s - 2
+    watching.follower._is_connected = False
+    clock.passes(2)
     assert watching.sentences == "Connecting to Kafka …"
-    watching.follower.away_since_s = clock.steady_s - 20
+    clock.passes(18)
     assert watching.sentences == "Kafka has not answered for 20 s: nothing can be shown."
 
 
@@ -119,6 +135,16 @@ def test_a_clock_that_was_set_is_said_for_a_while(clock: Clock, jump_s: float, s
     watching.worker_publishes()
     watching.freshness.look()
     assert watching.sentences == ""
+
+
+def test_a_history_that_was_read_and_is_away_now_is_shown_as_old(clock: Clock):
+    watching = Watching(clock)
+    watching.stored._read_s = time.monotonic() - 90
+    watching.stored.why = "no answer in time"
+    assert watching.sentences == (
+        "PostgreSQL does not answer: of the history is shown what was read 1 min 30 s ago."
+        " no answer in time"
+    )
 
 
 def test_what_is_left_out_is_said(clock: Clock):
