@@ -1,17 +1,24 @@
-"""The roles of docs/storage.md: the writer stores, the reader reads, neither may more."""
+"""The roles of docs/storage.md: each may do what it is for, and nothing more."""
 
 import re
+import time
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 
+from agents.dashboard.stored_windows import StoredWindows
+from agents.dashboard.world import World
 from streams.history.aggregates import entries_of_aggregate
+from tests.databases import settings_of
 from tests.history_records import window
 from tests.integration.test_migrations import connected
 from tests.integration.test_store_traps import store
 
+ROLES = "writer", "reader", "dashboard"
+TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'opwatch'"
+READ = {"windows", "quality_windows", "services"}
 PAGE = Path(__file__).parents[2] / "docs" / "storage.md"
 
 
@@ -21,16 +28,13 @@ async def roles(history: str) -> Any:
     lines = re.findall(r"```sql\n(CREATE ROLE.*?)```", PAGE.read_text(), re.DOTALL)
     assert len(lines) == 1
     database = history.rpartition("/")[2]
-    names = {f"opwatch_{role}": f"{database}_{role}" for role in ("writer", "reader")}
+    names = {f"opwatch_{role}": f"{database}_{role}" for role in ROLES}
     statements = lines[0]
     for named, ours in names.items():
         statements = statements.replace(named, ours)
     async with connected(history) as owner:
         await owner.execute(statements)
-        yield {
-            role: re.sub(r"//[^@]*@", f"//{database}_{role}@", history)
-            for role in ("writer", "reader")
-        }
+        yield {role: re.sub(r"//[^@]*@", f"//{database}_{role}@", history) for role in ROLES}
         for ours in names.values():
             await owner.execute(f"DROP OWNED BY {ours}; DROP ROLE {ours}")
 
@@ -60,3 +64,24 @@ async def test_the_reader_reads_and_may_not_write(roles: dict[str, str]):
         ):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await connection.execute(statement)
+
+
+async def test_the_dashboard_reads_what_it_shows_and_nothing_else(roles: dict[str, str]):
+    start_ms = int(time.time()) // 3600 * 3_600_000
+    await store(roles["writer"], entries_of_aggregate(window(start_ms=start_ms)[1]))
+    settings = settings_of(roles["dashboard"])
+    world = World(settings)
+    await StoredWindows(settings, world)._read()
+    assert len(world.books.operations) == 1
+    async with connected(roles["dashboard"]) as connection:
+        names = await connection.fetch(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'opwatch'"
+        )
+        tables = {it["tablename"] for it in names}
+        assert tables > READ
+        for table in tables:
+            refused = ["DELETE FROM opwatch.{}", "SELECT FROM opwatch.{} FOR UPDATE"]
+            refused += [] if table in READ else ["SELECT FROM opwatch.{}"]
+            for statement in refused:
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await connection.execute(statement.format(table))
