@@ -66,10 +66,10 @@ class TcpProxy:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self._passes.wait()
         try:
+            await self._passes.wait()
             theirs, ours = await asyncio.open_connection(*self._target)
-        except OSError:
+        except (OSError, asyncio.CancelledError):  # asyncio logs handlers that are cancelled
             writer.transport.abort()
             return
         self._open |= {writer, ours}
