@@ -26,6 +26,8 @@ _BURST, _PER_SECOND = 300.0, 50.0
 #: Wrong tokens of an address.
 _TRIES, _TRIES_PER_SECOND = 10.0, 0.1
 _ADDRESSES = 4_096
+#: Sessions that somebody ended before their time are remembered, as many as this.
+_ENDED = 4_096
 
 HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
@@ -87,6 +89,7 @@ class Gate:
         self._origins = set(listed(settings.dashboard_origins))
         self._requests = Buckets(_BURST, _PER_SECOND)
         self._tries = Buckets(_TRIES, _TRIES_PER_SECOND)
+        self._ended: OrderedDict[str, None] = OrderedDict()
 
     @property
     def anybody_reads(self) -> bool:
@@ -158,8 +161,21 @@ class Gate:
         body = f"{level}.{int(now_s) + SESSION_S}"
         return f"{body}.{self._signature(level, body)}"
 
+    def end_session(self, value: str | None, now_s: float) -> None:
+        """End the session that a cookie proves, whoever else has the cookie."""
+        if value is not None and self._level_of_session(value, now_s) is not None:
+            self._ended[value] = None
+            if len(self._ended) > _ENDED:
+                self._ended.popitem(last=False)
+
+    def still_has(self, access: Access, session: str | None, now_s: float) -> bool:
+        """Return whether a sender still has the access they had: a session may have ended."""
+        if access.by != "session":
+            return True
+        return self._level_of_session(session or "", now_s) == access.level
+
     def _level_of_session(self, value: str, now_s: float) -> Level | None:
-        if len(value) > _MAX_VALUE or not value.isascii():
+        if len(value) > _MAX_VALUE or not value.isascii() or value in self._ended:
             return None
         level, _, rest = value.partition(".")
         expires, _, signature = rest.partition(".")

@@ -24,6 +24,8 @@ MOST_CLIENTS = 500
 MOST_VIEWS = 64
 _SEND_S = 20.0
 _PING_S = 20.0
+#: A page's connection is closed with it when the session ends in which it was opened.
+SESSION_ENDED = 4401
 
 Render = Callable[[OpenPage], Sections]
 
@@ -33,11 +35,12 @@ class TooManyPages(Exception):
 
 
 class _Client:
-    def __init__(self) -> None:
+    def __init__(self, may_look: Callable[[], bool]) -> None:
+        self.may_look = may_look
         self.waiting: list[str] = []
         self.wakes = asyncio.Event()
         self.needs_whole = True
-        self.ends = False
+        self.ends_with: int | None = None
 
     def put(self, message: str) -> None:
         if len(self.waiting) >= _MOST_WAITING:
@@ -45,6 +48,10 @@ class _Client:
             self.needs_whole = True
         if not self.needs_whole:
             self.waiting.append(message)
+        self.wakes.set()
+
+    def end(self, code: int) -> None:
+        self.ends_with = code
         self.wakes.set()
 
 
@@ -74,6 +81,9 @@ class Hub:
         while True:
             began_s = time.monotonic()
             for opened, view in list(self._views.items()):
+                for client in view.clients:
+                    if not client.may_look():
+                        client.end(SESSION_ENDED)
                 self._update(opened, view)
                 await asyncio.sleep(0)
             took_s = time.monotonic() - began_s
@@ -99,8 +109,10 @@ class Hub:
         for client in view.clients:
             client.put(message)
 
-    async def serve(self, request: web.Request, opened: OpenPage) -> web.WebSocketResponse:
-        """Send a page's changes until it closes.
+    async def serve(
+        self, request: web.Request, opened: OpenPage, may_look: Callable[[], bool]
+    ) -> web.WebSocketResponse:
+        """Send a page's changes until it closes, or who looks at it may not any more.
 
         Raises:
             TooManyPages: no more can be served.
@@ -111,7 +123,7 @@ class Hub:
             raise TooManyPages
         socket = web.WebSocketResponse(heartbeat=_PING_S, max_msg_size=1024, compress=False)
         await socket.prepare(request)
-        client = _Client()
+        client = _Client(may_look)
         view = self._views.setdefault(opened, _View())
         view.clients.add(client)
         if not view.sections:
@@ -131,9 +143,11 @@ class Hub:
         return socket
 
     async def _send(self, socket: web.WebSocketResponse, client: _Client, view: _View) -> None:
-        while not client.ends:
+        while True:
             await client.wakes.wait()
             client.wakes.clear()
+            if client.ends_with is not None:
+                break
             messages, client.waiting = client.waiting, []
             if client.needs_whole:
                 client.needs_whole = False
@@ -145,14 +159,14 @@ class Hub:
             except (TimeoutError, ConnectionError):
                 break
         with suppress(TimeoutError, ConnectionError):
-            await asyncio.wait_for(socket.close(code=WSCloseCode.GOING_AWAY), 1.0)
+            code = client.ends_with or WSCloseCode.GOING_AWAY
+            await asyncio.wait_for(socket.close(code=code), 1.0)
 
     async def stop(self) -> None:
         """Close all pages' connections, so that the server can end."""
         for view in self._views.values():
             for client in view.clients:
-                client.ends = True
-                client.wakes.set()
+                client.end(WSCloseCode.GOING_AWAY)
         give_up_s = time.monotonic() + 2.0
         while self.clients and time.monotonic() < give_up_s:  # noqa: ASYNC110 - it ends
             await asyncio.sleep(0.05)

@@ -202,9 +202,14 @@ class Server:
         opened = self._site.open(query.pop("page", ""), query)
         self._site.sections(opened)  # raises why there are none
         try:
-            return await self._hub.serve(request, opened)
+            return await self._hub.serve(request, opened, self._still_has(request))
         except TooManyPages:
             raise web.HTTPServiceUnavailable(text="Too many pages are open.") from None
+
+    def _still_has(self, request: web.Request) -> Callable[[], bool]:
+        """Return what answers whether a request's sender may still see what they could."""
+        access, session = request[ACCESS], request.cookies.get(SESSION)
+        return lambda: self._gate.still_has(access, session, time.time())
 
     async def _static(self, request: web.Request) -> web.Response:
         found = self._files.get(request.match_info["name"])

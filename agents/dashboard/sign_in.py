@@ -56,7 +56,7 @@ class SignIn:
         raise response
 
     async def _leave(self, request: web.Request) -> web.Response:
-        del request
+        self._gate.end_session(request.cookies.get(SESSION), time.time())
         response = web.HTTPSeeOther("/")
         response.del_cookie(SESSION, path="/")
         raise response

@@ -5,6 +5,7 @@
   const STALE_MS = 4000;
   const FIRST_RETRY_MS = 500;
   const LAST_RETRY_MS = 10000;
+  const SESSION_ENDED = 4401;
 
   // ---------------------------------------------------------------- time
 
@@ -129,8 +130,9 @@
     url.searchParams.set("page", live.pathname);
     for (const [name, value] of live.searchParams) url.searchParams.set(name, value);
     const socket = new WebSocket(url);
+    let opened = false;
     socket.onopen = () => {
-      connected = true;
+      opened = connected = true;
       retry = FIRST_RETRY_MS;
     };
     socket.onmessage = (event) => {
@@ -140,8 +142,11 @@
       take(message.sections);
       showState();
     };
-    socket.onclose = () => {
+    socket.onclose = (event) => {
       connected = false;
+      if (event.code === SESSION_ENDED) location.reload();
+      // Why a connection is refused is not said: a session may have ended while nothing was open.
+      if (!opened) fetch(location.href, { method: "HEAD" }).then((answer) => answer.status === 401 && location.reload(), () => {});
       setTimeout(connect, retry * (0.75 + Math.random() / 2));
       retry = Math.min(retry * 2, LAST_RETRY_MS);
     };

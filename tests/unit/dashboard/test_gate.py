@@ -104,6 +104,26 @@ def test_a_session_lasts_for_its_time_and_cannot_be_forged():
     assert late == Access("nobody", "nothing")
 
 
+def test_a_session_that_somebody_ended_is_over_for_all_who_have_it():
+    made = gate(dashboard_token=ACT)
+    value, other = made.new_session("actor", 1000), made.new_session("actor", 1001)
+    access = Access("actor", "session")
+    assert made.still_has(access, value, 1000)
+    assert not made.still_has(access, value, 1001 + SESSION_S)
+    made.end_session(value, 1000)
+    assert not made.still_has(access, value, 1000)
+    assert made.access(None, value, "a", 1000) == Access("reader", "nothing")
+    assert made.still_has(access, other, 1000)
+    assert made.still_has(Access("reader", "nothing"), None, 1000)
+
+
+def test_nobody_fills_the_memory_with_sessions_that_are_none():
+    made = gate(dashboard_token=ACT)
+    for value in (None, "", "actor.99999999999.abc"):
+        made.end_session(value, 1000)
+    assert not made._ended
+
+
 def test_a_session_ends_with_its_token():
     value = gate(dashboard_token=ACT).new_session("actor", 0)
     other = gate(dashboard_token="another-" + ACT)
