@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Dialog, Error, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Dialog, Error, Locator, Page, Playwright, sync_playwright
 
 _INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _HOW = (
@@ -26,6 +26,7 @@ _HOW = (
 )
 #: Getting a browser takes no longer, all ways together.
 GET_S = 300
+_MOST_TABS = 200
 _APT = ("apt-get", "-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=2")
 
 
@@ -145,6 +146,15 @@ class Watched:
 
     def close(self) -> None:
         self.context.close()
+
+
+def reach(page: Page, element: Locator) -> Locator:
+    """Go to an element as somebody does who has no mouse."""
+    for _ in range(_MOST_TABS):
+        if element.evaluate("it => it === document.activeElement"):
+            return element
+        page.keyboard.press("Tab")
+    pytest.fail(f"no Tab leads to {element}")
 
 
 def unusable(page: Page, *rules: str) -> list[str]:

@@ -8,7 +8,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from agents.dashboard.closing import close
+from agents.dashboard.closing import close, within
 from agents.runtime.settings import Settings
 from schemas.topics import PARTIALS, QUALITY_PARTIALS
 from streams.dashboard.delays import SourceDelay, source_delays
@@ -50,9 +50,8 @@ class WatermarkDelays:
             **self._settings.kafka(), group_id=None, enable_auto_commit=False
         )
         try:
-            async with asyncio.timeout(_DEADLINE_S):
-                await consumer.start()
-                there = await consumer.topics()
+            await within(_DEADLINE_S, consumer.start())
+            there = await within(_DEADLINE_S, consumer.topics())
             tps = {
                 role: TopicPartition(topic, _PARTITION)
                 for role, topic in self._topics.items()
@@ -62,8 +61,8 @@ class WatermarkDelays:
             consumer.pause(*tps.values())
             while tps:
                 for role, tp in tps.items():
-                    async with asyncio.timeout(_DEADLINE_S):
-                        self.by_role[role] = source_delays(await _newest(consumer, tp))
+                    newest = await within(_DEADLINE_S, _newest(consumer, tp))
+                    self.by_role[role] = source_delays(newest)
                 await asyncio.sleep(_ASK_S)
         finally:
             await close(consumer.stop)

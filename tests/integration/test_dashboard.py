@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests import dashboard_scene
-from tests.browser import GET_S, Watched, browser, unusable
+from tests.browser import GET_S, Watched, browser, reach, unusable
 from tests.dashboard_samples import HOUR_MS, MINUTE_MS, Traffic, opened, service_windows, traffic
 from tests.dashboard_scene import READ_TOKEN, TOKEN, Dashboard, Scene, dashboard
 
@@ -188,8 +188,10 @@ def an_alert_opens_into_its_whole_story(day: Day) -> None:
 def alerts_are_found_by_words(day: Day) -> None:
     page = day.watched.open("/alerts?q=crawler")
     assert page.locator("[data-section=open] tbody tr").count() == 1
-    page.locator("input[name=q]").fill("workday")
-    page.get_by_role("button", name="Search").click()
+    reach(page, page.locator("input[name=q]"))
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.type("workday")
+    page.keyboard.press("Enter")
     page.wait_for_selector('#live[data-state="live"]')
     assert "q=workday" in page.url
     assert page.locator("[data-section=open] tbody tr").count() == 1
@@ -222,6 +224,19 @@ def a_change_of_the_quality_version_is_a_mark(day: Day) -> None:
 
 
 @claim
+def the_theme_is_chosen_by_keyboard_and_stays(day: Day) -> None:
+    page = day.watched.open("/")
+    reach(page, page.locator("#theme"))
+    for theme in ("light", "dark"):
+        page.keyboard.press("Enter")
+        assert page.locator("html").get_attribute("data-theme") == theme
+        page.reload()
+        assert page.locator("html").get_attribute("data-theme") == theme
+        reach(page, page.locator("#theme"))
+    page.evaluate("localStorage.clear()")
+
+
+@claim
 def only_who_has_the_token_acts(day: Day) -> None:
     fingerprint = opened(day.now_ms).fingerprint
     place, post = f"/api/v1/alerts/{fingerprint}/acknowledge", day.running.client.post
@@ -235,6 +250,27 @@ def only_who_has_the_token_acts(day: Day) -> None:
     assert post(page, data=form, headers=own).status_code == 403
     forged = {"Cookie": "opwatch_session=actor.99999999999.00", **own}
     assert post(page, data=form, headers=forged).status_code == 403
+
+
+@claim
+def who_signs_out_is_signed_out_on_all_pages_that_are_open(day: Day) -> None:
+    context = day.watched.context
+    first, second = context.new_page(), context.new_page()
+    first.goto(day.running.url + "/login?next=/alerts")
+    first.get_by_label("Token").fill(TOKEN)
+    first.keyboard.press("Enter")
+    first.wait_for_selector('#live[data-state="live"]')
+    cookie = context.cookies()[0]["value"]
+    second.goto(day.running.url)
+    second.get_by_role("button", name="Log out").click()
+    # Its connection is closed, and it loads as anybody sees it.
+    first.get_by_role("button", name="Log out").wait_for(state="detached")
+    first.wait_for_selector('#live[data-state="live"]')
+    place = f"{day.running.url}/alerts/{opened(day.now_ms).fingerprint}/acknowledge"
+    again = {"Cookie": f"opwatch_session={cookie}", "Origin": day.running.url}
+    assert httpx.post(place, data={"by": "mallory"}, headers=again).status_code == 403
+    first.close()
+    second.close()
 
 
 @claim

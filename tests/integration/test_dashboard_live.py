@@ -4,6 +4,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from playwright.sync_api import Browser, Page
 from schemas.topics import AGGREGATES, OPERATIONS
 from tests.acceptance.alert_scene import Receivers
 from tests.acceptance.running import Running
-from tests.browser import GET_S, Watched, browser, unusable
+from tests.browser import GET_S, Watched, browser, reach, unusable
 from tests.dashboard_samples import MINUTE_MS
 from tests.dashboard_scene import TOKEN, Scene, dashboard
 
@@ -128,17 +129,23 @@ def test_what_goes_wrong_is_seen_and_acknowledged(scene: Scene, chromium: Browse
 
         again = running.post(place, by="bob")
         assert (again.status_code, again.json()["done"]) == (409, False)
-        assert running.post(f"/api/v1/alerts/{fingerprint}/silence", by="bob").json()["done"]
+        silence_for_longer(page)
         (silence,) = running.get("/api/v1/alerts").json()["silences"]
+        assert (silence["by"], silence["state"]) == ("bob", "active")
+        lasts = datetime.fromisoformat(silence["to"]) - datetime.fromisoformat(silence["from"])
+        assert lasts > timedelta(hours=1)
         place = f"/silences/{silence['id']}"
         assert "Sign in to act" in running.get(place, Accept="text/html").text
         refused = running.client.post(f"{place}/end", data={"by": "eve"}, headers=own)
         assert refused.status_code == 403
         page.goto(f"{running.url}/alerts")
-        page.locator(f"#silence-{silence['id']}").get_by_role("link").click()
+        reach(page, page.locator(f"#silence-{silence['id']}").get_by_role("link"))
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"**{place}")
         page.wait_for_selector('#live[data-state="live"]')
         assert unusable(page) == []
-        page.get_by_label("Your name").fill("bob")
+        reach(page, page.get_by_label("Your name"))
+        page.keyboard.type("bob")
         page.keyboard.press("Enter")
         page.get_by_text("Nothing is silenced").wait_for()
         signed_out = running.get(place, Accept="text/html").text
@@ -148,6 +155,18 @@ def test_what_goes_wrong_is_seen_and_acknowledged(scene: Scene, chromium: Browse
         assert running.post("/api/v1/silences/nothing/end", by="bob").status_code == 404
         page = watched.open("/pipeline")
         page.locator("#role-measure", has_text="partitions 0–1").wait_for()
+
+
+def silence_for_longer(page: Page) -> None:
+    """Silence the alert of a page by keyboard, for longer than the form proposes."""
+    form = page.locator("form[action$=silence]")
+    reach(page, form.get_by_label("Your name"))
+    page.keyboard.type("bob")
+    reach(page, form.get_by_label("For"))
+    page.keyboard.press("ArrowDown")
+    reach(page, form.get_by_role("button"))
+    page.keyboard.press("Enter")
+    page.locator("[data-section=history], [data-section=heading]", has_text="bob").first.wait_for()
 
 
 def assert_tiles_are(page: Page, aggregate: dict[str, Any]) -> None:
