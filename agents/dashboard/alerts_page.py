@@ -3,7 +3,7 @@
 import time
 from typing import Any, ClassVar
 
-from agents.dashboard.page import NotThere, Parts, Query, Sections
+from agents.dashboard.page import NotThere, Parts, Query, Sections, severity_of
 from agents.dashboard.silence_page import OPEN
 from schemas.breaches import Breach
 from schemas.rules import SEVERITIES
@@ -35,7 +35,7 @@ class AlertsPage:
         parts, world = self._parts, self._parts.world
         is_loading = parts.freshness.is_loading
         statuses = [] if is_loading else world.alerts()
-        found = listed_alerts(statuses, query.get("q", ""), query.get("severity", ""))
+        found = listed_alerts(statuses, query.get("q", ""), severity_of(query))
         silences = [] if is_loading else silence_statuses(world.log, int(time.time() * 1000))
         context = {
             "found": found,

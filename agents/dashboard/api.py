@@ -9,7 +9,7 @@ from aiohttp import web
 from agents.dashboard import api_fields
 from agents.dashboard.access import API, json_response
 from agents.dashboard.openapi import document
-from agents.dashboard.page import NotThere, Parts, labels_of_query, span_of
+from agents.dashboard.page import NotThere, Parts, checked, labels_of_query, severity_of, span_of
 from streams.audit.status import silence_statuses
 from streams.dashboard.overview import overview
 from streams.dashboard.points import QualitySum
@@ -53,7 +53,7 @@ class Api:
 
     async def _overview(self, request: web.Request) -> web.Response:
         span, world = self._span(request), self._ready()
-        operation = request.query.get("operation", ALL)
+        operation = checked(request.query).get("operation", ALL)
         promises = self._parts.promises(operation)
         found = overview(world.sums, world.alerts(), promises, span, operation)
         return json_response(api_fields.overview_fields(found))
@@ -87,8 +87,8 @@ class Api:
 
     async def _alerts(self, request: web.Request) -> web.Response:
         world = self._ready()
-        query = request.query
-        found = listed_alerts(world.alerts(), query.get("q", ""), query.get("severity", ""))
+        query = checked(request.query)
+        found = listed_alerts(world.alerts(), query.get("q", ""), severity_of(query))
         silences = silence_statuses(world.log, _now_ms())
         return json_response(
             {
@@ -142,14 +142,14 @@ class Api:
             world.sums,
             world.log,
             self._parts.promises().targets,
-            labels_of_query(request.query),
+            labels_of_query(checked(request.query)),
             span,
             _now_ms(),
             compares=False,
         )
 
     def _span(self, request: web.Request) -> TrailingSpan:
-        return trailing(span_of(request.query), _now_ms())
+        return trailing(span_of(checked(request.query)), _now_ms())
 
     def _ready(self) -> Any:
         """Return the world.

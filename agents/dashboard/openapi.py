@@ -4,7 +4,7 @@ from functools import cache
 from typing import Any
 
 from agents.dashboard.access import API
-from agents.dashboard.page import DEFAULT_SPAN
+from agents.dashboard.page import DEFAULT_SPAN, MOST_TEXT
 from schemas.rules import SEVERITIES
 from streams.dashboard.spans import SPANS
 from streams.dashboard.targets import FIGURES, WORDS
@@ -134,7 +134,7 @@ def _text_parameter(name: str, description: str) -> dict[str, Any]:
         "name": name,
         "in": "query",
         "description": description,
-        "schema": {"type": "string", "maxLength": 400},
+        "schema": {"type": "string", "maxLength": MOST_TEXT},
     }
 
 
@@ -189,7 +189,10 @@ def _post(summary: str, *names: str) -> dict[str, Any]:
                 "401": _answer("The token is wrong.", _ref("Error")),
                 "403": _answer("Only OPWATCH_DASHBOARD_TOKEN may act.", _ref("Error")),
                 "404": _answer("There is none.", _ref("Error")),
+                "408": _answer("What was sent did not arrive in time.", _ref("Error")),
                 "409": _answer("It was refused.", decided),
+                "413": _answer("What was sent is too large.", _ref("Error")),
+                "415": _answer("It is neither JSON nor a form.", _ref("Error")),
                 "429": _answer("Too many requests.", _ref("Error")),
             },
         }

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 from agents.dashboard.freshness import Freshness
 from agents.dashboard.rendering import address
 from agents.dashboard.world import World
+from schemas.rules import SEVERITIES
 from schemas.spans import DAY_MS, SECOND_MS
 from streams.channels.text_format import span
 from streams.dashboard.book import Books
@@ -20,6 +21,8 @@ DEFAULT_SPAN: SpanName = "1h"
 _LONGEST_MS = SPAN_MS["30d"] + 2 * DAY_MS
 #: 2000 to 2100: nothing was measured before or after.
 _FIRST_MS, _LAST_MS = 946_684_800_000, 4_102_444_800_000
+#: Characters of a text that a query may have.
+MOST_TEXT = 400
 _NOTHING = SpanSums(Books(0))
 Sections = dict[str, str]
 Query = Mapping[str, str]
@@ -83,6 +86,31 @@ class OpenPage(NamedTuple):
     def live(self) -> str:
         """Its address, without what it does not look at."""
         return address(self.path, **dict(self.query))
+
+
+def checked(query: Query) -> Query:
+    """Return a query.
+
+    Raises:
+        BadQuery: a text in it is too long.
+    """
+    if any(len(value) > MOST_TEXT for value in query.values()):
+        message = "The address is too long."
+        raise BadQuery(message)
+    return query
+
+
+def severity_of(query: Query) -> str:
+    """Return the least severity that a query asks for; nothing, if any will do.
+
+    Raises:
+        BadQuery: there is none such.
+    """
+    wanted = query.get("severity", "")
+    if wanted and wanted not in SEVERITIES:
+        message = f"There is no such severity: write one of {', '.join(SEVERITIES)}."
+        raise BadQuery(message)
+    return wanted
 
 
 def span_of(query: Query) -> SpanName:

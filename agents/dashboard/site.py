@@ -12,7 +12,7 @@ from agents.dashboard.alerts_page import AlertPage, AlertsPage
 from agents.dashboard.freshness import Freshness
 from agents.dashboard.gate import Access
 from agents.dashboard.overview_page import OverviewPage
-from agents.dashboard.page import DEFAULT_SPAN, BadQuery, NotThere, OpenPage, Page, Parts, Sections
+from agents.dashboard.page import DEFAULT_SPAN, NotThere, OpenPage, Page, Parts, Sections, checked
 from agents.dashboard.quality_page import QualityPage
 from agents.dashboard.rendering import environment
 from agents.dashboard.role_states import RoleStates
@@ -31,7 +31,6 @@ from streams.measure.series import ALL
 from streams.rules.error_budget import Objectives
 
 STATIC = Path(__file__).with_name("static")
-_MAX_TEXT = 400
 
 
 class Site:
@@ -78,10 +77,7 @@ class Site:
         chosen = {name: query[name] for name in page.names if query.get(name)}
         if rest:
             chosen["id"] = rest
-        if any(len(value) > _MAX_TEXT for value in chosen.values()):
-            message = "The address is too long."
-            raise BadQuery(message)
-        return OpenPage(page, path, tuple(sorted(chosen.items())))
+        return OpenPage(page, path, tuple(sorted(checked(chosen).items())))
 
     def _page_at(self, path: str) -> tuple[Page, str]:
         """Return the page, and the name behind the path of one that shows many things."""

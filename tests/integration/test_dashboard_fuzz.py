@@ -159,6 +159,17 @@ def test_an_answer_is_what_the_document_says(
     assert [error.message for error in checker.iter_errors(answer.json())] == []
 
 
+@pytest.mark.parametrize(
+    "query",
+    ["severity=worst", f"q={'x' * 401}", "span=2h", "confidence=most", f"platform={'x' * 401}"],
+)
+def test_what_the_document_does_not_allow_is_refused(client: httpx.Client, query: str):
+    place = "alerts" if query.startswith(("severity", "q=")) else "series"
+    for path in (f"{PREFIX}/{place}", f"/{place}"):
+        answer = client.get(f"{path}?{query}")
+        assert (answer.status_code, "error" in answer.json()) == (400, True)
+
+
 def test_a_story_is_what_the_document_says(client: httpx.Client, document: dict[str, Any]):
     schema = {"$ref": "#/components/schemas/Alert", "components": document["components"]}
     alerts = client.get(f"{PREFIX}/alerts").json()["open"]
