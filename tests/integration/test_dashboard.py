@@ -14,7 +14,15 @@ from playwright.sync_api import Browser
 
 from tests import dashboard_scene
 from tests.browser import GET_S, Watched, browser, reach, unusable
-from tests.dashboard_samples import HOUR_MS, MINUTE_MS, Traffic, opened, service_windows, traffic
+from tests.dashboard_samples import (
+    HOUR_MS,
+    MINUTE_MS,
+    Traffic,
+    opened,
+    quality_windows,
+    service_windows,
+    traffic,
+)
 from tests.dashboard_scene import READ_TOKEN, TOKEN, Dashboard, Scene, dashboard
 
 pytestmark = pytest.mark.timeout(180 + GET_S)
@@ -30,6 +38,7 @@ HOSTILE = {
     "arabic": "منصة",
     "emoji": "👩‍💻 platform",
     "long": "W" * 128,
+    "huge": "H" * 10_000,
     "control": "a\u0000b\u001b[31mred",
 }
 
@@ -341,34 +350,40 @@ def test_hostile_names_are_shown_and_do_nothing(scene: Scene, chromium: Browser,
             ]
         aggregates += [json.dumps(fields).encode() for fields in values]
         aggregates += service_windows(name, now_ms, hours=1)
+        aggregates += quality_windows(now_ms, "overall", name, mean=0.5)[::40]
     # What no decoder of ours would write: half a character.
     scene.aggregates([*aggregates, aggregates[0].replace(b'"*"', b'"\\ud800"')])
     rule = opened(
         now_ms,
         series=HOSTILE["script"],
-        labels={"a": HOSTILE["image"], "platform": HOSTILE["script"]},
+        labels={"a": HOSTILE["image"], "platform": HOSTILE["script"], "b": HOSTILE["huge"]},
         summary="S" * 10_000 + HOSTILE["image"],
         runbook="javascript:alert(1)",
         exemplars=[{"id": HOSTILE["image"], "success": False, "duration_ms": 1, "error_type": "x"}],
     )
-    scene.breaches(rule)
+    huge = opened(now_ms, rule=HOSTILE["huge"], series=HOSTILE["huge"])
+    scene.breaches(rule, huge)
+    scene.decide(huge, "sent", HOSTILE["huge"], answer=HOSTILE["huge"])
+    scene.refuse(HOSTILE["huge"].encode(), detail=HOSTILE["huge"])
     scene.decide(
         rule, "sent", HOSTILE["script"], sentence=HOSTILE["image"], answer=HOSTILE["script"]
     )
     scene.refuse(HOSTILE["script"].encode(), detail=HOSTILE["image"])
     with dashboard(scene.settings, tmp_path) as running:
         watched = Watched(chromium, running.loaded().url)
-        paths = ["/", "/alerts", f"/alerts/{rule.fingerprint}", "/pipeline", "/services"]
+        paths = ["/", "/series", "/alerts", *(f"/alerts/{it.fingerprint}" for it in (rule, huge))]
+        paths += ["/alerts?q=H", "/quality", "/services", "/slos", "/pipeline"]
         paths += [
             "/series?" + httpx.QueryParams({"platform": it}).__str__() for it in HOSTILE.values()
         ]
         for path in paths:
-            if running.get(path, Accept="text/html").status_code == 404:
+            if running.get(path, Accept="text/html").status_code in (400, 404):
                 continue
             page = watched.open(path)
             page.wait_for_timeout(300)
             assert page.evaluate("window.hacked") is None
             assert page.locator("main script, main img, [onerror]").count() == 0
+            assert "H" * 2_001 not in page.locator("body").inner_text(), path
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
         page = watched.open("/")
         assert "<script>window.hacked=1" in page.locator("main").inner_text()
