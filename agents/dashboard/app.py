@@ -73,8 +73,10 @@ class Dashboard:
             (PARTIALS, QUALITY_PARTIALS),
         )
         self._stored = StoredWindows(settings, world)
-        self._freshness = Freshness(settings, self._follower, world, self._stored)
         self._role_states = RoleStates(settings)
+        self._freshness = Freshness(
+            settings, self._follower, world, self._stored, self._role_states
+        )
         self._delays = WatermarkDelays(settings)
         self._spans = StoredSpans(settings, world)
         self.site = site = Site(

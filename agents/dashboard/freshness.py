@@ -4,6 +4,7 @@ import time
 from typing import Any, Literal, NamedTuple
 
 from agents.dashboard.following import Follower
+from agents.dashboard.role_states import RoleStates
 from agents.dashboard.stored_windows import StoredWindows
 from agents.dashboard.world import World
 from agents.runtime.settings import Settings
@@ -12,6 +13,12 @@ from streams.channels.text_format import span
 
 #: A measure worker publishes its progress each second: a page says within 5 s that none does.
 _WORKER_S = 3.0
+#: What is not done while no worker of a role runs; of `measure` its progress says so earlier.
+_UNDONE = {
+    "quality": "no analysis is scored",
+    "alert": "nobody is notified",
+    "store": "the history is not written",
+}
 #: A connection takes a moment.
 _FIRST_ANSWER_S = 8.0
 #: Nobody is worried by a reader that is so much behind.
@@ -33,12 +40,18 @@ class Freshness:
     """Watches the reading of topics, the workers and the clock."""
 
     def __init__(
-        self, settings: Settings, follower: Follower, world: World, stored: StoredWindows
+        self,
+        settings: Settings,
+        follower: Follower,
+        world: World,
+        stored: StoredWindows,
+        role_states: RoleStates,
     ) -> None:
         self._partials = settings.topic(PARTIALS)
         self._follower = follower
         self._world = world
         self._stored = stored
+        self._role_states = role_states
         self._began_s = time.monotonic()
         self._offset_s = time.time() - time.monotonic()
         self._jumped: tuple[float, float] | None = None
@@ -132,6 +145,12 @@ class Freshness:
                     " nothing is counted meanwhile.",
                 )
             )
+        if away_s is None:
+            found += [
+                Notice("bad", f"No {role} worker runs: {_UNDONE[role]} meanwhile.")
+                for role in self._role_states.gone
+                if role in _UNDONE
+            ]
         if self._follower.missing and away_s is None:
             names = ", ".join(self._follower.missing)
             found.append(

@@ -14,7 +14,7 @@ from agents.runtime.settings import Settings
 
 log = structlog.get_logger()
 
-_ASK_S = 5.0
+_ASK_S = 3.0
 _DEADLINE_S = 10.0
 
 
@@ -44,6 +44,14 @@ class RoleStates:
         self.roles: list[RoleState] = []
         self.why: str | None = None
         """Why nothing is known of them, if so."""
+        self._ran: set[str] = set()
+
+    @property
+    def gone(self) -> list[str]:
+        """The roles that had a worker since this process began, and have none now."""
+        if self.why is not None:
+            return []
+        return [it.role for it in self.roles if it.role in self._ran and not it.workers]
 
     async def run(self) -> None:
         """Ask again and again, for ever; connect again after an error."""
@@ -66,6 +74,7 @@ class RoleStates:
             await within(_DEADLINE_S, consumer.start())
             while True:
                 self.roles = await within(_DEADLINE_S, self._ask_all(client, consumer))
+                self._ran |= {it.role for it in self.roles if it.workers}
                 self.why = None
                 await asyncio.sleep(_ASK_S)
         finally:

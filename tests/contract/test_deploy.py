@@ -13,6 +13,7 @@ from agents.dashboard.exposition import Exposition
 from agents.dashboard.following import Follower
 from agents.dashboard.freshness import Freshness
 from agents.dashboard.page import Parts
+from agents.dashboard.role_states import RoleStates
 from agents.dashboard.stored_windows import StoredWindows
 from agents.dashboard.world import World
 from agents.runtime import metrics as of_workers
@@ -38,7 +39,8 @@ def existing() -> set[str]:
     world = World(settings)
     follower = Follower(settings, [])
     follower.caught_up.set()
-    freshness = Freshness(settings, follower, world, StoredWindows(settings, world))
+    stored, roles = StoredWindows(settings, world), RoleStates(settings)
+    freshness = Freshness(settings, follower, world, stored, roles)
     promises = Promises(parse_targets(DEFAULT), None, None)
     parts = Parts(world, freshness, lambda: promises, lambda *_, **__: "")
     objectives = Objectives(RuleFile.model_validate({"version": 1, "rules": [], "channels": []}))

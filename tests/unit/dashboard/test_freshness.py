@@ -10,6 +10,7 @@ from agents.dashboard import following, freshness, live, stored_windows
 from agents.dashboard.app import Dashboard
 from agents.dashboard.following import Followed, Follower
 from agents.dashboard.freshness import Freshness
+from agents.dashboard.role_states import RoleState, RoleStates
 from agents.dashboard.stored_windows import StoredWindows
 from agents.dashboard.world import World
 from agents.runtime.settings import Settings
@@ -50,7 +51,8 @@ class Watching:
         self.world = World(settings)
         self.follower = Follower(settings, [Followed(AGGREGATES, print, None)], [PARTIALS])
         self.stored = StoredWindows(settings, self.world)
-        self.freshness = Freshness(settings, self.follower, self.world, self.stored)
+        self.roles = RoleStates(settings)
+        self.freshness = Freshness(settings, self.follower, self.world, self.stored, self.roles)
         self.freshness.filling = False
         self.clock = clock
         self.follower._note_answer()
@@ -81,6 +83,18 @@ def test_a_worker_that_publishes_nothing_is_noticed(clock: Clock):
     assert "No measure worker has published anything for 12 s" in watching.sentences
     assert watching.freshness.health()["status"] == "degraded"
     watching.worker_publishes()
+    assert watching.sentences == ""
+
+
+def test_a_role_whose_workers_have_all_ended_is_named_if_it_ran_before(clock: Clock):
+    watching = Watching(clock)
+    watching.roles.roles = [
+        RoleState(role, "Empty", (), {}) for role in ("measure", "quality", "alert", "store")
+    ]
+    assert watching.sentences == ""
+    watching.roles._ran = {"measure", "alert"}
+    assert watching.sentences == "No alert worker runs: nobody is notified meanwhile."
+    watching.roles.why = "no answer in time"
     assert watching.sentences == ""
 
 
