@@ -157,7 +157,7 @@ class Freshness:
                 Notice("near", f"Missing, or not to be read: {names}. `opwatch topics create`.")
             )
         if self._jumped is not None and time.monotonic() - self._jumped[1] < _JUMP_SHOWN_S:
-            moved = span(1000 * abs(self._jumped[0]))
+            moved = span(1000 * round(abs(self._jumped[0])))
             way = "forward" if self._jumped[0] > 0 else "back"
             found.append(Notice("near", f"This machine's clock jumped {way} by {moved}."))
         lag = self._follower.lag or 0
