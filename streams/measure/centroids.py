@@ -18,8 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from streams.measure.runs import Places, sizes_of, starts_of, starts_where
+
 Floats = npt.NDArray[np.floating[Any]]
-Places = npt.NDArray[np.intp]
 
 #: Centroids kept of one block's share of a minute, of a stored window, of a published one.
 PARTIAL_LIMIT = 1_200
@@ -47,9 +48,9 @@ class Centroids(NamedTuple):
 
 def counted(values: Floats, weights: Floats | None = None) -> Centroids:
     """Return values that ascend as centroids: of equal ones one, with the sum of their weights."""
-    starts = _starts(values[1:] != values[:-1])
+    starts = starts_of(values)
     if weights is None:
-        return Centroids(values[starts], _sizes(starts, len(values)).astype(np.float64))
+        return Centroids(values[starts], sizes_of(starts, len(values)).astype(np.float64))
     return Centroids(values[starts], np.add.reduceat(weights, starts, dtype=np.float64))
 
 
@@ -63,7 +64,7 @@ def close_joined(centroids: Centroids, limit: int) -> Centroids:
         return centroids
     cells = np.floor(np.log(np.maximum(means, np.float32(1e-30))) / np.float32(_VALUE_CELL))
     heavy = is_heavy(centroids, limit)
-    return _joined(centroids, _starts((cells[1:] != cells[:-1]) | heavy[1:] | heavy[:-1]))
+    return _joined(centroids, starts_where((cells[1:] != cells[:-1]) | heavy[1:] | heavy[:-1]))
 
 
 def is_heavy(centroids: Centroids, limit: int) -> npt.NDArray[np.bool_]:
@@ -81,7 +82,7 @@ def ranks_joined(centroids: Centroids, limit: int) -> Centroids:
     if len(centroids.means) <= limit:
         return centroids
     cells = np.searchsorted(_rank_cells(limit), middles(centroids), side="right")
-    return _joined(centroids, _starts(cells[1:] != cells[:-1]))
+    return _joined(centroids, starts_of(cells))
 
 
 def middles(centroids: Centroids) -> Floats:
@@ -106,26 +107,11 @@ def _rank_cells(limit: int) -> Floats:
     return np.interp(np.arange(limit) / limit, (1 - _EVENLY) * share + _EVENLY * evenly, ranks)
 
 
-def _starts(changed: npt.NDArray[np.bool_]) -> Places:
-    """Return where runs begin; `changed` says so for all places but the first."""
-    begins = np.empty(len(changed) + 1, np.bool_)
-    begins[0] = True
-    begins[1:] = changed
-    return np.flatnonzero(begins)
-
-
-def _sizes(starts: Places, end: int) -> Places:
-    sizes = np.empty_like(starts)
-    np.subtract(starts[1:], starts[:-1], out=sizes[:-1])
-    sizes[-1] = end - starts[-1]
-    return sizes
-
-
 def _joined(centroids: Centroids, starts: Places) -> Centroids:
     means, weights = centroids
     sums = np.add.reduceat(weights, starts)
     joined = (np.add.reduceat(means * weights, starts) / sums).astype(np.float32)
-    alone = np.flatnonzero(_sizes(starts, len(means)) == 1)
+    alone = np.flatnonzero(sizes_of(starts, len(means)) == 1)
     joined[alone] = means[starts[alone]]  # a mean that stays must stay the same to the last bit
     return Centroids(joined, sums)
 

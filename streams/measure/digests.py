@@ -17,6 +17,7 @@ import tdigest
 
 from streams.measure import centroids
 from streams.measure.centroids import Centroids, Floats
+from streams.measure.runs import Places
 
 _UNIT = 0
 _WEIGHTS: dict[int, np.dtype[Any]] = {1: np.dtype("<u2"), 2: np.dtype("<u4"), 3: np.dtype("<f8")}
@@ -91,6 +92,20 @@ def pack_samples(samples: Floats, limit: int) -> bytes:
         return EMPTY + samples.tobytes()
     samples.sort()
     return pack(*_cut(centroids.counted(samples), limit))
+
+
+def pack_each(samples: Floats, sizes: Places, limit: int) -> list[bytes]:
+    """Return digests of samples (ms) that lie side by side, each of so many: see pack_samples."""
+    packed = samples.astype(_MEAN).tobytes()
+    ends = np.cumsum(sizes)
+    spans = zip((ends - sizes).tolist(), ends.tolist(), strict=True)
+    width = _MEAN.itemsize
+    return [
+        EMPTY + packed[width * begin : width * end]
+        if end - begin <= limit
+        else pack_samples(samples[begin:end], limit)
+        for begin, end in spans
+    ]
 
 
 def _cut(found: Centroids, limit: int) -> Centroids:

@@ -5,6 +5,7 @@ an operation, or all, by nothing, a platform or the second label, such as the co
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, pairwise, starmap
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,8 +16,9 @@ from schemas.partials import ExemplarRow, PartialRow, Stats
 from streams.measure.centroids import PARTIAL_LIMIT
 from streams.measure.columns import Columns, Floats, Ints, touched_minutes
 from streams.measure.confidence_levels import LEVELS
-from streams.measure.digests import pack_samples
+from streams.measure.digests import pack_each
 from streams.measure.merge import EXEMPLARS
+from streams.measure.runs import places_of, sizes_of, starts_of
 from streams.measure.series import ALL, series_name
 from streams.measure.tallies import FailureNames
 
@@ -53,9 +55,9 @@ class _Leaves(NamedTuple):
 def _leaves_of(columns: Columns, leaf: Ints) -> _Leaves:
     by_worth = np.lexsort((columns.duration_ms, columns.failed))
     order = by_worth[np.argsort(_narrow(leaf[by_worth]), kind="stable")]
-    start = _starts(leaf[order])
+    start = starts_of(leaf[order])
     duration = columns.duration_ms[order]
-    size = np.diff(start, append=len(order))
+    size = sizes_of(start, len(order))
     leaf_of = np.empty_like(order)
     leaf_of[order] = np.repeat(np.arange(len(start)), size)
     return _Leaves(
@@ -77,24 +79,21 @@ def _narrow(keys: Ints) -> npt.NDArray[np.integer[Any]]:
     return keys.astype(np.uint16) if len(keys) and keys.max() < 1 << 16 else keys
 
 
+class _Breakdown(NamedTuple):
+    """A way to make series of leaves."""
+
+    leaves: Ints
+    """Those that count."""
+    key: Ints
+    """The number of each leaf's series."""
+    size: int
+    """How many numbers there are."""
+    name: Callable[[int], str]
+    """Returns a series by its number."""
+
+
 #: The first breakdowns are those of all operations.
 _OF_ALL = 3
-
-
-def _starts(*keys: Ints) -> Ints:
-    """Return where a run of equal keys begins."""
-    changed = np.zeros(len(keys[0]), np.bool_)
-    changed[0] = True
-    for key in keys:
-        changed[1:] |= key[1:] != key[:-1]
-    return np.flatnonzero(changed)
-
-
-def _ranges(starts: Ints, sizes: Ints) -> Ints:
-    """Return the places of several ranges, one range after the other."""
-    before = np.cumsum(sizes) - sizes
-    places: Ints = np.arange(int(sizes.sum())) + np.repeat(starts - before, sizes)
-    return places
 
 
 def fold(
@@ -120,8 +119,8 @@ def fold(
     leaves = _leaves_of(columns, leaf)
     event = leaves.event[leaves.start]
     pair, level, minute = columns.pair[event], columns.level[event], columns.minute[event]
-    operations, operation = _numbered([pairs[i][0] for i in range(len(pairs))], pair)
-    platforms, platform = _numbered([pairs[i][1] for i in range(len(pairs))], pair)
+    operations, operation = _numbered([operation for operation, _ in pairs], pair)
+    platforms, platform = _numbered([platform for _, platform in pairs], pair)
     every = np.arange(len(pair))
     leveled = np.flatnonzero(level != len(values))
 
@@ -131,31 +130,78 @@ def fold(
     def of_level(key: int) -> str:
         return series_name(operations[key // slots], label, values[key % slots])
 
-    exemplar = _exemplar_of(columns)
-    failure_names = FailureNames(columns, leaves.leaf_of)
-    breakdowns: list[tuple[Ints, Ints, Callable[[int], str]]] = [
-        (every, np.zeros_like(pair), lambda _: ALL),
-        (every, platform, of_all("platform", platforms)),
-        (leveled, level, of_all(label, values)),
-        (every, operation, lambda key: series_name(operations[key])),
-        (every, pair, lambda key: series_name(pairs[key][0], "platform", pairs[key][1])),
-        (leveled, operation * slots + level, of_level),
+    breakdowns = [
+        _Breakdown(every, np.zeros_like(pair), 1, lambda _: ALL),
+        _Breakdown(every, platform, len(platforms), of_all("platform", platforms)),
+        _Breakdown(leveled, level, slots, of_all(label, values)),
+        _Breakdown(every, operation, len(operations), lambda key: series_name(operations[key])),
+        _Breakdown(
+            every,
+            pair,
+            len(pairs),
+            lambda key: series_name(pairs[key][0], "platform", pairs[key][1]),
+        ),
+        _Breakdown(leveled, operation * slots + level, len(operations) * slots, of_level),
     ]
     alone = len(operations) == 1
-    rows: list[PartialRow] = []
-    for chosen, keys, name in breakdowns[:_OF_ALL] if alone else breakdowns:
-        if len(chosen):
-            order = chosen[np.lexsort((minute[chosen], keys[chosen]))]
-            start = _starts(keys[order], minute[order])
-            last = np.maximum.reduceat(leaves.last_offset[order], start)
-            order, start, last = _newer(order, start, last, after)
-            first = order[start]
-            names = map(name, keys[first].tolist())
-            tallies = failure_names.of_rows(order, start, len(leaves.start))
-            stats = _stats(columns, leaves, order, start, exemplar, tallies)
-            columns_of_rows = names, minute[first].tolist(), last.tolist(), stats
-            rows += map(PartialRow._make, zip(*columns_of_rows, strict=True))
-    return rows + _named_for(operations[0], rows) if alone else rows
+    rows = _rows_of(breakdowns[:_OF_ALL] if alone else breakdowns, minute, leaves, after)
+    if rows is None:
+        return []
+    tallies = FailureNames(columns, leaves.leaf_of).of_rows(rows.order, rows.start, len(pair))
+    stats = _stats(columns, leaves, rows.order, rows.start, _exemplar_of(columns), tallies)
+    columns_of_rows = rows.names, rows.minute, rows.last_offset, stats
+    made = list(map(PartialRow._make, zip(*columns_of_rows, strict=True)))
+    return made + _named_for(operations[0], made) if alone else made
+
+
+class _Rows(NamedTuple):
+    """Which leaves each row is made of."""
+
+    order: Ints
+    """Leaves, those of one row side by side."""
+    start: Ints
+    """Where in `order` each row begins."""
+    names: list[str]
+    minute: list[int]
+    last_offset: list[int]
+
+
+def _rows_of(
+    breakdowns: list[_Breakdown], minute: Ints, leaves: _Leaves, after: int
+) -> _Rows | None:
+    """Return the rows with an event past an offset; None without any.
+
+    All breakdowns at once: most of what numpy takes for the rows of a second is taken for a call.
+    """
+    first_minute = int(minute.min())
+    minutes = int(minute.max()) - first_minute + 1
+    chosen = np.concatenate([breakdown.leaves for breakdown in breakdowns])
+    ends = list(accumulate(breakdown.size for breakdown in breakdowns))
+    keys = np.concatenate(
+        [it.key[it.leaves] + end - it.size for it, end in zip(breakdowns, ends, strict=True)]
+    )
+    row_key = keys * minutes + minute[chosen] - first_minute
+    by_row = np.argsort(_narrow(row_key), kind="stable")
+    row_key, order = row_key[by_row], chosen[by_row]
+    start = starts_of(row_key)
+    last = np.maximum.reduceat(leaves.last_offset[order], start)
+    touched = last > after
+    if not touched.any():
+        return None
+    keys, minute_of_rows = np.divmod(row_key[start[touched]], minutes)
+    sizes = sizes_of(start, len(order))
+    left = sizes[touched]
+    names: list[str] = []
+    rows_to = np.searchsorted(keys, ends).tolist()
+    for breakdown, end, span in zip(breakdowns, ends, pairwise([0, *rows_to]), strict=True):
+        names += map(breakdown.name, (keys[slice(*span)] - end + breakdown.size).tolist())
+    return _Rows(
+        order[np.repeat(touched, sizes)],
+        np.cumsum(left) - left,
+        names,
+        (minute_of_rows + first_minute).tolist(),
+        last[touched].tolist(),
+    )
 
 
 def _named_for(operation: str, rows: list[PartialRow]) -> list[PartialRow]:
@@ -165,16 +211,6 @@ def _named_for(operation: str, rows: list[PartialRow]) -> list[PartialRow]:
         PartialRow(operation + label if label else series_name(operation), *row[1:])
         for label, row in zip(names, rows, strict=True)
     ]
-
-
-def _newer(order: Ints, start: Ints, last: Ints, after: int) -> tuple[Ints, Ints, Ints]:
-    """Return order, start and last (see _stats) of the rows with an event past an offset."""
-    touched = last > after
-    if touched.all():
-        return order, start, last
-    sizes = np.diff(start, append=len(order))
-    left = sizes[touched]
-    return order[np.repeat(touched, sizes)], np.cumsum(left) - left, last[touched]
 
 
 def _numbered(names: list[str], places: Ints) -> tuple[list[str], Ints]:
@@ -191,7 +227,7 @@ def _stats(
     exemplar: Callable[[int], ExemplarRow],
     tallies: list[Tallies],
 ) -> Iterator[Stats]:
-    """Yield the sums of each row of one breakdown.
+    """Yield the sums of each row.
 
     Args:
         columns: the events.
@@ -201,25 +237,22 @@ def _stats(
         exemplar: returns an event by its place in the columns.
         tallies: of each row.
     """
-    if not len(start):
-        return
     sums = np.add.reduceat(leaves.sums[order], start, axis=0).tolist()
     squares = np.add.reduceat(leaves.squares[order], start).tolist()
     low = np.minimum.reduceat(leaves.low_ms[order], start).tolist()
     high = np.maximum.reduceat(leaves.high_ms[order], start).tolist()
     sizes = leaves.size[order]
-    durations = leaves.duration_ms[_ranges(leaves.start[order], sizes)]
-    ends = np.cumsum(np.add.reduceat(sizes, start)).tolist()
+    durations = leaves.duration_ms[places_of(leaves.start[order], sizes)]
+    samples = np.add.reduceat(sizes, start)
+    digests = pack_each(durations, samples, PARTIAL_LIMIT)
     event, begun = _exemplars(columns, leaves, order, start)
-    begin = 0
-    for row, added in enumerate(sums):
-        end = ends[row]
-        digest = pack_samples(durations[begin:end], PARTIAL_LIMIT)
-        best = event[begun[row] : begun[row] + min(EXEMPLARS, end - begin)]
-        begin = end
-        exemplars = tuple(map(exemplar, best))
-        extremes = low[row], high[row]
-        yield Stats(Sums._make(added), squares[row], *extremes, digest, exemplars, tallies[row])
+    ends = (np.array(begun) + np.minimum(samples, EXEMPLARS)).tolist()
+    exemplars = [
+        tuple(map(exemplar, event[begin:end])) for begin, end in zip(begun, ends, strict=True)
+    ]
+    made = map(Sums._make, sums)
+    rows = zip(made, squares, low, high, digests, exemplars, tallies, strict=True)
+    yield from starmap(Stats, rows)
 
 
 def _exemplar_of(columns: Columns) -> Callable[[int], ExemplarRow]:
@@ -247,7 +280,7 @@ def _exemplars(
     Each leaf's last three compete.
     """
     back = np.minimum(leaves.size[order], EXEMPLARS)
-    event = leaves.event[_ranges((leaves.start + leaves.size)[order] - back, back)]
+    event = leaves.event[places_of((leaves.start + leaves.size)[order] - back, back)]
     size = np.add.reduceat(back, start)
     row = np.repeat(np.arange(len(start), 0, -1), size)
     ranked = np.lexsort((columns.duration_ms[event], columns.failed[event], row))[::-1]

@@ -1,7 +1,8 @@
 """Count failures by name: of a block, of what is merged, and as an aggregate has it."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,8 +16,19 @@ from schemas.fields import (
     Tally,
 )
 from streams.measure.columns import TEXTS, Columns, Ints
+from streams.measure.runs import places_of, sizes_of, starts_of
 
-_NOTHING = Tally({})
+_NONE = Tallies()
+
+
+class _NameCounts(NamedTuple):
+    """How often each name is in each leaf, by leaf."""
+
+    names: list[str]
+    leaf: Ints
+    number: Ints
+    """Of the name."""
+    counts: Ints
 
 
 class FailureNames:
@@ -30,25 +42,22 @@ class FailureNames:
         ]
 
     def of_rows(self, order: Ints, start: Ints, leaves: int) -> list[Tallies]:
-        """Return the tallies of the rows of a breakdown.
+        """Return the tallies of rows.
 
         Args:
-            order: leaves, those of one row side by side.
+            order: leaves, those of one row side by side; a leaf may be in many rows.
             start: where in `order` each row begins.
             leaves: how many there are.
         """
-        if not any(len(counts) for _, _, _, counts in self._counted):
-            return [Tallies()] * len(start)
-        row_of = np.full(leaves, -1)
-        row_of[order] = np.repeat(np.arange(len(start)), np.diff(start, append=len(order)))
-        columns = [_by_row(row_of, len(start), *counted) for counted in self._counted]
-        return [Tallies._make(tallies) for tallies in zip(*columns, strict=True)]
+        tallies = [_NONE] * len(start)
+        row = np.repeat(np.arange(len(start)), sizes_of(start, len(order)))
+        for place, counted in enumerate(self._counted):
+            for number, tally in _by_row(row, order, leaves, counted):
+                tallies[number] = tallies[number]._replace(**{Tallies._fields[place]: tally})
+        return tallies
 
 
-def _count(
-    columns: Columns, texts: list[str | None], leaf_of: Ints
-) -> tuple[list[str], Ints, Ints, Ints]:
-    """Return the names; and the leaf, the name's number and the count of each pair of them."""
+def _count(columns: Columns, texts: list[str | None], leaf_of: Ints) -> _NameCounts:
     numbers: dict[str, int] = {}
     places, found = [], []
     for place in np.flatnonzero(columns.failed).tolist():
@@ -58,25 +67,27 @@ def _count(
     keys = leaf_of[places] * max(1, len(numbers)) + np.array(found, np.int64)
     pairs, counts = np.unique(keys, return_counts=True)
     leaf, number = np.divmod(pairs, max(1, len(numbers)))
-    return list(numbers), leaf, number, counts
+    return _NameCounts(list(numbers), leaf, number, counts)
 
 
 def _by_row(
-    row_of: Ints, rows: int, names: list[str], leaf: Ints, number: Ints, counts: Ints
-) -> Iterator[Tally]:
-    row = row_of[leaf]
-    inside = row >= 0
-    keys, place = np.unique(row[inside] * len(names) + number[inside], return_inverse=True)
-    added = np.bincount(place, counts[inside]).astype(np.int64).tolist()
-    ends = np.searchsorted(keys, np.arange(1, rows + 1) * len(names)).tolist()
-    found = [names[key] for key in (keys % max(1, len(names))).tolist()]
-    begin = 0
-    for end in ends:
-        if begin == end:
-            yield _NOTHING
-            continue
-        yield admitted(dict(zip(found[begin:end], added[begin:end], strict=True)))
-        begin = end
+    row: Ints, order: Ints, leaves: int, counted: _NameCounts
+) -> Iterator[tuple[int, Tally]]:
+    """Yield each row that has failures with a name, and its tally."""
+    names = counted.names
+    begins = np.searchsorted(counted.leaf, np.arange(leaves))
+    sizes = sizes_of(begins, len(counted.leaf))[order]
+    places = places_of(begins[order], sizes)
+    if not len(places):
+        return
+    keys = np.repeat(row, sizes) * len(names) + counted.number[places]
+    keys, place = np.unique(keys, return_inverse=True)
+    added = np.bincount(place, counted.counts[places]).astype(np.int64).tolist()
+    row, number = np.divmod(keys, len(names))
+    starts = starts_of(row).tolist()
+    rows, found = row.tolist(), [names[number] for number in number.tolist()]
+    for begin, end in pairwise([*starts, len(rows)]):
+        yield rows[begin], admitted(dict(zip(found[begin:end], added[begin:end], strict=True)))
 
 
 def admitted(counts: dict[str, int], other: int = 0) -> Tally:
