@@ -23,6 +23,8 @@ _UNIT = 0
 _WEIGHTS: dict[int, np.dtype[Any]] = {1: np.dtype("<u2"), 2: np.dtype("<u4"), 3: np.dtype("<f8")}
 _MEAN = np.dtype("<f4")
 EMPTY = bytes([_UNIT])
+#: A weight of 1 where the heaviest has 16 bits.
+_ONE = np.ones(1, _WEIGHTS[1]).tobytes()
 #: Beyond what operations may take, and how many there may be.
 _MOST_MS, _LEAST_WEIGHT, _MOST_WEIGHT = 1e11, 1e-9, 1e16
 _WIDTHS = {_UNIT: _MEAN.itemsize} | {
@@ -168,7 +170,7 @@ ENGINES: dict[str, Engine] = {"fastdigest": FastEngine(), "tdigest": ReferenceEn
 _UPPER_SHARE = 0.85
 
 
-def merge(packed: Sequence[bytes], engine: Engine, limit: int, room: int = 1) -> bytes:
+def merge(packed: Sequence[bytes], engine: Engine, limit: int, room: float = 1) -> bytes:
     """Return the digest of everything in several digests.
 
     Args:
@@ -178,16 +180,10 @@ def merge(packed: Sequence[bytes], engine: Engine, limit: int, room: int = 1) ->
         room: … once there would be more than this many times the limit: compressing at each of
             many small merges costs the most.
     """
-    if len(packed) == 1 and centroid_count(packed[0]) <= room * limit:
-        return packed[0]
-    if not any(digest[0] for digest in packed):
-        together = EMPTY + b"".join([digest[1:] for digest in packed])
-        if centroid_count(together) <= room * limit:
-            return together
-    elif sum(map(centroid_count, packed)) <= room * limit:
-        return pack(*_concatenated(packed))
-    means, weights = _concatenated(packed)
-    joined = centroids.close_joined(centroids.counted(*_ordered(means, weights)), limit)
+    together = _side_by_side(packed)
+    if centroid_count(together) <= room * limit:
+        return together
+    joined = centroids.close_joined(centroids.counted(*_in_order(together)), limit)
     return pack(*(joined if len(joined.means) <= limit else _compressed(joined, engine, limit)))
 
 
@@ -253,7 +249,7 @@ def quantiles_of_all(packed: Sequence[bytes], ranks: Sequence[float]) -> list[fl
 
     Nothing is joined, so that they are as near to the exact ones as the digests allow.
     """
-    return centroids.quantiles(*_ordered(*_concatenated(packed)), ranks)
+    return centroids.quantiles(*_in_order(_side_by_side(packed)), ranks)
 
 
 def count_from(packed: bytes, bound_ms: float) -> int:
@@ -283,7 +279,20 @@ def _ordered(means: Floats, weights: Floats) -> tuple[Floats, Floats]:
     return means[order], weights[order]
 
 
-def _concatenated(packed: Sequence[bytes]) -> tuple[Floats, Floats]:
-    parts = [unpack(digest) for digest in packed]
-    weights = [np.ones(len(m)) if w is None else w.astype(np.float64) for m, w in parts]
-    return np.concatenate([means for means, _ in parts]), np.concatenate(weights)
+def _side_by_side(packed: Sequence[bytes]) -> bytes:
+    """Return one digest of the centroids of several, as they are."""
+    widest = max([digest[0] for digest in packed])
+    if widest == _UNIT:
+        return EMPTY + b"".join([digest[1:] for digest in packed])
+    if widest > 1:
+        parts = [unpack(digest) for digest in packed]
+        means = np.concatenate([means for means, _ in parts])
+        return pack(means, np.concatenate([np.ones(len(m)) if w is None else w for m, w in parts]))
+    # Without numpy, which takes as long for each of many small digests as for a large one.
+    means_of, weights_of = [], []
+    for digest in packed:
+        size = centroid_count(digest)
+        edge = 1 + size * _MEAN.itemsize
+        means_of.append(digest[1:edge])
+        weights_of.append(digest[edge:] if digest[0] else _ONE * size)
+    return b"".join([b"\1", *means_of, *weights_of])

@@ -35,7 +35,7 @@ _worth = itemgetter(0, 1, 2)
 
 
 def merge_stats(
-    parts: Sequence[Stats], engine: Engine, digest_limit: int, digest_room: int = 1
+    parts: Sequence[Stats], engine: Engine, digest_limit: int, digest_room: float = 1
 ) -> Stats:
     """Return the sum of at least one part; the order does not matter."""
     if len(parts) == 1:

@@ -111,12 +111,12 @@ def merge_tallies(parts: Sequence[Tallies]) -> Tallies:
 
 def _merge(parts: Sequence[Tally]) -> Tally:
     counts: dict[str, int] = {}
-    other = 0
-    for names, other_of_part in parts:
-        other += other_of_part
+    for names, _ in parts:
         for name, count in names.items():
-            counts[name] = min(counts.get(name, 0) + count, MAX_SUM)
-    if other:
+            counts[name] = counts.get(name, 0) + count
+    if counts and max(counts.values()) > MAX_SUM:
+        counts = {name: min(count, MAX_SUM) for name, count in counts.items()}
+    if other := sum([other for _, other in parts]):
         for part in parts:
             if part.other:  # a name that is not here may be in `other`: its count is not complete
                 other += sum(counts.pop(name) for name in counts.keys() - part.names.keys())

@@ -1,5 +1,6 @@
 """Hold one target partition's rows: packed at rest, unpacked while they are worked on."""
 
+import math
 from collections.abc import Iterator, MutableMapping
 
 from schemas.partials import Stats
@@ -75,12 +76,15 @@ class WindowTable:
         """Return a window's row, or a minute, unless that is unknown or sealed."""
         return self.minute(window) if window.size == "1m" else self.get(window)
 
-    def stats(self, window: SeriesWindow, row: WindowState | None = None) -> Stats | None:
+    def stats(
+        self, window: SeriesWindow, row: WindowState | None = None, room: float = 1
+    ) -> Stats | None:
         """Return the sums of a window of five minutes or more; None where there are none.
 
         Args:
             window: the window.
             row: its row, where that is at hand.
+            room: for the digest of five minutes that may change: see digests.merge.
         """
         row = row or self.peek(window)
         if row is None:
@@ -89,17 +93,22 @@ class WindowTable:
             return row.stats
         if row.minutes is not None:
             minutes = [minute for minute in row.minutes if minute]
-            return self._merged([part for minute in minutes for part in minute.parts()])
+            return self._merged([part for minute in minutes for part in minute.parts()], room)
         return self._merged(
             [stats for child in children_of(window) if (stats := self.stats(child))]
         )
 
-    def stats_of_minute(self, minute: MinuteState) -> Stats | None:
-        """Return the sums of a minute; None where there are none."""
-        return self._merged(minute.parts())
+    def shown_stats(self, window: SeriesWindow, state: MinuteState | WindowState) -> Stats | None:
+        """Return the sums of a window to be published now; None where there are none.
 
-    def _merged(self, parts: list[Stats]) -> Stats | None:
-        return merge_stats(parts, self._engine, STORED_LIMIT) if parts else None
+        The digest of one that may change is not joined to be stored: it is when it is published.
+        """
+        if isinstance(state, MinuteState):
+            return self._merged(state.parts(), math.inf)
+        return self.stats(window, state, math.inf)
+
+    def _merged(self, parts: list[Stats], room: float = 1) -> Stats | None:
+        return merge_stats(parts, self._engine, STORED_LIMIT, room) if parts else None
 
     def seal(self, window: SeriesWindow) -> None:
         """Keep a window's sums for good: no more can come, and what they were merged from goes."""

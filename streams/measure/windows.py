@@ -137,13 +137,14 @@ class Windows:
     ) -> bool:
         """Fold a row in; add its series to `changed` if its minute changed. False: it is late."""
         start_ms = row.minute * MINUTE_MS
-        five = SeriesWindow("1m", start_ms, row.series).five
+        five_ms = window_start("5m", start_ms)
+        end_ms = five_ms + SIZE_MS["5m"]
         horizon_ms = self._earlier.horizon_ms(row.series, self._state.horizon_ms)
-        if five.end_ms + self._limits.kept_ms <= horizon_ms:
+        if end_ms + self._limits.kept_ms <= horizon_ms:
             return False
-        series = self.admission.place(row.series, five.end_ms)
+        series = self.admission.place(row.series, end_ms)
         member = OWN if series == row.series else row.series
-        five = five._replace(series=series)
+        five = SeriesWindow("5m", five_ms, series)
         state = self._table.get(five) or self._table.create(self._enter(five))
         minutes = state.minutes = state.minutes or [None] * 5
         place = minute_place(start_ms)
@@ -270,15 +271,12 @@ class Windows:
             return None
         verdict: Trend | None = None
         baseline: tuple[str, ...] = ()
-        if isinstance(state, MinuteState):
-            stats = self._table.stats_of_minute(state)
-        else:
-            stats = self._table.stats(window, state)
-            if size in TREND_SIZES:
-                earlier = SeriesWindow(size, start_ms - SIZE_MS[size], series)
-                before = self._table.peek(earlier) or WindowState()
-                verdict = trend(before.children, begun(state.children))
-                baseline = before.configurations()
+        if isinstance(state, WindowState) and size in TREND_SIZES:
+            earlier = SeriesWindow(size, start_ms - SIZE_MS[size], series)
+            before = self._table.peek(earlier) or WindowState()
+            verdict = trend(before.children, begun(state.children))
+            baseline = before.configurations()
+        stats = self._table.shown_stats(window, state)
         assert stats is not None
         self.late_revisions += final and state.published % 2
         missing = self._state.missing_in(start_ms, window.end_ms)

@@ -1,6 +1,7 @@
 """One suite for both engines: what a percentile may be off by, and what never is."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -104,6 +105,22 @@ def test_below_the_limit_a_merge_keeps_every_sample_in_any_order(engine):
     assert len(unpack(first)[0]) == 500
     assert merge([one], engine, 500) == one
     assert centroid_count(merge([one, two], engine, 499)) <= 499
+
+
+@pytest.mark.parametrize("heaviest", [1, 2, (1 << 16) - 1, 1 << 16, 1 << 32])
+def test_what_has_room_is_merged_to_the_bytes_that_numpy_packs(engine, heaviest):
+    random = np.random.default_rng(heaviest)
+    for _ in range(20):
+        sizes = random.integers(0, 40, random.integers(1, 9))
+        means = [random.lognormal(5, 1, size).astype(np.float32) for size in sizes]
+        weights = [
+            np.ones(size) if random.random() < 0.5 else random.integers(1, heaviest + 1, size)
+            for size in sizes
+        ]
+        together = pack(np.concatenate(means), np.concatenate(weights))
+        parts = [pack(*part) for part in zip(means, weights, strict=True)]
+        assert merge(parts, engine, 1 << 20) == together
+        assert merge(parts, engine, 1, room=math.inf) == together
 
 
 def test_equal_values_are_one_centroid_in_any_order_of_merges(engine):

@@ -7,7 +7,8 @@ import pytest
 import streams.measure.window_table as window_rows
 from schemas.fields import MAX_SUM, Sums
 from schemas.partials import ExemplarRow, Stats
-from streams.measure.digests import ENGINES, pack
+from streams.measure.centroids import STORED_LIMIT
+from streams.measure.digests import ENGINES, centroid_count, pack, pack_samples, quantiles
 from streams.measure.merge import best_exemplars, merge_stats
 from streams.measure.window_state import (
     OWN,
@@ -169,13 +170,29 @@ def test_windows_know_their_place():
     ]
 
 
+@pytest.mark.parametrize("size", ["1m", "5m"])
+def test_what_is_published_of_open_minutes_is_asked_of_all_that_they_hold(size):
+    durations = np.random.default_rng(1).lognormal(5, 0.6, 4_800).astype(np.float32)
+    rows = WindowTable({}, ENGINE)
+    minute = MinuteState()
+    for source, part in enumerate(np.split(durations, 4)):
+        row = stats(len(part), digest=pack_samples(part, STORED_LIMIT))
+        minute.apply(source, 0, OWN, (1, row), ENGINE)
+    rows.create(five()).minutes = [minute, None, None, None, None]
+    window = five()._replace(size=size)
+    shown = rows.shown_stats(window, rows.state(window))
+    ranks = (0.5, 0.9, 0.95, 0.99)
+    assert quantiles(shown.digest, ranks) == pytest.approx(np.quantile(durations, ranks), 1e-6)
+    assert centroid_count(rows.stats(five()).digest) <= STORED_LIMIT
+
+
 def test_changes_are_taken_once_and_packed_rows_are_read_back():
     packed = {}
     rows = WindowTable(packed, ENGINE)
     rows.create(five()).minutes = [minute_of(2), None, None, None, minute_of(3)]
     assert rows.stats(five()).sums.count == 5
-    minute = rows.minute(SeriesWindow("1m", MONDAY_MS + 240_000, "*"))
-    assert rows.stats_of_minute(minute).sums.count == 3
+    minute = SeriesWindow("1m", MONDAY_MS + 240_000, "*")
+    assert rows.shown_stats(minute, rows.minute(minute)).sums.count == 3
     assert rows.minute(SeriesWindow("1m", MONDAY_MS + 60_000, "*")) is None
     assert rows.stats(five("other")) is None
     changes = dict(rows.take_changes())
