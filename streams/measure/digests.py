@@ -24,7 +24,7 @@ _WEIGHTS: dict[int, np.dtype[Any]] = {1: np.dtype("<u2"), 2: np.dtype("<u4"), 3:
 _MEAN = np.dtype("<f4")
 EMPTY = bytes([_UNIT])
 #: A weight of 1 where the heaviest has 16 bits.
-_ONE = np.ones(1, _WEIGHTS[1]).tobytes()
+_UNIT_WEIGHT = np.ones(1, _WEIGHTS[1]).tobytes()
 #: Beyond what operations may take, and how many there may be.
 _MOST_MS, _LEAST_WEIGHT, _MOST_WEIGHT = 1e11, 1e-9, 1e16
 _WIDTHS = {_UNIT: _MEAN.itemsize} | {
@@ -294,5 +294,5 @@ def _side_by_side(packed: Sequence[bytes]) -> bytes:
         size = centroid_count(digest)
         edge = 1 + size * _MEAN.itemsize
         means_of.append(digest[1:edge])
-        weights_of.append(digest[edge:] if digest[0] else _ONE * size)
+        weights_of.append(digest[edge:] if digest[0] else _UNIT_WEIGHT * size)
     return b"".join([b"\1", *means_of, *weights_of])
