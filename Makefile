@@ -41,7 +41,7 @@ demo: $(VENV)/.installed ## a real service measured live, for a minute (FOR=120,
 test: export PYTHONDONTWRITEBYTECODE :=
 # Brokers of tests live for minutes: with half the work they are up.
 test: export KAFKA_JVM_PERFORMANCE_OPTS ?= -XX:+UseSerialGC -XX:TieredStopAtLevel=1
-test: .kafka $(VENV)/.installed .browser $(if $(TESTS),check) ## check and all tests on a real Kafka and PostgreSQL (TESTS=tests/unit WORKERS=6)
+test: .kafka $(VENV)/.installed .browser $(if $(TESTS),check,.compiled) ## check and all tests on a real Kafka and PostgreSQL (TESTS=tests/unit WORKERS=6)
 	@$(PY) -m stack run -- sh -c ' \
 	waiting() { $(PY) -m pytest --numprocesses $(WORKERS) --maxschedchunk 1 -m "not alone" "$$@"; }; \
 	$(if $(TESTS),waiting $(TESTS),$(ALL_TESTS))'
@@ -70,6 +70,12 @@ printed="$$(mktemp -d)"; trap "rm -rf $$printed" EXIT; \
 	for each in $$counts $$tries $$computes $$shares; do wait $$each || right=$$?; done; \
 	cat "$$printed"/*; test $$right -eq 0
 endef
+
+# Tests are compiled once, while Kafka starts: otherwise each of the processes that run them does it.
+.PHONY: .compiled
+.compiled: export PYTHONDONTWRITEBYTECODE :=
+.compiled: $(VENV)/.installed
+	@$(PY) -m pytest --collect-only --quiet tests >/dev/null 2>&1 &
 
 # Where no browser is, one is got before a test waits for it.
 .PHONY: .browser
