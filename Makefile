@@ -47,7 +47,7 @@ test: .kafka $(VENV)/.installed .browser $(if $(TESTS),check,.compiled) ## check
 	$(if $(TESTS),waiting $(TESTS),$(ALL_TESTS))'
 	@$(if $(TESTS),,$(PY) -m coverage report --include='streams/*,schemas/*' --fail-under=95)
 
-# What computes, `make check` first, runs beside what waits, behind it, and is printed after it: plain
+# What computes, `make check` too, runs beside what waits, behind it, and is printed after it: plain
 # processes, since pytest-xdist's would each collect all. Lines are counted where they are proved,
 # which takes half as long as counting everywhere. Tests that share a server, a history or a browser
 # of their own run in one process, else each of xdist's would make another. What waits stays in the
@@ -60,14 +60,15 @@ COUNTED := tests/unit/streams tests/unit/messages $(wildcard tests/unit/test_*.p
 ignored = $(patsubst %,--ignore=%,$(1))
 define ALL_TESTS
 printed="$$(mktemp -d)"; trap "rm -rf $$printed" EXIT; \
-	{ nice -n 19 $(MAKE) --no-print-directory check && nice -n 19 $(PY) -m pytest \
-	--cov=schemas --cov=streams --cov-report= $(COUNTED); } >"$$printed/counted" 2>&1 & counts=$$!; \
+	nice -n 19 $(MAKE) --no-print-directory check >"$$printed/checked" 2>&1 & checks=$$!; \
+	nice -n 19 $(PY) -m pytest --cov=schemas --cov=streams --cov-report= $(COUNTED) \
+	>"$$printed/counted" 2>&1 & counts=$$!; \
 	nice -n 19 $(PY) -m pytest tests/properties >"$$printed/properties" 2>&1 & tries=$$!; \
 	nice -n 19 $(PY) -m pytest tests $(call ignored,$(WAITING) $(COUNTED) tests/properties) \
 	>"$$printed/others" 2>&1 & computes=$$!; \
 	$(PY) -m pytest $(SHARING) >"$$printed/sharing" 2>&1 & shares=$$!; \
 	waiting $(WAITING) $(call ignored,$(SHARING)); right=$$?; \
-	for each in $$counts $$tries $$computes $$shares; do wait $$each || right=$$?; done; \
+	for each in $$checks $$counts $$tries $$computes $$shares; do wait $$each || right=$$?; done; \
 	cat "$$printed"/*; test $$right -eq 0
 endef
 
