@@ -136,7 +136,7 @@ def group(count, letters, length, *, template=None, answers=()):
     return world
 
 
-@settings(max_examples=examples(4), deadline=None)
+@settings(max_examples=examples(3), deadline=None)
 @given(
     st.integers(1, 130) | st.integers(1, 700),
     _letters,

@@ -10,6 +10,7 @@ from schemas.commands import Acknowledge
 from streams.audit.log import Log
 from streams.audit.status import alert_status
 from streams.episodes import REMEMBERED, Episodes
+from tests.effort import examples
 from tests.unit.streams.alerting.world import MINUTE, T0, World, breach
 
 FINGERPRINT = "fp-lever"
@@ -81,7 +82,7 @@ def draw(random):
     return records
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.integers(0, 1 << 32))
 def test_the_commands_show_what_the_role_holds(seed):
     random = Random(seed)

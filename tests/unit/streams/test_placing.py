@@ -18,6 +18,7 @@ from streams.measure.window_times import (
     needed_until,
     window_start,
 )
+from tests.effort import examples
 
 MONDAY_MS = 1_789_948_800_000
 
@@ -71,7 +72,7 @@ def test_a_row_is_needed_by_its_parent_and_by_the_next_ones_trend(size, start_ms
 TEXTS = st.text(st.sampled_from('ab{}"\\=*,platformconfidence\n'), min_size=1, max_size=30)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(100))
 @given(TEXTS, st.none() | st.sampled_from(["platform", "confidence"]), TEXTS)
 def test_a_name_stands_for_one_series(operation, label, value):
     if label == "confidence":
