@@ -103,7 +103,7 @@ torture: $(VENV)/.installed ## kill workers at random, compare with an oracle, t
 	@$(PY) -m tests.acceptance.torture --seeds $(SEEDS) --jobs $(JOBS)
 	@$(PY) -m tests.acceptance.alert_torture --kills $(KILLS)
 	@$(PY) -m stack run -- $(PY) -m tests.acceptance.store_torture --seeds $(SEEDS) --jobs $(JOBS)
-	@TEST_EFFORT=20 $(PY) -m pytest --numprocesses $(JOBS) --timeout 0 tests/properties \
+	@TEST_EFFORT=20 $(PY) -m pytest --numprocesses $(JOBS) --timeout 0 tests/properties tests/unit \
 	tests/contract/test_fast_structs.py tests/acceptance/test_poison.py
 	@$(PY) -m stack run -- $(PY) -m pytest -m alone tests/acceptance
 
