@@ -175,6 +175,7 @@ def muted(mute: Mapping[str, str], active: Mapping[str, str], at_ms: int) -> Mut
 
 
 def _next_start_ms(schedule: str, at_ms: int) -> int:
-    week = range(9)
-    spans = (span for interval in parse(schedule) for span in interval.spans(at_ms, week))
+    # One of a week may fall into the hour that summer time skips: the week after has the next.
+    days = range(16)
+    spans = (span for interval in parse(schedule) for span in interval.spans(at_ms, days))
     return min(start for start, end in spans if start > at_ms and end > start)

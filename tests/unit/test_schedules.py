@@ -112,6 +112,8 @@ def test_no_text_is_a_traceback(text: str, at_ms: int):
 
 
 MORNING = {"office_hours": "every mon-fri 09:00-18:00 Europe/Berlin"}
+#: On 29 March 2026 it ends before it begins: clocks go from 02:00 to 03:00.
+SKIPPED = {"sunday": "every sun 02:30-03:15 Europe/Berlin"}
 NIGHT = {"maintenance": SATURDAY, "night": "every day 02:30-02:45 Europe/Berlin"}
 
 
@@ -131,6 +133,8 @@ NIGHT = {"maintenance": SATURDAY, "night": "every day 02:30-02:45 Europe/Berlin"
             "11-28T01:00",
         ),
         (NIGHT, MORNING, "2026-11-28T01:35", "maintenance", "11-28T03:00"),  # then it is outside
+        ({}, SKIPPED, "2026-03-22T12:00", "sunday", "04-05T00:30"),
+        ({}, SKIPPED, "2026-03-23T12:00", "sunday", "04-05T00:30"),
         # Anybody may write to `breaches`: what is no schedule mutes nothing.
         ({"x": "every caturday 02:00-04:00"}, {"y": ""}, "2026-11-28T01:35", None, None),
         ({}, {}, "2026-11-28T01:35", None, None),
