@@ -94,7 +94,7 @@ class World:
 
     def take_score(self, record: Any) -> None:
         """Take a record on `quality-scores` in: only repeats are of interest."""
-        self.remediations.take_score(record.value)
+        self.remediations.take_score(record.value, record.timestamp)
 
     def take_letter(self, record: Any) -> None:
         """Take a record on `dead-letters` in; a marker that one was redriven changes nothing."""

@@ -62,8 +62,8 @@ class Remediations:
         self._since_ms = since_ms
         self._requests: dict[str, RemediationRequest] = {}
         """By the analysis that is bad."""
-        self._repeats: dict[str, float] = {}
-        """By the analysis that is repeated: the score of its latest repeat."""
+        self._repeats: dict[str, tuple[int, float]] = {}
+        """By the analysis that is repeated: when its latest repeat was scored, and the score."""
 
     def take_request(self, value: bytes | None) -> None:
         """Take a record on `remediations` in."""
@@ -77,8 +77,8 @@ class Remediations:
         if len(self._requests) > _MOST:
             del self._requests[next(iter(self._requests))]
 
-    def take_score(self, value: bytes | None) -> None:
-        """Take a record on `quality-scores` in; most are of no repeat."""
+    def take_score(self, value: bytes | None, at_ms: int) -> None:
+        """Take a record on `quality-scores` in, with its timestamp; most are of no repeat."""
         if not value or _REPEATS not in value:
             return
         try:
@@ -87,7 +87,9 @@ class Remediations:
             return
         if score.remediates is None or score.overall is None:
             return
-        self._repeats[score.remediates] = score.overall
+        latest_ms, _ = self._repeats.get(score.remediates, (at_ms, None))
+        if at_ms >= latest_ms:
+            self._repeats[score.remediates] = at_ms, score.overall
         if len(self._repeats) > _MOST:
             del self._repeats[next(iter(self._repeats))]
 
@@ -114,9 +116,9 @@ class Remediations:
 
     def _row(self, action: str, requests: list[RemediationRequest]) -> RemediationRow:
         pairs = [
-            (request.overall, after)
+            (request.overall, self._repeats[request.analysis][1])
             for request in requests
-            if (after := self._repeats.get(request.analysis)) is not None
+            if request.analysis in self._repeats
         ]
         return RemediationRow(
             action,

@@ -25,8 +25,10 @@ def test_remedies_are_counted_by_what_was_asked_for():
     made = Remediations()
     for value in (request("a"), request("a"), request("b"), request("c", "human_review")):
         made.take_request(value)
-    for value in (score(0.2, "a"), score(0.9, "a"), score(0.5, "b"), score(None, "c")):
-        made.take_score(value)
+    # The past is read after what is live, and again after an error.
+    made.take_score(score(0.9, "a"), NOON_MS + 1)
+    for value in (score(0.2, "a"), score(0.5, "b"), score(None, "c")):
+        made.take_score(value, NOON_MS)
     total, again, by_people = made.rows(SPAN)
     assert total == RemediationRow("*", 3, 2, 1, 0.5, 0.7)
     assert again == RemediationRow("reanalyse", 2, 2, 1, 0.5, 0.7)
@@ -52,5 +54,5 @@ def test_only_requests_of_the_span_count_of_which_repeats_are_known():
 def test_what_cannot_be_read_counts_nothing(value: bytes | None):
     made = Remediations()
     made.take_request(value)
-    made.take_score(value)
+    made.take_score(value, NOON_MS)
     assert made.rows(SPAN) == ()
