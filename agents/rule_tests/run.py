@@ -125,9 +125,10 @@ def _fields(episode: BreachEpisode) -> dict[str, str]:
 
 
 def _described(fields: dict[str, str]) -> str:
-    muted = {"": "not muted", None: None}
-    words = {"muted": muted.get(name := fields.get("muted"), f"muted by {name}")}
-    return ", ".join(str(value) for value in (fields | words).values() if value is not None)
+    words = [value for name, value in fields.items() if name != "muted"]
+    if "muted" in fields:
+        words.append(f"muted by {fields['muted']}" if fields["muted"] else "not muted")
+    return ", ".join(words)
 
 
 def _evaluated(
