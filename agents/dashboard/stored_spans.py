@@ -108,7 +108,8 @@ class StoredSpans:
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
                 why = str(error) or "no answer in time"
             for _, fixed in waiting:
-                fixed.state = f"The history cannot be read: {masked_urls(why)}"
+                if fixed.state:  # those before the error are read
+                    fixed.state = f"The history cannot be read: {masked_urls(why)}"
             await asyncio.sleep(_RETRY_S)
             self._wanted.set()
 
