@@ -30,7 +30,7 @@ async def read_back(
 ) -> None:
     """Read the past of topics, up to where reading of each partition began.
 
-    After an error of Kafka it begins again. A broker that is silent is waited for.
+    After an error of Kafka it reads them again. It waits for a broker that is silent.
 
     Args:
         settings: where Kafka is, and how far back.
@@ -77,12 +77,12 @@ async def _is_read(
             waiting = [tp for tp in waiting if await consumer.position(tp) < ends[tp]]
             await asyncio.sleep((time.monotonic() - step_s) * (1 - _LOAD) / _LOAD)
     except (KafkaError, OSError, TimeoutError) as error:
-        log.warning("what is older was not read to its end", error=repr(error))
+        log.warning("older records cannot be read, trying again", error=repr(error))
         return False
     finally:
         await close(consumer.stop)
     took_s = round(time.monotonic() - began_s, 1)
-    log.info("what is older is read", records=records, took_s=took_s)
+    log.info("older records are read", records=records, took_s=took_s)
     return True
 
 

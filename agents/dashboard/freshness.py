@@ -56,7 +56,7 @@ class Freshness:
         self._offset_s = time.time() - time.monotonic()
         self._jumped: tuple[float, float] | None = None
         self.filling = True
-        """Whether what is older is still to be read."""
+        """Whether older records are still to be read."""
 
     @property
     def is_loading(self) -> bool:
@@ -93,11 +93,11 @@ class Freshness:
 
     def _history_away(self, why: str) -> Notice:
         if self._stored.age_s is None:
-            return Notice("near", f"What is older is not shown, the history: {why}")
+            return Notice("near", f"The history is not shown: {why}")
         ago = span(1000 * self._stored.age_s)
         return Notice(
             "near",
-            f"PostgreSQL does not answer: of the history is shown what was read {ago} ago. {why}",
+            f"PostgreSQL does not answer: the history is shown as it was read {ago} ago. {why}",
         )
 
     def health(self) -> dict[str, Any]:

@@ -24,7 +24,7 @@ MOST_CLIENTS = 500
 MOST_VIEWS = 64
 _SEND_S = 20.0
 _PING_S = 20.0
-#: A page's connection is closed with it when the session ends in which it was opened.
+#: Closes the connection of a page whose session has ended.
 SESSION_ENDED = 4401
 
 Render = Callable[[OpenPage], Sections]

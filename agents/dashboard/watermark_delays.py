@@ -1,4 +1,4 @@
-"""Ask how far behind the event time of each source partition is, by what workers publish of it."""
+"""Know how far behind the event time of each source partition is, by the workers' progress."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ _DEADLINE_S = 10.0
 _BACK_S = 2.5
 _PARTITION = 0
 _POLL_MS = 500
-#: Of more than so many answers of the broker the rest is left unread.
+#: Fetches of the newest records, at most: what they do not reach is left unread.
 _FETCHES = 16
 _TOPICS = {"measure": PARTIALS, "quality": QUALITY_PARTIALS}
 

@@ -1,4 +1,4 @@
-"""Return how far behind the event time of source partitions is, by what workers say of it."""
+"""Return how far behind the event time of source partitions is, by the workers' progress."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -28,7 +28,9 @@ def source_delays(records: Iterable[tuple[bytes, int]]) -> tuple[SourceDelay, ..
         found = read_progress(value)
         if found is not None and found.sources:
             # A source that moved between workers is in the records of both: the later one counts.
-            newest = {left: delay for of, delay in newest.items() if (left := of & ~found.sources)}
+            newest = {
+                left: delay for before, delay in newest.items() if (left := before & ~found.sources)
+            }
             newest[found.sources] = max(0.0, timestamp_ms - found.at_ms)
     rows = [SourceDelay(_ranges(sources), delay) for sources, delay in newest.items()]
     return tuple(sorted(rows, key=lambda row: -row.delay_ms))

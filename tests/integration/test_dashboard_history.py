@@ -84,7 +84,7 @@ def test_a_database_that_is_away_is_named_and_read_once_it_is_back(
     proxy.cuts()
     proxy.hangs()
     with dashboard(scene.settings, tmp_path, METRICS_DATABASE_URL=url) as running:
-        running.until(lambda: "the history" in str(running.health()["notices"]))
+        running.until(lambda: "The history is not shown" in str(running.health()["notices"]))
         assert running.get("/", Accept="text/html").status_code == 200
         assert "postgresql://" not in str(running.health())
         proxy.passes()

@@ -156,7 +156,7 @@ def test_a_history_that_was_read_and_is_away_now_is_shown_as_old(clock: Clock):
     watching.stored._read_s = time.monotonic() - 90
     watching.stored.why = "no answer in time"
     assert watching.sentences == (
-        "PostgreSQL does not answer: of the history is shown what was read 1 min 30 s ago."
+        "PostgreSQL does not answer: the history is shown as it was read 1 min 30 s ago."
         " no answer in time"
     )
 
