@@ -29,9 +29,9 @@ _FASTER = (
 
 
 def after_an_hour(place: Place, minutes: int, speed: float) -> dict[str, float]:
-    """Let live traffic pass faster than real time; then time restarts, and a second worker.
+    """Publish live traffic faster than real time; then measure two restarts and a rebalance.
 
-    Three partitions, of which the second worker gets one.
+    Of three partitions a second worker gets one.
     """
     create_topic(place.bootstrap, place.operations, place.partitions)
     faster = [sys.executable, "-c", _FASTER.format(speed)]

@@ -101,8 +101,8 @@ class Comparison:
                 }
                 return race.race(command, variables, cwd=PEERS, total=records.total, expected=truth)
 
-        ours = peer.name == "kafka-streams"
-        self._measure(name, title, once, repeat=None if ours else 1)
+        has_goals = peer.name == "kafka-streams"
+        self._measure(name, title, once, repeat=None if has_goals else 1)
 
     def ours(self, name: str, title: str, records: Records) -> None:
         def once(turn: int) -> Figures:

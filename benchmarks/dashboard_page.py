@@ -7,7 +7,7 @@ paint of the overview, each time in a new browser context; the time from an inpu
 (the browser's own Event Timing, which rounds to 8 ms) while the overview changes each second; and
 the memory of the server and of an overview that stays open, after a garbage collection.
 
-For the memory the data's time runs ahead: each second brings the next minute of `--hours` hours,
+For the memory the data's time runs faster: each second brings another minute of the last 26 hours,
 so that what is remembered of a series reaches its bounds.
 """
 

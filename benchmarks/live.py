@@ -27,10 +27,7 @@ _TOPICS = {"aggregates": "aggregate", "partials": "partial", "measure-windows-ch
 
 
 class Traffic(threading.Thread):
-    """Publishes operations as they happen, at a fixed rate, to random partitions.
-
-    Those of a platform always go to the same partition.
-    """
+    """Publishes operations as they happen, at a fixed rate; a platform's to one partition."""
 
     def __init__(self, place: Place, a_second: int, operations: int, platforms: int) -> None:
         super().__init__(daemon=True)

@@ -38,8 +38,11 @@ def everything(results: dict[str, Any]) -> str:
             continue
         figures |= case["figures"]
         took.append(f"{name} {case['measured_at']}, {case['seconds']} s, {case['load_average']}")
-    when = [f"Cases, when they ended, how long they took, load average: {'; '.join(took)}."]
-    return "\n\n".join([goals.table(figures), *left_out, *when[: len(took)], table(results)])
+    parts = [goals.table(figures), *left_out]
+    if took:
+        when = "; ".join(took)
+        parts.append(f"Cases, when they ended, how long they took, load average: {when}.")
+    return "\n\n".join([*parts, table(results)])
 
 
 def table(results: dict[str, Any]) -> str:
