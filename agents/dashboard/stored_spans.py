@@ -69,14 +69,14 @@ class StoredSpans:
         self._world = world
         self._fixed: OrderedDict[tuple[Labels, TrailingSpan], _FixedSeries] = OrderedDict()
         self._wanted = asyncio.Event()
-        self.is_configured = settings.metrics_database_url is not None
+        self._is_configured = settings.metrics_database_url is not None
 
     def sums(self, labels: Labels, span: TrailingSpan) -> tuple[SpanSums, str]:
         """Return the sums of a series, and what keeps the history from being in them, if so."""
         fixed = self._fixed.get((labels, span))
         if fixed is None:
             fixed = self._fixed[labels, span] = _FixedSeries()
-            if not self.is_configured:
+            if not self._is_configured:
                 fixed.state = "METRICS_DATABASE_URL is not set: here is only what Kafka keeps."
             self._wanted.set()
             if len(self._fixed) > _MOST:
@@ -96,7 +96,7 @@ class StoredSpans:
 
     async def run(self) -> None:
         """Read what is wanted, for ever; try again while it cannot be read."""
-        while self.is_configured:
+        while self._is_configured:
             await self._wanted.wait()
             self._wanted.clear()
             waiting = [(key, fixed) for key, fixed in self._fixed.items() if fixed.state]

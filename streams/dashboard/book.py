@@ -78,12 +78,10 @@ class SeriesBook(Generic[_P]):
         self._encode = msgspec.msgpack.Encoder().encode
         self._windows: dict[WindowSize, dict[int, bytes]] = {size: {} for size in SIZES}
 
-    def take(self, record: Shown, point: _P) -> bool:
-        """Take a window in; return whether it is newer than what was there."""
-        if not self.put(record.window.size, record.window.start_ms, point):
-            return False
-        self._note(record)
-        return True
+    def take(self, record: Shown, point: _P) -> None:
+        """Take a window in, if it is newer than what was there."""
+        if self.put(record.window.size, record.window.start_ms, point):
+            self._note(record)
 
     def put(self, size: WindowSize, start_ms: int, point: _P) -> bool:
         """Put a window's point in; return whether it is newer than what was there."""
@@ -197,20 +195,18 @@ class Books:
         """Records that cannot be shown."""
         self._most_series = most_series
 
-    def take(self, record: Shown, timestamp_ms: int) -> bool:
-        """Take a record in; return whether anything is newer now."""
+    def take(self, record: Shown, timestamp_ms: int) -> None:
+        """Take a record in, unless its window begins too far ahead of it."""
         if record.window.start_ms > timestamp_ms + _AHEAD_MS:
             self.refused += 1
-            return False
+            return
         match record:
             case ShownOperations():
-                return self._take(
-                    self.operations, OperationsPoint, record, operations_point(record)
-                )
+                self._take(self.operations, OperationsPoint, record, operations_point(record))
             case ShownQuality():
-                return self._take(self.quality, QualityPoint, record, quality_point(record))
+                self._take(self.quality, QualityPoint, record, quality_point(record))
             case ShownService():
-                return self._take(self.services, ServicePoint, record, service_point(record))
+                self._take(self.services, ServicePoint, record, service_point(record))
 
     def forget(self, now_ms: int) -> None:
         """Forget the series that had nothing for longer than the topic keeps."""
@@ -228,30 +224,34 @@ class Books:
 
     def put_operations(
         self, name: str, series: SeriesFields, place: Place, point: OperationsPoint
-    ) -> bool:
+    ) -> None:
         """Put a window of operations in that the history has."""
         book = self._book(self.operations, OperationsPoint, name, series)
-        return book is not None and book.put(*place, point)
+        if book is not None:
+            book.put(*place, point)
 
     def put_quality(
         self, name: str, series: ScoreSeriesFields, place: Place, point: QualityPoint
-    ) -> bool:
+    ) -> None:
         """Put a window of scores in that the history has."""
         book = self._book(self.quality, QualityPoint, name, series)
-        return book is not None and book.put(*place, point)
+        if book is not None:
+            book.put(*place, point)
 
     def put_service(
         self, name: str, series: ServiceFields, place: Place, point: ServicePoint
-    ) -> bool:
+    ) -> None:
         """Put a window of a service in that the history has."""
         book = self._book(self.services, ServicePoint, name, series)
-        return book is not None and book.put(*place, point)
+        if book is not None:
+            book.put(*place, point)
 
     def _take(
         self, books: dict[str, SeriesBook[_P]], kind: type[_P], record: Shown, point: _P
-    ) -> bool:
+    ) -> None:
         book = self._book(books, kind, name_of(record), record.series)
-        return book is not None and book.take(record, point)
+        if book is not None:
+            book.take(record, point)
 
     def _book(
         self, books: dict[str, SeriesBook[_P]], kind: type[_P], name: str, series: SeriesLabels
