@@ -94,6 +94,7 @@ def test_a_session_lasts_for_its_time_and_cannot_be_forged():
         value[:-1],
         value + "0",
         "reader.99999999999.abc",
+        "reader.99999999999.0123456789abcdef.abc",
         "nobody.99999999999.abc",
         "",
         "ü",
@@ -106,7 +107,7 @@ def test_a_session_lasts_for_its_time_and_cannot_be_forged():
 
 def test_a_session_that_somebody_ended_is_over_for_all_who_have_it():
     made = gate(dashboard_token=ACT)
-    value, other = made.new_session("actor", 1000), made.new_session("actor", 1001)
+    value, other = made.new_session("actor", 1000), made.new_session("actor", 1000)
     access = Access("actor", "session")
     assert made.still_has(access, value, 1000)
     assert not made.still_has(access, value, 1001 + SESSION_S)
