@@ -39,16 +39,16 @@ async def read_back(
     """
     followed = {settings.topic(it.topic): it for it in topics}
     ends = {tp: end for tp, end in until.items() if tp.topic in followed}
-    is_read = not ends
-    while not is_read:
-        is_read = await _is_read(settings, ends, followed)
-        if not is_read:
-            await asyncio.sleep(_RETRY_S)
+    while ends:
+        if await _read(settings, ends, followed):
+            return
+        await asyncio.sleep(_RETRY_S)
 
 
-async def _is_read(
+async def _read(
     settings: Settings, ends: Mapping[TopicPartition, int], followed: Mapping[str, Followed]
 ) -> bool:
+    """Read all records before the ends; return whether no error of Kafka kept it from that."""
     consumer = AIOKafkaConsumer(
         **settings.kafka(),
         group_id=None,
