@@ -142,10 +142,10 @@ def in_force_until_ms(schedule: str, at_ms: int) -> int | None:
 
 
 class Muted(NamedTuple):
-    """That time intervals mute an alert."""
+    """Why an alert is muted, and until when."""
 
     name: str
-    """The interval, or the ones, that do."""
+    """The interval that mutes it; outside of active intervals, all of these."""
     until_ms: int
     why: str
     """For a sentence, after a colon."""

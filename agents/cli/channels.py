@@ -98,7 +98,6 @@ def send_test(
     from agents.cli import ask_worker
 
     answer_s = ask_worker.START_S if wait is None else wait
-
     command = ask_worker.new_command("test_channel", by=ask_worker.user_name(by), channel=channel)
     asking = ask_worker.ask(settings(), command, command.id, follow=True, answer_s=answer_s)
     answer = run(asking)

@@ -145,7 +145,7 @@
     socket.onclose = (event) => {
       connected = false;
       if (event.code === SESSION_ENDED) location.reload();
-      // Why a connection is refused is not said: a session may have ended while nothing was open.
+      // No code says why a connection is refused: the session may have ended meanwhile.
       if (!opened) fetch(location.href, { method: "HEAD" }).then((answer) => answer.status === 401 && location.reload(), () => {});
       setTimeout(connect, retry * (0.75 + Math.random() / 2));
       retry = Math.min(retry * 2, LAST_RETRY_MS);
