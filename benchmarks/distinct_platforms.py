@@ -8,6 +8,7 @@ from itertools import pairwise
 from confluent_kafka import Producer
 
 from benchmarks.places import Place, records
+from benchmarks.race import Failed
 from benchmarks.worker import started
 
 _DEADLINE_S = 400.0
@@ -37,6 +38,8 @@ def distinct_platforms(place: Place, platforms: int) -> dict[str, float]:
             time.sleep(_LOOK_S)
             memory_mb = max(memory_mb, worker.used().rss_mb)
             counts, published_ms = _everything(place, platforms)
+    if not published_ms:
+        raise Failed(f"`*` has no aggregate of {counted:,} operations")
     pauses = [later - sooner for sooner, later in pairwise([begun_ms, *published_ms])]
     return {
         "platforms": platforms,
