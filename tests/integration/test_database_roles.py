@@ -74,10 +74,7 @@ async def test_the_dashboard_reads_what_it_shows_and_nothing_else(roles: dict[st
     await StoredWindows(settings, world)._read()
     assert len(world.books.operations) == 1
     async with connected(roles["dashboard"]) as connection:
-        names = await connection.fetch(
-            "SELECT tablename FROM pg_tables WHERE schemaname = 'opwatch'"
-        )
-        tables = {it["tablename"] for it in names}
+        tables = {it["tablename"] for it in await connection.fetch(TABLES)}
         assert tables > READ
         for table in tables:
             refused = ["DELETE FROM opwatch.{}", "SELECT FROM opwatch.{} FOR UPDATE"]
