@@ -91,7 +91,10 @@ class Secrets:
             sentence = f"{name} is opwatch's or the system's own: no channel may read it."
             raise NotAllowed(sentence, field)
         if not channel_variables.is_allowed(name, self._allowed):
-            sentence = f"OPWATCH_CHANNEL_VARIABLES does not let channels read {name}."
+            sentence = (
+                f"OPWATCH_CHANNEL_VARIABLES does not let channels read {name}: add it there, or"
+                " choose a name that it allows."
+            )
             raise NotAllowed(sentence, field)
 
     def need(self, name: str) -> SecretStr:
