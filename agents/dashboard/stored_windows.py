@@ -76,6 +76,8 @@ class StoredWindows:
                 await self._connected()
             except NoDatabase as error:
                 why = str(error)
+            except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError) as error:
+                why = f"{error}: `opwatch db upgrade` makes the tables"
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
                 why = str(error) or "no answer in time"
             if self.why is None:
