@@ -20,6 +20,7 @@ from agents.replay.expression_values import (
     text,
     truth,
 )
+from schemas.guesses import meant
 
 #: Of an expression's text; nobody writes more, and Python's parser needs stack for it.
 _MAX_LENGTH = 1_000
@@ -214,4 +215,6 @@ def _column(name: str, row: Row) -> Any:
     try:
         return row[name]
     except KeyError:
-        raise ExpressionError(f"there is no {name}") from None
+        likely = meant(name, list(row))
+        hint = f" (did you mean {likely[0]}?)" if len(likely) == 1 else ""
+        raise ExpressionError(f"there is no {name}{hint}") from None

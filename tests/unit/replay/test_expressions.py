@@ -102,6 +102,7 @@ def test_what_else_python_has_is_refused_before_the_first_row(text: str):
     ("text", "why"),
     [
         ("missing * 2", "there is no missing"),
+        ("methd == 'GET'", "there is no methd \\(did you mean method\\?\\)"),
         ("request.host", "there is no request.host"),
         ("took.x", "there is no took.x"),
         ("method * 2", "'GET' is no number"),
