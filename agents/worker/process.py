@@ -62,7 +62,18 @@ async def _main(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     others = everything(settings)
-    _, notes = await topic_creation.ensure(settings, of_role(settings, role), also=others)
+    making = asyncio.create_task(
+        topic_creation.ensure(settings, of_role(settings, role), also=others)
+    )
+    ending = asyncio.create_task(stopped.wait())
+    await asyncio.wait([making, ending], return_when=asyncio.FIRST_COMPLETED)
+    if not making.done():  # Kafka does not answer, and nobody waits for it any more
+        log.info("stopping")
+        making.cancel()
+        await asyncio.wait([making])
+        return
+    ending.cancel()
+    _, notes = making.result()
     for note in notes:
         log.warning(DIFFERS, why=note.sentence)
     try:
