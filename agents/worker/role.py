@@ -219,7 +219,8 @@ class Role:
             _collect_seldom()
             self.every(LOOK_S, self._chunks.look)
             loops += [start_task(work, self.fail) for work in self._work]
-            ends.append(asyncio.create_task(self._ended()))
+            loops.append(asyncio.create_task(self._ended()))
+            ends.append(loops[-1])
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         self.watchdog.stop()
         for loop in loops:
