@@ -190,13 +190,21 @@ def _start_ms(text: str | None) -> int:
 
 
 def _coverage(log: "Log", matchers: "Sequence[Matcher]") -> str:
+    from schemas.guesses import meant
     from schemas.matchers import matches
     from streams.alerting.pipeline import labels_of
 
     newest = [log.newest(fingerprint) for fingerprint in log.breaches]
     firing = [breach for breach in newest if breach.state != "resolved"]
     covered = sum(matches(matchers, labels_of(breach)) for breach in firing)
-    return f"It covers {covered} of the {len(firing)} alerts that fire."
+    coverage = f"It covers {covered} of the {len(firing)} alerts that fire."
+    labels = {label for breach in newest for label in labels_of(breach)}
+    wanted = [it.label for it in matchers if not matches([it], {})]
+    if labels and (strange := [label for label in wanted if label not in labels]):
+        likely = meant(strange[0], sorted(labels))
+        hint = f"; did you mean {likely[0]}?" if len(likely) == 1 else "."
+        coverage += f" No alert so far has a label {strange[0]}{hint}"
+    return coverage
 
 
 def _print_table(silences: "Sequence[SilenceStatus]") -> None:

@@ -207,6 +207,16 @@ def test_without_an_alert_worker_the_command_stands_and_the_exit_code_is_3(cli: 
     assert len(cli.topic("commands")) == 1
 
 
+def test_a_silence_by_a_label_that_no_alert_has_says_so(cli: Cli, role: Role):
+    cli.publish("breaches", told_of(opened()))
+    adding = cli.start("silence", "add", 'platfrom="lever", nosuch!="x"', "--for", "2h", "-c", "-")
+    role.answers(adding, "command_done", sentence="Silenced.")
+    code, _, err = ended(adding)
+    assert code == 0
+    assert err.startswith("Silenced. It covers 0 of the 1 alerts that fire. ")
+    assert err.endswith("No alert so far has a label platfrom; did you mean platform?\n")
+
+
 def test_silences_are_added_listed_and_ended(cli: Cli, role: Role):
     cli.publish("breaches", told_of(opened()))
     assert cli("silence", "list").returncode == 1
