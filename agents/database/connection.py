@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from agents.runtime.database_settings import URL_VARIABLE
+from agents.runtime.network_errors import words
 from agents.runtime.settings import Settings
 
 #: A server that accepts no login within this time counts as away.
@@ -104,7 +105,7 @@ async def _first_of(
 
 async def _connected(address: str, found: dict[str, Any], *, writes: bool) -> asyncpg.Connection:
     async with asyncio.timeout(2 * CONNECT_S):
-        connection: asyncpg.Connection = await asyncpg.connect(address, **found)
+        connection = await _opened(address, found)
         with contextlib.ExitStack() as unless_usable:
             unless_usable.callback(connection.terminate)
             await connection.execute("BEGIN")  # by pgbouncer all of it gets the same server
@@ -113,6 +114,17 @@ async def _connected(address: str, found: dict[str, Any], *, writes: bool) -> as
             if writes and only_reads:
                 raise NoDatabase("the server only reads: a standby, or read-only by its settings")
             unless_usable.pop_all()
+    return connection
+
+
+async def _opened(address: str, found: dict[str, Any]) -> asyncpg.Connection:
+    try:
+        connection: asyncpg.Connection = await asyncpg.connect(address, **found)
+    except (TimeoutError, ssl.SSLError):
+        raise
+    except OSError as error:  # a loop's own error need not say which host it is
+        host = urlsplit(address).netloc.rpartition("@")[2]
+        raise ConnectionError(f"{host}: {words(error)}") from error
     return connection
 
 

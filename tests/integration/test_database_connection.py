@@ -122,6 +122,14 @@ async def test_a_file_that_cannot_be_used_is_named(tmp_path: Path):
         await connect(settings_of("postgresql://h/d", db_ca_file=str(tmp_path / "ca.pem")))
 
 
+@pytest.mark.parametrize(
+    ("host", "why"), [("127.0.0.1:1", "connection refused"), ("nowhere.invalid:5432", "its name")]
+)
+async def test_a_server_that_cannot_be_reached_is_named(host: str, why: str):
+    with pytest.raises(ConnectionError, match=f"^{host}: {why}"):
+        await connect(settings_of(f"postgresql://u:hunter2@{host}/d"))
+
+
 def test_the_address_of_sqlalchemy_is_understood_and_never_shown():
     chosen = settings_of("postgresql+asyncpg://u:hunter2@h/d")
     assert chosen.metrics_database_url is not None
