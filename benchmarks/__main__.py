@@ -11,11 +11,10 @@ from datetime import UTC, datetime
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from benchmarks import comparison, environment, report
+from benchmarks import comparison, environment, race, report
 from benchmarks.cases import CASES, FULL, QUICK
 from benchmarks.comparison import Comparison
 from benchmarks.environment import say
-from benchmarks.race import Failed
 
 _NAMES = (*comparison.NAMES, *CASES)
 
@@ -98,9 +97,8 @@ def _measure(
         began = time.monotonic()
         try:
             figures = case(bootstrap, sizes)
-        except Failed as why:
-            say(f"  {name} is left out: {why}")
-            found[name] = {"left_out": str(why).splitlines()[0]}
+        except Exception as why:  # noqa: BLE001 - the others are measured all the same
+            found[name] = {"left_out": race.left_out(name, why)}
             continue
         say("  " + ", ".join(f"{figure} {value:,.4g}" for figure, value in figures.items()))
         seconds = round(time.monotonic() - began)

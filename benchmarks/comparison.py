@@ -14,7 +14,7 @@ from benchmarks import environment, load, race, worker
 from benchmarks.environment import PEERS, Missing, say
 from benchmarks.load import Records, near_now
 from benchmarks.places import Place, delete_topics
-from benchmarks.race import Failed, Figures
+from benchmarks.race import Figures
 
 Command = Callable[[], Sequence[str | Path]]
 
@@ -83,7 +83,7 @@ class Comparison:
         try:
             command = peer.command()
         except Missing as why:
-            self._left_out(name, title, str(why))
+            self._left_out(name, title, why)
             return
         place = self._place(f"{records.events}-{records.platforms}")
         truth = load.expected(records)
@@ -173,8 +173,8 @@ class Comparison:
         for turn in range(repeat or self.options.repeat):
             try:
                 found = once(turn)
-            except Failed as why:
-                self._left_out(name, title, str(why))
+            except Exception as why:  # noqa: BLE001 - the others are measured all the same
+                self._left_out(name, title, why)
                 return
             say(f"  {_sentence(found)}")
             for mistake in found.wrong[:5]:
@@ -187,9 +187,8 @@ class Comparison:
         entry |= {"more": more, "title": title, "runs_per_s": [run.events_per_s for run in runs]}
         self.entries[name] = entry | {"run": self.run}
 
-    def _left_out(self, name: str, title: str, why: str) -> None:
-        say(f"  {title} is left out: {why}")
-        reason = why.splitlines()[0].rstrip(":")
+    def _left_out(self, name: str, title: str, why: Exception) -> None:
+        reason = race.left_out(title, why)
         self.entries[name] = {"title": title, "left_out": reason, "run": self.run}
 
 

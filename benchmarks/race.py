@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import IO
 
 import psutil
 
+from benchmarks.environment import Missing, say
 from benchmarks.load import Windows
 
 _START_DEADLINE_S = 120.0
@@ -26,6 +28,15 @@ _P95_TOLERANCES = ((5_000, 0.02), (1_000, 0.04))
 
 class Failed(Exception):
     """A program did not finish; the message says how far it came."""
+
+
+def left_out(title: str, why: Exception) -> str:
+    """Say that something has no figures, and why; return the reason in one line."""
+    text = str(why)
+    if not isinstance(why, Failed | Missing):
+        text = f"{type(why).__name__}: {why}\n{''.join(traceback.format_exception(why))}"
+    say(f"  {title} is left out: {text}")
+    return text.splitlines()[0].rstrip(": ")
 
 
 @dataclass(frozen=True, kw_only=True)
