@@ -29,7 +29,7 @@ _FASTER = (
 
 
 def after_an_hour(place: Place, minutes: int, speed: float) -> dict[str, float]:
-    """Publish live traffic faster than real time; then measure two restarts and a rebalance.
+    """Publish an hour faster than real time; then measure two restarts and a rebalance.
 
     Of three partitions a second worker gets one.
     """
@@ -40,14 +40,19 @@ def after_an_hour(place: Place, minutes: int, speed: float) -> dict[str, float]:
         total = _publish(place, minutes, speed)
         _until(lambda: worker.counted() >= total, _CATCH_UP_S, "the hour is not counted")
         worker.kill()
-    traffic = live.Traffic(place, _A_SECOND, _OPERATIONS, _PLATFORMS)
+    figures = {"hour_minutes": minutes, "hour_faster": speed}
+    with live.Traffic(place, _A_SECOND, _OPERATIONS, _PLATFORMS):
+        return figures | _restarts(place)
+
+
+def _restarts(place: Place) -> dict[str, float]:
+    """Kill a worker twice and let another join, while live traffic is published."""
+    figures: dict[str, float] = {}
     with started(place) as worker:
         worker.ready_after()
-        traffic.start()
         time.sleep(_LIVE_S)
         worker.kill()
         killed = time.monotonic()
-    figures = {"hour_minutes": minutes, "hour_faster": speed}
     figures["hour_changelog_mb"] = bytes_on_kafka(place)["measure-windows-changelog"] / 1e6
     with started(place) as worker:
         figures["hour_own_s"] = _counting(worker) - killed
@@ -58,7 +63,6 @@ def after_an_hour(place: Place, minutes: int, speed: float) -> dict[str, float]:
         figures["hour_other_s"] = _counting(worker) - killed
         time.sleep(_LIVE_S)
         figures["hour_rebalance_s"] = _stopped(place)
-        traffic.end()
     return figures
 
 

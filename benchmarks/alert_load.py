@@ -57,6 +57,9 @@ class AlertWorker:
             OPWATCH_CHANNEL_VARIABLES=",".join(allowed),
             **(settings | extra),
         )
+
+    def begin(self) -> None:
+        """Start it, and wait until it works."""
         self.workers.start("w0")
         self.process = psutil.Process(self.workers.pid("w0"))
         if not until(lambda: "alerts taken over" in self.log.read_text(), 60):
@@ -160,6 +163,7 @@ def alert_load(bootstrap: str, samples: int, breaches: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="opwatch-alert-bench-") as folder, receivers:
         worker = AlertWorker(bootstrap, receivers, Path(folder))
         try:
+            worker.begin()
             return worker.idle(samples) | worker.flood(breaches)
         finally:
             worker.workers.close()

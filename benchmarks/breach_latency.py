@@ -8,13 +8,13 @@ import json
 import secrets
 import statistics
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from benchmarks.places import Place
+from benchmarks.publishing import Publishing
 from benchmarks.worker import started
 
 _RULES = """
@@ -49,21 +49,20 @@ def operation(platform: str, *, success: bool) -> bytes:
     return json.dumps(fields).encode()
 
 
-class Traffic(threading.Thread):
+class Traffic(Publishing):
     """Publishes successful operations at a fixed rate."""
 
     def __init__(self, place: Place, a_second: int) -> None:
-        super().__init__(daemon=True)
+        super().__init__()
         self.sent = 0
         self.seconds = 0.0
         self._place = place
         self._a_second = a_second
-        self._ended = threading.Event()
 
     def run(self) -> None:
         producer = Producer({"bootstrap.servers": self._place.bootstrap, "linger.ms": 5})
         begun = time.monotonic()
-        while not self._ended.is_set():
+        while not self.ended.is_set():
             value = operation(f"board-{self.sent // _BATCH % 8}", success=True)
             for _ in range(_BATCH):
                 producer.produce(self._place.operations, value)
@@ -72,10 +71,6 @@ class Traffic(threading.Thread):
             time.sleep(max(0.0, begun + self.sent / self._a_second - time.monotonic()))
         producer.flush()
         self.seconds = time.monotonic() - begun
-
-    def end(self) -> None:
-        self._ended.set()
-        self.join()
 
 
 def latencies(place: Place, breaches: int) -> list[float]:
@@ -119,15 +114,13 @@ def breach_latency(place: Place, breaches: int, beside: int) -> dict[str, float]
         rules.write_text(_RULES)
         with started(place, OPWATCH_RULE_FILE=str(rules)) as worker:
             worker.ready_after()
-            traffic = Traffic(place, beside)
-            traffic.start()
-            while not worker.counted():
-                time.sleep(0.5)
-            time.sleep(_WARM_S)
-            before = worker.used()
-            found = sorted(latencies(place, breaches))
-            after = worker.used()
-            traffic.end()
+            with Traffic(place, beside) as traffic:
+                while not worker.counted():
+                    time.sleep(0.5)
+                time.sleep(_WARM_S)
+                before = worker.used()
+                found = sorted(latencies(place, breaches))
+                after = worker.used()
     return {
         "breach_median_s": statistics.median(found),
         "breach_p99_s": found[int(0.99 * (len(found) - 1))],

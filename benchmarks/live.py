@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import threading
 import time
 from collections import defaultdict
 
@@ -11,6 +10,7 @@ from confluent_kafka import Producer
 
 from benchmarks.load import MINUTE_MS, operation_name, platform_name
 from benchmarks.places import Place, bytes_on_kafka, ends, records
+from benchmarks.publishing import Publishing
 from benchmarks.worker import Worker, started
 
 #: After an assignment, and until the first minutes are full of traffic.
@@ -26,11 +26,11 @@ _WATCHED_OPERATION, _WATCHED_PLATFORMS = 1, 50
 _TOPICS = {"aggregates": "aggregate", "partials": "partial", "measure-windows-changelog": "row"}
 
 
-class Traffic(threading.Thread):
+class Traffic(Publishing):
     """Publishes operations as they happen, at a fixed rate; a platform's to one partition."""
 
     def __init__(self, place: Place, a_second: int, operations: int, platforms: int) -> None:
-        super().__init__(daemon=True)
+        super().__init__()
         self.sent = 0
         self.watched: dict[tuple[str, int], list[int]] = defaultdict(list)
         """When the operations of a watched series happened, by its name and minute."""
@@ -38,13 +38,12 @@ class Traffic(threading.Thread):
         self._batch = a_second // _BATCHES_A_SECOND
         self._operations = [operation_name(i) for i in range(operations)]
         self._platforms = [platform_name(i) for i in range(platforms)]
-        self._ended = threading.Event()
 
     def run(self) -> None:
         producer = Producer({"bootstrap.servers": self._place.bootstrap, "linger.ms": 5})
         rng = np.random.default_rng(1)
         begun = time.monotonic()
-        while not self._ended.is_set():
+        while not self.ended.is_set():
             for platform, value in self._values(rng):
                 partition = platform % self._place.partitions
                 producer.produce(self._place.operations, value, partition=partition)
@@ -81,22 +80,17 @@ class Traffic(threading.Thread):
                 self.watched[series, now_ms // MINUTE_MS * MINUTE_MS].append(now_ms)
         return values
 
-    def end(self) -> None:
-        self._ended.set()
-        self.join()
 
-
-class Heartbeats(threading.Thread):
+class Heartbeats(Publishing):
     """Publishes heartbeats of services as they are due."""
 
     def __init__(self, place: Place) -> None:
-        super().__init__(daemon=True)
+        super().__init__()
         self._place = place
-        self._ended = threading.Event()
 
     def run(self) -> None:
         producer = Producer({"bootstrap.servers": self._place.bootstrap})
-        while not self._ended.wait(_SERVICE_EVERY_S):
+        while not self.ended.wait(_SERVICE_EVERY_S):
             for number in range(_SERVICES):
                 service = f"service-{number}"
                 beat = {
@@ -107,22 +101,17 @@ class Heartbeats(threading.Thread):
                 producer.produce(f"{self._place.prefix}heartbeats", json.dumps(beat), service)
             producer.flush()
 
-    def end(self) -> None:
-        self._ended.set()
-        self.join()
-
 
 def live(place: Place, seconds: float) -> dict[str, float]:
     """Measure 1,000 operations/s over 500 series: the worker's processor time, bytes written."""
     traffic = Traffic(place, 1_000, operations=9, platforms=46)
     with started(place) as worker:
         start_s = worker.ready_after()
-        traffic.start()
-        time.sleep(_WARM_S)
-        sizes, counts = bytes_on_kafka(place), _counts(place)
-        core, rate = _cost(worker, seconds)
-        sizes_after, counts_after = bytes_on_kafka(place), _counts(place)
-        traffic.end()
+        with traffic:
+            time.sleep(_WARM_S)
+            sizes, counts = bytes_on_kafka(place), _counts(place)
+            core, rate = _cost(worker, seconds)
+            sizes_after, counts_after = bytes_on_kafka(place), _counts(place)
     written = {topic: size - sizes.get(topic, 0) for topic, size in sizes_after.items()}
     read = written.pop("operations")
     figures = {
@@ -145,16 +134,13 @@ def live_many(place: Place, seconds: float, rules: str) -> dict[str, float]:
     traffic, heartbeats = Traffic(place, 10_000, operations=9, platforms=996), Heartbeats(place)
     with started(place, OPWATCH_RULE_FILE=rules) as worker:
         worker.ready_after()
-        heartbeats.start()
-        traffic.start()
-        time.sleep(_WARM_S)
-        begun_ms = int(time.time() * 1000)
-        revisions = worker.metric("opwatch_aggregates_total")
-        core, rate = _cost(worker, seconds)
-        revisions = worker.metric("opwatch_aggregates_total") - revisions
-        memory_mb, series = worker.used().rss_mb, worker.metric("opwatch_series")
-        traffic.end()
-        heartbeats.end()
+        with heartbeats, traffic:
+            time.sleep(_WARM_S)
+            begun_ms = int(time.time() * 1000)
+            revisions = worker.metric("opwatch_aggregates_total")
+            core, rate = _cost(worker, seconds)
+            revisions = worker.metric("opwatch_aggregates_total") - revisions
+            memory_mb, series = worker.used().rss_mb, worker.metric("opwatch_series")
         time.sleep(_AFTER_S)
     delays = sorted(_delays(place, traffic, begun_ms))
     return {

@@ -136,18 +136,17 @@ def beside(bootstrap: str, rate: float, seconds: float) -> Iterator[Goal]:
     place = at(bootstrap)
     with started(place) as measure:
         until(measure.is_ready, lambda: int(time.monotonic()))
-        traffic = Traffic(place, BESIDE)
-        traffic.start()
-        time.sleep(_WARM_S)
-        alone = behind_ms(traffic, measure, seconds, BESIDE)
-        with scoring(place):
-            sender = Sender(place, int(rate * (seconds + _WARM_S)))
-            sending = threading.Thread(target=sender.at_rate, args=(0, len(sender.sent_s), rate))
-            sending.start()
+        with Traffic(place, BESIDE) as traffic:
             time.sleep(_WARM_S)
-            disturbed = behind_ms(traffic, measure, seconds, BESIDE)
-            sending.join()
-        traffic.end()
+            alone = behind_ms(traffic, measure, seconds, BESIDE)
+            with scoring(place):
+                sender = Sender(place, int(rate * (seconds + _WARM_S)))
+                every = (0, len(sender.sent_s), rate)
+                sending = threading.Thread(target=sender.at_rate, args=every)
+                sending.start()
+                time.sleep(_WARM_S)
+                disturbed = behind_ms(traffic, measure, seconds, BESIDE)
+                sending.join()
     for name, found in (("alone", alone), ("beside", disturbed)):
         worst = max(found)
         say(f"counting {name}: behind {statistics.median(found):.0f} ms, {worst:.0f} ms at worst")
