@@ -40,7 +40,6 @@ def catching_up(place: Place, records: Records) -> dict[str, float]:
     counted = race.figures(samples)
     return {
         "per_s": counted.events_per_s,
-        "cpu_s_per_million": counted.cpu_s_per_million,
         "revisions_a_cpu_s": revisions / max(samples[-1].cpu_s - before.cpu_s, 1e-9),
         "beat_share": beat_s / counted.seconds,
     }

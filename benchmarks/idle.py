@@ -1,14 +1,13 @@
-"""Measure what an idle worker costs, and how fast it counts, by partitions."""
+"""Measure what an idle worker costs, and how soon it counts."""
 
 import json
 import time
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from benchmarks import load, race
-from benchmarks.load import Records, near_now
 from benchmarks.places import Place
-from benchmarks.worker import Worker, platforms_for, started
+from benchmarks.race import Failed
+from benchmarks.worker import Worker, started
 
 #: Operations to count, over all partitions.
 OPERATIONS = 2_000
@@ -23,16 +22,6 @@ def idle(place: Place, seconds: float) -> dict[str, float]:
         worker.ready_after()
         time.sleep(_SETTLE_S)
         return {"idle": _share(worker, seconds), "counted_s": _counted_after(place)}
-
-
-def throughput(place: Place, events: int) -> dict[str, float]:
-    """Return the operations of 1,000 series that a worker counts a second, catching up."""
-    platforms = platforms_for(1_000)
-    records = Records(events=events, start_ms=near_now(events), platforms=platforms)
-    load.publish(place.bootstrap, place.operations, place.partitions, records)
-    with started(place) as worker:
-        counted = race.figures(list(worker.samples(records.total)))
-    return {"per_s": counted.events_per_s, "cpu_s_per_million": counted.cpu_s_per_million}
 
 
 def _share(worker: Worker, seconds: float) -> float:
@@ -76,6 +65,6 @@ def _counted_after(place: Place, operations: int = OPERATIONS) -> float:
                 start_ms = aggregate["window"]["start_ms"]
                 counts[start_ms] = max(counts.get(start_ms, 0), aggregate["count"])
         if time.monotonic() - began > _DEADLINE_S:
-            raise race.Failed(f"{sum(counts.values())} of {operations} counted")
+            raise Failed(f"{sum(counts.values())} of {operations} counted")
     reader.close()
     return time.monotonic() - began
