@@ -65,7 +65,9 @@ def main() -> int:
         compared.clean()
     machine = environment.machine(bootstrap)
     for entry in compared.entries.values():
-        entry |= {"measured_at": _now(), "cpu": machine["cpu"]}
+        entry |= {"measured_at": _now()}
+    for measured in (*compared.entries.values(), *cases.values()):
+        measured |= {"cpu": machine["cpu"]}
     results = {
         "measured_at": _now(),
         "quick": options.quick,

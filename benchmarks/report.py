@@ -29,15 +29,16 @@ _COLUMNS = (
 def everything(results: dict[str, Any]) -> str:
     """Return each figure beside its goal, and the comparison, as two Markdown tables."""
     here = results["machine"]["cpu"]
-    entries = {n: e for n, e in results["entries"].items() if e.get("cpu", here) == here}
-    figures = figures_of(entries)
+    figures = figures_of({n: e for n, e in results["entries"].items() if e["cpu"] == here})
     left_out, took = [], []
-    for name, case in results.get("cases", {}).items():
+    for name, case in results["cases"].items():
         if "left_out" in case:
             left_out.append(f"{name} is left out: {case['left_out']}.")
-            continue
-        figures |= case["figures"]
-        took.append(f"{name} {case['measured_at']}, {case['seconds']} s, {case['load_average']}")
+        elif case["cpu"] == here:
+            figures |= case["figures"]
+            took.append(
+                f"{name} {case['measured_at']}, {case['seconds']} s, {case['load_average']}"
+            )
     parts = [goals.table(figures), *left_out]
     if took:
         when = "; ".join(took)
@@ -62,12 +63,15 @@ def table(results: dict[str, Any]) -> str:
 
 
 def _earlier(results: dict[str, Any]) -> list[str]:
-    """Say which entries are of another machine than this run's."""
+    """Say which entries and cases are of another machine than the last run."""
     here = results["machine"]["cpu"]
+    cases = (
+        {"title": name} | case for name, case in results["cases"].items() if "left_out" not in case
+    )
     earlier = [
         f"{entry['title']} ({entry['measured_at'][:10]}, {entry['cpu']})"
-        for entry in results["entries"].values()
-        if entry.get("cpu", here) != here
+        for entry in (*results["entries"].values(), *cases)
+        if entry["cpu"] != here
     ]
     return [f"- Measured earlier, on another machine: {'; '.join(earlier)}."] if earlier else []
 
@@ -132,9 +136,9 @@ def _machine(results: dict[str, Any]) -> str:
     machine = results["machine"]
     peers = ", ".join(f"{name} {version}" for name, version in machine["peers"].items())
     return (
-        f"Measured {results['measured_at']} on {machine['cores']} cores shared with the broker "
-        f"({machine['cpu']}), {machine['memory_gb']} GB, {machine['system']}; {machine['broker']}; "
-        f"Python {machine['python']}, Java {machine['java']}, Kafka Streams "
+        f"Last measured {results['measured_at']} on {machine['cores']} cores shared with the "
+        f"broker ({machine['cpu']}), {machine['memory_gb']} GB, {machine['system']}; "
+        f"{machine['broker']}; Python {machine['python']}, Java {machine['java']}, Kafka Streams "
         f"{machine['kafka_streams']}, t-digest {machine['t_digest']}, {peers}; "
         f"{results['partitions']} partitions."
     )
