@@ -20,9 +20,9 @@ _AFTER_S = 10.0
 _BATCHES_A_SECOND = 20
 _SERVICES = 20
 _SERVICE_EVERY_S = 5
-#: Of this operation, and of so many platforms, each operation is compared with what is published.
+#: Each operation of this name and of these first platforms is compared with what is published.
 _WATCHED_OPERATION, _WATCHED_PLATFORMS = 1, 50
-#: The topics that scale.md reckons with, and what a record of each is.
+#: The topics whose bytes are prices in scale.md, and what a record of each is.
 _TOPICS = {"aggregates": "aggregate", "partials": "partial", "measure-windows-changelog": "row"}
 
 

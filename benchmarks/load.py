@@ -148,7 +148,7 @@ def values_of(records: Records) -> Iterator[tuple[int, int, bytes]]:
 def expected(records: Records) -> Windows:
     """Return the minute windows by platform: "platform|start" to (count, successes, p95).
 
-    Reckoned from the columns, not from the JSON; the closing events are left out.
+    Computed from the columns, not from the JSON; the closing events are left out.
     """
     durations: dict[tuple[int, int], list[np.ndarray]] = defaultdict(list)
     successes: dict[tuple[int, int], int] = defaultdict(int)

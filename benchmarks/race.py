@@ -22,7 +22,7 @@ from benchmarks.load import Windows
 _START_DEADLINE_S = 120.0
 _STALL_DEADLINE_S = 60.0
 _END_GRACE_S = 15.0
-#: The error allowed for the p95 of a sketch of at least so many lognormal durations.
+#: At least this many lognormal durations, and the error that a sketch's p95 may have then.
 _P95_TOLERANCES = ((5_000, 0.02), (1_000, 0.04))
 
 

@@ -1,4 +1,4 @@
-"""Reckon what larger installations need, from the figures of `make bench` in results.json.
+"""Estimate what larger installations need, from the figures of `make bench` in results.json.
 
 python -m benchmarks.scale
 """
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from benchmarks.race import Failed
 
 _RESULTS = Path(__file__).with_name("results.json")
-#: The shares of all series that an operation counts in one of each: its name by platform, `*` by
+#: An operation counts in one series of each of these shares of all: its name by platform, `*` by
 #: platform, and four of the few others.
 _SHARES = (0.9, 0.09, 0.0025, 0.0025, 0.0025, 0.0025)
 #: Partials are sent twice a second.
@@ -20,7 +20,7 @@ _SENT_A_SECOND = 2
 _LARGER = 1.15
 #: Rows are written each half minute, and lie in the changelog for an hour before it is compacted.
 _WRITE_S, _UNCOMPACTED_S = 30, 3_600
-#: A worker is planned to use so much of its core.
+#: A worker is planned to use this share of a core.
 _PLANNED = 0.7
 _PARTITIONS = (24, 64, 128, 256)
 _RATES, _SERIES = (10_000, 100_000, 1_000_000), (1_000, 100_000, 1_000_000)
@@ -55,7 +55,10 @@ class Need(NamedTuple):
 
 
 def partial_rows(rate: float, series: float, partitions: int) -> float:
-    """Return the rows of partials a second: each source has its own of each series it touched."""
+    """Return the rows of partials a second: a source sends one for each series it had since.
+
+    Each series is assumed to come from all sources, which is the dearest case.
+    """
     together = _SENT_A_SECOND * partitions
     return together * _touched(rate / together, series)
 
@@ -66,12 +69,12 @@ def revisions(rate: float, series: float) -> float:
 
 
 def _touched(operations: float, series: float) -> float:
-    """Return in how many series operations count."""
+    """Return how many series have at least one of the operations."""
     return sum(share * series * -math.expm1(-operations / (share * series)) for share in _SHARES)
 
 
 def cores(costs: Costs, rate: float, series: float, partitions: int) -> float:
-    """Return the processor time that all workers together need a second."""
+    """Return the cores that all workers together use."""
     return costs.idle_core + 1e-6 * (
         costs.operation_us * rate
         + costs.partial_row_us * partial_rows(rate, series, partitions)
@@ -152,8 +155,8 @@ def main() -> None:
         raise SystemExit(str(missing)) from missing
     for name, value in costs._asdict().items():
         print(f"- {name} {value:,.3g}")
-    reckoned = cores(costs, figures["many_rate"], figures["many_series"], 8)
-    print(f"\n`many`: {reckoned:.2f} of a core reckoned, {figures['many_core']:.2f} measured\n")
+    estimated = cores(costs, figures["many_rate"], figures["many_series"], 8)
+    print(f"\n`many`: {estimated:.2f} of a core estimated, {figures['many_core']:.2f} measured\n")
     names = ("operations/s", "series", *Need._fields)
     print("|" + "".join(f" {name} |" for name in names))
     print("|" + "---:|" * len(names))
