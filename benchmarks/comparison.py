@@ -45,7 +45,7 @@ _OURS = "opwatch"
 #: A day of the memory case takes an hour or two.
 MEMORY_HOURS = 2
 _FURTHER = ("arrays", "series", "keys", "recovery", "memory")
-#: With these shares each program runs for at least ten seconds on two cores at 2,000,000 events.
+#: With these shares each program runs for eight seconds or more on two cores at 2,000,000 events.
 _PEERS = (
     Peer(name="faust", title="Faust take()", share=0.05, command=lambda: _python("faust_take.py")),
     Peer(name="quix", title="Quix Streams", share=0.1, command=lambda: _python("quix.py")),
