@@ -167,11 +167,12 @@ def muted(mute: Mapping[str, str], active: Mapping[str, str], at_ms: int) -> Mut
     if ends:
         end_ms, name = max(ends)
         return Muted(name, end_ms, f"{name} ({mute[name]})")
-    starts = [_next_start_ms(it, at_ms) for it in active.values() if problem(it) is None]
-    if not starts or any(in_force_until_ms(it, at_ms) is not None for it in active.values()):
+    schedules = [it for it in active.values() if problem(it) is None]
+    if not schedules or any(in_force_until_ms(it, at_ms) is not None for it in schedules):
         return None
     named = ", ".join(f"{name} ({schedule})" for name, schedule in active.items())
-    return Muted(", ".join(active), min(starts), f"outside {named}")
+    start_ms = min(_next_start_ms(it, at_ms) for it in schedules)
+    return Muted(", ".join(active), start_ms, f"outside {named}")
 
 
 def _next_start_ms(schedule: str, at_ms: int) -> int:
