@@ -132,12 +132,12 @@ class BaseRule(Configured):
     channels: Channels = Field(default_factory=list)
     cooldown: Span | None = Field(None, description="By default defaults.cooldown.")
     escalation: list[EscalationStep] = Field(default_factory=list, max_length=20)
-    mute_time_intervals: IntervalNames = Field(
-        default_factory=list,
+    mute_time_intervals: IntervalNames | None = Field(
+        None,
         description="Nobody is notified in these; by default defaults.mute_time_intervals.",
     )
-    active_time_intervals: IntervalNames = Field(
-        default_factory=list,
+    active_time_intervals: IntervalNames | None = Field(
+        None,
         description="Nobody is notified outside these; by default defaults.active_time_intervals.",
     )
     keep_firing_for: Minutes = Field(

@@ -70,8 +70,9 @@ def compile_rules(file: RuleFile) -> tuple[CompiledRule, ...]:
 
 def _compile(rule: Rule, file: RuleFile) -> CompiledRule:
     defaults, intervals = file.defaults, file.time_intervals
-    mute = rule.mute_time_intervals or defaults.mute_time_intervals
-    active = rule.active_time_intervals or defaults.active_time_intervals
+    mute, active = rule.mute_time_intervals, rule.active_time_intervals
+    mute = defaults.mute_time_intervals if mute is None else mute
+    active = defaults.active_time_intervals if active is None else active
     routing = Routing(
         channels=rule.channels or defaults.channels,
         cooldown_ms=defaults.cooldown if rule.cooldown is None else rule.cooldown,
