@@ -128,9 +128,12 @@ class ChangelogRecovery:
         return True
 
     async def _look(self) -> None:
-        """Read the end of a changelog again where it was fetched, but did not arrive."""
+        """Read the end of a changelog again where it was fetched, but did not arrive.
+
+        Faust calls an app rebalancing until its tables are restored, so that says nothing here.
+        """
         app = self._app
-        if not app.in_recovery or app.rebalancing:
+        if not app.in_recovery or self._begun_after != self._losses:
             return
         corrupt = app.consumer.corrupt_since()
         for tp, expected in list(self._next.items()):

@@ -126,11 +126,7 @@ def test_a_killed_service_is_down_and_a_killed_worker_takes_nobody_with_it(
     time.sleep(12)  # it judges nobody before it has listened for ten seconds
     beats.alive.remove("dies")
 
-    def is_down() -> bool:
-        worker.supervise()  # after partitions came, restoring may stall until the watchdog ends it
-        return said.status("dies") == "down"
-
-    eventually(is_down)
+    eventually(lambda: said.status("dies") == "down")
     down = [one for one in said.all if one["status"] == "down"]
     assert {one["series"]["service"] for one in down} == {"dies"}
     assert all(one["silent"] for one in down)

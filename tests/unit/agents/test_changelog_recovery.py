@@ -30,7 +30,7 @@ class App:
 
     def __init__(self, log_start: int = 0) -> None:
         self.consumer_generation_id = 8
-        self.in_recovery, self.rebalancing = True, False
+        self.in_recovery = self.rebalancing = True  # so says Faust until all is restored
         self.begun: list[dict[TP, int]] = []
         self.sought: list[tuple[TP, int]] = []
         self.positions: dict[TP, int] = {}
