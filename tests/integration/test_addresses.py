@@ -71,8 +71,8 @@ async def test_a_receiver_that_cannot_be_reached_is_named(kind, to: Everyone):
         channel = channel.model_copy(update={"url": f"https://localhost:{port}/x"})
     unknown = Guard(networks("127.0.0.1"), resolve=no_such_name, hosts=["localhost"])
     async with client(to) as http, HttpClient(unknown, str(to.ca_file)) as without_names:
-        closed = await made(kind, to, http, channel=channel, **named).send(message(), 1, 5.0)
-        lost = await made(kind, to, without_names, channel=channel, **named).send(message(), 1, 5.0)
+        closed = await made(kind, to, http, channel=channel, **named).send(message(), 1, 10.0)
+        lost = await made(kind, to, without_names, channel=channel, **named).send(message(), 1, 10.0)
     for answer, why in ((closed, "connection refused"), (lost, "cannot be resolved")):
         assert isinstance(answer, Retry)
         assert not answer.ambiguous
@@ -110,7 +110,7 @@ async def test_only_what_is_named_is_allowed():
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_receiver_on_this_machine_is_refused_when_sent_to_and_recorded(kind, to: Everyone):
     async with client(to, allowed="") as http:
-        answer = await made(kind, to, http).send(message(), 1, 5.0)
+        answer = await made(kind, to, http).send(message(), 1, 10.0)
     assert isinstance(answer, Rejected)
     assert "this machine" in answer.answer
     assert "127.0.0.1" in answer.answer or "::1" in answer.answer
@@ -126,7 +126,7 @@ async def test_the_connection_goes_to_what_was_checked_and_the_name_is_asked_onc
         update={"url": to.http["pagerduty"].url + pagerduty.PATH}
     )
     async with HttpClient(guard, str(to.ca_file)) as http:
-        answer = await made("pagerduty", to, http, channel=channel).send(message(), 1, 5.0)
+        answer = await made("pagerduty", to, http, channel=channel).send(message(), 1, 10.0)
     assert isinstance(answer, Sent)
     assert resolve.asked == ["localhost"]
     assert (
@@ -141,8 +141,8 @@ async def test_a_name_that_moves_to_a_private_address_is_refused_at_the_next_sen
     guard = Guard(networks("127.0.0.1"), leads_to("127.0.0.1", "169.254.169.254"))
     async with HttpClient(guard, str(to.ca_file)) as http:
         sender = made("slack", to, http)
-        assert isinstance(await sender.send(message(), 1, 5.0), Sent)
-        second = await sender.send(message(), 1, 5.0)
+        assert isinstance(await sender.send(message(), 1, 10.0), Sent)
+        second = await sender.send(message(), 1, 10.0)
     assert isinstance(second, Rejected)
     assert "169.254.169.254" in second.answer
 
@@ -152,7 +152,7 @@ async def test_a_redirect_to_this_machine_is_not_followed(to: Everyone):
         for status in (301, 302, 303, 307, 308):
             to.http["slack"].says(redirect(f"{inside.url}/secret", status))
             async with client(to) as http:
-                answer = await made("slack", to, http).send(message(), 1, 5.0)
+                answer = await made("slack", to, http).send(message(), 1, 10.0)
             assert isinstance(answer, Rejected)
         assert inside.arrived == []
 
@@ -161,7 +161,7 @@ async def test_a_proxy_in_the_environment_is_not_used(to: Everyone, monkeypatch)
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "https_proxy", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     async with client(to) as http:
-        assert isinstance(await made("slack", to, http).send(message(), 1, 5.0), Sent)
+        assert isinstance(await made("slack", to, http).send(message(), 1, 10.0), Sent)
 
 
 async def test_a_certificate_of_another_name_or_authority_is_not_spoken_to(
@@ -173,7 +173,7 @@ async def test_a_certificate_of_another_name_or_authority_is_not_spoken_to(
         async with Receiver(slack.slack, context) as stranger, client(to) as http:
             url = stranger.url + slack.PATH
             sender = made("slack", to, http, SLACK_WEBHOOK_URL=url)
-            answer = await sender.send(message(), 1, 5.0)
+            answer = await sender.send(message(), 1, 10.0)
         assert isinstance(answer, Retry)
         assert not answer.ambiguous
         assert "CERTIFICATE_VERIFY_FAILED" in answer.answer
@@ -193,14 +193,14 @@ async def test_a_certificate_of_another_name_or_authority_is_not_spoken_to(
 )
 async def test_a_secret_address_is_sent_byte_for_byte(rest: str, sent: str | None, to: Everyone):
     async with client(to) as http:
-        await http.post(posted(to.http["slack"].url + rest, b"{}", "application/json"), 5.0)
+        await http.post(posted(to.http["slack"].url + rest, b"{}", "application/json"), 10.0)
     assert to.http["slack"].arrived[0].path == (rest if sent is None else sent)
 
 
 async def test_a_response_is_read_to_its_limit(to: Everyone):
     to.http["slack"].says(Endless(status=200))
     async with client(to) as http:
-        response = await http.post(posted(to.http["slack"].url, b"{}", "application/json"), 5.0)
+        response = await http.post(posted(to.http["slack"].url, b"{}", "application/json"), 10.0)
     assert len(response.body) == MAX_RESPONSE_BYTES
 
 
@@ -209,8 +209,8 @@ async def test_no_cookie_is_kept(kind, to: Everyone):
     to.http[kind].says(Status(status=503, headers={"set-cookie": "id=1; Path=/"}))
     async with client(to) as http:
         sender = made(kind, to, http)
-        await sender.send(message(), 1, 5.0)
-        await sender.send(message(), 2, 5.0)
+        await sender.send(message(), 1, 10.0)
+        await sender.send(message(), 2, 10.0)
     assert all("cookie" not in one.headers for one in to.http[kind].arrived)
 
 
@@ -238,7 +238,7 @@ async def test_no_secret_is_in_a_log_an_answer_or_a_repr(kind, to: Everyone, cap
                 for say in (Status(status=500, body=echo), Status(status=400, body=echo), None):
                     if say is not None and kind != "email" and allowed:
                         to.http[kind].says(say)
-                    answer = await sender.send(message(), 1, 5.0)
+                    answer = await sender.send(message(), 1, 10.0)
                     written += [repr(answer), repr(sender), repr(vars(sender)), repr(http)]
     finally:
         root.removeHandler(handler)
@@ -262,7 +262,7 @@ async def test_a_failure_of_ours_tells_no_secret(to: Everyone, monkeypatch, caps
 
     monkeypatch.setattr("streams.channels.slack.request", broken)
     async with client(to) as http:
-        answer = await made("slack", to, http).send(message(), 1, 5.0)
+        answer = await made("slack", to, http).send(message(), 1, 10.0)
     told = capsys.readouterr()
     for text in (repr(answer), told.out, told.err, caplog.text):
         assert "abcdefghijklmnopqrstuvwx" not in text

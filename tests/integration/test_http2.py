@@ -65,7 +65,7 @@ async def test_a_peer_that_breaks_the_protocol_is_asked_again(said: bytes, tmp_p
         url = f"https://localhost:{listening.sockets[0].getsockname()[1]}{PATH}"
         async with client(to) as http:
             sender = made("slack", to, http, SLACK_WEBHOOK_URL=url)
-            answer = await sender.send(message(), 1, 2.0)
+            answer = await sender.send(message(), 1, 10.0)
         listening.close()
     assert isinstance(answer, Retry)
     assert answer.ambiguous
@@ -80,7 +80,7 @@ async def test_http_2_is_spoken_where_it_is_offered(tmp_path: Path):
         url = f"https://localhost:{listening.sockets[0].getsockname()[1]}{PATH}"
         async with client(to) as http:
             sender = made("slack", to, http, SLACK_WEBHOOK_URL=url)
-            answers = [await sender.send(message(), 1, 0.5) for _ in range(3)]
+            answers = [await sender.send(message(), 1, timeout_s) for timeout_s in (10.0, 10.0, 0.5)]
         listening.close()
     assert [type(answer) for answer in answers] == [Sent, Retry, Retry]
     assert answers[1].answer == "503 ok"

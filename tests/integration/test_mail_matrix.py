@@ -43,7 +43,8 @@ async def test_what_a_mail_server_says_is_read_as_it_is_meant(
 ):
     to.mail.says(say)
     async with client(to) as http:
-        given = await made("email", to, http).send(message(), 1, 1.0)
+        timeout_s = 2.0 if say.reply == "hang" else 10.0
+        given = await made("email", to, http).send(message(), 1, timeout_s)
     assert type(given) is answer
     assert recorded in given.answer
     assert getattr(given, "ambiguous", False) is ambiguous
@@ -53,10 +54,10 @@ async def test_a_retry_goes_only_to_those_who_were_not_taken(to: Everyone):
     to.mail.says(MailSay(stage="rcpt", reply="450 later", address=B))
     async with client(to) as http:
         sender = made("email", to, http)
-        first = await sender.send(message(), 1, 5.0)
+        first = await sender.send(message(), 1, 10.0)
         assert isinstance(first, Retry)
         assert f"{A}: 250 Taken; {B}: 450 later" in first.answer
-        assert isinstance(await sender.send(message(), 2, 5.0), Sent)
+        assert isinstance(await sender.send(message(), 2, 10.0), Sent)
     assert [mail.recipients for mail in to.mail.arrived] == [[A], [B]]
     first_mail, second = (mail.parsed for mail in to.mail.arrived)
     assert first_mail["Message-ID"] == second["Message-ID"]
@@ -69,8 +70,8 @@ async def test_who_is_refused_for_good_is_not_asked_again_and_is_named(to: Every
     )
     async with client(to) as http:
         sender = made("email", to, http)
-        assert isinstance(await sender.send(message(), 1, 5.0), Retry)
-        second = await sender.send(message(), 2, 5.0)
+        assert isinstance(await sender.send(message(), 1, 10.0), Retry)
+        second = await sender.send(message(), 2, 10.0)
     assert isinstance(second, Sent)
     assert f"{A}: 550 unknown" in second.answer
     assert [mail.recipients for mail in to.mail.arrived] == [[B]]
@@ -79,14 +80,14 @@ async def test_who_is_refused_for_good_is_not_asked_again_and_is_named(to: Every
 async def test_nobody_left_to_tell_is_a_rejection(to: Everyone):
     to.mail.says(*(MailSay(stage="rcpt", reply="550 unknown", address=one) for one in (A, B)))
     async with client(to) as http:
-        assert isinstance(await made("email", to, http).send(message(), 1, 5.0), Rejected)
+        assert isinstance(await made("email", to, http).send(message(), 1, 10.0), Rejected)
     assert to.mail.arrived == []
 
 
 async def test_a_wrong_password_is_a_rejection_and_is_not_repeated(to: Everyone):
     async with client(to) as http:
         wrong = made("email", to, http, SMTP_PASSWORD="wrong-password-1")
-        answer = await wrong.send(message(), 1, 5.0)
+        answer = await wrong.send(message(), 1, 10.0)
     assert isinstance(answer, Rejected)
     assert answer.answer.startswith("535")
     assert "wrong-password-1" not in answer.answer
@@ -95,7 +96,7 @@ async def test_a_wrong_password_is_a_rejection_and_is_not_repeated(to: Everyone)
 async def test_without_starttls_nothing_is_sent(to: Everyone):
     async with client(to) as http, MailServer(None, authenticate=False) as bare:
         sender = made("email", to, http, SMTP_PORT=str(bare.port))
-        answer = await sender.send(message(), 1, 5.0)
+        answer = await sender.send(message(), 1, 10.0)
     assert isinstance(answer, Rejected)
     assert "offers no STARTTLS" in answer.answer
     assert bare.arrived == []
@@ -118,7 +119,7 @@ async def test_a_certificate_that_does_not_verify_is_not_spoken_to(
         for context in strangers:
             server = await stack.enter_async_context(MailServer(context, implicit=implicit))
             sender = made("email", to, http, channel=channel, SMTP_PORT=str(server.port))
-            answer = await sender.send(message(), 1, 5.0)
+            answer = await sender.send(message(), 1, 10.0)
             assert isinstance(answer, Retry)
             assert "certificate verify failed" in answer.answer.lower()
             assert not answer.ambiguous
@@ -133,7 +134,7 @@ async def test_implicit_tls_works(to: Everyone, tmp_path: Path):
         client(to) as http,
     ):
         sender = made("email", to, http, channel=channel, SMTP_PORT=str(server.port))
-        assert isinstance(await sender.send(message(), 1, 5.0), Sent)
+        assert isinstance(await sender.send(message(), 1, 10.0), Sent)
     assert server.arrived[0].mistakes == []
 
 
@@ -145,7 +146,7 @@ async def test_nothing_leaves_in_plain_for_where_it_was_not_allowed(to: Everyone
                 "email", to, http, channel=channel,
                 SMTP_PORT=str(relay.port), SMTP_USER="", SMTP_PASSWORD="",
             )  # fmt: skip
-            assert isinstance(await sender.send(message(), 1, 5.0), answer)
+            assert isinstance(await sender.send(message(), 1, 10.0), answer)
 
 
 # ---------------------------------------------------------------- what relays want to be told
@@ -167,7 +168,7 @@ async def test_a_relay_is_told_a_whole_name_or_an_address(
     monkeypatch.setattr("agents.channels.email._whole_name", lambda: full_name)
     async with client(to) as http:
         sender = made("email", to, http, SMTP_HELO=said or "")
-        assert isinstance(await sender.send(message(), 1, 5.0), Sent)
+        assert isinstance(await sender.send(message(), 1, 10.0), Sent)
     assert set(to.mail.greeted_as) == {greeting}
 
 
@@ -191,7 +192,7 @@ async def test_an_address_beyond_ascii_is_sent_to_only_with_smtputf8(
         client(to) as http,
     ):
         sender = made("email", to, http, channel=channel, SMTP_PORT=str(server.port))
-        answer = await sender.send(message(), 1, 5.0)
+        answer = await sender.send(message(), 1, 10.0)
     assert isinstance(answer, Sent)
     (mail,) = server.arrived
     assert mail.mistakes == []

@@ -95,7 +95,7 @@ async def test_a_proxy_and_what_is_behind_it_are_guarded_as_the_rest(to: Everyon
         assert proxy.asked == []
         # The settings vouch for a host that only the proxy can resolve.
         async with through(to, proxy.url, resolve=nowhere, hosts=["inside.example"]) as http:
-            await made("slack", to, http, **inside).send(message(), 1, 2.0)
+            await made("slack", to, http, **inside).send(message(), 1, 3.0)
         assert proxy.asked[0].startswith(b"CONNECT inside.example:443 ")
 
 

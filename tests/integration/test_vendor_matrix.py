@@ -167,7 +167,7 @@ async def test_what_a_vendor_takes_is_what_its_documentation_says(kind: str, to:
     ]
     async with client(to) as http:
         sender = made(kind, to, http)
-        answers = [await sender.send(one, 1, 5.0) for one in told]
+        answers = [await sender.send(one, 1, 10.0) for one in told]
     assert [type(answer) for answer in answers] == [Sent] * len(told)
     assert to.http[kind].mistakes == []
     assert to.incidents.open == {}
@@ -192,9 +192,9 @@ async def test_a_429_and_then_the_resolve_tells_both(kind: str, to: Everyone):
         to.http[kind].says(status(429, retry_after="1"))
     async with client(to) as http:
         sender = made(kind, to, http)
-        assert isinstance(await sender.send(message(), 1, 5.0), Retry)
+        assert isinstance(await sender.send(message(), 1, 10.0), Retry)
         closing = message(resolved(), event="resolved", announces_opening=True, delivery="second")
-        assert isinstance(await sender.send(closing, 1, 5.0), Sent)
+        assert isinstance(await sender.send(closing, 1, 10.0), Sent)
     if kind == "email":
         assert "OPENED AND RESOLVED" in to.mail.arrived[-1].parsed["Subject"]
         return
@@ -216,10 +216,10 @@ async def test_each_text_message_is_sent_to_those_who_did_not_get_it(to: Everyon
     channel = channels(to)["sms"].model_copy(update={"to": ["+15005550006", "+15005550007"]})
     async with client(to) as http:
         sender = made("sms", to, http, channel=channel)
-        first = await sender.send(message(), 1, 5.0)
+        first = await sender.send(message(), 1, 10.0)
         assert isinstance(first, Retry)
         assert first.ambiguous
-        assert isinstance(await sender.send(message(), 2, 5.0), Sent)
+        assert isinstance(await sender.send(message(), 2, 10.0), Sent)
     assert len(to.http["sms"].arrived) == 3
     assert to.http["sms"].arrived[1].body == to.http["sms"].arrived[2].body
 
@@ -228,8 +228,8 @@ async def test_a_signature_is_anew_at_each_attempt_and_the_id_is_not(to: Everyon
     to.http["webhook"].says(status(500))
     async with client(to) as http:
         sender = made("webhook", to, http)
-        await sender.send(message(), 1, 5.0)
-        await sender.send(message(), 2, 5.0)
+        await sender.send(message(), 1, 10.0)
+        await sender.send(message(), 2, 10.0)
     first, second = to.http["webhook"].arrived
     assert first.mistakes == second.mistakes == []
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
@@ -239,6 +239,6 @@ async def test_a_signature_is_anew_at_each_attempt_and_the_id_is_not(to: Everyon
 async def test_a_mistake_of_ours_is_an_answer_too(to: Everyone, monkeypatch):
     monkeypatch.setattr("streams.channels.slack.request", lambda *_: 1 / 0)
     async with client(to) as http:
-        answer = await made("slack", to, http).send(message(), 1, 5.0)
+        answer = await made("slack", to, http).send(message(), 1, 10.0)
     assert isinstance(answer, Retry)
     assert "ZeroDivisionError" in answer.answer
