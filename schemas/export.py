@@ -201,7 +201,7 @@ def _message(message: TopicMessage) -> dict[str, Any]:
         "payload": {
             "type": "string",
             "format": "binary",
-            "description": f"The refused bytes; of more than {KEPT_BYTES} the first so many.",
+            "description": f"The refused bytes: the first {KEPT_BYTES}, if there are more.",
         },
     }
 

@@ -24,7 +24,7 @@ class Topic(NamedTuple):
     about: str
 
     def count(self, plane_partitions: int) -> int:
-        """Return how many partitions it has where the measuring plane has so many."""
+        """Return how many partitions it has, by those of the measuring plane."""
         return 1 if self.partitions == "one" else plane_partitions
 
 

@@ -122,7 +122,7 @@ def _sentence(mistake: "ErrorDetails") -> str:
 
 def _sent(value: object) -> str:
     if isinstance(value, int) and value.bit_length() > _LONG_BITS:
-        return "not a number of so many digits"
+        return "not a number with this many digits"
     text = json.dumps(value, ensure_ascii=False, default=str)
     return f"not {text if len(text) <= _SENT_LENGTH else text[: _SENT_LENGTH - 1] + '…'}"
 

@@ -77,7 +77,7 @@ async def tunnel(
         if context is not None:
             stream = await stream.start_tls(context, proxy.host, timeout_s)
         await _connect(stream, proxy, where, timeout_s)
-    except BaseException:
+    except BaseException:  # a timeout cancels this
         await stream.aclose()
         raise
     return stream

@@ -9,7 +9,7 @@ import yaml
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 30
-#: Of a list or a mapping; so many rules are the most there can be, too.
+#: Of a list or a mapping. It is also the most rules that a file can have.
 MAX_ELEMENTS = 1_000
 MAX_SCALAR = 10_000
 _MAX_KEY = 200
@@ -169,7 +169,7 @@ def _refuse_shape(events: Iterator[yaml.Event]) -> None:
         if documents > 1:
             return  # which is a mistake by itself
         if at > 2 * _MAX_NODES:
-            text = "too many values: no rule file has so many"
+            text = "too many values for a rule file"
             raise _TooMuch(text, event)
         if isinstance(event, yaml.NodeEvent) and left:
             left[-1] -= 1
@@ -177,7 +177,7 @@ def _refuse_shape(events: Iterator[yaml.Event]) -> None:
                 raise _TooMuch(_TOO_MANY, event)
         if isinstance(event, yaml.CollectionStartEvent):
             if len(left) == MAX_DEPTH:
-                text = "nested too deeply: no rule file has so many levels"
+                text = "nested too deeply for a rule file"
                 raise _TooMuch(text, event)
             of_two = isinstance(event, yaml.MappingStartEvent)
             left.append(MAX_ELEMENTS * (2 if of_two else 1))

@@ -19,14 +19,14 @@ from streams.dashboard.figures import Quantity
 from streams.dashboard.spans import TrailingSpan
 from streams.measure.window_times import SIZE_MS
 
-#: Between the marks of the time axis, at most so many to a chart.
+#: Between the marks of the time axis; the most marks of a chart.
 _STEPS_MS = (
     *(MINUTE_MS, 2 * MINUTE_MS, 5 * MINUTE_MS, 10 * MINUTE_MS, 15 * MINUTE_MS, 30 * MINUTE_MS),
     *(HOUR_MS, 2 * HOUR_MS, 4 * HOUR_MS, 6 * HOUR_MS, 12 * HOUR_MS),
     *(DAY_MS, 2 * DAY_MS, 7 * DAY_MS),
 )
 _TIMES = 7
-#: A chart shows the time of so many windows at least.
+#: A chart shows the time of this many windows, or more.
 _LEAST_WINDOWS = 10
 _VALUES = 4
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 #: A drawing is so wide and so high, whatever it is scaled to.
 WIDTH = 1000.0
 HEIGHT = 1000.0
-#: Samples that are further apart than so many windows are not joined.
+#: Samples that are further apart than this number of windows are not joined.
 _GAP_WINDOWS = 2.5
 
 
@@ -109,7 +109,7 @@ _STEPS = (1.0, 2.0, 5.0, 10.0)
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:
-    """Return round values between two, at most so many."""
+    """Return round values between two, up to a number of them."""
     if not high > low:
         return [low]
     rough = (high - low) / max(most, 1)

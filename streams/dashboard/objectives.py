@@ -16,7 +16,7 @@ from streams.measure.window_times import SIZE_MS
 from streams.rules.aggregate_reader import SeriesFields
 from streams.rules.error_budget import ErrorBudget, Objectives
 
-#: A page shows so many, with a chart each.
+#: The most that a page shows, each with a chart.
 MOST_OBJECTIVES = 24
 #: Of a budget less than this share, in per cent, is little.
 _LITTLE_LEFT = 25.0

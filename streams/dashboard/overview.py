@@ -13,7 +13,7 @@ from streams.dashboard.tiles import Promises, Tile, tiles_of
 from streams.measure.series import ALL
 from streams.rules.aggregate_reader import SeriesFields
 
-#: The overview lists so many platforms; a link leads to all.
+#: The most platforms that the overview lists; a link leads to all.
 MOST_PLATFORMS = 12
 
 

@@ -40,7 +40,7 @@ class _Badness(NamedTuple):
 def platform_rows(
     sums: SpanSums, targets: dict[Figure, Target], span: TrailingSpan, operation: str, most: int
 ) -> tuple[list[PlatformRow], int]:
-    """Return the worst platforms, at most so many, and how many there are.
+    """Return the worst platforms, `most` of them, and how many there are.
 
     Of thousands only the worst are added up whole: it is done again with each change.
     """

@@ -9,7 +9,7 @@ from streams.audit.status import AlertStatus, ChannelStatus
 from streams.audit.why import HistoryEntry, Undelivered, history
 from streams.channels.wording import observed
 
-#: A page lists so many alerts.
+#: The most alerts that a page lists.
 MOST_ALERTS = 200
 
 

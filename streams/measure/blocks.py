@@ -24,7 +24,7 @@ BLOCK_EVENTS = 20_000
 #: … or to this many pairs of operation and platform, which limits what overflow remembers, …
 BLOCK_PAIRS = 2_048
 #: … and before a record of a later hour than its first, by the records' own timestamps, or, where
-#: it has at least so many events, before one of later ten seconds.
+#: it has `LEAST_EVENTS`, before one of later ten seconds.
 LEAST_EVENTS, SPAN_MS = 1_000, 10 * SECOND_MS
 
 

@@ -97,7 +97,7 @@ def pack_samples(samples: Floats, limit: int) -> bytes:
 
 
 def pack_each(samples: Floats, sizes: Places, limit: int) -> list[bytes]:
-    """Return digests of samples (ms) that lie side by side, each of so many: see pack_samples."""
+    """Return the digest of each run of samples (ms), of `sizes`, as pack_samples does."""
     packed = samples.astype(_MEAN).tobytes()
     ends = np.cumsum(sizes)
     spans = zip((ends - sizes).tolist(), ends.tolist(), strict=True)

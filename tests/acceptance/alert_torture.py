@@ -96,7 +96,7 @@ class Alerts(threading.Thread):
 
 
 class Torture:
-    """One run: two workers, three receivers, and so many kills."""
+    """One run: two workers, three receivers, and a number of kills."""
 
     def __init__(self, bootstrap: str, seed: int, folder: Path, *, pause_s: float = 0.7) -> None:
         self._bootstrap = bootstrap

@@ -8,7 +8,7 @@ import orjson
 
 from tests.acceptance.oracle import SIZES, Truth, percentile_holds
 
-#: So many types are counted of a window, so many of these are published.
+#: The most types that are counted of a window, and of these the most that are published.
 _MOST_TYPES, _TOP = 50, 10
 _RANKS = ((0.5, "p50"), (0.9, "p90"), (0.95, "p95"), (0.99, "p99"))
 

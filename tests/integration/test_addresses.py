@@ -72,7 +72,9 @@ async def test_a_receiver_that_cannot_be_reached_is_named(kind, to: Everyone):
     unknown = Guard(networks("127.0.0.1"), resolve=no_such_name, hosts=["localhost"])
     async with client(to) as http, HttpClient(unknown, str(to.ca_file)) as without_names:
         closed = await made(kind, to, http, channel=channel, **named).send(message(), 1, 10.0)
-        lost = await made(kind, to, without_names, channel=channel, **named).send(message(), 1, 10.0)
+        lost = await made(kind, to, without_names, channel=channel, **named).send(
+            message(), 1, 10.0
+        )
     for answer, why in ((closed, "connection refused"), (lost, "cannot be resolved")):
         assert isinstance(answer, Retry)
         assert not answer.ambiguous

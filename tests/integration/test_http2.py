@@ -80,7 +80,7 @@ async def test_http_2_is_spoken_where_it_is_offered(tmp_path: Path):
         url = f"https://localhost:{listening.sockets[0].getsockname()[1]}{PATH}"
         async with client(to) as http:
             sender = made("slack", to, http, SLACK_WEBHOOK_URL=url)
-            answers = [await sender.send(message(), 1, timeout_s) for timeout_s in (10.0, 10.0, 0.5)]
+            answers = [await sender.send(message(), 1, limit_s) for limit_s in (10, 10, 0.5)]
         listening.close()
     assert [type(answer) for answer in answers] == [Sent, Retry, Retry]
     assert answers[1].answer == "503 ok"

@@ -107,7 +107,7 @@ def test_what_has_one_meaning_has_it(field: str, sent: object, means: object):
         ("operation", "*", 'should be neither * nor have control characters, not "*"'),
         ("platform", "a\nb", 'not "a\\nb"'),
         ("cache_evictions", 3.5, "not 3.5"),
-        ("cache_evictions", 10**4000, "not a number of so many digits"),
+        ("cache_evictions", 10**4000, "not a number with this many digits"),
         ("id", None, "should be a valid string, not null"),
         ("id", "", 'should have at least 1 character, not ""'),
         ("version", 2, "should be 1, not 2"),
