@@ -2,6 +2,7 @@
 
 import heapq
 import sys
+from collections import deque
 from collections.abc import Collection, Iterator
 from typing import Literal, NamedTuple
 
@@ -40,6 +41,9 @@ PAST_INTERVAL_MS = 5_000
 _SEALED_SIZES: frozenset[WindowSize] = frozenset({"5m", "6h", "24h"})
 
 
+Action = Literal["seal", "delete"]
+
+
 class Ending(NamedTuple):
     """Rows of one size and start that are to be sealed or deleted at a time.
 
@@ -50,7 +54,7 @@ class Ending(NamedTuple):
     order: int
     start_ms: int
     size: WindowSize
-    action: Literal["seal", "expire"]
+    action: Action
 
 
 class Schedule:
@@ -61,7 +65,7 @@ class Schedule:
         self.reached_ms = 0
         """Up to here every source was read when `advance` was last called."""
         self.settled_ms = 0
-        """Up to here all that was to be sealed or deleted is."""
+        """What ends up to here changes no more, and may be sealed or deleted."""
         self._limits = limits
         self._series_at: dict[tuple[WindowSize, int], list[str]] = {}
         self._due: dict[WindowSize, dict[SeriesWindow, int]] = {size: {} for size in SIZES}
@@ -70,6 +74,7 @@ class Schedule:
         """When minutes that are not final were published, if it is no pause ago."""
         self._awaited: set[tuple[WindowSize, int]] = set()
         self._endings: list[Ending] = []
+        self._settled: deque[Ending] = deque()
 
     # ------------------------------------------------------------------ rows come
 
@@ -80,8 +85,8 @@ class Schedule:
         if names is None:
             names = self._series_at[size, start_ms] = []
             order = SIZES.index(size)
-            expire = Ending(self.expires_ms(window), len(SIZES) + order, start_ms, size, "expire")
-            heapq.heappush(self._endings, expire)
+            delete = Ending(self.expires_ms(window), len(SIZES) + order, start_ms, size, "delete")
+            heapq.heappush(self._endings, delete)
             if size in _SEALED_SIZES:
                 sealed_ms = window.end_ms + self._limits.kept_ms
                 heapq.heappush(self._endings, Ending(sealed_ms, order, start_ms, size, "seal"))
@@ -205,31 +210,38 @@ class Schedule:
 
     # ------------------------------------------------------------------ rows go
 
-    def endings(self) -> Iterator[tuple[Ending, list[SeriesWindow]]]:
-        """Yield the rows to seal or delete now, in the order of time.
+    def settle(self) -> None:
+        """Move `settled_ms` to the sources' time.
 
-        It stops at a time with a window that is yet to be published, or whose parent is yet to
-        be computed from it. What ends at one time ends together, so that settled_ms is true.
+        It stops before a time at which a window would end that is yet to be published, or whose
+        parent is yet to be computed from it.
         """
         while self._endings and self._endings[0].at_ms <= self.reached_ms:
             at_ms = self._endings[0].at_ms
-            together: list[tuple[Ending, list[SeriesWindow]]] = []
+            together: list[Ending] = []
             while self._endings and self._endings[0].at_ms == at_ms:
-                end = heapq.heappop(self._endings)
-                names = self._series_at[end.size, end.start_ms]
-                together.append(
-                    (end, [SeriesWindow(end.size, end.start_ms, name) for name in names])
-                )
-            if any(self._is_wanted(window) for _, windows in together for window in windows):
-                for end, _ in together:
+                together.append(heapq.heappop(self._endings))
+            if any(self._is_wanted(window) for end in together for window in self._windows_of(end)):
+                for end in together:
                     heapq.heappush(self._endings, end)
                 self.settled_ms = max(self.settled_ms, at_ms - 1)
                 return
-            for end, _ in together:
-                if end.action == "expire":
-                    del self._series_at[end.size, end.start_ms]
-            yield from together
+            self._settled += together
         self.settled_ms = max(self.settled_ms, self.reached_ms)
+
+    def endings(self, until_ms: int) -> Iterator[tuple[Action, SeriesWindow]]:
+        """Yield what to seal and delete of what is settled up to a time, the earliest first."""
+        while self._settled and self._settled[0].at_ms <= until_ms:
+            end = self._settled.popleft()
+            windows = self._windows_of(end)
+            if end.action == "delete":
+                del self._series_at[end.size, end.start_ms]
+            for window in windows:
+                yield end.action, window
+
+    def _windows_of(self, end: Ending) -> list[SeriesWindow]:
+        names = self._series_at[end.size, end.start_ms]
+        return [SeriesWindow(end.size, end.start_ms, name) for name in names]
 
     def _is_wanted(self, window: SeriesWindow) -> bool:
         """Return whether a window, a minute of it or its parent is yet to be published."""

@@ -30,21 +30,22 @@ class Recovery(NamedTuple):
     ) -> None:
         """Enter all windows; make due what may be unpublished or is newer in its parts.
 
+        Also what is to be deleted is entered: what is merged from it may be yet to be sealed.
+
         Args:
             packed: the partition's rows in the table.
             earlier: what series' earlier partitions knew.
-            horizon_ms: what ends its life before this is deleted: a former owner wrote it late.
+            horizon_ms: what ends its life before this was published, and waits to be deleted.
             clock_ms: minutes ahead of it do not show how far event time has come.
         """
         in_children: dict[SeriesWindow, int] = {}
         revisions: dict[SeriesWindow, int] = {}
         keys = [key for key in packed if not key.startswith(STATE_PREFIX)]
         for window in map(SeriesWindow.of_key, keys):
-            if self.schedule.expires_ms(window) <= earlier.horizon_ms(window.series, horizon_ms):
-                self.table.delete(window)
-                continue
             self.admission.enter(window.series)
             self.schedule.enter(window)
+            if self.schedule.expires_ms(window) <= earlier.horizon_ms(window.series, horizon_ms):
+                continue
             revision, published, _ = revision_of(packed[window.row_key])
             revisions[window] = revision
             if parent := parent_of(window):

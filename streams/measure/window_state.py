@@ -141,7 +141,7 @@ class PartitionState(msgspec.Struct, array_like=True, gc=False):
     version: int = 0
     """Only grows."""
     horizon_ms: int = 0
-    """Minutes that could be late no more at this time are sealed or gone."""
+    """What is too late at this time is refused."""
     next_offset: dict[int, int] = {}
     """Of each source partition, the first offset that is not yet in the rows."""
     removed: list[RemovedRecords] = []
@@ -173,7 +173,7 @@ class PartitionState(msgspec.Struct, array_like=True, gc=False):
         )
 
     def move_horizon(self, horizon_ms: int) -> None:
-        """Note that all before a time is sealed or deleted."""
+        """Refuse from now on what is too late at a time."""
         self.horizon_ms = horizon_ms
         self.removed = [
             removed

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from schemas.aggregates import Trend
 from schemas.partials import PartialRow
 from schemas.spans import MINUTE_MS
 from streams.measure.aggregate import aggregate_key
@@ -94,6 +93,7 @@ class Windows:
         self._engine = engine
         self._packed = packed
         self._state_key, self._state = state_key(partition), state_in(packed, partition)
+        self._written_horizon_ms = self._state.horizon_ms
         self._earlier = EarlierPartitions(partition, kind, packed.get(MOVED_KEY))
         self._table = WindowTable(packed, engine)
         self._schedule = Schedule(limits)
@@ -117,8 +117,7 @@ class Windows:
             now_ms: the clock.
             next_offset: all rows whose last offset is before this were sent by now.
         """
-        begin = self._state.reach(source, block)
-        changed: dict[int, list[str]] = {}
+        begin, changed = self._state.reach(source, block), dict[int, list[str]]()
         late = [
             row
             for row in rows
@@ -146,6 +145,8 @@ class Windows:
         member = OWN if series == row.series else row.series
         five = SeriesWindow("5m", five_ms, series)
         state = self._table.get(five) or self._table.create(self._enter(five))
+        if state.sealed:
+            return False  # a former owner wrote it late
         minutes = state.minutes = state.minutes or [None] * 5
         place = minute_place(start_ms)
         minute = minutes[place] = minutes[place] or MinuteState()
@@ -196,11 +197,12 @@ class Windows:
                             continue
                         self._schedule.done(window)
                         revision = self._revision(window, final=final)
-                        if revision is not None:
-                            changed.append(window.series)
-                            self._schedule.published(window, now_ms)
-                            self._table.forget()
-                            yield revision
+                        if revision is None:
+                            continue
+                        changed.append(window.series)
+                        self._schedule.published(window, now_ms)
+                        self._table.forget()
+                        yield revision
                 finally:  # also where the reader stops in between
                     if size != "5m":  # its minutes have made the larger windows due
                         self._schedule.changed_around(size, start_ms, changed, now_ms)
@@ -215,25 +217,29 @@ class Windows:
         self._table.forget()
 
     def retire(self) -> None:
-        """Seal and delete what no late data can reach; what is still to be published stays."""
-        for end, windows in self._schedule.endings():
-            for window in windows:
-                if end.action == "seal":
-                    self._table.seal(window)
-                else:
-                    self._table.delete(window)
-                    self.admission.leave(window.series)
-                self._table.forget()
+        """Refuse what is too late from now on; seal and delete what was written as refused.
+
+        A write that is cut off may leave a sealed row without the state that belongs to it.
+        """
+        for action, window in self._schedule.endings(self._written_horizon_ms):
+            if action == "seal":
+                self._table.seal(window)
+            else:
+                self._table.delete(window)
+                self.admission.leave(window.series)
+            self._table.forget()
+        self._schedule.settle()
         if self._schedule.settled_ms > self._state.horizon_ms:
             self._state.move_horizon(self._schedule.settled_ms)
             self.admission.forget(self._state.horizon_ms - self._limits.kept_ms)
 
     def take_changes(self) -> list[tuple[bytes, bytes | None]]:
-        """Return what to write to the table's changelog, None to delete."""
+        """Return what to write to the table's changelog, None to delete; the state stands last."""
         changes = list(self._table.take_changes())
         if self._state.has_new_version():
             packed = self._packed[self._state_key] = msgspec.msgpack.encode(self._state)
             changes.append((self._state_key, packed))
+        self._written_horizon_ms = self._state.horizon_ms
         return changes
 
     @property
@@ -256,8 +262,6 @@ class Windows:
         """When the window that waits the longest to be published became due."""
         return self._schedule.oldest_due_ms
 
-    # ------------------------------------------------------------------ windows
-
     def _enter(self, window: SeriesWindow) -> SeriesWindow:
         self.admission.enter(window.series)
         self._schedule.enter(window)
@@ -269,8 +273,7 @@ class Windows:
         state = self._recompute(window) if size in TREND_SIZES else self._table.state(window)
         if state is None or published_as(state.count(), final=final) <= state.published:
             return None
-        verdict: Trend | None = None
-        baseline: tuple[str, ...] = ()
+        verdict, baseline = None, tuple[str, ...]()
         if isinstance(state, WindowState) and size in TREND_SIZES:
             earlier = SeriesWindow(size, start_ms - SIZE_MS[size], series)
             before = self._table.peek(earlier) or WindowState()

@@ -79,7 +79,7 @@ def test_any_cutting_repetition_and_crash_ends_in_what_an_oracle_counts(seed):
         if random.random() < 0.3:
             target.read(random.randint(1, 3), now_ms)
         if random.random() < 0.15:
-            target.write(at_most=random.randrange(8))
+            target.write(at_most=random.choice([random.randrange(8), random.randrange(1_000)]))
             target.start()
         elif random.random() < 0.8:
             target.write()
@@ -88,6 +88,8 @@ def test_any_cutting_repetition_and_crash_ends_in_what_an_oracle_counts(seed):
     finish(target, now_ms + 1_000)
     assert target.refused == []
     assert_as_oracle(target, logs)
+    for revisions in target.published.values():
+        assert revisions[-1][0] == max(number for number, _ in revisions)
     assert [key for key in target.table if not key.startswith(b"~state/")] == []
     assert len(target.windows.admission) == 0
     assert target.windows.oldest_due_ms is None
@@ -187,4 +189,5 @@ def test_a_jump_of_days_ends_all_windows_in_one_beat(span):
     target.read(1, 0)
     target.beat(0)
     assert_as_oracle(target, [log])
+    target.beat(0)
     assert [key for key in target.table if not key.startswith(b"~state/")] == []
