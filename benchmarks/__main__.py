@@ -5,8 +5,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -17,6 +18,8 @@ from benchmarks.comparison import Comparison
 from benchmarks.environment import say
 
 _NAMES = (*comparison.NAMES, *CASES)
+
+Measured = dict[str, dict[str, Any]]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,44 +57,41 @@ def main() -> int:
     options.repeat = options.repeat or (QUICK if options.quick else FULL).repeats
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that `finally` runs
     compared = Comparison(options, bootstrap)
-    wanted = options.only or _NAMES
-    try:
-        compared.measure(wanted)
-        cases = _measure(bootstrap, options, wanted)
-    except KeyboardInterrupt:
-        say("stopped; results.json is unchanged")
-        return 130
-    finally:
-        compared.clean()
-    machine = environment.machine(bootstrap)
-    for entry in compared.entries.values():
-        entry |= {"measured_at": _now()}
-    for measured in (*compared.entries.values(), *cases.values()):
-        measured |= {"cpu": machine["cpu"]}
-    results = {
-        "measured_at": _now(),
+    cases: Measured = {}
+    results: dict[str, Any] = {
         "quick": options.quick,
         "events": options.events,
         "partitions": options.partitions,
-        "machine": machine,
+        "machine": environment.machine(bootstrap),
         "entries": compared.entries,
         "cases": cases,
     }
+    wanted = options.only or _NAMES
+    try:
+        for done in (compared.measure(wanted), _measure(bootstrap, options, wanted, cases)):
+            for measured in done:
+                now = datetime.now(UTC).isoformat(timespec="seconds")
+                measured |= {"measured_at": now, "cpu": results["machine"]["cpu"]}
+                results["measured_at"] = now
+                if not options.quick:
+                    report.save(results)
+    except KeyboardInterrupt:
+        say("stopped; results.json has what was measured before")
+        return 130
+    finally:
+        compared.clean()
     print(report.everything(results))
     if options.quick:
         say("a quick run: results.json is unchanged")
-    else:
-        report.save(results, merge=bool(options.only))
     wrong = any("left_out" in e or e["wrong"] for e in compared.entries.values())
     return int(wrong or any("left_out" in case for case in cases.values()))
 
 
 def _measure(
-    bootstrap: str, options: argparse.Namespace, wanted: Collection[str]
-) -> dict[str, dict[str, object]]:
-    """Measure the wanted cases, one after another; return their figures by case."""
+    bootstrap: str, options: argparse.Namespace, wanted: Collection[str], found: Measured
+) -> Iterator[dict[str, Any]]:
+    """Measure the wanted cases, one after another, into `found`; yield each."""
     sizes = (QUICK if options.quick else FULL)._replace(repeats=options.repeat)
-    found: dict[str, dict[str, object]] = {}
     for name, case in CASES.items():
         if name not in wanted:
             continue
@@ -101,21 +101,13 @@ def _measure(
             figures = case(bootstrap, sizes)
         except Exception as why:  # noqa: BLE001 - the others are measured all the same
             found[name] = {"left_out": race.left_out(name, why)}
+            yield found[name]
             continue
         say("  " + ", ".join(f"{figure} {value:,.4g}" for figure, value in figures.items()))
         seconds = round(time.monotonic() - began)
         busy = round(os.getloadavg()[1], 1)  # its own work is in it
-        found[name] = {
-            "figures": figures,
-            "seconds": seconds,
-            "load_average": busy,
-            "measured_at": _now(),
-        }
-    return found
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+        found[name] = {"figures": figures, "seconds": seconds, "load_average": busy}
+        yield found[name]
 
 
 def _unreachable(bootstrap: str | None) -> str | None:

@@ -5,7 +5,7 @@ import dataclasses
 import secrets
 import statistics
 import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,16 +66,20 @@ class Comparison:
         self.entries: dict[str, dict] = {}
         self._filled: set[str] = set()
 
-    def measure(self, wanted: Collection[str]) -> None:
-        """Measure what is wanted, one after another."""
+    def measure(self, wanted: Collection[str]) -> Iterator[dict[str, Any]]:
+        """Measure what is wanted, one after another; yield each."""
         for peer in _PEERS:
             if peer.name in wanted:
                 self.peer(peer)
+                yield self.entries[peer.name]
         if _OURS in wanted:
             self.ours(_OURS, "opwatch", self._records())
+            yield self.entries[_OURS]
         for case in _FURTHER:
             if case in wanted:
+                before = set(self.entries)
                 getattr(self, case)()
+                yield from [self.entries[name] for name in self.entries if name not in before]
 
     def peer(self, peer: Peer, name: str = "", title: str = "", **how) -> None:
         name, title = name or peer.name, title or peer.title

@@ -76,9 +76,9 @@ def _earlier(results: dict[str, Any]) -> list[str]:
     return [f"- Measured earlier, on another machine: {'; '.join(earlier)}."] if earlier else []
 
 
-def save(results: dict[str, Any], *, merge: bool) -> None:
-    """Write results.json; with `merge`, entries that were not measured now stay."""
-    if merge and _RESULTS.exists():
+def save(results: dict[str, Any]) -> None:
+    """Write results.json; entries that were not measured now stay."""
+    if _RESULTS.exists():
         before = json.loads(_RESULTS.read_text())
         results = results | {
             part: before.get(part, {}) | results[part] for part in ("entries", "cases")

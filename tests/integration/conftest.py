@@ -16,8 +16,18 @@ from agents.kafka.role_topics import everything
 from tests.databases import database
 from tests.history import Operations, some_operations, store, windows_of
 from tests.integration.command_line import Cli
+from tests.receivers.certificates import Certificates
 
 _WEEK_AND_MORE_MS = 9 * 86_400_000
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _few_authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let the system have one authority: reading a hundred for each HTTP client takes longest."""
+    with pytest.MonkeyPatch.context() as patch:
+        ca_file = Certificates(tmp_path_factory.mktemp("authorities")).ca_file
+        patch.setenv("SSL_CERT_FILE", str(ca_file))
+        yield
 
 
 @pytest.fixture
