@@ -10,6 +10,8 @@ from agents.dashboard import api_fields
 from agents.dashboard.access import API, json_response
 from agents.dashboard.openapi import document
 from agents.dashboard.page import NotThere, Parts, checked, labels_of_query, severity_of, span_of
+from agents.dashboard.role_states import RoleStates
+from agents.dashboard.watermark_delays import WatermarkDelays
 from streams.audit.status import silence_statuses
 from streams.dashboard.overview import overview
 from streams.dashboard.points import QualitySum
@@ -24,8 +26,10 @@ from streams.quality.score_series import SCORE_DIMENSIONS
 class Api:
     """The addresses of the API; all of them only read."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, role_states: RoleStates, delays: WatermarkDelays) -> None:
         self._parts = parts
+        self._role_states = role_states
+        self._delays = delays
 
     @property
     def routes(self) -> list[web.RouteDef]:
@@ -129,6 +133,11 @@ class Api:
         return json_response(
             {
                 "freshness": self._parts.freshness.health(),
+                "roles": [
+                    api_fields.role_fields(role, self._delays.by_role.get(role.role, ()))
+                    for role in self._role_states.roles
+                ],
+                "roles_unknown": self._role_states.why,
                 "dead_letters": dict(world.letters_by_reason),
                 "newest_dead_letters": [
                     api_fields.letter_fields(it) for it in list(world.letters.values())[-50:][::-1]

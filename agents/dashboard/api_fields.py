@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agents.alert.alert_log import StoredDeadLetter
+from agents.dashboard.role_states import RoleState
 from streams.audit.status import AlertStatus, SilenceStatus
 from streams.audit.why import HistoryEntry
 from streams.channels.text_format import rfc3339
+from streams.dashboard.delays import SourceDelay
 from streams.dashboard.overview import Overview
 from streams.dashboard.platforms import PlatformRow
 from streams.dashboard.points import OperationsSum, QualitySum
@@ -258,6 +260,19 @@ def silence_fields(status: SilenceStatus) -> Fields:
         "to": rfc3339(status.end_ms),
         "by": silence.by,
         "comment": silence.comment,
+    }
+
+
+def role_fields(role: RoleState, delays: Sequence[SourceDelay]) -> Fields:
+    """Return how far a role has read, in records and in event time, and which workers it has."""
+    return {
+        "role": role.role,
+        "state": role.state,
+        "workers": [worker._asdict() for worker in role.workers],
+        "lag": role.lag,
+        "watermark_delays": [
+            {"partitions": it.partitions, "delay_s": round(it.delay_ms / 1000, 1)} for it in delays
+        ],
     }
 
 

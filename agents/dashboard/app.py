@@ -98,7 +98,7 @@ class Dashboard:
             self._freshness,
             Exposition(site.parts, site.objectives, lambda: self._hub.clients),
         )
-        self.server.serve(Api(site.parts).routes)
+        self.server.serve(Api(site.parts, self._role_states, self._delays).routes)
         actions = Actions(settings, world)
         self.server.serve(ActionRoutes(actions, world, site.render, can_act=gate.can_act).routes)
 

@@ -235,6 +235,8 @@ def document() -> dict[str, Any]:
     names = {kind: _list(_TEXT) for kind in ("operations", "quality", "services")}
     pipeline = {
         "freshness": {"type": "object"},
+        "roles": _list({"type": "object"}),
+        "roles_unknown": _nullable("string"),
         "dead_letters": _COUNTS,
         "newest_dead_letters": _list({"type": "object"}),
     }
@@ -289,7 +291,7 @@ def document() -> dict[str, Any]:
                 _fields(_SPAN | {"services": _list(_ref("Service"))}),
                 _SPAN_PARAMETER,
             ),
-            f"{API}/pipeline": _get("Whether figures are fresh; dead letters", _fields(pipeline)),
+            f"{API}/pipeline": _get("How fresh figures are; lag; dead letters", _fields(pipeline)),
         },
         "components": {
             "schemas": _SCHEMAS,

@@ -51,15 +51,18 @@ class WatermarkDelays:
         )
         try:
             await within(_DEADLINE_S, consumer.start())
-            there = await within(_DEADLINE_S, consumer.topics())
-            tps = {
-                role: TopicPartition(topic, _PARTITION)
-                for role, topic in self._topics.items()
-                if topic in there
-            }
-            consumer.assign(list(tps.values()))
-            consumer.pause(*tps.values())
-            while tps:
+            tps: dict[str, TopicPartition] = {}
+            while True:
+                there = await within(_DEADLINE_S, consumer.topics())
+                found = {
+                    role: TopicPartition(topic, _PARTITION)
+                    for role, topic in self._topics.items()
+                    if topic in there
+                }
+                if found != tps:  # a topic is there now
+                    tps = found
+                    consumer.assign(list(tps.values()))
+                    consumer.pause(*tps.values())
                 for role, tp in tps.items():
                     newest = await within(_DEADLINE_S, _newest(consumer, tp))
                     self.by_role[role] = source_delays(newest)

@@ -155,6 +155,12 @@ def test_what_goes_wrong_is_seen_and_acknowledged(scene: Scene, chromium: Browse
         assert running.post("/api/v1/silences/nothing/end", by="bob").status_code == 404
         page = watched.open("/pipeline")
         page.locator("#role-measure", has_text="partitions 0–1").wait_for()
+        roles = {role["role"]: role for role in running.get("/api/v1/pipeline").json()["roles"]}
+        measure = roles["measure"]
+        assert (measure["state"], len(measure["workers"])) == ("Stable", 1)
+        assert measure["lag"]
+        assert min(measure["lag"].values()) >= 0
+        assert [it["partitions"] for it in measure["watermark_delays"]] == ["0–1"]
 
 
 def silence_for_longer(page: Page) -> None:
