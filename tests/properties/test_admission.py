@@ -8,15 +8,8 @@ from hypothesis import strategies as st
 import streams.measure.series_limit as admission
 from tests.effort import examples
 from tests.properties.test_windows_life import finish
-from tests.properties.worlds import (
-    MONDAY_MS,
-    Record,
-    Target,
-    draw_operation,
-    oracle,
-    record,
-    told_of,
-)
+from tests.properties.window_oracle import oracle
+from tests.properties.worlds import MONDAY_MS, Record, Target, draw_operation, record, told_of
 
 
 def kind_of(series):

@@ -12,18 +12,8 @@ import streams.measure.blocks as blocks
 from streams.measure.blocks import Block
 from streams.measure.operation_reader import read_events
 from tests.effort import examples
-from tests.properties.worlds import (
-    LIMITS,
-    MONDAY_MS,
-    Reading,
-    Rows,
-    Totals,
-    draw_log,
-    events_of,
-    oracle,
-    series_of,
-    when_of,
-)
+from tests.properties.window_oracle import Totals, events_of, oracle, series_of, when_of
+from tests.properties.worlds import LIMITS, MONDAY_MS, Reading, Rows, draw_log
 
 
 @pytest.fixture(autouse=True)

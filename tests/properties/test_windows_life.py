@@ -10,16 +10,8 @@ from hypothesis import strategies as st
 from streams.measure.window_state import unpack_window
 from streams.measure.window_times import CHILD, child_starts
 from tests.effort import examples
-from tests.properties.worlds import (
-    FAR_MS,
-    MONDAY_MS,
-    Progress,
-    Target,
-    assert_equals_oracle,
-    draw_log,
-    oracle,
-    told_of,
-)
+from tests.properties.window_oracle import assert_equals_oracle, oracle
+from tests.properties.worlds import FAR_MS, MONDAY_MS, Progress, Target, draw_log, told_of
 
 DAY_MS = 86_400_000
 SPANS_MS = [600_000, 7_200_000, 2 * DAY_MS, 9 * DAY_MS]
