@@ -18,11 +18,6 @@ from tests.unit.streams.alerting.world import (
 )
 
 
-@pytest.fixture
-def world():
-    return World()
-
-
 def test_a_failed_opening_that_resolves_is_told_in_one_message(world):
     world.breach()
     attempt = world.claim("slack")

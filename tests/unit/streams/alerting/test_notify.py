@@ -2,15 +2,7 @@
 
 import pytest
 
-from schemas.breaches import Routing
-from tests.unit.streams.alerting.world import MINUTE, T0, Rejected, World, breach
-
-DAY = 24 * 60 * MINUTE
-
-
-@pytest.fixture
-def world():
-    return World()
+from tests.unit.streams.alerting.world import MINUTE, T0, Rejected
 
 
 def test_an_opening_is_sent_at_once_and_on_record(world):
@@ -163,140 +155,6 @@ def test_a_rise_ends_an_acknowledgement(world):
     assert [event for _, event, *_ in world.told()] == ["opened", "severity_raised", "escalated"]
 
 
-def test_a_silence_holds_and_what_still_fires_is_told_at_its_end(world):
-    world.silence(("platform", "=~", "le.*"), ("severity", "!=", "critical"), end=30 * MINUTE)
-    world.breach()
-    world.breach("greenhouse")
-    world.run(20 * MINUTE)
-    assert world.told() == [("slack", "opened", "greenhouse-e1", 0)]
-    silenced = [one for one in world.said() if one.reason == "silenced"]
-    assert silenced[0].until_ms == T0 + 30 * MINUTE
-    assert "ann" in silenced[0].sentence
-    world.run(11 * MINUTE)
-    assert world.told()[1:] == [("slack", "opened", "lever-e1", 0)]
-
-
-def test_a_silence_that_is_ended_early_lets_go_at_once(world):
-    world.silence(("rule", "=", "success"), end=30 * MINUTE)
-    world.breach()
-    world.run(MINUTE)
-    world.end_silence()
-    world.run(1)
-    assert world.told() == [("slack", "opened", "lever-e1", 0)]
-
-
-def test_a_silence_by_schedule_holds_in_its_hours_only(world):
-    # The world begins on a Friday, at 08:00 UTC.
-    world.silence(
-        ("rule", "=", "success"), end=9 * DAY, every="every fri 09:00-09:30 Europe/Berlin"
-    )
-    world.breach()
-    world.run(29 * MINUTE)
-    assert world.told() == []
-    (silenced,) = [decision for decision in world.said() if decision.reason == "silenced"]
-    assert silenced.until_ms == T0 + 30 * MINUTE
-    assert "(every fri 09:00-09:30 Europe/Berlin)" in silenced.sentence
-    world.run(2 * MINUTE)
-    assert world.told() == [("slack", "opened", "lever-e1", 0)]
-    world.breach("greenhouse")
-    world.run(MINUTE)
-    assert world.told()[1:] == [("slack", "opened", "greenhouse-e1", 0)]
-    world.run(7 * DAY - 32 * MINUTE)
-    world.breach("ashby")
-    world.run(MINUTE)
-    assert ("slack", "opened", "ashby-e1", 0) not in world.told()
-
-
-def test_a_silence_by_schedule_that_is_ended_early_lets_go_at_once(world):
-    world.silence(("rule", "=", "success"), end=9 * DAY, every="every fri 08:00-12:00")
-    world.breach()
-    world.run(MINUTE)
-    world.end_silence()
-    world.run(1)
-    assert world.told() == [("slack", "opened", "lever-e1", 0)]
-
-
-def muted_in(schedule, **more):
-    routing = {"channels": ["slack"], "cooldown_ms": 0, "mute_time_intervals": {"night": schedule}}
-    return {"routing": Routing.model_validate(routing | more)}
-
-
-def test_a_time_interval_mutes_and_what_still_fires_is_told_at_its_end(world):
-    # The world begins on a Friday, at 08:00 UTC.
-    world.breach(**muted_in("every fri 09:00-09:30 Europe/Berlin"))
-    world.breach("ashby", **muted_in("every fri 09:30-10:00 Europe/Berlin"))
-    world.run(29 * MINUTE)
-    assert world.told() == [("slack", "opened", "ashby-e1", 0)]
-    (muted,) = [decision for decision in world.said() if decision.reason == "muted"]
-    assert muted.until_ms == T0 + 30 * MINUTE
-    assert "night (every fri 09:00-09:30 Europe/Berlin)" in muted.sentence
-    world.breach("ashby", revision=2, state="resolved")
-    world.run(2 * MINUTE)
-    assert world.told()[1:] == [
-        ("slack", "resolved", "ashby-e1", 0),
-        ("slack", "opened", "lever-e1", 0),
-    ]
-
-
-def test_outside_its_active_intervals_a_rule_waits_for_the_next(world):
-    active = {"active_time_intervals": {"later": "every fri 09:00-10:00"}}
-    world.breach(**muted_in("every mon 09:00-09:30", **active))
-    world.run(59 * MINUTE)
-    assert world.told() == []
-    assert "outside later (every fri 09:00-10:00)" in world.last().sentence
-    world.run(2 * MINUTE)
-    assert world.told() == [("slack", "opened", "lever-e1", 0)]
-
-
-def test_a_rule_file_without_the_interval_lets_go_at_once(world):
-    world.breach(**muted_in("every fri 08:00-12:00"))
-    world.run(MINUTE)
-    world.breach(
-        revision=2, state="updated", why="rule_changed", **muted_in("every mon 08:00-12:00")
-    )
-    world.run(1)
-    assert world.told() == [("slack", "opened", "lever-e1", 0)]
-
-
-def test_a_schedule_that_is_none_is_refused(world):
-    world.silence(("rule", "=", "success"), every="every caturday 08:00-12:00")
-    (refused,) = [decision for decision in world.said() if decision.reason == "command_refused"]
-    assert "'caturday' is no day" in refused.sentence
-
-
-def test_what_was_told_before_a_silence_is_resolved_in_it(world):
-    world.breach()
-    world.deliver()
-    world.silence(("rule", "=", "success"), end=30 * MINUTE)
-    world.breach(revision=2, state="resolved")
-    world.run(2_000)
-    assert world.told()[-1] == ("slack", "resolved", "lever-e1", 0)
-
-
-def service_down(**more):
-    fields = {"kind": "service_status", "labels": {"service": "parser"}, "channels": ("mail",)}
-    return breach("parser", **(fields | more))
-
-
-def test_a_service_that_is_down_hides_its_error_rate(world):
-    world.take_breach(service_down())
-    world.breach(labels={"service": "parser"})
-    assert world.last().reason == "inhibited"
-    world.breach("other", labels={"service": "another"})
-    world.run(MINUTE)
-    assert ("slack", "opened", "lever-e1", 0) not in world.told()
-    assert ("slack", "opened", "other-e1", 0) in world.told()
-    world.take_breach(service_down(revision=2, state="resolved"))
-    world.run(2 * MINUTE)
-    assert world.told("slack")[-1] == ("slack", "opened", "lever-e1", 0)
-
-
-def test_a_service_that_is_only_degraded_hides_nothing(world):
-    world.take_breach(service_down(evidence={"status": "degraded"}))
-    world.breach(labels={"service": "parser"})
-    assert world.last().reason == "due"
-
-
 def test_what_is_stale_is_told_only_once_it_is_still_true(world):
     world.breach(stale=True, escalation=[(MINUTE, ("mail",))])
     assert world.last().reason == "stale"
@@ -359,31 +217,6 @@ def test_a_storm_is_one_summary(world):
     assert "storm" in world.reasons()
     told = {breach.id for *_, m in world.sent for breach in (m.breach, *m.others)}
     assert len(told) == len({one.breach_id for one in world.said()})
-
-
-DOWN = {"kind": "service_status", "labels": {"service": "x"}, "evidence": {"status": "down"}}
-DEGRADED = DOWN | {"evidence": {"status": "degraded"}}
-UP = DOWN | {"evidence": {"status": "up"}}
-
-
-def test_what_a_service_hid_is_told_once_it_is_only_degraded(world):
-    world.breach("svc", **DOWN)
-    world.breach("ops", labels={"service": "x"})
-    world.run(10_000)
-    assert "inhibited" in world.reasons()
-    world.breach("svc", state="updated", why="still_true", revision=2, **DEGRADED)
-    world.run(10_000)
-    assert ("slack", "opened", "ops-e1", 0) in world.told()
-
-
-def test_a_service_that_was_only_degraded_hides_nothing_once_it_is_up(world):
-    world.breach("svc", **DEGRADED)
-    world.run(10_000)
-    world.breach("svc", state="resolved", revision=2, **UP)
-    world.run(10_000)
-    world.breach("ops", labels={"service": "x"})
-    world.run(10_000)
-    assert ("slack", "opened", "ops-e1", 0) in world.told()
 
 
 def test_a_failed_escalation_leaves_the_cooldown_of_the_opening_that_was_heard(world):

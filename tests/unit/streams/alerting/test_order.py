@@ -12,14 +12,8 @@ from tests.unit.streams.alerting.world import (
     MISSING,
     Rejected,
     Retry,
-    World,
     breach,
 )
-
-
-@pytest.fixture
-def world():
-    return World()
 
 
 def use(world, channels):

@@ -10,12 +10,7 @@ from schemas.commands import CommandRecord
 from schemas.matchers import MAX_MATCHERS
 from streams.alerting.inputs import BreachInput
 from streams.alerting.limits import MAX_SILENCES
-from tests.unit.streams.alerting.world import MINUTE, World, breach
-
-
-@pytest.fixture
-def world():
-    return World()
+from tests.unit.streams.alerting.world import MINUTE, breach
 
 
 @pytest.mark.parametrize("pattern", ["a{4294967296}", r"(.*)(.*)\1\2", "(?P<x>a)(?P=x)"])

@@ -5,16 +5,11 @@ import pytest
 from schemas.breaches import Routing
 from streams.alerting.inputs import Channels
 from streams.alerting.limits import DEADLINE_MS
-from tests.unit.streams.alerting.world import CHANNELS, MINUTE, Retry, World
+from tests.unit.streams.alerting.world import CHANNELS, MINUTE, Retry
 
 FAILS = Retry(answer="503", after_ms=30_000)
 UNKNOWN = Retry(answer="cut", after_ms=30_000, ambiguous=True)
 ESCALATION = [(MINUTE, ("mail",))]
-
-
-@pytest.fixture
-def world():
-    return World()
 
 
 def waiting(world, *, answer=FAILS, channel="slack", **more):
