@@ -7,14 +7,12 @@ import pytest
 
 from streams.alerting import limits
 from streams.alerting.after_attempt import backoff_ms
-from streams.alerting.engine import AlertEngine
 from tests.unit.streams.alerting.world import (
     MINUTE,
     T0,
     Rejected,
     Retry,
     Sent,
-    World,
 )
 
 
@@ -111,65 +109,6 @@ def test_a_refusal_for_good_is_not_tried_again(world):
     assert world.told() == [("mail", "opened", "lever-e1", 0)]
 
 
-GONE = Rejected(answer="410", gone=True)
-
-
-def test_a_channel_that_is_gone_is_told_nothing_more_and_its_fallback_is(world):
-    world.answers["slack"] = GONE
-    world.breach("a")
-    world.run(MINUTE)
-    world.breach("b")
-    world.run(MINUTE)
-    assert world.reasons("slack") == ["due", "attempted", "gave_up", "undeliverable"]
-    for said in world.said()[2:]:
-        if said.channel == "slack":
-            assert "answered 410 Gone" in said.sentence
-            assert "`opwatch channels test slack`" in said.sentence
-    assert world.told() == [("mail", "opened", "a-e1", 0), ("mail", "opened", "b-e1", 0)]
-
-
-def test_what_waited_for_a_channel_that_is_gone_is_given_up_with_a_letter(world):
-    for series in "abc":
-        world.breach(series)
-    world.answer(world.claim("slack"), GONE)
-    world.now += 10_000
-    assert world.claim("slack") is None
-    world.write()
-    assert world.reasons("slack").count("gave_up") == 3
-    assert world.reasons("slack").count("attempted") == 1
-    gave_up = [one.sentence for one in world.said() if one.reason == "gave_up"]
-    assert gave_up[0].endswith("Gave up after 1 attempt.")
-    assert gave_up[1].endswith("Gave up without an attempt.")
-
-
-def test_a_channel_stays_gone_over_a_crash_another_rule_file_and_a_failed_test(world):
-    world.answers["pager"] = GONE
-    world.breach("a", channels=("pager",))
-    world.run(MINUTE)
-    world.start()
-    world.alerting.use(world.channels)
-    world.test_channel("pager")
-    world.answer(world.claim("pager"), Retry(answer="503"))
-    world.breach("b", channels=("pager",))
-    assert world.last().reason == "undeliverable"
-
-
-def test_a_test_that_gets_through_enables_a_channel_that_is_gone(world):
-    world.answers["pager"] = GONE
-    world.breach("a", channels=("pager",))
-    world.run(MINUTE)
-    world.breach("b", channels=("pager",))
-    world.answers["pager"] = Sent()
-    world.run(MINUTE)
-    assert world.told() == []
-    world.test_channel("pager")
-    world.run(MINUTE)
-    assert [told[1:3] for told in world.told()] == [("test", "t1"), ("opened", "b-e1")]
-    world.breach("b", revision=2, state="resolved", channels=("pager",))
-    world.run(MINUTE)
-    assert world.told()[-1] == ("pager", "resolved", "b-e1", 0)
-
-
 def test_a_circuit_opens_and_says_so(world):
     world.answers["slack"] = Retry(answer="connection refused")
     world.breach()
@@ -207,34 +146,6 @@ def test_an_answer_to_a_claim_that_lapsed_changes_nothing(world):
     assert world.answer(attempt, Sent()) == 0
     assert world.answer(again, Sent()) == 1
     assert world.answer(again, Sent()) == 0
-
-
-def test_a_parcel_is_sent_again_under_the_same_name(world):
-    for name in ("a", "b", "c"):
-        world.breach(name)
-    world.deliver()
-    world.now += limits.GROUP_WAIT_MS
-    first = world.claim("slack")
-    world.answer(first, Retry(answer="503"))
-    world.now += MINUTE
-    second = world.claim("slack")
-    assert first.message == second.message
-    assert len(second.message.others) == 1
-
-
-def test_a_member_that_resolves_stays_in_the_message(world):
-    for name in ("a", "b", "c"):
-        world.breach(name, channels=("pager",))
-    world.deliver()
-    world.breach("c", revision=2, state="resolved", channels=("pager",))
-    world.run(MINUTE)
-    message = world.sent[1][2]
-    assert (message.event, message.breach.id) == ("opened", "b-e1")
-    assert [one.state for one in message.others] == ["resolved"]
-    world.breach("b", revision=2, state="resolved", channels=("pager",))
-    world.run(MINUTE)
-    assert world.told()[2:] == [("pager", "resolved", "b-e1", 0)]
-    assert world.sent[2][2].incident == message.incident
 
 
 def test_slack_is_asked_once_a_second(world):
@@ -308,17 +219,6 @@ def test_a_refused_command_says_why(world):
     assert all(one.sentence.endswith(".") for one in world.said())
 
 
-def test_a_message_without_its_head_finds_another_after_a_crash(world):
-    for name in ("a", "b", "c"):
-        world.breach(name)
-    world.deliver()
-    head = next(k for k in world.packed if k == b"fp-b")
-    world.packed.pop(head)
-    world.alerting = AlertEngine(dict(world.packed), world.channels, "g9")
-    world.run(MINUTE)
-    assert world.told()[-1] == ("slack", "opened", "c-e1", 0)
-
-
 @pytest.mark.parametrize(
     ("attempt", "jitter", "after", "expected"),
     [
@@ -331,20 +231,3 @@ def test_a_message_without_its_head_finds_another_after_a_crash(world):
 )
 def test_backoff(attempt, jitter, after, expected):
     assert backoff_ms(attempt, jitter, after) == expected
-
-
-def test_a_shared_message_goes_out_though_the_alert_that_carried_it_is_over():
-    world = World()
-    for name in ("a", "b", "c"):
-        world.breach(name, severity="medium")
-        world.run(MINUTE)
-    for name in ("a", "b", "c"):
-        world.breach(name, revision=2, state="updated", severity="high")
-    world.breach("b", revision=3, state="resolved", severity="high")
-    world.run(MINUTE)
-
-    raised = [one for one in world.told("slack") if one[1] == "severity_raised"]
-    assert raised == [
-        ("slack", "severity_raised", "a-e1", 0),
-        ("slack", "severity_raised", "c-e1", 0),
-    ]
