@@ -14,6 +14,7 @@ from streams.rules.evaluator import BreachRecord, Evaluator, read_aggregate
 MINUTE_MS = 60_000
 #: A Monday's midnight, in minutes since the epoch.
 BASE = 28_402_560
+BURN = {"name": "slo", "kind": "burn_rate", "objective": 99.0, "min_samples": 100}
 
 
 def rule_file(*rules: dict[str, Any], **file: Any) -> RuleFile:
