@@ -133,41 +133,6 @@ def test_a_resolve_threshold_is_another() -> None:
     assert episodes(world.said) == [(0, 3, "high")]
 
 
-TIERS = [{"severity": "medium", "threshold": 5.0}, {"severity": "high", "threshold": 10.0}]
-
-
-def test_two_severities_crossed_at_once_open_the_graver_one() -> None:
-    world = World(threshold(tiers=TIERS))
-    told = world.minutes(0, [30])
-    assert [(one.state, one.severity, one.threshold) for one in told] == [("opened", "high", 10.0)]
-
-
-def test_severity_rises_by_the_open_minute_and_falls_by_final_ones() -> None:
-    world = World(threshold(tiers=TIERS))
-    world.minutes(0, [6])
-    (raised,) = world.read(operations(1, 10, 9, final=False))
-    assert (raised.why, raised.severity, raised.revision) == ("severity_changed", "high", 2)
-    (lowered,) = world.read(operations(1, 100, 9))
-    assert (lowered.why, lowered.severity, lowered.revision) == ("severity_changed", "medium", 3)
-    assert len({one.id for one in world.said}) == 1
-
-
-def test_severity_falls_after_as_long_as_it_keeps_firing() -> None:
-    world = World(threshold(tiers=TIERS, keep_firing_for="2m"))
-    world.minutes(0, [20, 6, 6])
-    assert [one.severity for one in world.said] == ["high"]
-    assert [one.severity for one in world.minutes(3, [6])] == ["medium"]
-
-
-def test_each_tier_has_its_own_for() -> None:
-    world = World(threshold(tiers=TIERS, **{"for": "2m"}))
-    world.minutes(0, [6, 6, 20, 20, 20])
-    assert [(one.why, one.severity) for one in world.said] == [
-        ("violated", "medium"),
-        ("severity_changed", "high"),
-    ]
-
-
 def test_what_goes_on_is_said_every_five_minutes() -> None:
     world = World(OVERALL)
     world.minutes(0, [9] * 11)
@@ -185,44 +150,6 @@ def test_history_is_stale_until_it_is_not() -> None:
     assert world.read(operations(1, 10, 9), late_ms=16 * 60_000) == []
     (told,) = world.read(operations(2, 10, 9), late_ms=15 * 60_000)
     assert (told.why, told.stale) == ("still_true", False)
-
-
-def test_a_breach_says_what_a_person_needs() -> None:
-    world = World(
-        threshold(
-            window="5m",
-            each="platform",
-            match='operation="parse", platform=~"lev.*"',
-            labels={"team": "crawl"},
-            runbook="https://runbooks.example/errors",
-        ),
-        defaults={"labels": {"env": "prod"}, "cooldown": "7m"},
-    )
-    (told,) = world.read(operations(0, 312, 39, operation="parse", platform="lever"))
-    assert told.summary == (
-        'error rate of parse{platform="lever"} is 12.5 % (> 5 %) over 5m, 312 operations'
-    )
-    assert told.labels == {
-        "operation": "parse",
-        "platform": "lever",
-        "env": "prod",
-        "team": "crawl",
-    }
-    assert told.exemplars[0].error_type == "Timeout"
-    assert told.runbook == "https://runbooks.example/errors"
-    assert told.routing.cooldown_ms == 7 * 60_000
-    assert told.rules_hash == "hash-1"
-
-
-def test_a_template_says_it_and_a_failing_one_does_not_stop_it() -> None:
-    said = World(
-        threshold(summary="{{ labels.platform }} at {{ observed|round(1) }} %", each="platform")
-    )
-    (told,) = said.read(operations(0, 10, 9, platform="lever"))
-    assert told.summary == "lever at 90.0 %"
-    failing = World(threshold(summary="{{ nothing.there }}"))
-    (told,) = failing.read(operations(0, 10, 9))
-    assert told.summary.startswith("error rate of *")
 
 
 @pytest.mark.parametrize(
@@ -253,12 +180,6 @@ def test_each_metric_is_in_peoples_units(
     assert told.samples == samples
 
 
-def test_p95_is_evidence_of_a_slow_mean() -> None:
-    world = World(threshold(metric="duration_mean", window="5m"))
-    (told,) = world.read(operations(0, 100, durations=list(map(float, range(100)))))
-    assert told.evidence["p95_ms"] == pytest.approx(94.05)
-
-
 def test_little_throughput_is_judged_when_the_minute_is_over() -> None:
     world = World(threshold(metric="throughput", operator="less_than"))
     assert world.read(operations(0, 600)) == []
@@ -274,37 +195,3 @@ def test_a_minute_that_is_not_told_yet_is_no_lack_of_throughput() -> None:
     world.read(operations(3, 100, final=False))
     world.minutes(3, [0, 0])
     assert world.said == []
-
-
-def failures_of(**counts: int) -> dict:
-    named = [{"name": name, "count": count} for name, count in counts.items()]
-    return {"most_frequent": named, "other": 0, "unnamed": 0}
-
-
-def test_a_breach_names_the_most_frequent_failures_of_the_last_minutes() -> None:
-    world = World(threshold(metric="error_rate", operator="greater_than", threshold=5))
-    world.read(operations(0, 100, 2, failures_by_type=failures_of(OSError=2)))
-    by_type = failures_of(TimeoutError=9, OSError=8, ValueError=2, KeyError=1)
-    (breach,) = world.read(operations(1, 100, 20, failures_by_type=by_type))
-    assert (
-        breach.evidence["most_frequent_failures"]
-        == "OSError (10), TimeoutError (9), ValueError (2)"
-    )
-    assert breach.summary.endswith(
-        "; most frequent failures: OSError (10), TimeoutError (9), ValueError (2)"
-    )
-
-
-def test_an_error_type_cannot_hide_or_flood_a_sentence() -> None:
-    world = World(threshold(metric="error_rate", operator="greater_than", threshold=5))
-    by_type = failures_of(**{"a\0\x1b[2J\u202e": 3, "x" * 100: 2})
-    (breach,) = world.read(operations(0, 100, 20, failures_by_type=by_type))
-    named = breach.evidence["most_frequent_failures"]
-    assert named == f"a\\x00\\x1b[2J\\x202e (3), {'x' * 59}… (2)"
-
-
-@pytest.mark.parametrize("by_type", [None, 5, [], {"most_frequent": [{"name": 1}]}, {}])
-def test_failures_that_cannot_be_read_change_nothing(by_type: object) -> None:
-    world = World(threshold(metric="error_rate", operator="greater_than", threshold=5))
-    (breach,) = world.read(operations(0, 100, 20, failures_by_type=by_type))
-    assert breach.evidence == {"failures": 20}
