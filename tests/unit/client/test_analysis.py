@@ -16,15 +16,13 @@ from hypothesis import strategies as st
 
 import opwatch_client as opwatch
 from opwatch_client import current, fitting, records
-from opwatch_client.records import Record, RecordBuffer
 from schemas import analyses, labels
 from schemas.analyses import Analysis, AnalysisInput, AnalysisResult, Evidence
 from schemas.labels import Label
+from tests.unit.client.analysis_samples import GOOD, NOW_MS, published
 from tests.unit.client.fakes import FakeKafka, publisher
 from tests.unit.client.test_bad_values import ANYTHING, Spiteful
 
-NOW_MS = 1_790_000_000_000
-GOOD: dict[str, Any] = {"operation": "analyze_job", "duration_ms": 1.0, "text": "Baker wanted"}
 FULL: dict[str, Any] = GOOD | {
     "input_hash": "h",
     "is_excerpt": True,
@@ -52,11 +50,6 @@ FULL: dict[str, Any] = GOOD | {
     "cached": "a1",
     "remediates": "a2",
 }
-
-
-def published(kafka: FakeKafka) -> list[Analysis]:
-    assert opwatch.flush(5)
-    return [Analysis.model_validate_json(json.dumps(analysis)) for analysis in kafka.analyses]
 
 
 def test_every_field_of_the_schema_can_be_published(kafka: FakeKafka):
@@ -201,33 +194,6 @@ def test_a_value_that_contains_itself_is_left_out(kafka: FakeKafka):
     assert analysis.result.fields == {"c": 1}
 
 
-def test_a_label_is_keyed_by_its_analysis_or_its_input(kafka: FakeKafka):
-    opwatch.label("a1", truth="likely_ghost", verified=True, source="team", at_ms=NOW_MS)
-    opwatch.label(input_hash="h", about="company", truth=None)
-    assert opwatch.flush(5)
-
-    found = [Label.model_validate_json(json.dumps(label)) for label in kafka.labels]
-    assert [key for key, _ in kafka.lanes["labels"]] == [b"a1", b"h"]
-    assert (found[0].about, found[0].truth, found[0].at) == ("verdict", "likely_ghost", NOW_MS)
-    assert (found[1].about, found[1].truth, found[1].source) == ("company", None, "unknown")
-    assert opwatch.stats().labels == opwatch.Outcomes(published=2)
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [{}, {"analysis": "a", "input_hash": "h"}, {"analysis": "a", "truth": Spiteful()}],
-)
-def test_a_label_about_nothing_or_without_truth_is_dropped_and_counted(
-    kafka: FakeKafka, changed: dict
-):
-    opwatch.label(**{"truth": 1} | changed)
-
-    assert opwatch.flush(5)
-    assert kafka.labels == []
-    assert opwatch.stats().labels == opwatch.Outcomes(dropped=1)
-    assert opwatch.stats().bad_values == 1
-
-
 PARTS = st.one_of(
     ANYTHING,
     st.lists(ANYTHING, max_size=3),
@@ -293,51 +259,3 @@ def test_bounds_are_the_schemas():
     url = AnalysisInput.model_json_schema()["properties"]["url"]
     assert url["anyOf"][0]["maxLength"] == fitting.URL_LENGTH
     assert labels.VERDICT == "verdict"
-
-
-def test_no_topic_waits_for_another_that_does_not_exist(kafka: FakeKafka):
-    kafka.missing_lanes = {"analyses"}
-    opwatch.analysis(**GOOD)
-    opwatch.label("a1", truth=1)
-    opwatch.record(operation="a", success=True, duration_ms=1)
-
-    assert opwatch.flush(0.5) is False
-    assert len(kafka.labels) == len(kafka.operations) == 1
-    assert opwatch.stats().analyses.pending == 1
-    kafka.missing_lanes = set()
-    assert opwatch.flush(5)
-    assert len(kafka.analyses) == 1
-
-
-def test_what_kafka_never_takes_is_dropped_alone(kafka: FakeKafka):
-    kafka.go_away()
-    kafka.largest = 2_000
-    for length in (10, 10, 5_000, 10):
-        opwatch.analysis(**GOOD | {"text": "x" * length})
-    kafka.come_back()
-
-    assert len(published(kafka)) == 3
-    assert opwatch.stats().analyses == opwatch.Outcomes(published=3, dropped=1)
-
-
-def test_at_the_end_what_cannot_be_sent_is_dropped_and_counted(kafka: FakeKafka):
-    kafka.missing_lanes = {"labels"}
-    opwatch.label("a1", truth=1)
-
-    assert opwatch.close(1) is False
-    assert opwatch.stats().labels == opwatch.Outcomes(dropped=1)
-
-
-def test_the_buffer_is_bounded_in_number_and_in_bytes():
-    few, small = RecordBuffer(limit=3), RecordBuffer(limit_bytes=100)
-    for number in range(5):
-        few.append(Record(b"k", b"%d" % number))
-        small.append(Record(b"k", b"x" * 40))
-
-    assert few.take_together(10, 10**6) == [
-        Record(b"k", b"2"),
-        Record(b"k", b"3"),
-        Record(b"k", b"4"),
-    ]
-    assert few.outcomes() == opwatch.Outcomes(pending=3, dropped=2)
-    assert small.outcomes() == opwatch.Outcomes(pending=2, dropped=3)
