@@ -1,6 +1,5 @@
 """What a partition of labels makes of samples and labels, one step after the other."""
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,48 +8,17 @@ import pytest
 
 from schemas.spans import DAY_MS
 from streams.measure.window_times import window_start
-from streams.quality.label_joins import KEPT_MS, Calibrations, series_of
 from streams.quality.label_records import (
-    AnalysisLabel,
-    CalibrationSample,
     InputLabel,
     PartitionSums,
-    decode,
     encode,
     label_of,
-    sample_of,
 )
-from streams.quality.labels import MOST_SOURCES, SourceTruth, truth_of
-from tests.unit.streams.analysis_samples import NOW_MS, analysis, label
+from streams.quality.labels import MOST_SOURCES, truth_of
+from tests.unit.streams.analysis_samples import NOW_MS, label
+from tests.unit.streams.quality.calibrations import DAY, label_of_analysis, partition, sample, tell
 
-DAY = window_start("24h", NOW_MS)
 WEEK = window_start("7d", NOW_MS)
-SERIES = ("detector", "analyze_job", "small")
-
-
-def partition(packed: dict[bytes, bytes] | None = None, limit: int = 100) -> Calibrations:
-    return Calibrations(0, {} if packed is None else packed, limit)
-
-
-def sample(name: str = "a-1", truths: Any = None, **changed: Any) -> CalibrationSample:
-    """Return a sample whose own confidence is 0.8 and whose overall score is 0.6."""
-    of = analysis(id=name, **changed)
-    return sample_of(of, 0.6, 3, {} if truths is None else truths)
-
-
-def label_of_analysis(name: str = "a-1", **changed: Any) -> AnalysisLabel:
-    return label_of(name, label(analysis=name, **changed))
-
-
-def tell(calibrations: Calibrations, *records: Any, now_ms: int = NOW_MS) -> list[Any]:
-    """Take records in; return what is passed on to inputs."""
-    passed_on: list[Any] = []
-    for record in records:
-        if isinstance(record, CalibrationSample):
-            passed_on += calibrations.sample(decode(encode(record)), now_ms)  # type: ignore[arg-type]
-        else:
-            passed_on += calibrations.label(decode(encode(record)), now_ms)  # type: ignore[arg-type]
-    return passed_on
 
 
 def counts(sums: Iterable[PartitionSums]) -> dict[tuple[Any, ...], tuple[int, int]]:
@@ -216,98 +184,3 @@ def test_rows_keep_the_latest_sources_of_a_label():
     _, _, truths = msgspec.msgpack.decode(packed[b"a/a-1"])
     assert list(truths["verdict"]) == [f"s{number}" for number in range(2, MOST_SOURCES + 2)]
     assert tell(calibrations, sample())[0].source == "s2"
-
-
-def sums(source: int, revision: int, *, right: bool = True, start_ms: int = DAY) -> PartitionSums:
-    calibrations = Calibrations(source, {}, 10)
-    tell(calibrations, sample(occurred_at=start_ms))
-    tell(calibrations, label_of_analysis(truth="likely_real" if right else "ghost"))
-    return calibrations.take_sums(revision)[0]
-
-
-def published(calibrations: Calibrations, now_ms: int = NOW_MS) -> list[tuple[int, int, int]]:
-    """Return revision, analyses and right ones of the windows that changed."""
-    windows = [json.loads(each.value) for each in calibrations.collect(now_ms)]
-    return [(window["revision"], window["count"], window["right"]) for window in windows]
-
-
-def test_a_window_adds_up_the_latest_sums_of_each_partition():
-    reader = partition()
-    reader.sums(sums(1, 5))
-    assert published(reader) == [(5, 1, 1)]
-    reader.sums(sums(2, 7, right=False))
-    assert published(reader) == [(12, 2, 1)]
-    reader.sums(sums(1, 4, right=False))  # older
-    assert published(reader) == [(12, 2, 1)]
-    reader.sums(sums(1, 6, right=False))
-    assert published(reader) == [(13, 2, 0)]
-    reader.take_changes()
-    assert published(reader) == []
-
-
-def test_a_window_says_what_it_is_of():
-    reader = partition()
-    reader.sums(sums(1, 5))
-    (revision,) = reader.collect(NOW_MS)
-    name = 'calibration{service="detector",operation="analyze_job",model="small"}'
-    assert revision.series == series_of(*SERIES) == name
-    assert revision.key == f"{name}/24h/{DAY}".encode()
-    window = json.loads(revision.value)
-    assert window["series"] == dict(zip(("service", "operation", "model"), SERIES, strict=True))
-    assert window["window"] == {"size": "24h", "start_ms": DAY, "end_ms": DAY + DAY_MS}
-    assert (window["kind"], window["final"], window["accuracy"]) == ("calibration", False, 1.0)
-    assert window["overall"]["brier_score"] == pytest.approx(0.16)
-    assert window["confidence"]["expected_calibration_error"] == pytest.approx(0.2)
-
-
-def test_names_that_are_json_cannot_make_two_series_one():
-    assert series_of('a",operation="b', "c", "d") != series_of("a", 'b",operation="c', "d")
-
-
-def test_a_window_is_published_again_after_a_crash_and_forgotten_once_no_label_can_come():
-    packed: dict[bytes, bytes] = {}
-    reader = partition(packed)
-    reader.sums(sums(1, 5))
-    reader.take_changes()
-    (key,) = packed
-    again = partition(packed)
-    assert published(again) == [(5, 1, 1)]
-    last_ms = DAY + DAY_MS + KEPT_MS
-    assert published(again, last_ms) == [(5, 1, 1)]
-    assert published(again, last_ms + 1) == []
-    assert again.take_changes() == [(key, None)]
-    assert packed == {}
-
-
-def test_a_sample_keeps_simple_fields_and_says_which_it_drops():
-    fields = {"title": "Baker", "salary": 42_000, "remote": None, "tags": ["a"], "long": "x" * 301}
-    kept = sample(result={"fields": fields})
-    assert kept.fields == {"title": "Baker", "salary": 42_000, "remote": None}
-    assert kept.dropped == ["tags", "long"]
-    assert (kept.confidence, kept.overall, kept.label) == (0.8, 0.6, "likely_real")
-    many = sample(result={"fields": {f"f{n}": n for n in range(60)}})
-    assert (len(many.fields), many.dropped) == (50, [f"f{n}" for n in range(50, 60)])
-
-
-@pytest.mark.parametrize(
-    ("truths", "right"),
-    [
-        ({}, None),
-        ({"verdict": {}}, None),
-        ({"tags": {"ada": SourceTruth(1, '["a"]', False)}}, None),
-        ({"verdict": {"ada": SourceTruth(1, '"Likely Real"', False)}}, True),
-        ({"verdict": {"ada": SourceTruth(1, '"ghost"', False)}}, False),
-        ({"salary": {"ada": SourceTruth(1, "42000", False)}}, True),
-        ({"salary": {"ada": SourceTruth(1, "50000", False)}}, False),
-        ({"unknown": {"ada": SourceTruth(1, "null", False)}}, True),
-        ({"unknown": {"ada": SourceTruth(1, '"x"', False)}}, False),
-    ],
-)
-def test_an_analysis_is_right_if_all_that_can_be_compared_agrees(truths: Any, right: bool | None):
-    of = sample(result={"fields": {"salary": 42_000, "tags": ["b"]}})
-    assert of.is_right(truths) is right
-
-
-def test_without_a_verdict_none_is_right():
-    silent = sample(result={"label": None, "score": 0.5})
-    assert silent.is_right({"verdict": {"ada": SourceTruth(1, '"ghost"', False)}}) is False
