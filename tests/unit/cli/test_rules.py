@@ -12,7 +12,7 @@ from agents.rule_tests.cases import OperationsMinutes, ServiceMinutes, values
 from agents.rule_tests.episodes import BreachEpisode, BreachEpisodes
 from agents.rule_tests.run import failures, parse_tests
 from schemas.aggregates import AggregateRecord
-from tests.unit.cli.test_app import ROOT, opwatch
+from tests.unit.cli.command import ROOT, opwatch
 
 MINUTE_MS = 60_000
 START_MS = 1_772_409_600_000  # Monday 2026-03-02 00:00 UTC
