@@ -24,6 +24,10 @@ def beat(
     return Beat(at(sent_s), round(lag_s * 1000), code, round(every_s * 1000), message or None)
 
 
+def beats(from_s: int, to_s: int, health: str = "up") -> list:
+    return [beat(sent_s, health) for sent_s in range(from_s, to_s, 10)]
+
+
 class World:
     """A worker, its table, and what it has published."""
 
