@@ -53,8 +53,8 @@ test: .kafka $(VENV)/.installed .browser $(if $(TESTS),check,.compiled) ## check
 # of their own run in one process, else each of xdist's would make another. What waits stays in the
 # foreground: a shell lets its background ignore SIGINT, and some of these tests send it.
 WAITING := tests/acceptance tests/integration
-SHARING := $(addprefix tests/integration/test_,client.py database_connection.py history_queries.py \
-	report.py reports_doc.py) $(wildcard tests/integration/test_dashboard*.py)
+SHARING := tests/integration/client $(addprefix tests/integration/test_,database_connection.py \
+	history_queries.py report.py reports_doc.py) $(wildcard tests/integration/test_dashboard*.py)
 COUNTED := tests/unit/streams tests/unit/messages $(wildcard tests/unit/test_*.py) \
 	tests/contract/test_schemas_drift.py
 ignored = $(patsubst %,--ignore=%,$(1))

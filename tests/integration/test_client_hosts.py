@@ -25,7 +25,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from schemas.operations import Operation
 from tests import topics
-from tests.integration.test_client import PARTITIONS, read
+from tests.integration.client.published import PARTITIONS, read
 from tests.ports import lasting_port
 
 CLIENT = Path(__file__).parents[2] / "client"
