@@ -54,7 +54,8 @@ test: .kafka $(VENV)/.installed .browser $(if $(TESTS),check,.compiled) ## check
 # foreground: a shell lets its background ignore SIGINT, and some of these tests send it.
 WAITING := tests/acceptance tests/integration
 SHARING := tests/integration/client $(addprefix tests/integration/test_,database_connection.py \
-	history_queries.py report.py reports_doc.py) $(wildcard tests/integration/test_dashboard*.py)
+	history_queries.py report.py report_alerts.py report_quality.py reports_doc.py) \
+	$(wildcard tests/integration/test_dashboard*.py)
 COUNTED := tests/unit/streams tests/unit/messages $(wildcard tests/unit/test_*.py) \
 	tests/contract/test_schemas_drift.py
 ignored = $(patsubst %,--ignore=%,$(1))

@@ -1,15 +1,10 @@
 """`opwatch report` on a real PostgreSQL: figures, formats, what is missing, and errors."""
 
-import asyncio
 import csv
 import io
 import json
-import os
-import subprocess
-from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import numpy as np
@@ -17,11 +12,10 @@ import pytest
 
 from agents.cli.report import Name
 from agents.report.catalogue import REPORTS
-from tests import preloaded
 from tests.history import some_operations, store, windows_of
 from tests.integration.conftest import Measured
+from tests.integration.reporting import Report, moment, reports, run
 
-Report = Callable[..., "subprocess.CompletedProcess[str]"]
 START, END = "2026-03-04T13:07", "2026-03-10T02:43"
 RULES = """
 rules:
@@ -29,22 +23,6 @@ rules:
   - {name: fails, kind: burn_rate, objective: 95, each: platform, match: 'platform=~"lev.*"'}
   - {name: unused, kind: burn_rate, objective: 99, each: platform, enabled: false}
 """
-
-
-def moment(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
-
-
-def reports(url: str, folder: Path, **environment: str) -> Report:
-    others = {name: value for name, value in os.environ.items() if name != "METRICS_DATABASE_URL"}
-    given_url = {"METRICS_DATABASE_URL": url} if url else {}
-
-    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        return preloaded.run(
-            ["report", *arguments], environment=others | given_url | environment, folder=folder
-        )
-
-    return run
 
 
 @pytest.fixture
@@ -192,176 +170,6 @@ def test_what_is_not_in_the_figures_is_said(tmp_path: Path, history: str):
     assert "may change" in notes
 
 
-def test_alerts_are_reported_with_what_people_did(tmp_path: Path, history: str):
-    async def fill() -> None:
-        connection = await asyncpg.connect(history)
-        await put_alerts(connection)
-        await connection.close()
-
-    run(fill())
-    report = reports(history, tmp_path)
-    span = ("--from", "2026-03-01", "--to", "2026-03-15", "--format", "json")
-    alerts = rows_of(report("alerts", *span))
-    assert [
-        (row["rule"], row["time_to_acknowledge"], row["time_to_resolve"]) for row in alerts
-    ] == [
-        ("quiet", None, 60.0),
-        ("slow", None, None),
-        ("slow", 300.0, 1800.0),
-    ]
-    assert [row["messages"] for row in alerts] == [0, 1, 2]
-    assert [row["rule"] for row in rows_of(report("ignored", *span))] == ["slow"]
-    pages = rows_of(report("pages", *span))
-    assert [
-        (row["week"], row["pages"], row["alerts"], row["acknowledged"], row["nobody_acted"])
-        for row in pages
-    ] == [("2026-03-09", 1, 1, 0, 1), ("2026-03-02", 2, 1, 1, 0)]
-    table = report("alerts", *span[:4])
-    assert "time to acknowledge: median 5 min, mean 5 min" in table.stderr
-
-
-async def put_alerts(connection: asyncpg.Connection) -> None:
-    """Store an acknowledged alert, one that nobody acted on, and one that was not sent."""
-    episodes = (
-        ("slow", "2026-03-04T10:00", 30),
-        ("slow", "2026-03-10T10:00", None),
-        ("quiet", "2026-03-11T10:00", 1),
-    )
-    for number, (rule, opened, lasted_min) in enumerate(episodes):
-        opened_at = moment(opened)
-        resolved_at = None if lasted_min is None else opened_at + timedelta(minutes=lasted_min)
-        await connection.execute(
-            "INSERT INTO opwatch.alerts (id, revision, state, why, fingerprint, rule, kind, series,"
-            " labels, severity, unit, samples, evidence, span_start_at, span_end_at, since_at,"
-            " opened_at, resolved_at, confirmed, judged, stale, summary, exemplars, routing,"
-            " rules_hash) VALUES ($1, 1, 'opened', 'violated', 'f', $2, 'burn_rate', '*', '{}',"
-            " 'high', 'x', 9, '{}', $3, $3, $3, $3, $4, true, true, false, 'sentence', '[]', '{}',"
-            " 'hash')",
-            *(f"alert-{number}", rule, opened_at, resolved_at),
-        )
-        for message in range(2 - number):
-            await connection.execute(
-                "INSERT INTO opwatch.notifications (id, fingerprint, alert, rule, severity,"
-                " channel, event, reason, sentence, delivery, decided_at, cause) VALUES"
-                " ($1, 'f', $2, $3, 'high', 'slack', 'opened', 'sent', 's', $1, $4, '{}')",
-                *(f"{number}-{message}", f"alert-{number}", rule, opened_at),
-            )
-    await connection.execute(
-        "INSERT INTO opwatch.acknowledgements (alert, fingerprint, command, by, at, comment)"
-        " VALUES ('alert-0', 'f', 'c', 'sam', $1, 'mine')",
-        moment("2026-03-04T10:05"),
-    )
-
-
-def test_quality_and_calibration_are_reported_over_time(tmp_path: Path, history: str):
-    async def fill() -> None:
-        connection = await asyncpg.connect(history)
-        for day, (mean, right) in enumerate([(0.9, 80), (0.8, 60)]):
-            start = moment("2026-03-04T00:00") + timedelta(days=day)
-            await connection.execute(
-                "SELECT opwatch.make_partition('quality_windows', '24h', $1)", start
-            )
-            await connection.execute(
-                "INSERT INTO opwatch.quality_windows (series, size, start_at, end_at, dimension,"
-                " operation, revision, final, missing, count, mean, min, max, std_dev, p5, p50,"
-                " good, acceptable, exemplars, actions, configurations, digest) VALUES"
-                " ('overall:*', '24h', $1::timestamptz, $1 + interval '1 day', 'overall', '*', 1,"
-                " true, 0, 100, $2, 0, 1, 0.1, 0.5, 0.9, $3, 90, '[]', '[]', '{}', '')",
-                *(start, mean, right),
-            )
-            await connection.execute(
-                "INSERT INTO opwatch.calibrations (service, operation, model, size, start_at,"
-                " end_at, revision, final, count, right_count, accuracy, confidence, overall)"
-                " VALUES ('s', 'o', 'm', '24h', $1::timestamptz, $1 + interval '1 day', 1, false,"
-                " 100, $2::bigint, $2 / 100.0, '{\"expected_calibration_error\": 0.2}', '{}')",
-                *(start, right),
-            )
-        await connection.close()
-
-    run(fill())
-    report = reports(history, tmp_path)
-    span = ("--from", "2026-03-03", "--to", "2026-03-07", "--format", "json")
-    latest, earlier = rows_of(report("quality", *span))
-    assert (latest["mean"], latest["good_share"]) == (0.8, 60)
-    assert latest["change"] == pytest.approx(-0.1)
-    assert earlier["change"] is None
-    latest, earlier = rows_of(report("calibration", *span))
-    assert (latest["accuracy"], latest["confidence_error"]) == (60, 0.2)
-    assert latest["change"] == pytest.approx(-20)
-
-
-QUALITY_RULES = """
-rules:
-  - {name: good, kind: burn_rate, metric: quality_overall, objective: 90, each: platform}
-  - {name: exact, kind: burn_rate, metric: quality_accuracy, objective: 80, each: model}
-  - {name: fails, kind: burn_rate, objective: 95}
-"""
-
-
-def test_an_objective_of_quality_leaves_the_budget_computed_by_hand(tmp_path: Path, history: str):
-    lever, model = {"platform": "lever"}, {"model": "m1"}
-    windows = [
-        quality_window("2026-02-20", 40, 10, **lever),  # of the month before
-        quality_window("2026-03-04", 100, 95, **lever),
-        quality_window("2026-03-05", 200, 170, **lever),
-        quality_window("2026-03-05", 200, 1, **lever, dimension="accuracy"),  # of no rule
-        quality_window("2026-03-05", 50, 40, **model, dimension="accuracy"),
-    ]
-
-    async def fill() -> None:
-        connection = await asyncpg.connect(history)
-        await store(connection, windows)
-        await connection.close()
-
-    run(fill())
-    (tmp_path / "rules.yaml").write_text(QUALITY_RULES)
-    arguments = ("slo", "--to", "2026-03-10", "--rules", "rules.yaml", "--months", "2")
-    found = rows_of(reports(history, tmp_path)(*arguments, "--format", "json"))
-    figures = ("operations", "bad", "compliance", "is_met", "budget_left")
-    named = {
-        (row["rule"], row["series"], row["period"]): [row[name] for name in figures]
-        for row in found
-    }
-    good, exact = 'overall:*{platform="lever"}', 'accuracy:*{model="m1"}'
-    # Of 340 results 34 may be bad and 65 are; of 300 in March 30 and 35; of 50, 10 and 10.
-    assert named == {
-        ("good", good, "30 days"): pytest.approx([340, 65, 100 * 275 / 340, False, -100 * 31 / 34]),
-        ("good", good, "2026-03"): pytest.approx([300, 35, 100 * 265 / 300, False, -100 * 5 / 30]),
-        ("good", good, "2026-02"): pytest.approx([40, 30, 25, False, -650]),
-        ("exact", exact, "30 days"): [50, 10, 80, True, 0],
-        ("exact", exact, "2026-03"): [50, 10, 80, True, 0],
-    }
-
-
-def quality_window(day: str, count: int, good: int, **series: str) -> bytes:
-    """Return a final day of scores, as it stands on `aggregates`."""
-    start_ms = int(moment(day).timestamp() * 1000)
-    share = good / count
-    return json.dumps(
-        {
-            "version": 1,
-            "kind": "quality",
-            "series": {"dimension": "overall", "operation": "*"} | series,
-            "window": {"size": "24h", "start_ms": start_ms, "end_ms": start_ms + 86_400_000},
-            "revision": count,
-            "final": True,
-            "count": count,
-            **dict.fromkeys(("mean", "min", "max", "p5", "p50"), share),
-            "std_dev": 0.0,
-            "good": good,
-            "acceptable": count,
-            "below_good": 1 - share,
-            "below_acceptable": 0.0,
-            "trend": None,
-            "exemplars": [],
-            "findings": {"most_frequent": [], "other": 0, "unnamed": 0},
-            "actions": [],
-            "configurations": ["c1"],
-            "digest": {"n": count, "centroids": [{"m": 100.0, "c": count}]},
-        }
-    ).encode()
-
-
 @pytest.mark.parametrize(
     ("url", "code", "sentence"),
     [
@@ -386,12 +194,3 @@ def test_an_empty_history_is_nothing_to_report(tmp_path: Path, history: str):
     assert done.returncode == 1
     assert "nothing to report" in done.stderr
     assert "does `opwatch worker store` run?" in done.stderr
-
-
-def rows_of(done: "subprocess.CompletedProcess[str]") -> list[dict[str, object]]:
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def run(work: Coroutine[Any, Any, Any]) -> Any:
-    return asyncio.run(work)
