@@ -20,6 +20,9 @@ from tests.receivers.certificates import Certificates
 
 _WEEK_AND_MORE_MS = 9 * 86_400_000
 
+# Else what fails there would say no values.
+pytest.register_assert_rewrite("tests.integration.dashboard_claims")
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _few_authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
