@@ -62,7 +62,6 @@ def main() -> int:
         "quick": options.quick,
         "events": options.events,
         "partitions": options.partitions,
-        "machine": environment.machine(bootstrap),
         "entries": compared.entries,
         "cases": cases,
     }
@@ -70,9 +69,10 @@ def main() -> int:
     try:
         for done in (compared.measure(wanted), _measure(bootstrap, options, wanted, cases)):
             for measured in done:
-                now = datetime.now(UTC).isoformat(timespec="seconds")
-                measured |= {"measured_at": now, "cpu": results["machine"]["cpu"]}
-                results["measured_at"] = now
+                # A peer's environment may have been made for it just now.
+                results["machine"] = machine = environment.machine(bootstrap)
+                results["measured_at"] = datetime.now(UTC).isoformat(timespec="seconds")
+                measured |= {"measured_at": results["measured_at"], "cpu": machine["cpu"]}
                 if not options.quick:
                     report.save(results)
     except KeyboardInterrupt:
