@@ -5,20 +5,11 @@ flask, gevent, gunicorn, pyuwsgi, uvicorn and uvloop: the same runs on each, and
 """
 
 import os
-import re
-import signal
-import subprocess
 import sys
-import textwrap
 import time
-import urllib.error
-import urllib.request
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -26,51 +17,11 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from schemas.operations import Operation
 from tests import topics
 from tests.integration.client.published import PARTITIONS, read
+from tests.integration.client_host import CLIENT, Host
+from tests.integration.client_requests import ASKED, counts, expected, found, load
 from tests.ports import lasting_port
 
-CLIENT = Path(__file__).parents[2] / "client"
 PYTHONS = [sys.executable, *filter(None, os.environ.get("OPWATCH_CLIENT_PYTHONS", "").split(":"))]
-REQUESTS = 60
-
-
-class Host(NamedTuple):
-    """Runs scripts and servers of one interpreter."""
-
-    python: str
-    environment: dict[str, str]
-    folder: Path
-    started: "list[subprocess.Popen[bytes]]"
-
-    @property
-    def output(self) -> Path:
-        return self.folder / "output"
-
-    def write(self, name: str, code: str) -> Path:
-        file = self.folder / name
-        file.write_text(textwrap.dedent(code))
-        return file
-
-    def start(self, program: str, *arguments: str) -> "subprocess.Popen[bytes]":
-        """Start a program that stands beside the interpreter."""
-        process = subprocess.Popen(
-            [Path(self.python).parent / program, *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=self.output.open("wb"),  # a pipe that nobody reads would hold it up
-            stderr=subprocess.STDOUT,
-        )
-        self.started.append(process)
-        return process
-
-    def run(self, code: str) -> str:
-        """Run a script to its end and return what it prints."""
-        script = str(self.write("script.py", code))
-        process = self.start(Path(self.python).name, "-X", "dev", script)
-        process.wait(60)
-        out = self.output.read_text()
-        assert process.returncode == 0, out
-        assert "Traceback" not in out, out
-        return out
 
 
 @pytest.fixture(params=PYTHONS, ids=[Path(path).parts[-3] for path in PYTHONS])
@@ -91,10 +42,6 @@ def host(kafka: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator
 @pytest.fixture
 def published(kafka: str, host: Host) -> Callable[[], list[Operation]]:
     return lambda: read(kafka, host.environment["OPWATCH_TOPIC_PREFIX"] + "operations")
-
-
-def counts(operations: list[Operation]) -> dict[tuple[str, bool], int]:
-    return dict(Counter((it.operation, it.success) for it in operations))
 
 
 GEVENT = """
@@ -275,64 +222,6 @@ def stream():
 app.register_blueprint(api)
 """
 
-#: Method, path, the route, whether it is a success.
-ASKED = [
-    ("GET", "/jobs/{n}", "GET /jobs/{id}", True),
-    ("POST", "/api/jobs/{n}/parse", "POST /api/jobs/{id}/parse", False),
-    ("GET", "/missing/{n}?x={n}", "GET /missing/{id}", True),
-    ("GET", "/nowhere/{n}", "GET (no route)", True),
-    ("GET", "/broken", "GET /broken", False),
-    ("GET", "/stream", "GET /stream", True),
-    ("BREW", "/nowhere", "other (no route)", True),
-]
-
-
-def ask(port: int, method: str, path: str) -> int:
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=30) as response:
-            response.read()
-            return int(response.status)
-    except urllib.error.HTTPError as error:
-        return error.code
-
-
-def load(
-    host: Host,
-    process: "subprocess.Popen[bytes]",
-    port: int,
-    asked: list[tuple[str, str, str, bool]],
-) -> None:
-    give_up = time.monotonic() + 60
-    while True:  # a socket that listens does not answer yet
-        try:
-            ask(port, "OPTIONS", "/up")
-            break
-        except OSError:
-            assert process.poll() is None, host.output.read_text()
-            assert time.monotonic() < give_up
-            time.sleep(0.1)
-    with ThreadPoolExecutor(8) as pool:
-        paths = [
-            (method, path.replace("{n}", str(n)))
-            for n in range(REQUESTS // len(asked) + 1)
-            for method, path, _, _ in asked
-        ]
-        list(pool.map(lambda it: ask(port, *it), paths))
-    process.send_signal(signal.SIGTERM)
-    process.wait(60)
-    out = host.output.read_text()
-    assert not re.search("opwatch (cannot|could|dropped|lost|left)", out), out
-
-
-def expected(asked: list[tuple[str, str, str, bool]]) -> dict[tuple[str, bool], int]:
-    return {(route, success): REQUESTS // len(asked) + 1 for _, _, route, success in asked}
-
-
-def found(operations: list[Operation]) -> dict[tuple[str, bool], int]:
-    """Return the counts, without the requests that waited for the server."""
-    return {key: it for key, it in counts(operations).items() if not key[0].startswith("OPTIONS")}
-
 
 def test_fastapi_with_two_processes(host: Host, published: Callable[[], list[Operation]]):
     port = lasting_port()
@@ -372,8 +261,6 @@ def test_uwsgi(host: Host, published: Callable[[], list[Operation]], loads: str,
 
     It ends busy processes without their exit functions, unless it is told to end gracefully.
     """
-    if not (Path(host.python).parent / "uwsgi").exists():
-        pytest.skip("uWSGI is installed where OPWATCH_CLIENT_PYTHONS says")
     port = lasting_port()
     host.write("server.py", FLASK + LOADING)
     gracefully = ("--hook-master-start", "unix_signal:15 gracefully_kill_them_all")
