@@ -11,7 +11,7 @@ from confluent_kafka import Producer
 from benchmarks.load import MINUTE_MS, operation_name, platform_name
 from benchmarks.places import Place, bytes_on_kafka, ends, records
 from benchmarks.publishing import Publishing
-from benchmarks.worker import Worker, started
+from benchmarks.worker import SERIES_LIMIT, Worker, started
 
 #: After an assignment, and until the first minutes are full of traffic.
 _WARM_S = 20.0
@@ -132,7 +132,7 @@ def live(place: Place, seconds: float) -> dict[str, float]:
 def live_many(place: Place, seconds: float, rules: str) -> dict[str, float]:
     """Measure 10,000 operations/s over 10,000 series: processor time, and how late minutes are."""
     traffic, heartbeats = Traffic(place, 10_000, operations=9, platforms=996), Heartbeats(place)
-    with started(place, OPWATCH_RULE_FILE=rules) as worker:
+    with started(place, OPWATCH_RULE_FILE=rules, OPWATCH_SERIES_LIMIT=SERIES_LIMIT) as worker:
         worker.ready_after()
         with heartbeats, traffic:
             time.sleep(_WARM_S)
