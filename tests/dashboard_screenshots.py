@@ -12,8 +12,9 @@ from PIL import Image
 from playwright.sync_api import Browser
 
 from tests.browser import Watched, browser
+from tests.dashboard_day import fill
 from tests.dashboard_samples import opened
-from tests.dashboard_scene import TOKEN, Dashboard, Scene, dashboard, fill
+from tests.dashboard_scene import TOKEN, Dashboard, Scene, dashboard
 
 _WALL = {"width": 1440, "height": 900}
 _EVERY_HUE = Image.Quantize.MAXCOVERAGE

@@ -4,25 +4,23 @@ What needs the hogs takes all cores for minutes: `make torture` runs it. `make t
 """
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
-import yaml
 from confluent_kafka import Producer
 
 from tests.acceptance import oracle
 from tests.acceptance.alert_scene import breach
 from tests.acceptance.cluster import Workers
 from tests.acceptance.healthz import is_answered
+from tests.acceptance.healthz_silences import Silences
+from tests.acceptance.hogs import Hogs
 from tests.acceptance.test_poison import text
 from tests.ports import lasting_port
 
@@ -56,73 +54,6 @@ HOSTILE_PATTERNS = (
     "(.*){1,1000}z",
     "a{1000}{1000}",
 )
-
-
-class Silences:
-    """How long /healthz of a worker was silent, asked by a process of its own."""
-
-    def __init__(self, port: int, told: Path) -> None:
-        self._told = told
-        with told.open("wb") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.acceptance.healthz", f"127.0.0.1:{port}"],
-                stdout=output,
-            )
-        self._phases: list[tuple[float, str]] = []
-
-    @contextmanager
-    def during(self, phase: str, seconds: float) -> Iterator[None]:
-        """Name what is done, and look for so many seconds at what becomes of it."""
-        self._phases.append((time.monotonic(), phase))
-        yield
-        time.sleep(seconds)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
-        print(yaml.safe_dump(self.longest(), sort_keys=False))
-
-    def longest(self) -> dict[str, float]:
-        """Return the longest silence (s) by phase."""
-        found = {phase: 0.0 for _, phase in self._phases}
-        for line in self._told.read_text().splitlines():
-            silence, ended = map(float, line.split())
-            begun = ended - silence
-            during = [phase for since, phase in self._phases if since <= ended]
-            assert begun > 0
-            if during:
-                found[during[-1]] = max(found[during[-1]], silence)
-        return found
-
-
-class Hogs:
-    """A process for each core that does nothing, as fast as it can."""
-
-    def __init__(self) -> None:
-        self._begun = time.monotonic()
-        cores = range(len(os.sched_getaffinity(0)))
-        hog = [sys.executable, "-c", "while True: pass"]
-        self._processes = [subprocess.Popen(hog) for _ in cores]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for hog in self._processes:
-            hog.kill()
-            hog.wait()
-
-    def share(self) -> float:
-        """Return which part of all cores the hogs have had."""
-        ticks = 0
-        for hog in self._processes:
-            fields = Path(f"/proc/{hog.pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
-        had_s = ticks / os.sysconf("SC_CLK_TCK")
-        return had_s / len(self._processes) / (time.monotonic() - self._begun)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser
 
-from tests import dashboard_scene
+from tests import dashboard_day
 from tests.browser import GET_S, Watched, browser
 from tests.dashboard_samples import (
     MINUTE_MS,
@@ -53,7 +53,7 @@ def test_a_day_of_operations(
     scene: Scene, chromium: Browser, tmp_path: Path, subtests: pytest.Subtests
 ):
     now_ms = int(time.time() * 1000)
-    found = dashboard_scene.fill(scene, now_ms)
+    found = dashboard_day.fill(scene, now_ms)
     options = {
         "OPWATCH_DASHBOARD_TOKEN": TOKEN,
         "OPWATCH_DASHBOARD_CLAIM": "96-99",

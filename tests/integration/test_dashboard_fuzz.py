@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.dashboard_scene import TOKEN, Dashboard, Scene, dashboard, fill
+from tests.dashboard_day import fill
+from tests.dashboard_scene import TOKEN, Dashboard, Scene, dashboard
 
 PREFIX = "/api/v1"
 TEXTS = st.one_of(

@@ -24,6 +24,7 @@ from streams.history.records import (
 from streams.history.tables import Entry
 from tests.databases import settings_of
 from tests.history_records import START_MS, breach, changed, window
+from tests.integration.stored_rows import rows
 from tests.integration.test_migrations import SPECIFIED, connected
 
 TOPIC = TP("t.aggregates", 0)
@@ -42,11 +43,6 @@ async def store(url: str, *entries: list[Entry], begin: int = 0, **settings: Any
         return await session.write(batch.gathered(), batch.offsets, LOGS)
     finally:
         session.drop()
-
-
-async def rows(url: str, statement: str) -> list[dict[str, Any]]:
-    async with connected(url) as connection:
-        return [dict(row) for row in await connection.fetch(statement)]
 
 
 def test_nul_and_surrogates_are_replaced_and_names_stay_distinct(history: str):
@@ -253,54 +249,6 @@ def test_without_prepared_statements_all_works_as_behind_pgbouncer(history: str)
     entries = [entries_of_aggregate(window(f"op{n}")[1]) for n in range(3)]
     asyncio.run(store(history, *entries, db_prepared_statements=False))
     assert len(asyncio.run(rows(history, "SELECT 1 FROM opwatch.windows"))) == 3
-
-
-@pytest.fixture
-def columns(history: str) -> dict[str, dict[str, str]]:
-    found = asyncio.run(
-        rows(
-            history,
-            "SELECT table_name, column_name, data_type FROM information_schema.columns"
-            " WHERE table_schema = 'opwatch'",
-        )
-    )
-    tables: dict[str, dict[str, str]] = {}
-    for row in found:
-        tables.setdefault(row["table_name"], {})[row["column_name"]] = row["data_type"]
-    return tables
-
-
-def test_the_lists_of_columns_are_what_the_migrations_make(columns: dict[str, dict[str, str]]):
-    from streams.history import record_tables, tables
-
-    lists = [
-        table
-        for module in (tables, record_tables)
-        for table in vars(module).values()
-        if isinstance(table, tables.HistoryTable)
-    ]
-    assert len(lists) == 11
-    for table in lists:
-        assert list(table.columns) == list(columns[table.name]), table.name
-        for name, kind in table.columns.items():
-            assert columns[table.name][name] in TYPES[kind], (table.name, name)
-
-
-TYPES = {
-    "name": {"text"},
-    "text": {"text", "character varying"},
-    "json": {"jsonb"},
-    "texts": {"ARRAY"},
-    "int4": {"integer"},
-    "int8": {"bigint"},
-    "float8": {"double precision"},
-    "numeric": {"numeric"},
-    "bool": {"boolean"},
-    "time": {"timestamp with time zone"},
-    "local time": {"timestamp without time zone"},
-    "uuid": {"uuid"},
-    "bytes": {"bytea"},
-}
 
 
 async def test_a_row_that_no_table_takes_is_refused_alone(history: str):
