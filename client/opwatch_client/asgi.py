@@ -6,6 +6,7 @@ app.add_middleware(opwatch_client.asgi.Middleware)
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from opwatch_client import current
 from opwatch_client.requests import Measuring, text_of
 
 Scope = MutableMapping[str, Any]
@@ -15,13 +16,15 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 #: Starlette's Match.FULL.
 _FULL = 2
+_SHUT_DOWN = ("lifespan.shutdown.complete", "lifespan.shutdown.failed")
 
 
 class Middleware(Measuring[App, Scope]):
     """An operation a request, named as `GET /jobs/{id}`; statuses below `fail_from` are successes.
 
     It ends with the last byte of the response; tasks in the background come after it. Websockets
-    are not measured.
+    are not measured. When the application has shut down, what was recorded is sent: uvicorn then
+    ends by the signal that it got, without Python's exit.
     """
 
     def _known_route(self, described: Scope) -> str | None:
@@ -30,7 +33,8 @@ class Middleware(Measuring[App, Scope]):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request and record it."""
         if scope.get("type") != "http":
-            await self._app(scope, receive, send)
+            is_life = scope.get("type") == "lifespan"
+            await self._app(scope, receive, _closing(send) if is_life else send)
             return
         request = self._begun(scope.get("method"))
 
@@ -60,6 +64,17 @@ class Middleware(Measuring[App, Scope]):
         finally:
             self._name(request, scope)
             request.record(error)
+
+
+def _closing(send: Send) -> Send:
+    """Return a `send` that closes the client first, once the application has shut down."""
+
+    async def closing(message: Message) -> None:
+        if message.get("type") in _SHUT_DOWN:  # nobody is served any more: this may block
+            current.publisher().close(current.EXIT_S, hurry=True)
+        await send(message)
+
+    return closing
 
 
 def route_of(scope: Scope) -> str | None:

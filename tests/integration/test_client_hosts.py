@@ -223,10 +223,12 @@ app.register_blueprint(api)
 """
 
 
-def test_fastapi_with_two_processes(host: Host, published: Callable[[], list[Operation]]):
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_fastapi(host: Host, published: Callable[[], list[Operation]], workers: str):
+    """Uvicorn ends by the signal itself, without Python's exit."""
     port = lasting_port()
     host.write("server.py", FASTAPI)
-    options = ("--workers", "2", "--port", str(port), "--log-level", "error", "--no-access-log")
+    options = ("--workers", workers, "--port", str(port), "--log-level", "error", "--no-access-log")
     process = host.start("uvicorn", "server:app", *options)
     asked = [*ASKED, ("GET", "/shop/items/{n}", "GET /shop/items/{item}", True)]
     load(host, process, port, asked)

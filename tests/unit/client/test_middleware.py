@@ -102,6 +102,22 @@ def test_a_client_that_is_gone_when_it_is_answered_is_no_failure(kafka: FakeKafk
     assert found(kafka) == [("GET (no route)", True, None)]
 
 
+@pytest.mark.parametrize("end", ["complete", "failed"])
+def test_what_was_recorded_is_sent_before_the_server_may_end(kafka: FakeKafka, end: str):
+    seen: list[tuple[str, int]] = []
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "lifespan.startup.complete"})
+        opwatch.record(operation="work", success=True, duration_ms=1)
+        await send({"type": f"lifespan.shutdown.{end}"})
+
+    async def send(message: Any) -> None:
+        seen.append((message["type"], len(kafka.operations)))
+
+    asyncio.run(asgi.Middleware(app)({"type": "lifespan"}, None, send))  # type: ignore[arg-type]
+    assert seen == [("lifespan.startup.complete", 0), (f"lifespan.shutdown.{end}", 1)]
+
+
 def page(_: Any) -> Response:
     return PlainTextResponse("x")
 
