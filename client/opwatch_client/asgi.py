@@ -32,9 +32,11 @@ class Middleware(Measuring[App, Scope]):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request and record it."""
-        if scope.get("type") != "http":
-            is_life = scope.get("type") == "lifespan"
-            await self._app(scope, receive, _closing(send) if is_life else send)
+        kind = scope.get("type")
+        if kind == "lifespan":
+            send = _closing(send)
+        if kind != "http":
+            await self._app(scope, receive, send)
             return
         request = self._begun(scope.get("method"))
 

@@ -100,8 +100,6 @@ class Windows:
         recovered = Recovery(self._table, self._schedule, self.admission, self.watermarks)
         recovered.run(packed, self._earlier, self._state.horizon_ms, clock_ms)
 
-    # ------------------------------------------------------------------ input
-
     def apply(
         self, source: int, block: int, rows: list[PartialRow], now_ms: int, next_offset: int = 0
     ) -> list[PartialRow]:
@@ -117,7 +115,8 @@ class Windows:
             now_ms: the clock.
             next_offset: all rows whose last offset is before this were sent by now.
         """
-        begin, changed = self._state.reach(source, block), dict[int, list[str]]()
+        begin = self._state.reach(source, block)
+        changed: dict[int, list[str]] = {}
         late = [
             row
             for row in rows
@@ -163,8 +162,6 @@ class Windows:
     def missing(self, removed: RemovedRecords) -> None:
         """Note records that windows may be missing."""
         self._state.note_removed(removed)
-
-    # ------------------------------------------------------------------ output
 
     def advance(self, now_ms: int) -> None:
         """Make due, as final, all windows whose end and grace every source has passed."""
@@ -273,7 +270,8 @@ class Windows:
         state = self._recompute(window) if size in TREND_SIZES else self._table.state(window)
         if state is None or published_as(state.count(), final=final) <= state.published:
             return None
-        verdict, baseline = None, tuple[str, ...]()
+        verdict = None
+        baseline: tuple[str, ...] = ()
         if isinstance(state, WindowState) and size in TREND_SIZES:
             earlier = SeriesWindow(size, start_ms - SIZE_MS[size], series)
             before = self._table.peek(earlier) or WindowState()

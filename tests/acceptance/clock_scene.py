@@ -114,8 +114,8 @@ class Scene:
     def breaches(self) -> set[tuple[str, str, str]]:
         """Return rule, series and state of what was said."""
         records = oracle.read_topic(self.kafka, self.prefix + "breaches")
-        told = [json.loads(record.value()) for record in records]
-        return {(one["rule"], one["series"], one["state"]) for one in told}
+        breaches = [json.loads(record.value()) for record in records]
+        return {(each["rule"], each["series"], each["state"]) for each in breaches}
 
     def dead(self) -> Counter[bytes]:
         letters = oracle.read_topic(self.kafka, self.prefix + "dead-letters")

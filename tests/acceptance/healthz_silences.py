@@ -14,18 +14,18 @@ import yaml
 class Silences:
     """How long /healthz of a worker was silent, asked by a process of its own."""
 
-    def __init__(self, port: int, told: Path) -> None:
-        self._told = told
-        with told.open("wb") as output:
+    def __init__(self, port: int, output: Path) -> None:
+        self._output = output
+        with output.open("wb") as sink:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.acceptance.healthz", f"127.0.0.1:{port}"],
-                stdout=output,
+                stdout=sink,
             )
         self._phases: list[tuple[float, str]] = []
 
     @contextmanager
     def during(self, phase: str, seconds: float) -> Iterator[None]:
-        """Name what is done, and look for so many seconds at what becomes of it."""
+        """Name what is done, and wait for some seconds to see what it does."""
         self._phases.append((time.monotonic(), phase))
         yield
         time.sleep(seconds)
@@ -41,7 +41,7 @@ class Silences:
     def longest(self) -> dict[str, float]:
         """Return the longest silence (s) by phase."""
         found = {phase: 0.0 for _, phase in self._phases}
-        for line in self._told.read_text().splitlines():
+        for line in self._output.read_text().splitlines():
             silence, ended = map(float, line.split())
             begun = ended - silence
             during = [phase for since, phase in self._phases if since <= ended]
